@@ -1,0 +1,164 @@
+//! Choice of C by cross-validation inside the training set.
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
+
+use crate::{ClassifierError, CrossValidationRow};
+
+/// The candidates with their values, rising in C.
+///
+/// `targets` `(n, n_classes)`: 0 is neither trained on nor measured. `scores_of_path` gets a class and its targets, in which the
+/// held-out samples are 0, and returns the scores of all n samples for every candidate, in their order.
+pub(crate) fn cross_validate(
+    targets: &Array2<i8>,
+    c_grid: &[f64],
+    n_folds: usize,
+    seed: u64,
+    scores_of_path: impl Fn(usize, &[i8]) -> Result<Vec<Vec<f64>>, ClassifierError> + Sync,
+) -> Result<Vec<CrossValidationRow>, ClassifierError> {
+    let (n, n_classes) = targets.dim();
+    if n_folds > n {
+        return Err(ClassifierError::Parameter {
+            field: "n_folds",
+            found: n_folds.to_string(),
+            expected: "at most as many parts as there are samples",
+        });
+    }
+    let fold_of = deal(n, n_folds, seed);
+    let tasks: Vec<(usize, usize)> =
+        (0..n_folds).flat_map(|fold| (0..n_classes).map(move |class| (fold, class))).collect();
+    let measured: Vec<Option<Vec<f64>>> = tasks
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|(fold, class)| {
+            let column = targets.column(class);
+            let split = |held_out: bool| -> Vec<i8> {
+                let kept = |i: usize| (fold_of[i] == fold) == held_out;
+                column.iter().enumerate().map(|(i, &y)| if kept(i) { y } else { 0 }).collect()
+            };
+            let (inside, outside) = (split(true), split(false));
+            if !(inside.contains(&1) && outside.contains(&1) && outside.contains(&-1)) {
+                return Ok(None);
+            }
+            let paths = scores_of_path(class, &outside)?;
+            Ok(Some(paths.iter().map(|scores| average_precision(scores, &inside)).collect()))
+        })
+        .collect::<Result<_, ClassifierError>>()?;
+
+    let mut rows: Vec<CrossValidationRow> =
+        c_grid.iter().map(|&c| CrossValidationRow { c, mean_average_precision: 0.0, folds: Vec::new() }).collect();
+    for (fold, classes) in measured.chunks(n_classes).enumerate() {
+        let classes: Vec<&Vec<f64>> = classes.iter().flatten().collect();
+        if classes.is_empty() {
+            return Err(ClassifierError::Fold { fold, n_folds });
+        }
+        for (candidate, row) in rows.iter_mut().enumerate() {
+            let sum: f64 = classes.iter().map(|class| class[candidate]).sum();
+            row.folds.push(sum / classes.len() as f64);
+        }
+    }
+    for row in &mut rows {
+        row.mean_average_precision = row.folds.iter().sum::<f64>() / n_folds as f64;
+    }
+    Ok(rows)
+}
+
+/// The C of the best row, the smaller one among equals.
+pub(crate) fn best_c(rows: &[CrossValidationRow]) -> Option<f64> {
+    let better = |best: Option<&CrossValidationRow>, row: &CrossValidationRow| {
+        best.is_none_or(|best| row.mean_average_precision > best.mean_average_precision)
+    };
+    rows.iter().fold(None, |best, row| if better(best, row) { Some(row) } else { best }).map(|row| row.c)
+}
+
+/// The part of every sample: a random order, dealt out in turn.
+fn deal(n: usize, n_folds: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut fold_of = vec![0; n];
+    for (place, &sample) in order.iter().enumerate() {
+        fold_of[sample] = place % n_folds;
+    }
+    fold_of
+}
+
+/// Area under the precision-recall curve with precision made to fall; `labels` holds a positive, 0 is skipped.
+fn average_precision(scores: &[f64], labels: &[i8]) -> f64 {
+    let mut ranked: Vec<(f64, i8)> =
+        scores.iter().copied().zip(labels.iter().copied()).filter(|image| image.1 != 0).collect();
+    ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let mut precision = Vec::new();
+    for (rank, image) in ranked.iter().enumerate() {
+        if image.1 > 0 {
+            precision.push((precision.len() + 1) as f64 / (rank + 1) as f64);
+        }
+    }
+    let mut greatest = 0.0_f64;
+    let mut sum = 0.0;
+    for &value in precision.iter().rev() {
+        greatest = greatest.max(value);
+        sum += greatest;
+    }
+    sum / precision.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn parts_are_equal_in_size_and_seeded() {
+        let parts = deal(23, 5, 1);
+        let sizes: Vec<usize> = (0..5).map(|fold| parts.iter().filter(|&&of| of == fold).count()).collect();
+        assert_eq!(sizes, [5, 5, 5, 4, 4]);
+        assert_eq!(parts, deal(23, 5, 1));
+        assert_ne!(parts, deal(23, 5, 2));
+    }
+
+    #[test]
+    fn average_precision_by_hand() {
+        // Ranks 1 and 3 of those that count: 1 and 2/3.
+        let found = average_precision(&[5.0, 4.5, 4.0, 3.0, 2.0], &[1, 0, -1, 1, -1]);
+        assert!((found - 5.0 / 6.0).abs() < 1e-12);
+        assert_eq!(average_precision(&[1.0, 2.0], &[-1, 1]), 1.0);
+        // Ranks 2, 3: the later precision 2/3 counts for both.
+        assert!((average_precision(&[3.0, 2.0, 1.0], &[-1, 1, 1]) - 2.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_smaller_of_equal_candidates_is_taken() {
+        let row = |c, mean_average_precision| CrossValidationRow { c, mean_average_precision, folds: Vec::new() };
+        assert_eq!(best_c(&[row(1.0, 0.4), row(2.0, 0.5), row(4.0, 0.5)]), Some(2.0));
+        assert_eq!(best_c(&[]), None);
+    }
+
+    #[test]
+    fn held_out_samples_are_not_trained_on_and_only_they_are_measured() {
+        let targets = array![[1_i8], [1], [-1], [-1], [1], [-1], [0], [1]];
+        let rows = cross_validate(&targets, &[1.0, 2.0], 2, 3, |class, outside| {
+            assert_eq!(class, 0);
+            assert_eq!(outside[6], 0);
+            assert!((3..=4).contains(&outside.iter().filter(|&&y| y != 0).count()));
+            // The first candidate knows the held-out targets, the second their opposite.
+            let known: Vec<f64> = targets.column(0).iter().map(|&y| f64::from(y)).collect();
+            let wrong: Vec<f64> = known.iter().map(|y| -y).collect();
+            Ok(vec![known, wrong])
+        })
+        .unwrap();
+        assert_eq!((rows[0].mean_average_precision, rows[0].folds.len()), (1.0, 2));
+        assert!(rows[1].mean_average_precision < 1.0);
+        assert_eq!(best_c(&rows), Some(1.0));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused() {
+        let targets = array![[1_i8], [-1]];
+        let run = |n_folds| cross_validate(&targets, &[1.0], n_folds, 0, |_, _| Ok(vec![vec![0.0; 2]]));
+        assert!(matches!(run(3), Err(ClassifierError::Parameter { field: "n_folds", .. })));
+        assert!(matches!(run(2), Err(ClassifierError::Fold { fold: 0, n_folds: 2 })));
+    }
+}

@@ -1,0 +1,90 @@
+//! The Gram matrix: every sample multiplied with every other.
+
+use ndarray::{Array2, ArrayView2, s};
+use rayon::prelude::*;
+
+use crate::product::product_transposed;
+
+/// Samples of one block. Fixed, so that the bits do not depend on the number of threads; larger blocks copy less inside the
+/// product and waste more on the diagonal, whose blocks are computed whole.
+const BLOCK: usize = 256;
+
+/// Inner products of all samples.
+///
+/// ```text
+/// K[i,j] = x_i · x_j
+/// ```
+/// `x` `(n, D)`. Returns `(n, n)`, exactly symmetric. Only blocks on and below the diagonal are multiplied, n²·D operations in
+/// all, in `f32` over runs of dimensions with their sums in `f64`; blocks are shared among rayon's threads.
+pub fn gram(x: ArrayView2<'_, f32>) -> Array2<f32> {
+    let n = x.nrows();
+    let mut gram = Array2::<f32>::zeros((n, n));
+    // A new array is in C order and therefore one slice.
+    let storage = gram.as_slice_mut().unwrap_or_default();
+    storage.par_chunks_mut((BLOCK * n).max(1)).enumerate().for_each(|(strip_index, strip)| {
+        let rows = block(strip_index, n);
+        let products: Vec<Array2<f64>> = (0..strip_index + 1)
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|other| {
+                let columns = block(other, n);
+                product_transposed(x.slice(s![rows.clone(), ..]), x.slice(s![columns, ..]))
+            })
+            .collect();
+        for (other, product) in products.iter().enumerate() {
+            let columns = block(other, n);
+            for (product, row) in product.rows().into_iter().zip(strip.chunks_exact_mut(n)) {
+                for (entry, &value) in row[columns.clone()].iter_mut().zip(product) {
+                    *entry = value as f32;
+                }
+            }
+        }
+    });
+    mirror(&mut gram);
+    gram
+}
+
+fn block(index: usize, n: usize) -> std::ops::Range<usize> {
+    index * BLOCK..n.min((index + 1) * BLOCK)
+}
+
+/// Copies the part below the diagonal to above it, block by block for the sake of the cache.
+fn mirror(gram: &mut Array2<f32>) {
+    let n = gram.nrows();
+    for row_block in 0..n.div_ceil(BLOCK) {
+        for column_block in 0..=row_block {
+            let (rows, columns) = (block(row_block, n), block(column_block, n));
+            let lower = gram.slice(s![rows.clone(), columns.clone()]).to_owned();
+            if row_block > column_block {
+                gram.slice_mut(s![columns, rows]).assign(&lower.t());
+            } else {
+                for ((i, j), &value) in lower.indexed_iter() {
+                    if j < i {
+                        gram[[columns.start + j, rows.start + i]] = value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_data::normal;
+
+    #[test]
+    fn equals_the_sums_in_double_precision() {
+        for (n, d) in [(1, 3), (7, 1), (300, 5000), (600, 33)] {
+            let x = normal(n, d, 1);
+            let exact = x.mapv(f64::from).dot(&x.mapv(f64::from).t());
+            let found = gram(x.view());
+            for ((i, j), &value) in found.indexed_iter() {
+                let scale = (exact[[i, i]] * exact[[j, j]]).sqrt();
+                assert!((f64::from(value) - exact[[i, j]]).abs() <= 5e-7 * scale, "{n} {d} {i} {j}");
+                assert_eq!(value, found[[j, i]]);
+            }
+        }
+        assert_eq!(gram(normal(0, 4, 1).view()).dim(), (0, 0));
+    }
+}

@@ -1,0 +1,44 @@
+//! One-vs-rest linear classifiers for vectors that are much longer than there are samples.
+//!
+//! [`LinearSvm`] multiplies the samples with one another once (the Gram matrix) and then solves the dual problem of every class
+//! on it, so that neither the number of classes nor of candidates for C costs another pass over the vectors. The fitted
+//! [`LinearModel`] has the primal view, w and b, and the dual view, `w = Σ α_i x_i`.
+//!
+//! ```
+//! use fisherlens_classifier::{ClassifierTrainer, LinearSvm};
+//! use linfa::ParamGuard;
+//! use ndarray::array;
+//!
+//! let x = array![[1.0_f32, 0.0], [0.8, 0.6], [-1.0, 0.0], [-0.6, 0.8]];
+//! let targets = array![[1_i8], [1], [-1], [-1]];
+//! let training = LinearSvm::params().c(10.0).check()?.train(x.view(), targets.view())?;
+//! assert!(training.report.classes[0].converged);
+//! let scores = training.model.decision_function(x.view());
+//! assert!(scores[[0, 0]] > 0.0 && scores[[2, 0]] < 0.0);
+//! # Ok::<(), fisherlens_classifier::ClassifierError>(())
+//! ```
+
+#[cfg(feature = "logistic")]
+mod cholesky;
+mod cross_validation;
+mod error;
+mod gram;
+mod linear_model;
+#[cfg(feature = "logistic")]
+mod logistic;
+mod one_vs_rest;
+mod params;
+mod primal;
+mod product;
+mod solver;
+#[cfg(test)]
+mod test_data;
+mod training;
+
+pub use error::ClassifierError;
+pub use gram::gram;
+pub use linear_model::{DualView, LinearModel};
+#[cfg(feature = "logistic")]
+pub use logistic::{LogisticRegression, LogisticRegressionParams};
+pub use params::{Difficult, LinearSvm, LinearSvmParams, Loss};
+pub use training::{ClassReport, ClassifierTrainer, CrossValidationRow, Training, TrainingReport};

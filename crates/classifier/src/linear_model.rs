@@ -1,0 +1,180 @@
+//! Fitted linear classifiers, in the primal view and the dual view.
+
+use linfa::traits::PredictInplace;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
+
+use crate::ClassifierError;
+use crate::product::product_transposed;
+
+/// Samples scored in one product; fixed, so that the bits of a score do not depend on the number of threads.
+const SCORED_ROWS: usize = 256;
+
+/// One linear classifier a class.
+///
+/// ```text
+/// f_c(x) = w_c · x + b_c
+/// ```
+/// `coefficients` w `(n_classes, D)`, `bias` b `(n_classes)`, all finite. A score f is no probability; its sign is the
+/// prediction.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LinearModel {
+    coefficients: Array2<f32>,
+    bias: Array1<f32>,
+    dual: Option<DualView>,
+}
+
+/// The same classifiers as sums over the training vectors.
+///
+/// ```text
+/// w_c = Σ_i α[c,i] · x_i
+/// ```
+/// α carries the sign of the target (`y_i·a_i` with `a_i ≥ 0`) and is 0 for samples that are no support vectors.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DualView {
+    /// α `(n_classes, n_samples)`, samples in the order of training.
+    pub alphas: Array2<f32>,
+}
+
+impl DualView {
+    /// Samples with α ≠ 0, rising.
+    ///
+    /// # Panics
+    /// When `class` is no class.
+    pub fn support_vectors(&self, class: usize) -> Vec<usize> {
+        let alphas = self.alphas.row(class);
+        alphas.iter().enumerate().filter(|(_, alpha)| **alpha != 0.0).map(|(i, _)| i).collect()
+    }
+}
+
+impl LinearModel {
+    /// Puts a model together, for example one that was trained elsewhere.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Length`] when the two arrays differ in the number of classes, [`ClassifierError::Empty`] without a
+    /// class or a dimension, [`ClassifierError::Parameter`] for a number that is not finite.
+    pub fn from_parts(coefficients: Array2<f32>, bias: Array1<f32>) -> Result<Self, ClassifierError> {
+        let (n_classes, n_dimensions) = coefficients.dim();
+        if bias.len() != n_classes {
+            return Err(ClassifierError::Length {
+                what: "classes with a bias",
+                expected: n_classes,
+                found: bias.len(),
+            });
+        }
+        for (what, number) in [("class", n_classes), ("dimension", n_dimensions)] {
+            if number == 0 {
+                return Err(ClassifierError::Empty { what });
+            }
+        }
+        for (field, values) in
+            [("coefficients", coefficients.as_slice_memory_order()), ("bias", bias.as_slice_memory_order())]
+        {
+            if let Some(found) = values.unwrap_or_default().iter().find(|value| !value.is_finite()) {
+                return Err(ClassifierError::Parameter { field, found: found.to_string(), expected: "finite numbers" });
+            }
+        }
+        let coefficients = if coefficients.is_standard_layout() {
+            coefficients
+        } else {
+            coefficients.as_standard_layout().into_owned()
+        };
+        Ok(Self { coefficients, bias, dual: None })
+    }
+
+    /// The same model with its dual view.
+    ///
+    /// # Errors
+    /// [`ClassifierError::Length`] when the view has another number of classes.
+    pub fn with_dual(self, dual: DualView) -> Result<Self, ClassifierError> {
+        if dual.alphas.nrows() != self.n_classes() {
+            return Err(ClassifierError::Length {
+                what: "classes of the dual view",
+                expected: self.n_classes(),
+                found: dual.alphas.nrows(),
+            });
+        }
+        Ok(Self { dual: Some(dual), ..self })
+    }
+
+    /// w `(n_classes, D)`.
+    pub fn coefficients(&self) -> ArrayView2<'_, f32> {
+        self.coefficients.view()
+    }
+
+    /// b `(n_classes)`.
+    pub fn bias(&self) -> ArrayView1<'_, f32> {
+        self.bias.view()
+    }
+
+    /// Number of classes.
+    pub fn n_classes(&self) -> usize {
+        self.coefficients.nrows()
+    }
+
+    /// D, the length of the vectors.
+    pub fn n_dimensions(&self) -> usize {
+        self.coefficients.ncols()
+    }
+
+    /// The dual view, where the trainer gave one.
+    pub fn dual(&self) -> Option<&DualView> {
+        self.dual.as_ref()
+    }
+
+    /// Scores of all classes.
+    ///
+    /// `x` `(n_samples, D)`. Returns `(n_samples, n_classes)`; products in `f32` over runs of dimensions, their sums in `f64`.
+    ///
+    /// # Panics
+    /// When the vectors have another length than D.
+    pub fn decision_function(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
+        assert_eq!(x.ncols(), self.n_dimensions(), "the vectors must be as long as those of training");
+        let mut scores = Array2::zeros((x.nrows(), self.n_classes()));
+        for start in (0..x.nrows()).step_by(SCORED_ROWS) {
+            let rows = start..x.nrows().min(start + SCORED_ROWS);
+            let mut products = product_transposed(x.slice_axis(Axis(0), rows.clone().into()), self.coefficients.view());
+            for mut row in products.rows_mut() {
+                for (score, &bias) in row.iter_mut().zip(&self.bias) {
+                    *score += f64::from(bias);
+                }
+            }
+            scores.slice_axis_mut(Axis(0), rows.into()).assign(&products.mapv(|score| score as f32));
+        }
+        scores
+    }
+
+    /// Score of one class for one vector, summed in `f64`.
+    ///
+    /// # Panics
+    /// When `class` is no class or `x` has another length than D.
+    pub fn score(&self, class: usize, x: &[f32]) -> f64 {
+        assert_eq!(x.len(), self.n_dimensions(), "the vector must be as long as those of training");
+        let coefficients = self.coefficients.row(class);
+        let coefficients = coefficients.as_slice().expect("coefficients are kept in C order");
+        let mut sums = [0.0_f64; 8];
+        let (x_runs, w_runs) = (x.chunks_exact(8), coefficients.chunks_exact(8));
+        let rest = x_runs.remainder().iter().zip(w_runs.remainder());
+        let rest: f64 = rest.map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
+        for (x, w) in x_runs.zip(w_runs) {
+            for ((sum, &x), &w) in sums.iter_mut().zip(x).zip(w) {
+                *sum += f64::from(x) * f64::from(w);
+            }
+        }
+        sums.iter().sum::<f64>() + rest + f64::from(self.bias[class])
+    }
+}
+
+/// linfa's prediction: +1 where the score is above 0, else −1; `(n_samples, n_classes)`.
+impl<S: Data<Elem = f32>> PredictInplace<ArrayBase<S, Ix2>, Array2<i8>> for LinearModel {
+    fn predict_inplace(&self, x: &ArrayBase<S, Ix2>, targets: &mut Array2<i8>) {
+        let scores = self.decision_function(x.view());
+        assert_eq!(targets.dim(), scores.dim(), "the targets must have a row a sample and a column a class");
+        targets.zip_mut_with(&scores, |target, &score| *target = if score > 0.0 { 1 } else { -1 });
+    }
+
+    fn default_target(&self, x: &ArrayBase<S, Ix2>) -> Array2<i8> {
+        Array2::zeros((x.nrows(), self.n_classes()))
+    }
+}

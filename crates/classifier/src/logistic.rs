@@ -1,0 +1,264 @@
+//! Logistic regression by linfa, the second linear classifier.
+
+use linfa::ParamGuard;
+use linfa::dataset::DatasetBase;
+use linfa::traits::Fit;
+use linfa_logistic::LogisticRegression as LinfaLogisticRegression;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
+use rayon::prelude::*;
+
+use crate::cholesky::cholesky;
+use crate::cross_validation::{best_c, cross_validate};
+use crate::one_vs_rest::{check_gram, checked_targets};
+use crate::params::{check_c_grid, check_n_folds, check_positive, refuse};
+use crate::primal::coefficients;
+use crate::{
+    ClassReport, ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, Training, TrainingReport, gram,
+};
+
+/// Weight of the losses; vectors of unit length need more than 1 before the classes part.
+const DEFAULT_C: f64 = 10.0;
+/// Parts of the cross-validation, as for the support vector machine.
+const DEFAULT_N_FOLDS: usize = 5;
+/// Length of the gradient; the objective's curvature is at least 1, so no coefficient is further off than this.
+const DEFAULT_TOLERANCE: f64 = 1e-3;
+/// Steps of the optimiser; some tens are usual.
+const DEFAULT_MAX_N_ITERATIONS: u64 = 1000;
+
+/// Unchecked parameters of logistic regression; see [`LogisticRegression`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogisticRegressionParams(LogisticRegression);
+
+/// One-vs-rest logistic regression with checked parameters: the trainer itself, on `linfa-logistic`.
+///
+/// ```text
+/// min over w, b of   ½‖w‖² + C Σ_i log(1 + exp(−y_i (w·x_i + b)))
+/// ```
+/// The bias is not regularised. At the optimum `w = Σ_i α_i x_i` with `α_i = C y_i / (1 + exp(y_i f_i))`, so every sample is a
+/// support vector and w lies in the span of the samples. Where vectors are longer than there are samples, linfa therefore gets,
+/// instead of x, the rows of the Cholesky factor L of the Gram matrix, K = L·Lᵀ: n numbers a sample with the same inner
+/// products, in `f64`. w is the sum above in either case.
+///
+/// Make it by [`LogisticRegression::params`] and `check`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogisticRegression {
+    c_grid: Vec<f64>,
+    n_folds: usize,
+    seed: u64,
+    tolerance: f64,
+    max_n_iterations: u64,
+    difficult: Difficult,
+}
+
+impl LogisticRegression {
+    /// C = 10, gradient of at most 1e-3, at most 1000 iterations, targets 0 ignored.
+    pub fn params() -> LogisticRegressionParams {
+        LogisticRegressionParams(Self {
+            c_grid: vec![DEFAULT_C],
+            n_folds: DEFAULT_N_FOLDS,
+            seed: 0,
+            tolerance: DEFAULT_TOLERANCE,
+            max_n_iterations: DEFAULT_MAX_N_ITERATIONS,
+            difficult: Difficult::default(),
+        })
+    }
+}
+
+impl LogisticRegressionParams {
+    /// Weight C of the losses, finite and above 0; no cross-validation then. Default 10.
+    #[must_use]
+    pub fn c(self, c: f64) -> Self {
+        self.c_grid(vec![c])
+    }
+
+    /// Candidates for C, chosen among as by [`LinearSvmParams::c_grid`](crate::LinearSvmParams::c_grid).
+    #[must_use]
+    pub fn c_grid(mut self, mut c_grid: Vec<f64>) -> Self {
+        c_grid.sort_by(f64::total_cmp);
+        c_grid.dedup();
+        self.0.c_grid = c_grid;
+        self
+    }
+
+    /// Parts of the cross-validation, at least 2 and at most the number of samples. Default 5.
+    #[must_use]
+    pub fn n_folds(mut self, n_folds: usize) -> Self {
+        self.0.n_folds = n_folds;
+        self
+    }
+
+    /// Seed of the folds; nothing else is random. Default 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
+
+    /// Length of the objective's gradient at which a class is finished, finite and above 0. Default 1e-3.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.0.tolerance = tolerance;
+        self
+    }
+
+    /// Most steps of the optimiser, at least 1; meeting it is told in the report and is no error. Default 1000.
+    #[must_use]
+    pub fn max_n_iterations(mut self, max_n_iterations: u64) -> Self {
+        self.0.max_n_iterations = max_n_iterations;
+        self
+    }
+
+    /// What samples with target 0 are. Default: left out.
+    #[must_use]
+    pub fn difficult(mut self, difficult: Difficult) -> Self {
+        self.0.difficult = difficult;
+        self
+    }
+}
+
+impl ParamGuard for LogisticRegressionParams {
+    type Checked = LogisticRegression;
+    type Error = ClassifierError;
+
+    fn check_ref(&self) -> Result<&LogisticRegression, ClassifierError> {
+        check_c_grid(&self.0.c_grid)?;
+        check_n_folds(self.0.n_folds)?;
+        check_positive("tolerance", self.0.tolerance, "a finite gradient length above 0, such as 1e-3")?;
+        if self.0.max_n_iterations == 0 {
+            return refuse("max_n_iterations", "0", "at least 1 step of the optimiser");
+        }
+        Ok(&self.0)
+    }
+
+    fn check(self) -> Result<LogisticRegression, ClassifierError> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+/// The classifier of one class, in terms of the samples.
+struct Solution {
+    alphas: Vec<f64>,
+    scores: Vec<f64>,
+    bias: f64,
+    report: ClassReport,
+}
+
+impl ClassifierTrainer for LogisticRegression {
+    fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError> {
+        let targets = checked_targets(x, targets, self.difficult)?;
+        let features = features(x)?;
+        let (c, cross_validation) = match self.c_grid.as_slice() {
+            [c] => (*c, Vec::new()),
+            c_grid => {
+                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |class, kept| {
+                    let scores = |&c: &f64| Ok(self.solve(&features, kept, class, c)?.scores);
+                    c_grid.iter().map(scores).collect()
+                })?;
+                (best_c(&rows).unwrap_or(c_grid[0]), rows)
+            }
+        };
+        let solutions: Vec<Solution> = (0..targets.ncols())
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|class| self.solve(&features, &targets.column(class).to_vec(), class, c))
+            .collect::<Result<_, ClassifierError>>()?;
+
+        let n_classes = targets.ncols();
+        let alphas = Array2::from_shape_fn((n_classes, x.nrows()), |(class, i)| solutions[class].alphas[i] as f32);
+        let bias: Array1<f32> = solutions.iter().map(|solution| solution.bias as f32).collect();
+        let classes = solutions.into_iter().map(|solution| solution.report).collect();
+        let model = LinearModel::from_parts(coefficients(alphas.view(), x), bias)?.with_dual(DualView { alphas })?;
+        Ok(Training { model, report: TrainingReport { c: Some(c), classes, cross_validation } })
+    }
+}
+
+impl LogisticRegression {
+    /// `features` `(n, F)`, column after column; targets 0 take no part but are scored.
+    fn solve(&self, features: &Array2<f64>, targets: &[i8], class: usize, c: f64) -> Result<Solution, ClassifierError> {
+        let kept: Vec<usize> = (0..targets.len()).filter(|&i| targets[i] != 0).collect();
+        let kept_targets: Array1<i8> = kept.iter().map(|&i| targets[i]).collect();
+        let (v, bias) = if kept.len() == targets.len() {
+            self.fit(&DatasetBase::new(features.view(), kept_targets), class, c)?
+        } else {
+            // Selecting from the transposed array keeps the columns contiguous, which linfa's products need to be fast.
+            let chosen = features.t().select(Axis(1), &kept);
+            let chosen = chosen.as_standard_layout();
+            self.fit(&DatasetBase::new(chosen.t(), kept_targets), class, c)?
+        };
+        let scores = features.dot(&v) + bias;
+        Ok(self.account(features, targets, v.view(), &scores, c, bias))
+    }
+
+    fn fit<S: Data<Elem = f64>>(
+        &self,
+        dataset: &DatasetBase<ArrayBase<S, Ix2>, Array1<i8>>,
+        class: usize,
+        c: f64,
+    ) -> Result<(Array1<f64>, f64), ClassifierError> {
+        // linfa's objective is ours divided by C, and so is its gradient.
+        let fitted = LinfaLogisticRegression::<f64>::default()
+            .alpha(1.0 / c)
+            .gradient_tolerance(self.tolerance / c)
+            .max_iterations(self.max_n_iterations)
+            .fit(dataset)
+            .map_err(|error| ClassifierError::Optimizer { class, reason: error.to_string() })?;
+        // linfa calls the more frequent label the positive one.
+        let sign = if fitted.labels().pos.class > 0 { 1.0 } else { -1.0 };
+        Ok((fitted.params() * sign, fitted.intercept() * sign))
+    }
+
+    /// α from the scores, and how well they agree with w.
+    fn account(
+        &self,
+        features: &Array2<f64>,
+        targets: &[i8],
+        v: ArrayView1<'_, f64>,
+        scores: &Array1<f64>,
+        c: f64,
+        bias: f64,
+    ) -> Solution {
+        let mut losses = 0.0;
+        let alphas: Array1<f64> = scores
+            .iter()
+            .zip(targets)
+            .map(|(&score, &target)| {
+                if target == 0 {
+                    return 0.0;
+                }
+                let y = f64::from(target);
+                let margin = y * score;
+                losses += (-margin.abs()).exp().ln_1p() + (-margin).max(0.0);
+                c * y / (1.0 + margin.exp())
+            })
+            .collect();
+        let residual = &v - &features.t().dot(&alphas);
+        let gradient = (residual.dot(&residual) + alphas.sum().powi(2)).sqrt();
+        let report = ClassReport {
+            objective: 0.5 * v.dot(&v) + c * losses,
+            duality_gap: None,
+            n_epochs: None,
+            // Twice the limit: the optimiser's own last gradient differs from ours by rounding.
+            converged: gradient <= 2.0 * self.tolerance,
+            n_support_vectors: alphas.iter().filter(|alpha| **alpha != 0.0).count(),
+        };
+        Solution { alphas: alphas.to_vec(), scores: scores.to_vec(), bias, report }
+    }
+}
+
+/// What stands for `x`: `x` itself, or the Cholesky factor of its Gram matrix where that is narrower; columns contiguous.
+fn features(x: ArrayView2<'_, f32>) -> Result<Array2<f64>, ClassifierError> {
+    let (n, d) = x.dim();
+    if d <= n {
+        for (sample, row) in x.rows().into_iter().enumerate() {
+            if let Some(&found) = row.iter().find(|value| !value.is_finite()) {
+                return Err(ClassifierError::NotFinite { what: "an entry", sample, found });
+            }
+        }
+        return Ok(x.t().mapv(f64::from).as_standard_layout().into_owned().reversed_axes());
+    }
+    let gram = gram(x);
+    check_gram(gram.view(), n)?;
+    let factor = cholesky(gram.mapv(f64::from));
+    Ok(factor.t().as_standard_layout().into_owned().reversed_axes())
+}

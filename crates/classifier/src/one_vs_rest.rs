@@ -1,0 +1,162 @@
+//! Training of all classes on one Gram matrix.
+
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
+use rayon::prelude::*;
+
+use crate::cross_validation::{best_c, cross_validate};
+use crate::primal::coefficients;
+use crate::solver::{BinaryProblem, DualPoint};
+use crate::{
+    ClassReport, ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training,
+    TrainingReport, gram,
+};
+
+impl ClassifierTrainer for LinearSvm {
+    fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError> {
+        // Looked at before the costly product, and once more with it.
+        checked_targets(x, targets, self.difficult)?;
+        self.train_with_gram(x, gram(x).view(), targets)
+    }
+}
+
+impl LinearSvm {
+    /// [`ClassifierTrainer::train`] with the Gram matrix of [`gram`] made before, so that further classes or settings do not
+    /// cost the product again.
+    ///
+    /// `gram` `(n_samples, n_samples)`: inner products of the rows of `x`.
+    ///
+    /// # Errors
+    /// Those of [`ClassifierTrainer::train`], and [`ClassifierError::Length`] for a matrix of another size.
+    pub fn train_with_gram(
+        &self,
+        x: ArrayView2<'_, f32>,
+        gram: ArrayView2<'_, f32>,
+        targets: ArrayView2<'_, i8>,
+    ) -> Result<Training, ClassifierError> {
+        let targets = checked_targets(x, targets, self.difficult)?;
+        check_gram(gram, x.nrows())?;
+        let in_order: Vec<f32>;
+        let gram = if let Some(gram) = gram.as_slice() {
+            gram
+        } else {
+            in_order = gram.iter().copied().collect();
+            &in_order
+        };
+
+        let (c, cross_validation) = match self.c_grid.as_slice() {
+            [c] => (*c, Vec::new()),
+            c_grid => {
+                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |class, kept| {
+                    let problem = self.problem(gram, kept, class);
+                    let mut point = DualPoint::zero(kept.len());
+                    // Rising C: the solution for one candidate is a good start for the next.
+                    let path = c_grid.iter().map(|&c| {
+                        problem.solve(c, &mut point);
+                        point.scores(&problem)
+                    });
+                    Ok(path.collect())
+                })?;
+                (best_c(&rows).unwrap_or(c_grid[0]), rows)
+            }
+        };
+
+        let solved: Vec<(Vec<f64>, ClassReport)> = (0..targets.ncols())
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|class| {
+                let column = targets.column(class).to_vec();
+                let mut point = DualPoint::zero(column.len());
+                let report = self.problem(gram, &column, class).solve(c, &mut point);
+                (point.alphas, report)
+            })
+            .collect();
+
+        let n_classes = targets.ncols();
+        let squared_bias_feature = self.bias_feature * self.bias_feature;
+        let mut alphas = Array2::zeros((n_classes, x.nrows()));
+        let mut bias = Array1::zeros(n_classes);
+        let mut classes = Vec::with_capacity(n_classes);
+        for (class, (solution, report)) in solved.into_iter().enumerate() {
+            bias[class] = (squared_bias_feature * solution.iter().sum::<f64>()) as f32;
+            for (alpha, &value) in alphas.row_mut(class).iter_mut().zip(&solution) {
+                *alpha = value as f32;
+            }
+            classes.push(report);
+        }
+        // The coefficients are sums with the α that are kept, so that both views are the same classifier.
+        let model = LinearModel::from_parts(coefficients(alphas.view(), x), bias)?.with_dual(DualView { alphas })?;
+        Ok(Training { model, report: TrainingReport { c: Some(c), classes, cross_validation } })
+    }
+
+    fn problem<'a>(&self, gram: &'a [f32], targets: &'a [i8], class: usize) -> BinaryProblem<'a> {
+        BinaryProblem {
+            gram,
+            targets,
+            loss: self.loss,
+            squared_bias_feature: self.bias_feature * self.bias_feature,
+            tolerance: self.tolerance,
+            max_n_epochs: self.max_n_epochs,
+            seed: self.seed.wrapping_add(class as u64),
+        }
+    }
+}
+
+/// linfa's front door; the dual view stays with the model, the report is [`ClassifierTrainer::train`]'s alone.
+impl<S: Data<Elem = f32>> Fit<ArrayBase<S, Ix2>, Array2<i8>, ClassifierError> for LinearSvm {
+    type Object = LinearModel;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<S, Ix2>, Array2<i8>>) -> Result<LinearModel, ClassifierError> {
+        Ok(self.train(dataset.records.view(), dataset.targets.view())?.model)
+    }
+}
+
+/// Targets with the difficult ones settled, once shapes, values and classes are found to be in order.
+pub(crate) fn checked_targets(
+    x: ArrayView2<'_, f32>,
+    targets: ArrayView2<'_, i8>,
+    difficult: Difficult,
+) -> Result<Array2<i8>, ClassifierError> {
+    if targets.nrows() != x.nrows() {
+        return Err(ClassifierError::Length {
+            what: "samples with targets",
+            expected: x.nrows(),
+            found: targets.nrows(),
+        });
+    }
+    for (what, number) in [("sample", x.nrows()), ("dimension", x.ncols()), ("class", targets.ncols())] {
+        if number == 0 {
+            return Err(ClassifierError::Empty { what });
+        }
+    }
+    for ((sample, class), &found) in targets.indexed_iter() {
+        if !(-1..=1).contains(&found) {
+            return Err(ClassifierError::Target { sample, class, found });
+        }
+    }
+    let targets = targets.as_standard_layout().mapv(|target| difficult.resolve(target));
+    for (class, column) in targets.columns().into_iter().enumerate() {
+        let count = |of: i8| column.iter().filter(|&&target| target == of).count();
+        let (n_positives, n_negatives) = (count(1), count(-1));
+        if n_positives == 0 || n_negatives == 0 {
+            return Err(ClassifierError::OneSided { class, n_positives, n_negatives });
+        }
+    }
+    Ok(targets)
+}
+
+/// A value that is not finite shows in its sample's squared length.
+pub(crate) fn check_gram(gram: ArrayView2<'_, f32>, n: usize) -> Result<(), ClassifierError> {
+    for (what, found) in [("rows of the Gram matrix", gram.nrows()), ("columns of the Gram matrix", gram.ncols())] {
+        if found != n {
+            return Err(ClassifierError::Length { what, expected: n, found });
+        }
+    }
+    for (sample, &found) in gram.diag().iter().enumerate() {
+        if !found.is_finite() {
+            return Err(ClassifierError::NotFinite { what: "the squared length", sample, found });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! Descriptors of one bin size on a regular grid.
+//!
+//! Orientations are innermost in memory, so that every sum runs over 8 (or 32) neighbouring values. Only what a row of
+//! descriptors needs exists at a time: a ring of orientation rows, and the four rows of bins made from them.
+
+use multiversion::{multiversion, target::target_cfg_f};
+
+use crate::Frame;
+use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar, multiply_add};
+use crate::grid::Grid;
+use crate::normalize::{Finish, N_FEATURES};
+use crate::window::N_BINS;
+
+/// The four bins of one column of a row of descriptors, 8 orientations each.
+const COLUMN: usize = N_BINS * N_ORIENTATIONS;
+
+/// Pixels whose vertical sums are in registers at once.
+const PIXELS: usize = 8;
+
+/// A smoothed grey image, row by row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Image<'a> {
+    pub(crate) pixels: &'a [f32],
+    pub(crate) width: usize,
+}
+
+/// Extracts the descriptors of `grid` into `values`, 128 a descriptor, and appends their frames.
+pub(crate) fn extract_grid(
+    image: Image<'_>,
+    grid: &Grid,
+    kernels: &[f32],
+    polar: Polar,
+    finish: Finish,
+    frames: &mut Vec<Frame>,
+    values: &mut [f32],
+) {
+    if grid.len() == 0 {
+        return;
+    }
+    let bin_size = usize::from(grid.bin_size);
+    let (radius, n_taps) = (bin_size - 1, 2 * bin_size - 1);
+    let mut orientations = OrientationRing::new(image, polar, 5 * bin_size - 1);
+    let mut columns = vec![0.0; (image.width + 2 * radius) * COLUMN];
+    let mut contrasts = vec![0.0; grid.n_columns];
+    let span = (3 * grid.bin_size + 1) as f32;
+    for (row, values) in values.chunks_exact_mut(grid.n_columns * N_FEATURES).enumerate() {
+        let top = grid.first + grid.step * row;
+        orientations.advance(top.saturating_sub(radius), top + 3 * bin_size + radius);
+        for (bin, kernel) in kernels.chunks_exact(n_taps).enumerate() {
+            let first_row = (top + bin * bin_size) as i64 - radius as i64;
+            let rows: Vec<&[f32]> = (0..n_taps as i64).map(|tap| orientations.row(first_row + tap)).collect();
+            sum_vertically(&rows, kernel, bin, &mut columns[radius * COLUMN..][..image.width * COLUMN]);
+        }
+        replicate_edges(&mut columns, radius);
+        sum_horizontally(&columns, kernels, grid, finish, 1.0 / (span * span), values, &mut contrasts);
+        frames.extend(contrasts.iter().enumerate().map(|(column, &norm)| Frame {
+            x: grid.centre(column),
+            y: grid.centre(row),
+            bin_size: grid.bin_size,
+            norm,
+        }));
+    }
+}
+
+/// The last few rows of orientation maps, `[x][orientation]`.
+struct OrientationRing<'a> {
+    image: Image<'a>,
+    polar: Polar,
+    gradient: GradientRow,
+    slots: Vec<f32>,
+    n_slots: usize,
+    next: usize,
+}
+
+impl<'a> OrientationRing<'a> {
+    fn new(image: Image<'a>, polar: Polar, n_slots: usize) -> Self {
+        Self {
+            image,
+            polar,
+            gradient: GradientRow::new(image.width),
+            slots: vec![0.0; n_slots * image.width * N_ORIENTATIONS],
+            n_slots,
+            next: 0,
+        }
+    }
+
+    /// Makes rows `first ..= last` available; `first` never falls, and the ring holds so many.
+    fn advance(&mut self, first: usize, last: usize) {
+        let Image { pixels, width } = self.image;
+        let n_rows = pixels.len() / width;
+        let length = width * N_ORIENTATIONS;
+        for y in self.next.max(first)..(last + 1).min(n_rows) {
+            let slot = &mut self.slots[y % self.n_slots * length..][..length];
+            self.gradient.spread(pixels, width, y, self.polar, slot);
+            self.next = y + 1;
+        }
+    }
+
+    /// Row `y`, or the border row next to it where `y` lies outside.
+    fn row(&self, y: i64) -> &[f32] {
+        let length = self.image.width * N_ORIENTATIONS;
+        let last = self.image.pixels.len() / self.image.width - 1;
+        let y = y.clamp(0, last as i64) as usize;
+        &self.slots[y % self.n_slots * length..][..length]
+    }
+}
+
+/// `columns[x][bin][t] = Σ_k kernel[k] · rows[k][x][t]`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn sum_vertically(rows: &[&[f32]], kernel: &[f32], bin: usize, columns: &mut [f32]) {
+    const LANES: usize = PIXELS * N_ORIENTATIONS;
+    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+    let offset = bin * N_ORIENTATIONS;
+    let mut start = 0;
+    let mut groups = columns.chunks_exact_mut(PIXELS * COLUMN);
+    for group in &mut groups {
+        let mut sums = [0.0_f32; LANES];
+        for (row, &weight) in rows.iter().zip(kernel) {
+            let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
+            for (sum, &value) in sums.iter_mut().zip(values) {
+                *sum = multiply_add(fused, value, weight, *sum);
+            }
+        }
+        for (column, sums) in group.chunks_exact_mut(COLUMN).zip(sums.chunks_exact(N_ORIENTATIONS)) {
+            column[offset..offset + N_ORIENTATIONS].copy_from_slice(sums);
+        }
+        start += LANES;
+    }
+    for column in groups.into_remainder().chunks_exact_mut(COLUMN) {
+        let mut sums = [0.0_f32; N_ORIENTATIONS];
+        for (row, &weight) in rows.iter().zip(kernel) {
+            for (sum, &value) in sums.iter_mut().zip(&row[start..start + N_ORIENTATIONS]) {
+                *sum = multiply_add(fused, value, weight, *sum);
+            }
+        }
+        column[offset..offset + N_ORIENTATIONS].copy_from_slice(&sums);
+        start += N_ORIENTATIONS;
+    }
+}
+
+/// Repeats the first and the last column `radius` times outwards.
+fn replicate_edges(columns: &mut [f32], radius: usize) {
+    let last = columns.len() - (radius + 1) * COLUMN;
+    for edge in 0..radius {
+        columns.copy_within(radius * COLUMN..(radius + 1) * COLUMN, edge * COLUMN);
+        columns.copy_within(last..last + COLUMN, last + (edge + 1) * COLUMN);
+    }
+}
+
+/// Sums the columns of each descriptor of one row, normalises and stores it with its contrast.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn sum_horizontally(
+    columns: &[f32],
+    kernels: &[f32],
+    grid: &Grid,
+    finish: Finish,
+    inverse_area: f32,
+    values: &mut [f32],
+    contrasts: &mut [f32],
+) {
+    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+    let bin_size = usize::from(grid.bin_size);
+    let n_taps = 2 * bin_size - 1;
+    let columns = columns.as_chunks::<COLUMN>().0;
+    let descriptors = values.as_chunks_mut::<N_FEATURES>().0;
+    for (index, (descriptor, contrast)) in descriptors.iter_mut().zip(contrasts).enumerate() {
+        let left = grid.first + grid.step * index;
+        let mut sums = [0.0_f32; N_FEATURES];
+        // Two bins at a time: their 64 sums just fit the 16 registers of AVX2.
+        for pair in [0, 2] {
+            let taps = |bin: usize| columns[left + bin * bin_size..][..n_taps].iter();
+            let weights = |bin: usize| kernels[bin * n_taps..][..n_taps].iter();
+            let mut one = [0.0_f32; COLUMN];
+            let mut other = [0.0_f32; COLUMN];
+            let both = taps(pair).zip(taps(pair + 1)).zip(weights(pair).zip(weights(pair + 1)));
+            for ((one_column, other_column), (&one_weight, &other_weight)) in both {
+                for lane in 0..COLUMN {
+                    one[lane] = multiply_add(fused, one_column[lane], one_weight, one[lane]);
+                    other[lane] = multiply_add(fused, other_column[lane], other_weight, other[lane]);
+                }
+            }
+            // Sums lie bin column by bin column, descriptors bin row by bin row.
+            for bin_row in 0..N_BINS {
+                let from = bin_row * N_ORIENTATIONS;
+                let to = bin_row * COLUMN + pair * N_ORIENTATIONS;
+                sums[to..to + N_ORIENTATIONS].copy_from_slice(&one[from..from + N_ORIENTATIONS]);
+                sums[to + N_ORIENTATIONS..to + 2 * N_ORIENTATIONS].copy_from_slice(&other[from..from + N_ORIENTATIONS]);
+            }
+        }
+        *contrast = finish.apply(&mut sums, inverse_area);
+        *descriptor = sums;
+    }
+}

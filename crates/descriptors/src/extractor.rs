@@ -1,0 +1,66 @@
+//! What an extractor of local descriptors is, and what it returns.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::{DescriptorError, Frame};
+
+/// The local descriptors of one image.
+///
+/// Row `l` of `values` belongs to `frames[l]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalDescriptors {
+    /// Where each descriptor lies, N entries.
+    pub frames: Vec<Frame>,
+    /// The descriptors `(N, n_features)`, C order.
+    pub values: Array2<f32>,
+}
+
+impl Default for LocalDescriptors {
+    /// No descriptor, of no feature.
+    fn default() -> Self {
+        Self { frames: Vec::new(), values: Array2::zeros((0, 0)) }
+    }
+}
+
+impl LocalDescriptors {
+    /// Number of descriptors N.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there is no descriptor.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
+/// Turns a grey image into local descriptors.
+pub trait DescriptorExtractor: Send + Sync {
+    /// Entries of one descriptor.
+    fn n_features(&self) -> usize;
+
+    /// The descriptors of `image` `(height, width)`, grey values in `[0, 1]`.
+    ///
+    /// Runs on the calling thread only, as images are what callers run in parallel. An image smaller than the grid
+    /// gives zero descriptors, not an error.
+    ///
+    /// # Errors
+    /// [`DescriptorError::Pixel`] when a pixel lies outside `[0, 1]` or is not a number.
+    fn extract(&self, image: ArrayView2<'_, f32>) -> Result<LocalDescriptors, DescriptorError>;
+
+    /// Like [`extract`](Self::extract), into memory that is used again: what `descriptors` held is replaced.
+    ///
+    /// The descriptors of one photograph take some 38 MB, and fresh memory of that size can cost more than the
+    /// extraction; a thread that describes many images keeps one `LocalDescriptors` and hands it in each time.
+    ///
+    /// # Errors
+    /// Those of [`extract`](Self::extract); `descriptors` is then left valid, with unspecified content.
+    fn extract_into(
+        &self,
+        image: ArrayView2<'_, f32>,
+        descriptors: &mut LocalDescriptors,
+    ) -> Result<(), DescriptorError> {
+        *descriptors = self.extract(image)?;
+        Ok(())
+    }
+}

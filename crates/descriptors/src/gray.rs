@@ -1,0 +1,61 @@
+//! Colour to grey, by the formula of MATLAB's `rgb2gray`, which `vl_phow` takes.
+
+use ndarray::{Array2, ArrayView3};
+
+/// Share of red in the grey value (ITU-R BT.601, rounded as MATLAB's `rgb2gray` documents it).
+const RED: f32 = 0.2989;
+/// Share of green.
+const GREEN: f32 = 0.587;
+/// Share of blue. The three add up to 0.9999, as in MATLAB.
+const BLUE: f32 = 0.114;
+
+/// Grey image of an 8-bit colour image.
+///
+/// ```text
+/// grey = (0.2989 R + 0.587 G + 0.114 B) / 255
+/// ```
+/// `rgb` `(height, width, 3)`. Returns `(height, width)` in `[0, 1]`.
+///
+/// # Panics
+/// When the last axis of `rgb` is not 3 long.
+pub fn gray_from_rgb(rgb: ArrayView3<u8>) -> Array2<f32> {
+    let (height, width, n_channels) = rgb.dim();
+    assert_eq!(n_channels, 3, "an RGB image has 3 channels on its last axis");
+    let (red, green, blue) = (RED / 255.0, GREEN / 255.0, BLUE / 255.0);
+    let mix = |r: u8, g: u8, b: u8| red * f32::from(r) + green * f32::from(g) + blue * f32::from(b);
+    match rgb.as_slice() {
+        Some(bytes) => {
+            let values = bytes.chunks_exact(3).map(|pixel| mix(pixel[0], pixel[1], pixel[2])).collect();
+            Array2::from_shape_vec((height, width), values).expect("one grey value a pixel")
+        }
+        None => Array2::from_shape_fn((height, width), |(y, x)| mix(rgb[[y, x, 0]], rgb[[y, x, 1]], rgb[[y, x, 2]])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, s};
+
+    use super::*;
+
+    #[test]
+    fn primaries_and_white_by_hand() {
+        let rgb = Array3::from_shape_vec((1, 4, 3), vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255]).unwrap();
+        let gray = gray_from_rgb(rgb.view());
+        for (found, expected) in gray.iter().zip([0.2989, 0.587, 0.114, 0.9999]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn memory_order_does_not_matter() {
+        let rgb = Array3::from_shape_fn((5, 7, 3), |(y, x, c)| (y * 37 + x * 11 + c * 5) as u8);
+        let turned = rgb.slice(s![.., ..;-1, ..]);
+        assert_eq!(gray_from_rgb(rgb.view()).slice(s![.., ..;-1]), gray_from_rgb(turned));
+    }
+
+    #[test]
+    fn no_pixel_is_no_value() {
+        assert_eq!(gray_from_rgb(Array3::zeros((0, 4, 3)).view()).dim(), (0, 4));
+    }
+}

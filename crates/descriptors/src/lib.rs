@@ -1,0 +1,51 @@
+//! Dense multi-scale SIFT descriptors of photographs, with the squares of pixels that support them, and PCA.
+//!
+//! The extractor follows VLFeat's `vl_phow` (`vedaldi2010`, `lowe2004`): one regular grid of descriptors for each
+//! bin size, every one made of 4 × 4 bins of 8 gradient orientations. Decoding takes bytes; no file is opened here.
+//!
+//! ```
+//! use fisherlens_descriptors::{DenseSift, DescriptorExtractor};
+//! use linfa::ParamGuard;
+//! use ndarray::Array2;
+//!
+//! let extractor = DenseSift::params().bin_sizes(vec![4, 6]).step(5).check()?;
+//! let image = Array2::from_shape_fn((60, 80), |(y, x)| ((x * y) % 7) as f32 / 7.0);
+//! let descriptors = extractor.extract(image.view())?;
+//! assert_eq!(descriptors.values.ncols(), 128);
+//! assert_eq!(descriptors.frames[0].bin_size, 4);
+//! # Ok::<(), fisherlens_descriptors::DescriptorError>(())
+//! ```
+
+// The LAPACK routines behind `ndarray_linalg::Eigh` come from this crate; naming it makes them link.
+use fisherlens_lapack as _;
+
+mod dense_sift;
+mod error;
+mod extractor;
+mod frame;
+#[cfg(test)]
+mod golden_tests;
+mod gradient;
+mod gray;
+mod grid;
+mod multiscale;
+mod normalize;
+mod params;
+mod pca;
+#[cfg(feature = "decode")]
+mod photograph;
+mod smoothing;
+#[cfg(test)]
+mod twin_tests;
+mod window;
+
+pub use error::DescriptorError;
+pub use extractor::{DescriptorExtractor, LocalDescriptors};
+pub use frame::{Frame, SupportSquare};
+pub use gray::gray_from_rgb;
+pub use normalize::quantize_u8;
+pub use params::{DenseSift, DenseSiftParams, LowContrast, PcaParams, PcaValidParams, RootSift, Whitening, Window};
+pub use pca::Pca;
+#[cfg(feature = "decode")]
+pub use photograph::Photograph;
+pub use smoothing::smooth;

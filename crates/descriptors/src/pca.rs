@@ -1,0 +1,232 @@
+//! Principal component analysis: a projection learned from a sample of descriptors.
+
+use linfa::dataset::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2, s};
+use ndarray_linalg::{Eigh, UPLO};
+use rayon::prelude::*;
+
+use crate::{DescriptorError, PcaParams, PcaValidParams, Whitening};
+
+/// Added to each variance before whitening, as a share of the largest, so that an empty direction is not blown up.
+const WHITENING_FLOOR: f64 = 1e-7;
+
+/// Rows summed by one task; fixed, so that sums do not depend on the number of threads.
+const FIT_ROWS: usize = 4096;
+
+/// Tasks whose partial sums exist at once.
+const FIT_TASKS: usize = 16;
+
+/// Rows projected at a time; with their centred copy they stay in the second-level cache.
+const TRANSFORM_ROWS: usize = 512;
+
+/// A learned linear projection.
+///
+/// ```text
+/// y = C (x − mean)
+/// ```
+/// C `(n_components, n_features)` has the leading eigenvectors of the sample's covariance as rows, divided by
+/// `√(λ + 1e-7 λ₁)` when whitening. Each axis is turned such that its entry of largest magnitude is positive.
+///
+/// ```
+/// use fisherlens_descriptors::Pca;
+/// use linfa::{DatasetBase, traits::Fit};
+/// use ndarray::{Array2, array};
+///
+/// let sample = Array2::from_shape_fn((50, 3), |(row, column)| (row * (column + 1)) as f32);
+/// let pca = Pca::params(1).fit(&DatasetBase::from(sample))?;
+/// let projected = pca.transform(array![[1.0, 2.0, 3.0]].view())?;
+/// assert_eq!(projected.dim(), (1, 1));
+/// # Ok::<(), fisherlens_descriptors::DescriptorError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Pca {
+    mean: Array1<f32>,
+    components: Array2<f32>,
+    explained_variance: Array1<f32>,
+}
+
+impl Pca {
+    /// Parameters of a projection to `n_components` dimensions, without whitening.
+    pub fn params(n_components: usize) -> PcaParams {
+        PcaParams::new(n_components)
+    }
+
+    /// A projection from its arrays: `mean` `(n_features)`, `components` `(n_components, n_features)`,
+    /// `explained_variance` `(n_components)`.
+    ///
+    /// # Errors
+    /// [`DescriptorError::Dimension`] when the lengths disagree, [`DescriptorError::NotFinite`] for a value that is no
+    /// finite number, [`DescriptorError::Parameter`] when there is no component or no feature.
+    pub fn from_parts(
+        mean: Array1<f32>,
+        components: Array2<f32>,
+        explained_variance: Array1<f32>,
+    ) -> Result<Self, DescriptorError> {
+        let (n_components, n_features) = components.dim();
+        if components.is_empty() {
+            return Err(DescriptorError::Parameter {
+                field: "components",
+                found: format!("{n_components} × {n_features}"),
+                expected: "at least one component of at least one feature",
+            });
+        }
+        let dimension = |what, expected, found| {
+            if expected == found { Ok(()) } else { Err(DescriptorError::Dimension { what, expected, found }) }
+        };
+        dimension("mean", n_features, mean.len())?;
+        dimension("explained_variance", n_components, explained_variance.len())?;
+        refuse_not_finite("mean", mean.view().insert_axis(Axis(0)))?;
+        refuse_not_finite("components", components.view())?;
+        refuse_not_finite("explained_variance", explained_variance.view().insert_axis(Axis(0)))?;
+        let components = components.as_standard_layout().into_owned();
+        Ok(Self { mean, components, explained_variance })
+    }
+
+    /// Mean of the sample `(n_features)`.
+    pub fn mean(&self) -> ArrayView1<'_, f32> {
+        self.mean.view()
+    }
+
+    /// Axes as rows `(n_components, n_features)`, by falling variance.
+    pub fn components(&self) -> ArrayView2<'_, f32> {
+        self.components.view()
+    }
+
+    /// Variance of the sample along each axis `(n_components)`, before whitening, with denominator N − 1.
+    pub fn explained_variance(&self) -> ArrayView1<'_, f32> {
+        self.explained_variance.view()
+    }
+
+    /// Dimensions before the projection.
+    pub fn n_features(&self) -> usize {
+        self.components.ncols()
+    }
+
+    /// Dimensions after the projection.
+    pub fn n_components(&self) -> usize {
+        self.components.nrows()
+    }
+
+    /// Projects rows: `x` `(N, n_features)` to `(N, n_components)`, on the calling thread.
+    ///
+    /// The mean is taken off before the product, since taking off its projection afterwards would cancel.
+    ///
+    /// # Errors
+    /// [`DescriptorError::Dimension`] when `x` has another number of columns.
+    pub fn transform(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, DescriptorError> {
+        let (n_samples, n_features) = x.dim();
+        if n_features != self.n_features() {
+            let (expected, found) = (self.n_features(), n_features);
+            return Err(DescriptorError::Dimension { what: "the array to project", expected, found });
+        }
+        let mut projected = Array2::zeros((n_samples, self.n_components()));
+        let mut centred = Array2::zeros((TRANSFORM_ROWS.min(n_samples), n_features));
+        let blocks = x.axis_chunks_iter(Axis(0), TRANSFORM_ROWS);
+        for (rows, mut target) in blocks.zip(projected.axis_chunks_iter_mut(Axis(0), TRANSFORM_ROWS)) {
+            let mut centred = centred.slice_mut(s![..rows.nrows(), ..]);
+            for (row, mut centred) in rows.rows().into_iter().zip(centred.rows_mut()) {
+                centred.zip_mut_with(&row, |to, &from| *to = from);
+                centred -= &self.mean;
+            }
+            general_mat_mul(1.0, &centred, &self.components.t(), 0.0, &mut target);
+        }
+        Ok(projected)
+    }
+}
+
+/// The first entry that is no finite number, as an error.
+fn refuse_not_finite(what: &'static str, x: ArrayView2<'_, f32>) -> Result<(), DescriptorError> {
+    match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some(((row, column), &found)) => Err(DescriptorError::NotFinite { what, row, column, found }),
+    }
+}
+
+impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaValidParams {
+    type Object = Pca;
+
+    /// Learns the projection from records `(N, n_features)`, N ≥ 2, with sums in f64; targets are not looked at.
+    ///
+    /// # Errors
+    /// [`DescriptorError::TooFewSamples`], [`DescriptorError::NotFinite`], and [`DescriptorError::Parameter`] when more
+    /// components are asked for than there are features.
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Pca, DescriptorError> {
+        let x = dataset.records.view();
+        let (n_samples, n_features) = x.dim();
+        if n_samples < 2 {
+            return Err(DescriptorError::TooFewSamples { expected: 2, found: n_samples });
+        }
+        if self.n_components > n_features {
+            return Err(DescriptorError::Parameter {
+                field: "n_components",
+                found: format!("{} for {n_features} features", self.n_components),
+                expected: "at most one component a feature",
+            });
+        }
+        refuse_not_finite("the sample", x)?;
+        let mean = sample_mean(x);
+        let covariance = sample_covariance(x, &mean);
+        let (variances, vectors) =
+            covariance.eigh(UPLO::Lower).map_err(|error| DescriptorError::Eigenvalues { reason: error.to_string() })?;
+        let largest = variances[n_features - 1].max(0.0);
+        let mut components = Array2::zeros((self.n_components, n_features));
+        let mut explained_variance = Array1::zeros(self.n_components);
+        for index in 0..self.n_components {
+            // Eigenvalues rise, components are wanted from the largest; rounding can push an empty one below 0.
+            let column = n_features - 1 - index;
+            let variance = variances[column].max(0.0);
+            let axis = vectors.column(column);
+            let peak = axis.iter().fold(0.0_f64, |peak, &v| if v.abs() > peak.abs() { v } else { peak });
+            let scale = match self.whitening {
+                Whitening::Off => 1.0,
+                // A sample of one point has no variance at all; its axes stay as they are.
+                Whitening::On if largest == 0.0 => 1.0,
+                Whitening::On => 1.0 / (variance + WHITENING_FLOOR * largest).sqrt(),
+            };
+            components.row_mut(index).assign(&axis.mapv(|v| (v * scale.copysign(scale * peak)) as f32));
+            explained_variance[index] = variance as f32;
+        }
+        Pca::from_parts(mean.mapv(|v| v as f32), components, explained_variance)
+    }
+}
+
+/// Mean of the rows, summed in f64 in a fixed order.
+fn sample_mean(x: ArrayView2<'_, f32>) -> Array1<f64> {
+    let partial = |rows: ArrayView2<'_, f32>| {
+        let mut sums = Array1::<f64>::zeros(x.ncols());
+        for row in rows.rows() {
+            sums.zip_mut_with(&row, |sum, &value| *sum += f64::from(value));
+        }
+        sums
+    };
+    ordered_sum(x, Array1::zeros(x.ncols()), partial) / x.nrows() as f64
+}
+
+/// Covariance with denominator N − 1, from centred rows in f64.
+fn sample_covariance(x: ArrayView2<'_, f32>, mean: &Array1<f64>) -> Array2<f64> {
+    let partial = |rows: ArrayView2<'_, f32>| {
+        let centred = rows.mapv(f64::from) - mean;
+        centred.t().dot(&centred)
+    };
+    ordered_sum(x, Array2::zeros((x.ncols(), x.ncols())), partial) / (x.nrows() - 1) as f64
+}
+
+/// Σ of `partial` over fixed blocks of rows: computed in parallel, added in order.
+fn ordered_sum<D: ndarray::Dimension>(
+    x: ArrayView2<'_, f32>,
+    zero: ndarray::Array<f64, D>,
+    partial: impl Fn(ArrayView2<'_, f32>) -> ndarray::Array<f64, D> + Sync,
+) -> ndarray::Array<f64, D> {
+    let mut sum = zero;
+    for wave in x.axis_chunks_iter(Axis(0), FIT_ROWS * FIT_TASKS) {
+        let blocks: Vec<_> = wave.axis_chunks_iter(Axis(0), FIT_ROWS).collect();
+        let partials: Vec<_> = blocks.into_par_iter().map(&partial).collect();
+        for partial in partials {
+            sum += &partial;
+        }
+    }
+    sum
+}

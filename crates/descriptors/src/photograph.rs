@@ -1,0 +1,188 @@
+//! JPEG and PNG bytes to pixels.
+
+use std::io::Cursor;
+
+use ndarray::{Array2, Array3};
+use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
+use zune_jpeg::JpegDecoder;
+
+use crate::{DescriptorError, gray_from_rgb};
+
+/// Most pixels accepted, so that a few damaged bytes cannot ask for all memory; 64 million are 192 MB of colour.
+const MAX_PIXELS: usize = 64_000_000;
+
+/// First bytes of a JPEG: start of image, and the first byte of the next marker.
+const JPEG_SIGNATURE: &[u8] = &[0xff, 0xd8, 0xff];
+
+/// First bytes of a PNG.
+const PNG_SIGNATURE: &[u8] = &[0x89, b'P', b'N', b'G'];
+
+/// A decoded photograph, 8 bits a channel, colour or grey.
+///
+/// JPEG: colour spaces are turned to RGB, grey stays grey. PNG: 16 bits are rounded to 8, palettes are looked up, and
+/// transparent pixels are laid on white. An orientation noted in EXIF is not applied and profiles are not looked at, as
+/// VOC's boxes refer to the pixels as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Photograph {
+    width: usize,
+    height: usize,
+    pixels: Pixels,
+}
+
+/// Row by row; colour has three bytes a pixel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pixels {
+    Gray(Vec<u8>),
+    Rgb(Vec<u8>),
+}
+
+impl Photograph {
+    /// Decodes a whole JPEG or PNG file.
+    ///
+    /// # Errors
+    /// [`DescriptorError::UnknownFormat`] for other bytes, [`DescriptorError::Decode`] when they are damaged or cut
+    /// short, [`DescriptorError::TooLarge`] beyond 64 million pixels.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DescriptorError> {
+        if bytes.starts_with(JPEG_SIGNATURE) {
+            decode_jpeg(bytes)
+        } else if bytes.starts_with(PNG_SIGNATURE) {
+            decode_png(bytes)
+        } else {
+            let found: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            let found = if found.is_empty() { "nothing".to_owned() } else { found.join(" ") };
+            Err(DescriptorError::UnknownFormat { found })
+        }
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Grey values `(height, width)` in `[0, 1]`: [`gray_from_rgb`] of a colour photograph, value / 255 of a grey one.
+    ///
+    /// # Panics
+    /// Never: the pixels were counted when decoding.
+    pub fn gray(&self) -> Array2<f32> {
+        match &self.pixels {
+            Pixels::Gray(values) => {
+                let values = values.iter().map(|&value| f32::from(value) / 255.0).collect();
+                Array2::from_shape_vec((self.height, self.width), values).expect("one value a pixel")
+            }
+            Pixels::Rgb(_) => gray_from_rgb(self.rgb().view()),
+        }
+    }
+
+    /// Colours `(height, width, 3)`; the three channels of a grey photograph are equal.
+    ///
+    /// # Panics
+    /// Never: the pixels were counted when decoding.
+    pub fn rgb(&self) -> Array3<u8> {
+        let values = match &self.pixels {
+            Pixels::Gray(values) => values.iter().flat_map(|&value| [value; 3]).collect(),
+            Pixels::Rgb(values) => values.clone(),
+        };
+        Array3::from_shape_vec((self.height, self.width, 3), values).expect("three values a pixel")
+    }
+}
+
+fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {
+    match width.checked_mul(height) {
+        Some(n_pixels) if n_pixels <= MAX_PIXELS => Ok(()),
+        _ => Err(DescriptorError::TooLarge { width, height, limit: MAX_PIXELS }),
+    }
+}
+
+fn decode_jpeg(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
+    let fault = |reason: String| DescriptorError::Decode { format: "JPEG", reason };
+    // The decoder fills what is missing at the end with grey and calls it an image.
+    if !has_end_marker(bytes) {
+        return Err(fault("there is no end-of-image marker".into()));
+    }
+    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(MAX_PIXELS).set_max_height(MAX_PIXELS);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|error| fault(format!("{error:?}")))?;
+    let info = decoder.info().ok_or_else(|| fault("there is no frame header".into()))?;
+    let (width, height) = (usize::from(info.width), usize::from(info.height));
+    refuse_size(width, height)?;
+    let gray = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let colorspace = if gray { ColorSpace::Luma } else { ColorSpace::RGB };
+    decoder.set_options(options.jpeg_set_out_colorspace(colorspace));
+    let values = decoder.decode().map_err(|error| fault(format!("{error:?}")))?;
+    let expected = width * height * if gray { 1 } else { 3 };
+    if values.len() != expected {
+        return Err(fault(format!("{} bytes of pixels were decoded, expected {expected}", values.len())));
+    }
+    let pixels = if gray { Pixels::Gray(values) } else { Pixels::Rgb(values) };
+    Ok(Photograph { width, height, pixels })
+}
+
+/// Whether an end-of-image marker follows the header. Segments before the first scan are stepped over by their lengths,
+/// since an embedded preview has such a marker of its own.
+fn has_end_marker(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    let mut position = 2;
+    loop {
+        let Some(&[0xff, marker, high, low]) = bytes.get(position..position + 4).and_then(|b| b.first_chunk()) else {
+            return false;
+        };
+        if marker == 0xff {
+            position += 1; // fill byte
+            continue;
+        }
+        position += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == START_OF_SCAN {
+            return bytes.get(position..).is_some_and(|rest| rest.windows(2).any(|pair| pair == [0xff, 0xd9]));
+        }
+    }
+}
+
+fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
+    let fault = |error: png::DecodingError| DescriptorError::Decode { format: "PNG", reason: error.to_string() };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: 8 * MAX_PIXELS });
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let header = decoder.read_header_info().map_err(fault)?;
+    let (width, height) = (header.width as usize, header.height as usize);
+    refuse_size(width, height)?;
+    let mut reader = decoder.read_info().map_err(fault)?;
+    let size = reader.output_buffer_size().ok_or(DescriptorError::TooLarge { width, height, limit: MAX_PIXELS })?;
+    let mut buffer = vec![0; size];
+    let frame = reader.next_frame(&mut buffer).map_err(fault)?;
+    reader.finish().map_err(fault)?;
+    let values = match frame.bit_depth {
+        png::BitDepth::Sixteen => round_to_bytes(&buffer),
+        _ => buffer,
+    };
+    let pixels = match frame.color_type {
+        png::ColorType::Grayscale => Pixels::Gray(values),
+        png::ColorType::GrayscaleAlpha => Pixels::Gray(on_white::<2>(&values)),
+        png::ColorType::Rgb => Pixels::Rgb(values),
+        png::ColorType::Rgba => Pixels::Rgb(on_white::<4>(&values)),
+        png::ColorType::Indexed => {
+            return Err(DescriptorError::Decode { format: "PNG", reason: "its palette was not looked up".into() });
+        }
+    };
+    Ok(Photograph { width, height, pixels })
+}
+
+/// 16-bit samples, high byte first, to the nearest 8-bit ones.
+fn round_to_bytes(samples: &[u8]) -> Vec<u8> {
+    let wide = samples.as_chunks::<2>().0.iter().map(|&pair| u32::from(u16::from_be_bytes(pair)));
+    wide.map(|sample| ((sample * 255 + 32_767) / 65_535) as u8).collect()
+}
+
+/// Lays pixels of `CHANNELS` bytes, the last of which is opacity, on white.
+fn on_white<const CHANNELS: usize>(values: &[u8]) -> Vec<u8> {
+    let mut laid = Vec::with_capacity(values.len() / CHANNELS * (CHANNELS - 1));
+    for pixel in values.as_chunks::<CHANNELS>().0 {
+        let opacity = u32::from(pixel[CHANNELS - 1]);
+        let over = |value: u8| ((u32::from(value) * opacity + 255 * (255 - opacity) + 127) / 255) as u8;
+        laid.extend(pixel[..CHANNELS - 1].iter().map(|&value| over(value)));
+    }
+    laid
+}

@@ -1,0 +1,34 @@
+//! Numbers from scores, labels and relevance: average precision and equal-error thresholds of classifiers as PASCAL VOC defines
+//! them (`everingham2010`), the replacement of an image's most relevant descriptors (Algorithm 1 of `lapuschkin2016`), and the
+//! relevance outside the boxes of a class against that inside.
+//!
+//! ```
+//! use fisherlens_eval::{Interpolation, average_precision, equal_error_threshold};
+//!
+//! let scores = [0.9, 0.2, 0.4, -0.3];
+//! let labels = [1, 0, -1, -1]; // 0: only difficult instances, skipped
+//! assert_eq!(average_precision(&scores, &labels, Interpolation::ElevenPoint), Some(1.0));
+//! let equal_error = equal_error_threshold(&scores, &labels)?;
+//! assert_eq!((equal_error.threshold, equal_error.rate), (0.65, 0.0));
+//! # Ok::<(), fisherlens_eval::EvalError>(())
+//! ```
+
+mod average_precision;
+mod batch_sums;
+mod bootstrap;
+mod context;
+mod equal_error;
+mod error;
+mod order;
+mod quality;
+mod resampling;
+
+pub use average_precision::{Interpolation, PrecisionRecall, average_precision, precision_recall};
+pub use batch_sums::{BatchSums, RawSums};
+pub use bootstrap::{Interval, bootstrap_mean_average_precision};
+pub use context::{Context, ContextSummary, Rect, context, summarize_context};
+pub use equal_error::{EqualError, equal_error_threshold};
+pub use error::EvalError;
+pub use order::{random_order, relevance_order};
+pub use quality::{Quality, quality, quality_by_image};
+pub use resampling::{Resampling, Trace, resampling_trace, trace_from_sums};

@@ -1,0 +1,455 @@
+//! The mapping of all encoders that assign descriptors to components: tables of the encoder, posteriors of the image.
+
+use std::borrow::Cow;
+
+use fisherlens_mixture::{DiagonalGmm, SparsePosteriors};
+use ndarray::ArrayView2;
+
+use crate::kernel::{Contraction, contract, moments};
+use crate::{Assignment, DescriptorSet, FisherError, Layout, Mapping, Rows, Sign};
+
+/// Descriptors summed in `f32` before their sums go to `f64`; see `reference` figures in the tests: 2e-6 of an all-`f64` sum.
+const BLOCK: usize = 512;
+
+/// The part that has one entry a component.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Share {
+    /// None.
+    Absent,
+    /// γ.
+    Posterior,
+    /// (γ − π) / √π.
+    Centred,
+}
+
+/// What an encoder knows of the components.
+///
+/// ```text
+/// m = [share_k | scale_k·γ_k·z_kd | scale_k/√2·γ_k·(z_kd² − 1)],   z_kd = (x_d − μ_kd)·inverse_kd
+/// ```
+/// with any of the three parts left out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tables {
+    n_components: usize,
+    n_features: usize,
+    weights: Vec<f32>,
+    means: Vec<f32>,
+    inverse_deviations: Vec<f32>,
+    scales: Vec<f64>,
+    share: Share,
+    /// First entry of the part, where it is there.
+    first: Option<usize>,
+    second: Option<usize>,
+}
+
+impl Tables {
+    /// A Fisher vector's, with the parts wanted.
+    pub(crate) fn fisher(mixture: &DiagonalGmm, share: bool, first: bool, second: bool) -> Self {
+        let share = if share { Share::Centred } else { Share::Absent };
+        let mut tables = Self::new(mixture, share, first, second);
+        tables.inverse_deviations =
+            mixture.variances().iter().map(|&variance| (1.0 / f64::from(variance).sqrt()) as f32).collect();
+        let scale = |&weight: &f32| if weight > 0.0 { 1.0 / f64::from(weight).sqrt() } else { 0.0 };
+        tables.scales = mixture.weights().iter().map(scale).collect();
+        tables
+    }
+
+    /// Residuals γ·(x − μ) as they are.
+    pub(crate) fn residuals(mixture: &DiagonalGmm) -> Self {
+        Self::new(mixture, Share::Absent, true, false)
+    }
+
+    /// Posteriors as they are.
+    pub(crate) fn shares(mixture: &DiagonalGmm) -> Self {
+        Self::new(mixture, Share::Posterior, false, false)
+    }
+
+    fn new(mixture: &DiagonalGmm, share: Share, first: bool, second: bool) -> Self {
+        let (n_components, n_features) = (mixture.n_components(), mixture.n_features());
+        let after_share = if share == Share::Absent { 0 } else { n_components };
+        let after_first = after_share + if first { n_components * n_features } else { 0 };
+        Self {
+            n_components,
+            n_features,
+            weights: mixture.weights().iter().copied().collect(),
+            means: mixture.means().iter().copied().collect(),
+            inverse_deviations: vec![1.0; n_components * n_features],
+            scales: vec![1.0; n_components],
+            share,
+            first: first.then_some(after_share),
+            second: second.then_some(after_first),
+        }
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        let mut part_widths = Vec::new();
+        if self.share != Share::Absent {
+            part_widths.push(1);
+        }
+        part_widths.extend([self.first, self.second].iter().flatten().map(|_| self.n_features));
+        Layout { n_cells: 1, n_components: self.n_components, part_widths }
+    }
+
+    /// Entry of the first part at posterior γ.
+    fn share(&self, component: usize, posterior: f32) -> f64 {
+        match self.share {
+            Share::Absent => 0.0,
+            Share::Posterior => f64::from(posterior),
+            Share::Centred => (f64::from(posterior) - f64::from(self.weights[component])) * self.scales[component],
+        }
+    }
+
+    fn block(&self, component: usize) -> std::ops::Range<usize> {
+        component * self.n_features..(component + 1) * self.n_features
+    }
+
+    /// Writes the block of one component at posterior γ into a row of zeros.
+    fn write(&self, component: usize, posterior: f32, x: &[f32], out: &mut [f32]) {
+        if self.share != Share::Absent {
+            out[component] = self.share(component, posterior) as f32;
+        }
+        let block = self.block(component);
+        let factor = f64::from(posterior) * self.scales[component];
+        for (d, at) in block.enumerate() {
+            let z = (x[d] - self.means[at]) * self.inverse_deviations[at];
+            if let Some(first) = self.first {
+                out[first + at] = (factor * f64::from(z)) as f32;
+            }
+            if let Some(second) = self.second {
+                out[second + at] = (factor * std::f64::consts::FRAC_1_SQRT_2 * f64::from(z * z - 1.0)) as f32;
+            }
+        }
+    }
+}
+
+/// One image's descriptors with their posteriors.
+pub(crate) struct AssignedMapping<'a> {
+    tables: &'a Tables,
+    values: Cow<'a, [f32]>,
+    posteriors: SparsePosteriors,
+}
+
+impl<'a> AssignedMapping<'a> {
+    pub(crate) fn new(
+        tables: &'a Tables,
+        mixture: &DiagonalGmm,
+        descriptors: DescriptorSet<'a>,
+        assignment: Assignment,
+    ) -> Result<Self, FisherError> {
+        check(&descriptors, tables.n_features)?;
+        let posteriors = assign(mixture, descriptors.values, assignment)?;
+        let values = match descriptors.values.to_slice() {
+            Some(slice) => Cow::Borrowed(slice),
+            None => Cow::Owned(descriptors.values.iter().copied().collect()),
+        };
+        Ok(Self { tables, values, posteriors })
+    }
+
+    fn x(&self, l: usize) -> &[f32] {
+        &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
+    }
+
+    fn accumulate_rows(&self, rows: &[u32], buckets: &mut Buckets, sign: Sign, sums: &mut [f64]) {
+        let tables = self.tables;
+        buckets.fill(&self.posteriors, rows);
+        for component in 0..tables.n_components {
+            let (rows, posteriors) = buckets.of(component);
+            if rows.is_empty() {
+                continue;
+            }
+            match (tables.share, sign) {
+                (Share::Absent, _) => {}
+                (Share::Posterior, _) => {
+                    sums[component] += posteriors.iter().map(|&posterior| f64::from(posterior)).sum::<f64>();
+                }
+                // What the descriptor adds to the constant of one that does not reach the component.
+                (Share::Centred, Sign::Signed) => {
+                    let sum: f64 = posteriors.iter().map(|&posterior| f64::from(posterior)).sum();
+                    sums[component] += sum * tables.scales[component];
+                }
+                (Share::Centred, Sign::Absolute) => {
+                    let weight = f64::from(tables.weights[component]);
+                    let more = |&posterior: &f32| (f64::from(posterior) - weight).abs() - weight;
+                    sums[component] += posteriors.iter().map(more).sum::<f64>() * tables.scales[component];
+                }
+            }
+            if tables.first.is_none() && tables.second.is_none() {
+                continue;
+            }
+            let block = tables.block(component);
+            let (first, second) = (&mut buckets.first, &mut buckets.second);
+            moments(
+                &self.values,
+                &buckets.rows[buckets.ends[component]..buckets.ends[component + 1]],
+                &buckets.posteriors[buckets.ends[component]..buckets.ends[component + 1]],
+                &tables.means[block.clone()],
+                &tables.inverse_deviations[block.clone()],
+                sign == Sign::Absolute,
+                first,
+                second,
+            );
+            let scale = tables.scales[component];
+            if let Some(start) = tables.first {
+                add_scaled(&mut sums[start + block.start..start + block.end], first, scale);
+            }
+            if let Some(start) = tables.second {
+                let scale = scale * std::f64::consts::FRAC_1_SQRT_2;
+                add_scaled(&mut sums[start + block.start..start + block.end], second, scale);
+            }
+        }
+    }
+}
+
+fn add_scaled(sums: &mut [f64], block: &[f32], scale: f64) {
+    for (sum, &value) in sums.iter_mut().zip(block) {
+        *sum += scale * f64::from(value);
+    }
+}
+
+/// Refuses descriptors that do not fit the encoder or their positions.
+pub(crate) fn check(descriptors: &DescriptorSet<'_>, n_features: usize) -> Result<(), FisherError> {
+    let (n_descriptors, found) = descriptors.values.dim();
+    if found != n_features {
+        return Err(FisherError::Features { found, expected: n_features });
+    }
+    if descriptors.positions.len() != n_descriptors {
+        return Err(FisherError::Positions { descriptors: n_descriptors, positions: descriptors.positions.len() });
+    }
+    Ok(())
+}
+
+fn assign(
+    mixture: &DiagonalGmm,
+    values: ArrayView2<'_, f32>,
+    assignment: Assignment,
+) -> Result<SparsePosteriors, FisherError> {
+    let floor = match assignment {
+        Assignment::Soft { floor } => floor,
+        // The largest of K posteriors is at least 1/K; half of it leaves room for rounding.
+        Assignment::Hard => 0.5 / mixture.n_components() as f32,
+    };
+    let soft = mixture.sparse_posteriors(values, floor)?;
+    if assignment != Assignment::Hard {
+        return Ok(soft);
+    }
+    let n_descriptors = values.nrows();
+    let mut components = Vec::with_capacity(n_descriptors);
+    let mut offsets = Vec::with_capacity(n_descriptors + 1);
+    offsets.push(0);
+    for l in 0..n_descriptors {
+        let mut best: Option<(u32, f32)> = None;
+        let (reached, posteriors) = soft.row(l);
+        for (&component, &posterior) in reached.iter().zip(posteriors) {
+            if best.is_none_or(|(_, most)| posterior > most) {
+                best = Some((component, posterior));
+            }
+        }
+        components.extend(best.map(|(component, _)| component));
+        offsets.push(components.len());
+    }
+    let values = vec![1.0; components.len()];
+    Ok(SparsePosteriors { offsets, components, values })
+}
+
+/// A block's pairs of descriptor and component, sorted by component, so that a component's sums stay in registers.
+struct Buckets {
+    ends: Vec<usize>,
+    cursors: Vec<usize>,
+    rows: Vec<u32>,
+    posteriors: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+}
+
+impl Buckets {
+    fn new(n_components: usize, n_features: usize) -> Self {
+        Self {
+            ends: vec![0; n_components + 1],
+            cursors: vec![0; n_components],
+            rows: Vec::new(),
+            posteriors: Vec::new(),
+            first: vec![0.0; n_features],
+            second: vec![0.0; n_features],
+        }
+    }
+
+    fn fill(&mut self, all: &SparsePosteriors, rows: &[u32]) {
+        self.ends.fill(0);
+        for &row in rows {
+            for &component in all.row(row as usize).0 {
+                self.ends[component as usize + 1] += 1;
+            }
+        }
+        for component in 0..self.cursors.len() {
+            self.cursors[component] = self.ends[component];
+            self.ends[component + 1] += self.ends[component];
+        }
+        let n_pairs = *self.ends.last().unwrap_or(&0);
+        self.rows.resize(n_pairs, 0);
+        self.posteriors.resize(n_pairs, 0.0);
+        for &row in rows {
+            let (components, posteriors) = all.row(row as usize);
+            for (&component, &posterior) in components.iter().zip(posteriors) {
+                let cursor = &mut self.cursors[component as usize];
+                self.rows[*cursor] = row;
+                self.posteriors[*cursor] = posterior;
+                *cursor += 1;
+            }
+        }
+    }
+
+    fn of(&self, component: usize) -> (&[u32], &[f32]) {
+        let range = self.ends[component]..self.ends[component + 1];
+        (&self.rows[range.clone()], &self.posteriors[range])
+    }
+}
+
+impl Mapping for AssignedMapping<'_> {
+    fn n_descriptors(&self) -> usize {
+        self.posteriors.offsets.len() - 1
+    }
+
+    fn n_dimensions(&self) -> usize {
+        self.tables.layout().len()
+    }
+
+    fn row(&self, l: usize, out: &mut [f32]) {
+        out.fill(0.0);
+        if self.tables.share == Share::Centred {
+            for (component, out) in out[..self.tables.n_components].iter_mut().enumerate() {
+                *out = self.tables.share(component, 0.0) as f32;
+            }
+        }
+        let (components, posteriors) = self.posteriors.row(l);
+        for (&component, &posterior) in components.iter().zip(posteriors) {
+            self.tables.write(component as usize, posterior, self.x(l), out);
+        }
+    }
+
+    fn accumulate(&self, rows: Rows<'_>, sign: Sign, sums: &mut [f64]) {
+        let tables = self.tables;
+        let mut buckets = Buckets::new(tables.n_components, tables.n_features);
+        let n_rows = match rows {
+            Rows::All => {
+                let n_rows = self.n_descriptors();
+                let mut block = Vec::with_capacity(BLOCK);
+                for start in (0..n_rows).step_by(BLOCK) {
+                    block.clear();
+                    block.extend(start as u32..n_rows.min(start + BLOCK) as u32);
+                    self.accumulate_rows(&block, &mut buckets, sign, sums);
+                }
+                n_rows
+            }
+            Rows::Some(list) => {
+                for block in list.chunks(BLOCK) {
+                    self.accumulate_rows(block, &mut buckets, sign, sums);
+                }
+                list.len()
+            }
+        };
+        if tables.share == Share::Centred {
+            for (component, sum) in sums[..tables.n_components].iter_mut().enumerate() {
+                let constant = tables.share(component, 0.0) * n_rows as f64;
+                *sum += if sign == Sign::Absolute { constant.abs() } else { constant };
+            }
+        }
+    }
+
+    fn contract(&self, coefficients: &[f32], sign: Sign) -> Vec<f32> {
+        self.contract_rows(Rows::All, coefficients, sign)
+    }
+
+    fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
+        let tables = self.tables;
+        let n_components = tables.n_components;
+        let scaled = |start: Option<usize>, factor: f64| -> Vec<f32> {
+            let mut scaled = vec![0.0; n_components * tables.n_features];
+            if let Some(start) = start {
+                for component in 0..n_components {
+                    let block = tables.block(component);
+                    let scale = factor * tables.scales[component];
+                    let from = &coefficients[start + block.start..start + block.end];
+                    for (scaled, &coefficient) in scaled[block].iter_mut().zip(from) {
+                        *scaled = (scale * f64::from(coefficient)) as f32;
+                    }
+                }
+            }
+            scaled
+        };
+        let first = scaled(tables.first, 1.0);
+        let second = scaled(tables.second, std::f64::consts::FRAC_1_SQRT_2);
+        let contraction = Contraction {
+            means: &tables.means,
+            inverse_deviations: &tables.inverse_deviations,
+            first: &first,
+            second: &second,
+        };
+        let signed = |share: f64| if sign == Sign::Absolute { share.abs() } else { share };
+        let shares = if tables.share == Share::Absent { &[] } else { &coefficients[..n_components] };
+        // What every descriptor gets from the components that it does not reach.
+        let unreached: Vec<f64> = (0..shares.len()).map(|component| signed(tables.share(component, 0.0))).collect();
+        let constant: f64 =
+            shares.iter().zip(&unreached).map(|(&coefficient, share)| f64::from(coefficient) * share).sum();
+        let has_blocks = tables.first.is_some() || tables.second.is_some();
+        let one = |l: usize| {
+            let (components, posteriors) = self.posteriors.row(l);
+            let mut sum = constant;
+            if !shares.is_empty() {
+                for (&component, &posterior) in components.iter().zip(posteriors) {
+                    let component = component as usize;
+                    let more = signed(tables.share(component, posterior)) - unreached[component];
+                    sum += f64::from(shares[component]) * more;
+                }
+            }
+            if has_blocks {
+                let absolute = sign == Sign::Absolute;
+                sum += f64::from(contract(self.x(l), components, posteriors, contraction, absolute));
+            }
+            sum as f32
+        };
+        match rows {
+            Rows::All => (0..self.n_descriptors()).map(one).collect(),
+            Rows::Some(list) => list.iter().map(|&l| one(l as usize)).collect(),
+        }
+    }
+
+    fn unreached(&self) -> Vec<bool> {
+        let tables = self.tables;
+        let mut unreached = vec![true; self.n_dimensions()];
+        let n_descriptors = self.n_descriptors();
+        let mut n_reaching = vec![0; tables.n_components];
+        let mut block = vec![0.0; unreached.len()];
+        let n_entries = [tables.first, tables.second].iter().flatten().count() * tables.n_features;
+        let mut n_left = vec![n_entries; tables.n_components];
+        for l in 0..n_descriptors {
+            let (components, posteriors) = self.posteriors.row(l);
+            for (&component, &posterior) in components.iter().zip(posteriors) {
+                let component = component as usize;
+                n_reaching[component] += 1;
+                if tables.share != Share::Absent && tables.share(component, posterior) != 0.0 {
+                    unreached[component] = false;
+                }
+                // Almost always the first descriptor of a component settles all its entries.
+                if n_left[component] == 0 {
+                    continue;
+                }
+                tables.write(component, posterior, self.x(l), &mut block);
+                n_left[component] = 0;
+                for start in [tables.first, tables.second].into_iter().flatten() {
+                    for at in tables.block(component) {
+                        unreached[start + at] &= block[start + at] == 0.0;
+                        n_left[component] += usize::from(unreached[start + at]);
+                    }
+                }
+            }
+        }
+        if tables.share == Share::Centred {
+            for (component, &n_reaching) in n_reaching.iter().enumerate() {
+                if n_reaching < n_descriptors && tables.share(component, 0.0) != 0.0 {
+                    unreached[component] = false;
+                }
+            }
+        }
+        unreached
+    }
+}

@@ -1,0 +1,83 @@
+//! Fisher vectors of other people's programs.
+
+mod support;
+
+use std::fs::File;
+
+use fisherlens_fisher::{Encoder, FisherPart, FisherVector, Normalization};
+use fisherlens_mixture::DiagonalGmm;
+use ndarray::{Array1, Array2};
+use ndarray_npy::NpzReader;
+use support::{fisher_vector_in_f64, relative_difference, set};
+
+fn open(name: &str) -> NpzReader<File> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/");
+    NpzReader::new(File::open(format!("{folder}{name}")).unwrap()).unwrap()
+}
+
+fn mixture(file: &mut NpzReader<File>) -> DiagonalGmm {
+    let weights: Array1<f32> = file.by_name("weights").unwrap();
+    let means: Array2<f32> = file.by_name("means").unwrap();
+    let variances: Array2<f32> = file.by_name("variances").unwrap();
+    DiagonalGmm::from_parts(weights, means, variances).unwrap()
+}
+
+fn assert_within(name: &str, found: &[f32], expected: &[f64], bound: f64) {
+    let difference = relative_difference(found, expected);
+    println!("{name}: {difference:.2e} of at most {bound:.0e}");
+    assert!(difference <= bound, "{name}: off by {difference:.2e}, more than {bound:.0e}");
+}
+
+#[test]
+fn vlfeat_on_made_up_descriptors() {
+    let mut file = open("small_fisher_vector.npz");
+    let x: Array2<f32> = file.by_name("x").unwrap();
+    let positions = vec![[0.5, 0.5]; x.nrows()];
+    let encoder = FisherVector::params(mixture(&mut file))
+        .parts(&[FisherPart::Means, FisherPart::Variances])
+        .posterior_floor(1e-6)
+        .check()
+        .unwrap();
+    let raw: Array1<f32> = file.by_name("vlfeat_raw").unwrap();
+    let improved: Array1<f32> = file.by_name("vlfeat_improved").unwrap();
+    let mut found = encoder.encode(set(&x, &positions)).unwrap().to_vec();
+    let wide = |values: Array1<f32>| values.mapv(f64::from).to_vec();
+    assert_within("raw", &found, &wide(raw), 1e-5);
+    Normalization::Improved.apply(&mut found, &encoder.layout());
+    assert_within("improved", &found, &wide(improved), 5e-5);
+}
+
+#[test]
+fn scikit_image_on_made_up_descriptors() {
+    let mut file = open("small_fisher_vector.npz");
+    let x: Array2<f32> = file.by_name("x").unwrap();
+    let positions = vec![[0.5, 0.5]; x.nrows()];
+    let encoder = FisherVector::params(mixture(&mut file)).posterior_floor(0.0).check().unwrap();
+    let mut raw: Array1<f64> = file.by_name("scikit_raw").unwrap();
+    let mut improved: Array1<f64> = file.by_name("scikit_improved").unwrap();
+    // scikit-image has (1 − z²) where the papers have (z² − 1).
+    for expected in [&mut raw, &mut improved] {
+        expected.iter_mut().skip(8 + 8 * 16).for_each(|value| *value = -*value);
+    }
+    let mut found = encoder.encode(set(&x, &positions)).unwrap().to_vec();
+    assert_within("raw", &found, &raw.to_vec(), 1e-5);
+    assert_within("weight part", &found[..8], &raw.iter().copied().take(8).collect::<Vec<_>>(), 2e-5);
+    Normalization::Improved.apply(&mut found, &encoder.layout());
+    assert_within("improved", &found, &improved.to_vec(), 5e-5);
+}
+
+#[test]
+fn real_descriptors_against_f64() {
+    let mut file = open("real_descriptors_601.npz");
+    let x: Array2<f32> = file.by_name("x").unwrap();
+    let positions = vec![[0.5, 0.5]; x.nrows()];
+    let gmm = mixture(&mut file);
+    let encoder = FisherVector::params(gmm.clone()).check().unwrap();
+    let expected = fisher_vector_in_f64(&gmm, gmm.posteriors(x.view(), 1e-4).view(), x.view());
+    let found = encoder.encode(set(&x, &positions)).unwrap().to_vec();
+    assert_within("whole", &found, &expected, 1e-6);
+    let means = 256 + 256 * 80;
+    for (name, run) in [("weights", 0..256), ("means", 256..means), ("variances", means..found.len())] {
+        assert_within(name, &found[run.clone()], &expected[run], 1e-6);
+    }
+}

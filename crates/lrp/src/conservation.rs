@@ -1,0 +1,116 @@
+//! Where relevance was lost or made on its way from the score to the pixels.
+
+use ndarray::ArrayView2;
+
+use crate::DescriptorRelevance;
+
+/// The sum of relevance at every layer, and the shares that rules and the bias account for.
+///
+/// ```text
+/// score       = f(x)
+/// dimensions  = Σ_d R[d] = score
+/// descriptors = Σ_l R[l] = dimensions − predicted_leak − undistributed
+/// pixels      = Σ_p R[p] = descriptors
+/// ```
+/// All in units of the score. What is not explained this way is rounding: the `*_gap` methods.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Conservation {
+    /// f(x), of which all relevance is made.
+    pub score: f64,
+    /// `Σ_d R[d]` of layer 3.
+    pub dimensions: f64,
+    /// `Σ_l R[l]` of layer 2.
+    pub descriptors: f64,
+    /// `Σ_p R[p]` of layer 1.
+    pub pixels: f64,
+    /// b, the part of the score that no entry of the vector made and all dimensions share.
+    pub bias_share: f64,
+    /// `Σ_{d∈Z(x)} R[d]`, the part that all descriptors share by ξ.
+    pub unreached_share: f64,
+    /// What the epsilon rule absorbs (below 0: generates), computed from the sums before any descriptor was given relevance.
+    pub predicted_leak: f64,
+    /// Relevance that could be given to no descriptor.
+    pub undistributed: f64,
+}
+
+impl Conservation {
+    /// Sums up the layers; all sums in `f64`.
+    ///
+    /// `score` f(x) and `bias` b of the function explained, both less the threshold where f is the score minus one.
+    pub fn measure(
+        score: f64,
+        bias: f64,
+        dimension_relevance: &[f64],
+        descriptors: &DescriptorRelevance,
+        pixels: ArrayView2<'_, f32>,
+    ) -> Self {
+        Self {
+            score,
+            dimensions: dimension_relevance.iter().sum(),
+            descriptors: descriptors.total(),
+            pixels: pixels.iter().map(|&value| f64::from(value)).sum(),
+            bias_share: bias,
+            unreached_share: descriptors.unreached,
+            predicted_leak: descriptors.predicted_leak,
+            undistributed: descriptors.undistributed,
+        }
+    }
+
+    /// `Σ_d R[d] − f(x)`: rounding, or a score and a vector that do not belong together.
+    pub fn dimension_gap(&self) -> f64 {
+        self.dimensions - self.score
+    }
+
+    /// `Σ_l R[l] − (Σ_d R[d] − predicted_leak − undistributed)`: rounding, or a relevance that did not use the γ of the
+    /// forward map.
+    pub fn descriptor_gap(&self) -> f64 {
+        self.descriptors - (self.dimensions - self.predicted_leak - self.undistributed)
+    }
+
+    /// `Σ_p R[p] − Σ_l R[l]`: rounding, or squares outside the image.
+    pub fn pixel_gap(&self) -> f64 {
+        self.pixels - self.descriptors
+    }
+
+    /// Largest of the three gaps by size, relative to `max(|f(x)|, |b|)`; 0 where that is 0.
+    ///
+    /// The bias stands beside the score because a score near 0 is the difference of two larger numbers.
+    pub fn largest_relative_gap(&self) -> f64 {
+        let scale = self.score.abs().max(self.bias_share.abs());
+        if scale == 0.0 {
+            return 0.0;
+        }
+        [self.dimension_gap(), self.descriptor_gap(), self.pixel_gap()]
+            .into_iter()
+            .fold(0.0, |largest: f64, gap| largest.max(gap.abs()))
+            / scale
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+    use ndarray::array;
+
+    #[test]
+    fn by_hand() {
+        let descriptors = DescriptorRelevance {
+            values: vec![0.5, 0.25],
+            xi: 0.05,
+            unreached: 0.1,
+            predicted_leak: 0.15,
+            undistributed: 0.1,
+            n_undistributed: 1,
+        };
+        let measured =
+            Conservation::measure(1.0, -0.5, &[0.75, 0.25], &descriptors, array![[0.5_f32, 0.125], [0.0, 0.0]].view());
+        assert_relative_eq!(measured.dimension_gap(), 0.0);
+        assert_relative_eq!(measured.descriptor_gap(), 0.0, epsilon = 1e-12);
+        assert_relative_eq!(measured.pixel_gap(), -0.125);
+        assert_relative_eq!(measured.largest_relative_gap(), 0.125);
+        assert_eq!(measured.unreached_share, 0.1);
+        assert_eq!(Conservation::default().largest_relative_gap(), 0.0);
+    }
+}

@@ -1,0 +1,243 @@
+//! The fitted model: densities, posteriors and draws.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use rand::Rng;
+use rand_distr::StandardNormal;
+
+use crate::MixtureError;
+use crate::params::{DiagonalGmmParams, refuse};
+use crate::posteriors::{PosteriorKernel, SparsePosteriors, check_samples};
+
+/// How far the sum of given weights may be from 1; `f32` weights of some thousand components stay far below.
+const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
+
+/// Gaussian mixture with diagonal covariances.
+///
+/// ```text
+/// p(x) = Σ_k w[k] · N(x; μ[k], diag σ²[k])
+/// γ[n,k] = w[k] N(x[n]; μ[k], σ²[k]) / Σ_j w[j] N(x[n]; μ[j], σ²[j])
+/// ```
+/// `weights` `(K)`, positive, sum 1; `means` `(K, D)`; `variances` `(K, D)`, σ², positive.
+///
+/// # References
+/// `perronnin2010`; `sanchez2013`.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Parts"))]
+pub struct DiagonalGmm {
+    weights: Array1<f32>,
+    means: Array2<f32>,
+    variances: Array2<f32>,
+    report: FitReport,
+}
+
+/// How learning went; empty for a mixture put together from parts.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct FitReport {
+    /// Whether the log-likelihood stopped changing before the last allowed step.
+    pub converged: bool,
+    /// M steps made.
+    pub n_iterations: usize,
+    /// Mean log-likelihood of a sample under the start and after each step; natural logarithm.
+    pub log_likelihood_trace: Vec<f64>,
+}
+
+/// What is read from a file, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Parts {
+    weights: Array1<f32>,
+    means: Array2<f32>,
+    variances: Array2<f32>,
+    report: FitReport,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Parts> for DiagonalGmm {
+    type Error = MixtureError;
+
+    fn try_from(parts: Parts) -> Result<Self, MixtureError> {
+        Ok(Self::from_parts(parts.weights, parts.means, parts.variances)?.with_report(parts.report))
+    }
+}
+
+impl DiagonalGmm {
+    /// Parameters of learning a mixture of `n_components` components.
+    pub fn params(n_components: usize) -> DiagonalGmmParams {
+        DiagonalGmmParams::new(n_components)
+    }
+
+    /// A mixture from `weights` `(K)`, `means` `(K, D)` and `variances` `(K, D)`.
+    ///
+    /// # Errors
+    /// When the shapes disagree or K or D is 0, a weight or variance is not positive (as an `f32` of normal range), a value is
+    /// not finite, or the weights do not sum to 1 within 1e-3.
+    pub fn from_parts(weights: Array1<f32>, means: Array2<f32>, variances: Array2<f32>) -> Result<Self, MixtureError> {
+        let (n_components, n_features) = means.dim();
+        if n_components == 0 || n_features == 0 {
+            return refuse(
+                "means",
+                format!("an array {n_components} x {n_features}"),
+                "at least 1 component and 1 feature",
+            );
+        }
+        for (what, expected, found) in [
+            ("components of the weights", n_components, weights.len()),
+            ("components of the variances", n_components, variances.nrows()),
+            ("features of the variances", n_features, variances.ncols()),
+        ] {
+            if expected != found {
+                return Err(MixtureError::Dimension { what, expected, found });
+            }
+        }
+        for (component, &found) in weights.iter().enumerate() {
+            if !(found.is_normal() && found > 0.0) {
+                return Err(MixtureError::Part { field: "weights", component, found, expected: "numbers above 0" });
+            }
+        }
+        for ((component, _), &found) in means.indexed_iter() {
+            if !found.is_finite() {
+                return Err(MixtureError::Part { field: "means", component, found, expected: "finite numbers" });
+            }
+        }
+        for ((component, _), &found) in variances.indexed_iter() {
+            if !(found.is_normal() && found > 0.0) {
+                return Err(MixtureError::Part {
+                    field: "variances",
+                    component,
+                    found,
+                    expected: "finite numbers above 0; learn with a variance floor",
+                });
+            }
+        }
+        let sum: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        if (sum - 1.0).abs() > WEIGHT_SUM_TOLERANCE {
+            return Err(MixtureError::WeightSum { found: sum });
+        }
+        Ok(Self {
+            weights: weights.as_standard_layout().into_owned(),
+            means: means.as_standard_layout().into_owned(),
+            variances: variances.as_standard_layout().into_owned(),
+            report: FitReport::default(),
+        })
+    }
+
+    pub(crate) fn with_report(mut self, report: FitReport) -> Self {
+        self.report = report;
+        self
+    }
+
+    /// K.
+    pub fn n_components(&self) -> usize {
+        self.means.nrows()
+    }
+
+    /// D.
+    pub fn n_features(&self) -> usize {
+        self.means.ncols()
+    }
+
+    /// `(K)`: shares of the components, sum 1.
+    pub fn weights(&self) -> ArrayView1<'_, f32> {
+        self.weights.view()
+    }
+
+    /// `(K, D)`.
+    pub fn means(&self) -> ArrayView2<'_, f32> {
+        self.means.view()
+    }
+
+    /// `(K, D)`: σ², not standard deviations.
+    pub fn variances(&self) -> ArrayView2<'_, f32> {
+        self.variances.view()
+    }
+
+    /// How learning went.
+    pub fn report(&self) -> &FitReport {
+        &self.report
+    }
+
+    /// ln p(x) of each row of `x` `(N, D)`; natural logarithm.
+    ///
+    /// # Panics
+    /// When `x` has not D columns or holds a value that is not finite; [`DiagonalGmm::sparse_posteriors`] returns an error instead.
+    pub fn log_likelihood(&self, x: ArrayView2<'_, f32>) -> Array1<f64> {
+        let mut log_densities = Vec::with_capacity(x.nrows());
+        self.run_kernel(x, f32::INFINITY, Some(&mut log_densities))
+            .expect("log_likelihood takes finite samples with the mixture's number of features");
+        Array1::from_vec(log_densities)
+    }
+
+    /// Posteriors γ of each row of `x` `(N, D)`: `(N, K)`. Those below `floor` are 0 and the others stay as they are; with `floor`
+    /// 0 rows sum to 1.
+    ///
+    /// # Panics
+    /// When `x` has not D columns or holds a value that is not finite, or the floor is not in [0, 1];
+    /// [`DiagonalGmm::sparse_posteriors`] returns an error instead.
+    pub fn posteriors(&self, x: ArrayView2<'_, f32>, floor: f32) -> Array2<f32> {
+        let sparse = self
+            .sparse_posteriors(x, floor)
+            .expect("posteriors takes finite samples with the mixture's number of features and a floor in [0, 1]");
+        let mut dense = Array2::zeros((x.nrows(), self.n_components()));
+        for (n, mut row) in dense.rows_mut().into_iter().enumerate() {
+            let (components, values) = sparse.row(n);
+            for (&component, &value) in components.iter().zip(values) {
+                row[component as usize] = value;
+            }
+        }
+        dense
+    }
+
+    /// Posteriors of at least `floor` of each row of `x` `(N, D)`; those below are left out and the others stay as they are. With
+    /// `floor` 0 every row has K entries. One thread.
+    ///
+    /// # Errors
+    /// When `x` has not D columns or holds a value that is not finite, or the floor is not in [0, 1].
+    pub fn sparse_posteriors(&self, x: ArrayView2<'_, f32>, floor: f32) -> Result<SparsePosteriors, MixtureError> {
+        if !(0.0..=1.0).contains(&floor) {
+            return refuse("floor", floor, "a posterior in [0, 1], such as 1e-4");
+        }
+        self.run_kernel(x, floor, None)
+    }
+
+    fn run_kernel(
+        &self,
+        x: ArrayView2<'_, f32>,
+        floor: f32,
+        log_densities: Option<&mut Vec<f64>>,
+    ) -> Result<SparsePosteriors, MixtureError> {
+        check_samples(x, self.n_features())?;
+        let kernel = PosteriorKernel::new(self);
+        let mut posteriors = SparsePosteriors::with_capacity(x.nrows());
+        kernel.append(x.as_standard_layout().view(), floor, &mut kernel.workspace(), &mut posteriors, log_densities);
+        Ok(posteriors)
+    }
+
+    /// `n` independent draws from the mixture: `(n, D)`.
+    ///
+    /// A component by its weight, then a normal deviate a feature.
+    pub fn generate<R: Rng>(&self, n: usize, rng: &mut R) -> Array2<f32> {
+        let mut total = 0.0;
+        let cumulative: Vec<f64> = self
+            .weights
+            .iter()
+            .map(|&weight| {
+                total += f64::from(weight);
+                total
+            })
+            .collect();
+        let deviations = self.variances.mapv(f32::sqrt);
+        let mut draws = Array2::zeros((n, self.n_features()));
+        for mut draw in draws.rows_mut() {
+            let at = rng.r#gen::<f64>() * total;
+            let component = cumulative.partition_point(|&sum| sum <= at).min(cumulative.len() - 1);
+            for ((value, mean), deviation) in
+                draw.iter_mut().zip(self.means.row(component)).zip(deviations.row(component))
+            {
+                let deviate: f32 = rng.sample(StandardNormal);
+                *value = mean + deviation * deviate;
+            }
+        }
+        draws
+    }
+}

@@ -1,0 +1,26 @@
+//! Gaussian mixtures with diagonal covariances: learned by expectation maximisation, asked for posteriors, drawn from.
+//!
+//! ```
+//! use fisherlens_mixture::{DiagonalGmm, Init};
+//! use linfa::{Dataset, traits::Fit};
+//! use ndarray::array;
+//!
+//! let samples = array![[0.0_f32], [0.2], [0.1], [5.0], [5.2], [5.1]];
+//! let mixture = DiagonalGmm::params(2).init(Init::Random).seed(7).fit(&Dataset::from(samples.clone()))?;
+//! let posteriors = mixture.posteriors(samples.view(), 0.0);
+//! assert!((posteriors.row(0).sum() - 1.0).abs() < 1e-6);
+//! # Ok::<(), fisherlens_mixture::MixtureError>(())
+//! ```
+
+mod diagonal_gmm;
+mod em;
+mod error;
+mod init;
+mod params;
+mod posteriors;
+mod statistics;
+
+pub use diagonal_gmm::{DiagonalGmm, FitReport};
+pub use error::MixtureError;
+pub use params::{DiagonalGmmParams, DiagonalGmmValidParams, Init, VarianceFloor};
+pub use posteriors::SparsePosteriors;

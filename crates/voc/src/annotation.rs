@@ -1,0 +1,299 @@
+//! One image's annotation: size, owner, objects with their boxes.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::error::VocError;
+
+/// Larger than any photograph; a size above it is a damaged file.
+const LARGEST_SIDE: u32 = 1 << 20;
+
+/// What an annotation file says of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The photographer's name, where one is given.
+    pub owner: Option<String>,
+    /// The objects, in the file's order.
+    pub objects: Vec<Object>,
+}
+
+/// One object of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The class's name.
+    pub class: String,
+    /// Where it is.
+    pub bounds: BoundingBox,
+    /// Marked as hard to recognise: neither a positive nor a negative.
+    pub difficult: bool,
+    /// Reaches beyond the box, usually beyond the image.
+    pub truncated: bool,
+}
+
+/// A rectangle of pixels, 0-based and half-open: `left ≤ x < right`, `top ≤ y < bottom`.
+///
+/// VOC writes 1-based inclusive corners, in later years with decimals ("45.70"), which are rounded to the nearest pixel:
+///
+/// ```text
+/// left = round(xmin) − 1,  right = round(xmax),  both clipped to 0..width; likewise top and bottom
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BoundingBox {
+    /// First column inside.
+    pub left: u32,
+    /// First row inside.
+    pub top: u32,
+    /// First column outside.
+    pub right: u32,
+    /// First row outside.
+    pub bottom: u32,
+}
+
+impl BoundingBox {
+    /// Pixels inside.
+    pub fn area(&self) -> u64 {
+        u64::from(self.right.saturating_sub(self.left)) * u64::from(self.bottom.saturating_sub(self.top))
+    }
+}
+
+/// Reads the bytes of an annotation file.
+///
+/// Unknown elements (segmentation, poses, body parts) are passed over, and so is the order of the known ones. Bytes that
+/// are no UTF-8 are taken as Latin-1, which only the owners' names could ever need. A box that reaches beyond the image
+/// is clipped to it.
+///
+/// # Errors
+/// [`VocError::Annotation`] with an empty path, for broken XML, a missing or empty size, a corner that is no number, a
+/// box that is empty or lies outside the image.
+pub fn parse_annotation(bytes: &[u8]) -> Result<Annotation, VocError> {
+    read(bytes).map_err(|problem| VocError::Annotation { path: PathBuf::new(), problem })
+}
+
+/// The same, with the problem as plain words, for callers that know the file.
+pub(crate) fn read(bytes: &[u8]) -> Result<Annotation, String> {
+    let text = decode(bytes);
+    let raw: RawAnnotation =
+        quick_xml::de::from_str(&text).map_err(|error| format!("not a VOC annotation: {error}"))?;
+    let width = side("size/width", &raw.size.width)?;
+    let height = side("size/height", &raw.size.height)?;
+    let owner = raw.owner.and_then(|owner| owner.name);
+    let objects = raw.object.into_iter().enumerate();
+    let objects = objects
+        .map(|(index, object)| {
+            let place = format!("object {} ({})", index + 1, object.name.trim());
+            object.check(width, height).map_err(|problem| format!("{place}: {problem}"))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Annotation { width, height, owner: owner.filter(|name| !name.is_empty()), objects })
+}
+
+fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|&byte| char::from(byte)).collect(), Cow::Borrowed)
+}
+
+#[derive(Deserialize)]
+struct RawAnnotation {
+    size: RawSize,
+    owner: Option<RawOwner>,
+    #[serde(default)]
+    object: Vec<RawObject>,
+}
+
+#[derive(Deserialize)]
+struct RawOwner {
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawSize {
+    width: String,
+    height: String,
+}
+
+#[derive(Deserialize)]
+struct RawObject {
+    name: String,
+    difficult: Option<String>,
+    truncated: Option<String>,
+    bndbox: RawBox,
+}
+
+#[derive(Deserialize)]
+struct RawBox {
+    xmin: String,
+    ymin: String,
+    xmax: String,
+    ymax: String,
+}
+
+impl RawObject {
+    fn check(self, width: u32, height: u32) -> Result<Object, String> {
+        let class = self.name.trim();
+        if class.is_empty() {
+            return Err("the name is empty".to_owned());
+        }
+        let (left, right) = span("x", &self.bndbox.xmin, &self.bndbox.xmax, width)?;
+        let (top, bottom) = span("y", &self.bndbox.ymin, &self.bndbox.ymax, height)?;
+        Ok(Object {
+            class: class.to_owned(),
+            bounds: BoundingBox { left, top, right, bottom },
+            difficult: flag("difficult", self.difficult.as_deref())?,
+            truncated: flag("truncated", self.truncated.as_deref())?,
+        })
+    }
+}
+
+fn side(name: &str, text: &str) -> Result<u32, String> {
+    match text.trim().parse() {
+        Ok(side @ 1..=LARGEST_SIDE) => Ok(side),
+        _ => Err(format!("{name}: expected a whole number of 1 to {LARGEST_SIDE}, found \"{text}\"")),
+    }
+}
+
+fn flag(name: &str, text: Option<&str>) -> Result<bool, String> {
+    match text.map(str::trim) {
+        None | Some("" | "0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(format!("{name}: expected 0 or 1, found \"{other}\"")),
+    }
+}
+
+/// 1-based inclusive ends to 0-based half-open ones, clipped to the image.
+fn span(axis: &str, lowest: &str, highest: &str, side: u32) -> Result<(u32, u32), String> {
+    let number = |name: &str, text: &str| {
+        let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+        value.ok_or_else(|| format!("bndbox/{axis}{name}: expected a number, found \"{text}\""))
+    };
+    let (low, high) = (number("min", lowest)?.round(), number("max", highest)?.round());
+    if high < low {
+        return Err(format!("bndbox: {axis}max {highest} lies before {axis}min {lowest}"));
+    }
+    let limit = f64::from(side);
+    let (start, end) = ((low - 1.0).clamp(0.0, limit), high.clamp(0.0, limit));
+    if end <= start {
+        return Err(format!("bndbox: {axis} from {lowest} to {highest} lies outside the image's {side} pixels"));
+    }
+    Ok((start as u32, end as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn xml(corners: [&str; 4]) -> String {
+        let [xmin, ymin, xmax, ymax] = corners;
+        format!(
+            "<annotation><folder>VOC2011</folder><owner><flickrid>f</flickrid><name>Ann &amp; Bo</name></owner>\
+             <size><width>500</width><height>375</height><depth>3</depth></size><segmented>0</segmented>\
+             <object><name>person</name><pose>Left</pose><truncated>1</truncated><difficult>0</difficult>\
+             <bndbox><xmax>{xmax}</xmax><xmin>{xmin}</xmin><ymax>{ymax}</ymax><ymin>{ymin}</ymin></bndbox>\
+             <part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>\
+             </object></annotation>"
+        )
+    }
+
+    fn bounds(corners: [&str; 4]) -> Result<BoundingBox, String> {
+        read(xml(corners).as_bytes()).map(|annotation| annotation.objects[0].bounds)
+    }
+
+    #[test]
+    fn turns_corners_at_the_door() {
+        let annotation = read(xml(["141", "50", "500", "330"]).as_bytes()).expect("a complete annotation");
+        assert_eq!((annotation.width, annotation.height), (500, 375));
+        assert_eq!(annotation.owner.as_deref(), Some("Ann & Bo"));
+        let object = &annotation.objects[0];
+        assert_eq!((object.class.as_str(), object.difficult, object.truncated), ("person", false, true));
+        assert_eq!(object.bounds, BoundingBox { left: 140, top: 49, right: 500, bottom: 330 });
+        assert_eq!(object.bounds.area(), 360 * 281);
+    }
+
+    #[test]
+    fn rounds_decimals_and_clips() {
+        let decimals = bounds(["45.70", " 1.2 ", "99.4", "100.5"]);
+        assert_eq!(decimals, Ok(BoundingBox { left: 45, top: 0, right: 99, bottom: 101 }));
+        let beyond = bounds(["0", "-4", "501", "1e9"]);
+        assert_eq!(beyond, Ok(BoundingBox { left: 0, top: 0, right: 500, bottom: 375 }));
+        let one_pixel = bounds(["500", "375", "500", "375"]);
+        assert_eq!(one_pixel, Ok(BoundingBox { left: 499, top: 374, right: 500, bottom: 375 }));
+    }
+
+    #[test]
+    fn refuses_impossible_boxes() {
+        for corners in [
+            ["10", "10", "9", "20"],
+            ["501", "1", "510", "20"],
+            ["1", "-9", "5", "0"],
+            ["NaN", "1", "5", "5"],
+            ["1", "1", "inf", "5"],
+            ["a", "1", "5", "5"],
+            ["", "1", "5", "5"],
+        ] {
+            let problem = bounds(corners).expect_err("refused");
+            assert!(problem.contains("object 1 (person): bndbox"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_annotation() {
+        for text in ["", "<annotation>", "<annotation></annotation>", "plain words", "<a></b>"] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        let empty = "<annotation><size><width>0</width><height>5</height></size></annotation>";
+        assert!(read(empty.as_bytes()).expect_err("empty image").contains("size/width"));
+        let maybe = xml(["1", "1", "5", "5"]).replace("<difficult>0<", "<difficult>maybe<");
+        assert!(read(maybe.as_bytes()).expect_err("flag").contains("difficult: expected 0 or 1"));
+    }
+
+    #[test]
+    fn objects_and_owner_may_be_absent() {
+        let text =
+            "<annotation><size><width>4</width><height>5</height></size><owner><name></name></owner></annotation>";
+        let annotation = read(text.as_bytes()).expect("an image without objects");
+        assert_eq!((annotation.owner, annotation.objects.len()), (None, 0));
+    }
+
+    #[test]
+    fn latin_1_names_are_read() {
+        let bytes = xml(["1", "1", "5", "5"]).replace("Ann &amp; Bo", "J?rg").into_bytes();
+        let bytes: Vec<u8> = bytes.into_iter().map(|byte| if byte == b'?' { 0xF6 } else { byte }).collect();
+        assert_eq!(read(&bytes).expect("Latin-1").owner.as_deref(), Some("Jörg"));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_annotation(&bytes);
+        }
+
+        #[test]
+        fn mutated_annotations_never_panic(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = xml(["141", "50", "500", "330"]).into_bytes();
+            for (place, byte) in edits {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            let _ = parse_annotation(&bytes);
+            bytes.truncate(cut.index(bytes.len()));
+            let _ = parse_annotation(&bytes);
+        }
+
+        #[test]
+        fn accepted_boxes_lie_inside(corners in prop::array::uniform4(-50.0_f64..600.0)) {
+            let [a, b, c, d] = corners.map(|corner| format!("{corner:.2}"));
+            if let Ok(found) = bounds([&a, &b, &c, &d]) {
+                prop_assert!(found.left < found.right && found.right <= 500);
+                prop_assert!(found.top < found.bottom && found.bottom <= 375);
+            }
+        }
+    }
+}

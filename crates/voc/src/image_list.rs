@@ -1,0 +1,122 @@
+//! The lists in ImageSets/Main: ids, or ids with a label, one a line.
+
+/// Line (the first being 1), id and label.
+type LabelledLine<'a> = (usize, &'a str, i8);
+
+/// Reads `<set>.txt`: one id a line, blank lines ignored.
+///
+/// Returns the ids with their lines (the first being 1), in the file's order.
+///
+/// # Errors
+/// The line and what is wrong with it: a second column, an id that is no plain file name.
+pub(crate) fn parse_image_list(text: &str) -> Result<Vec<(usize, &str)>, (usize, String)> {
+    numbered(text)
+        .map(|(line, row)| {
+            let mut columns = row.split_whitespace();
+            let id = columns.next().unwrap_or_default();
+            if columns.next().is_some() {
+                return Err((line, format!("expected one id, found \"{}\"", shorten(row))));
+            }
+            check_id(id).map(|()| (line, id)).map_err(|problem| (line, problem))
+        })
+        .collect()
+}
+
+/// Reads `<class>_<set>.txt`: an id and a label a line, the label −1 (absent), 0 (only difficult objects) or +1.
+///
+/// Returns the lines in the file's order.
+///
+/// # Errors
+/// The line and what is wrong with it: another number of columns, another label, an id that is no plain file name.
+pub(crate) fn parse_class_list(text: &str) -> Result<Vec<LabelledLine<'_>>, (usize, String)> {
+    numbered(text)
+        .map(|(line, row)| {
+            let mut columns = row.split_whitespace();
+            let (Some(id), Some(label), None) = (columns.next(), columns.next(), columns.next()) else {
+                return Err((line, format!("expected an id and a label, found \"{}\"", shorten(row))));
+            };
+            check_id(id).map_err(|problem| (line, problem))?;
+            match label.parse() {
+                Ok(label @ -1..=1) => Ok((line, id, label)),
+                _ => Err((line, format!("expected the label -1, 0 or 1, found \"{}\"", shorten(label)))),
+            }
+        })
+        .collect()
+}
+
+/// Whether the first line that is not blank has a second column; `None` for a list without lines.
+pub(crate) fn has_labels(text: &str) -> Option<bool> {
+    numbered(text).next().map(|(_, row)| row.split_whitespace().count() > 1)
+}
+
+/// Ids become file names, so whatever could leave the folder is refused.
+pub(crate) fn check_id(id: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if id.is_empty() || id.starts_with('.') || !id.chars().all(plain) {
+        return Err(format!("\"{}\" is no image id", shorten(id)));
+    }
+    Ok(())
+}
+
+fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let rows = text.trim_start_matches('\u{feff}').lines().enumerate();
+    rows.map(|(index, row)| (index + 1, row.trim())).filter(|(_, row)| !row.is_empty())
+}
+
+/// A message stays one line whatever the file holds.
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut short: String = text.chars().take(LONGEST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_both_kinds_of_list() {
+        assert_eq!(parse_image_list("000012\n\n000017\r\n"), Ok(vec![(1, "000012"), (3, "000017")]));
+        assert_eq!(
+            parse_class_list("2008_000002 -1\n2008_000003  1\n2008_000007 +1\n2008_000008  0\n"),
+            Ok(vec![(1, "2008_000002", -1), (2, "2008_000003", 1), (3, "2008_000007", 1), (4, "2008_000008", 0)])
+        );
+        assert_eq!(has_labels("\n000012 -1\n"), Some(true));
+        assert_eq!(has_labels("000012\n"), Some(false));
+        assert_eq!(has_labels(" \n"), None);
+    }
+
+    #[test]
+    fn refuses_with_the_line() {
+        assert_eq!(parse_class_list("a 1\nb 2\n").unwrap_err().0, 2);
+        assert_eq!(parse_class_list("a 1\nb\n").unwrap_err().0, 2);
+        assert_eq!(parse_class_list("a 1\nb 1 1\n").unwrap_err().0, 2);
+        assert_eq!(parse_class_list("a 0.5\n").unwrap_err().0, 1);
+        assert_eq!(parse_image_list("a\n../../secret\n").unwrap_err().0, 2);
+        assert_eq!(parse_image_list("a\nb 1\n").unwrap_err().0, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,20}(\n[ \t]?[-a-z0-9_./]{0,8}[ \t]{0,3}[-+]?[0-9é]{0,4}){0,6}\n?") {
+            let _ = parse_class_list(&text);
+            let _ = parse_image_list(&text);
+            let _ = has_labels(&text);
+        }
+
+        #[test]
+        fn rows_are_read_back(rows in prop::collection::vec(("[a-z0-9][a-z0-9_]{0,9}", -1_i8..=1), 0..20)) {
+            let lines: Vec<_> = rows.iter().map(|(id, label)| format!("{id} {label:2}")).collect();
+            let text = lines.join("\n");
+            let read = parse_class_list(&text).expect("well formed");
+            prop_assert_eq!(read.len(), rows.len());
+            for (index, ((id, label), read)) in rows.iter().zip(read).enumerate() {
+                prop_assert_eq!((index + 1, id.as_str(), *label), read);
+            }
+        }
+    }
+}

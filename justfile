@@ -1,0 +1,16 @@
+# One-line names for what is typed daily; nothing needs them.
+
+# format, clippy, tests, docs: cheapest first
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --workspace
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# the embedded experiment
+reproduce *arguments:
+    cargo xtask reproduce {{arguments}}
+
+# the benchmarks of one crate
+bench crate:
+    cargo bench --package fisherlens-{{crate}}

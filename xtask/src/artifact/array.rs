@@ -1,0 +1,322 @@
+//! Arrays in artifacts: one block of bytes with element type and shape, written and read without a step per element.
+//!
+//! In `MessagePack` an array is the map `{dtype: "<f4", shape: [rows, columns], data: bin}` with numpy's name of the
+//! element type; `data` holds the elements little-endian in C order. Use it on a field,
+//!
+//! ```
+//! use fisherlens_xtask::artifact::array;
+//! use ndarray::Array2;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Shard {
+//!     #[serde(with = "array")]
+//!     vectors: Array2<f32>,
+//!     #[serde(with = "array")]
+//!     n_descriptors: Vec<u32>,
+//! }
+//! ```
+//!
+//! or, where a field holds several arrays, wrap each in [`Block`]: `Vec<Block<Array2<f32>>>`.
+//!
+//! A `MessagePack` byte block ends at 2³² − 1 bytes; a larger array is refused when it is written, with advice to use
+//! smaller shards.
+
+use std::borrow::Cow;
+
+use ndarray::{Array, ArrayBase, Data, Dimension, IxDyn};
+use serde::de::Error as _;
+use serde::ser::{Error as _, SerializeStruct as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_bytes::Bytes;
+
+/// Length of the longest `MessagePack` byte block.
+const MAX_N_BYTES: usize = u32::MAX as usize;
+
+const _: () = assert!(cfg!(target_endian = "little"), "artifacts hold little-endian numbers as they lie in memory");
+
+/// A number that arrays in artifacts are made of.
+pub trait Element: bytemuck::Pod {
+    /// numpy's name of the type.
+    const DTYPE: &'static str;
+}
+
+macro_rules! elements {
+    ($($element:ty => $dtype:literal),+ $(,)?) => {
+        $(impl Element for $element { const DTYPE: &'static str = $dtype; })+
+    };
+}
+
+elements! {
+    f32 => "<f4", f64 => "<f8", i8 => "|i1", u8 => "|u1", u16 => "<u2", i32 => "<i4", u32 => "<u4", i64 => "<i8",
+    u64 => "<u8",
+}
+
+/// What can be written as an array.
+pub trait ToBlock {
+    /// Type of one number.
+    type Element: Element;
+    /// Length along each axis.
+    fn shape(&self) -> Vec<usize>;
+    /// The numbers in C order; borrowed where they already lie so.
+    fn elements(&self) -> Cow<'_, [Self::Element]>;
+}
+
+/// What can be read from an array.
+pub trait FromBlock: ToBlock + Sized {
+    /// From as many elements as the shape says, in C order; `None` when the shape does not suit.
+    fn from_block(shape: &[usize], elements: Vec<Self::Element>) -> Option<Self>;
+}
+
+impl<A: Element, S: Data<Elem = A>, D: Dimension> ToBlock for ArrayBase<S, D> {
+    type Element = A;
+
+    fn shape(&self) -> Vec<usize> {
+        ArrayBase::shape(self).to_vec()
+    }
+
+    fn elements(&self) -> Cow<'_, [A]> {
+        match self.as_slice() {
+            Some(slice) => Cow::Borrowed(slice),
+            None => Cow::Owned(self.iter().copied().collect()),
+        }
+    }
+}
+
+impl<A: Element, D: Dimension> FromBlock for Array<A, D> {
+    fn from_block(shape: &[usize], elements: Vec<A>) -> Option<Self> {
+        Array::from_shape_vec(IxDyn(shape), elements).ok()?.into_dimensionality().ok()
+    }
+}
+
+impl<E: Element> ToBlock for Vec<E> {
+    type Element = E;
+
+    fn shape(&self) -> Vec<usize> {
+        vec![self.len()]
+    }
+
+    fn elements(&self) -> Cow<'_, [E]> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl<E: Element> FromBlock for Vec<E> {
+    fn from_block(shape: &[usize], elements: Vec<E>) -> Option<Self> {
+        (shape == [elements.len()]).then_some(elements)
+    }
+}
+
+impl<E: Element, const WIDTH: usize> ToBlock for Vec<[E; WIDTH]> {
+    type Element = E;
+
+    fn shape(&self) -> Vec<usize> {
+        vec![self.len(), WIDTH]
+    }
+
+    fn elements(&self) -> Cow<'_, [E]> {
+        Cow::Borrowed(self.as_flattened())
+    }
+}
+
+impl<E: Element, const WIDTH: usize> FromBlock for Vec<[E; WIDTH]> {
+    fn from_block(shape: &[usize], elements: Vec<E>) -> Option<Self> {
+        let (rows, rest) = elements.as_chunks::<WIDTH>();
+        (shape == [rows.len(), WIDTH] && rest.is_empty()).then(|| rows.to_vec())
+    }
+}
+
+/// An array that serde writes as a byte block wherever it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Block<T>(pub T);
+
+impl<T: ToBlock> Serialize for Block<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(&self.0, serializer)
+    }
+}
+
+impl<'de, T: FromBlock> Deserialize<'de> for Block<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize(deserializer).map(Self)
+    }
+}
+
+/// Writes an array as `{dtype, shape, data}`; `#[serde(with = "array")]` calls it.
+///
+/// # Errors
+/// More bytes than a `MessagePack` block holds; what the serializer says.
+pub fn serialize<T: ToBlock, S: Serializer>(array: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let elements = array.elements();
+    let bytes: &[u8] = bytemuck::cast_slice(&elements);
+    check_n_bytes(bytes.len()).map_err(S::Error::custom)?;
+    let mut map = serializer.serialize_struct("Array", 3)?;
+    map.serialize_field("dtype", T::Element::DTYPE)?;
+    map.serialize_field("shape", &array.shape())?;
+    map.serialize_field("data", Bytes::new(bytes))?;
+    map.end()
+}
+
+/// Reads what [`serialize`] wrote, with one copy of the data; `#[serde(with = "array")]` calls it.
+///
+/// # Errors
+/// Another element type, number of axes or number of bytes than expected; what the deserializer says.
+pub fn deserialize<'de, T: FromBlock, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename = "Array")]
+    struct Parts<'a> {
+        dtype: String,
+        shape: Vec<usize>,
+        #[serde(borrow, with = "serde_bytes")]
+        data: Cow<'a, [u8]>,
+    }
+    let Parts { dtype, shape, data } = Parts::deserialize(deserializer)?;
+    let expected = T::Element::DTYPE;
+    if dtype != expected {
+        return Err(D::Error::custom(format!("array: found elements of type \"{dtype}\", expected \"{expected}\"")));
+    }
+    let n_bytes = shape.iter().try_fold(size_of::<T::Element>(), |product, length| product.checked_mul(*length));
+    if n_bytes != Some(data.len()) {
+        let found = data.len();
+        return Err(D::Error::custom(format!("array: found {found} bytes of \"{dtype}\" for the shape {shape:?}")));
+    }
+    // The bytes may start anywhere, so they are copied into a vector of the right alignment.
+    let mut elements: Vec<T::Element> = vec![bytemuck::Zeroable::zeroed(); data.len() / size_of::<T::Element>()];
+    bytemuck::cast_slice_mut(&mut elements).copy_from_slice(&data);
+    T::from_block(&shape, elements)
+        .ok_or_else(|| D::Error::custom(format!("array: the shape {shape:?} does not suit the type that is read")))
+}
+
+fn check_n_bytes(n_bytes: usize) -> Result<(), String> {
+    if n_bytes <= MAX_N_BYTES {
+        return Ok(());
+    }
+    Err(format!(
+        "array: {n_bytes} bytes are more than a MessagePack block holds ({MAX_N_BYTES}); use smaller shards \
+         (--set data.shard_size=N)"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array0, Array1, Array2, Array3, ArrayView2, array, s};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Everything {
+        #[serde(with = "super")]
+        plane: Array2<f32>,
+        #[serde(with = "super")]
+        line: Array1<f64>,
+        #[serde(with = "super")]
+        cube: Array3<u8>,
+        #[serde(with = "super")]
+        point: Array0<u64>,
+        #[serde(with = "super")]
+        labels: Array2<i8>,
+        #[serde(with = "super")]
+        counts: Vec<u32>,
+        #[serde(with = "super")]
+        positions: Vec<[f32; 2]>,
+        list: Vec<Block<Array1<u16>>>,
+        maybe: Option<Block<Vec<i32>>>,
+    }
+
+    fn everything() -> Everything {
+        Everything {
+            plane: array![[1.0, f32::NEG_INFINITY], [-0.0, f32::MIN_POSITIVE]],
+            line: Array1::zeros(0),
+            cube: Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (i * 100 + j * 10 + k) as u8),
+            point: ndarray::arr0(u64::MAX),
+            labels: array![[-1, 0, 1]],
+            counts: vec![0, 1, u32::MAX],
+            positions: vec![[0.0, 0.5], [0.25, 1.0]],
+            list: vec![Block(array![1, 2]), Block(array![])],
+            maybe: Some(Block(vec![-1, 2])),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_array_survives() {
+        let bytes = rmp_serde::to_vec_named(&everything()).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Everything>(&bytes).unwrap(), everything());
+        // Also from a reader, which lends nothing.
+        assert_eq!(rmp_serde::from_read::<_, Everything>(bytes.as_slice()).unwrap(), everything());
+    }
+
+    #[test]
+    fn bytes_are_what_numpy_reads() {
+        let bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f32, 2.0]])).unwrap();
+        let mut expected = vec![0x83, 0xa5];
+        expected.extend(b"dtype\xa3<f4\xa5shape\x92\x01\x02\xa4data\xc4\x08");
+        expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn strides_are_straightened() {
+        let plane = Array2::from_shape_fn((4, 6), |(i, j)| (10 * i + j) as f32);
+        for view in [plane.slice(s![..;2, 1..4]), plane.t(), plane.slice(s![.., ..;-1])] {
+            let bytes = rmp_serde::to_vec_named(&Block(view)).unwrap();
+            assert_eq!(rmp_serde::from_slice::<Block<Array2<f32>>>(&bytes).unwrap().0, view);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_what_was_found() {
+        let refused = |bytes: &[u8]| rmp_serde::from_slice::<Block<Array2<f32>>>(bytes).unwrap_err().to_string();
+        let bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f64]])).unwrap();
+        assert!(refused(&bytes).contains("\"<f8\", expected \"<f4\""), "{}", refused(&bytes));
+        let bytes = rmp_serde::to_vec_named(&Block(vec![1.0_f32])).unwrap();
+        assert!(refused(&bytes).contains("[1] does not suit"), "{}", refused(&bytes));
+        let mut bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f32, 2.0]])).unwrap();
+        let second_length = bytes.windows(5).position(|w| w == b"shape").unwrap() + 7;
+        bytes[second_length] = 3;
+        assert!(refused(&bytes).contains("8 bytes of \"<f4\" for the shape [1, 3]"), "{}", refused(&bytes));
+        assert!(check_n_bytes(MAX_N_BYTES).is_ok());
+        assert!(check_n_bytes(MAX_N_BYTES + 1).unwrap_err().contains("data.shard_size"));
+    }
+
+    #[test]
+    fn a_shape_that_overflows_is_refused() {
+        #[derive(Serialize)]
+        struct Raw<'a> {
+            dtype: &'a str,
+            shape: [u64; 2],
+            #[serde(with = "serde_bytes")]
+            data: &'a [u8],
+        }
+        let raw = Raw { dtype: "<f4", shape: [1 << 62, 1 << 62], data: &[] };
+        let bytes = rmp_serde::to_vec_named(&raw).unwrap();
+        assert!(rmp_serde::from_slice::<Block<Array2<f32>>>(&bytes).is_err());
+        let zero = Raw { shape: [0, u64::MAX], ..raw };
+        assert!(rmp_serde::from_slice::<Block<Array2<f32>>>(&rmp_serde::to_vec_named(&zero).unwrap()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_array_survives_at_any_alignment(rows in 0..9_usize, columns in 0..9_usize, pad in 0..8_usize, start: u32) {
+            let plane = Array2::from_shape_fn((rows, columns), |(i, j)| {
+                f32::from_bits(start.wrapping_add((i * 7919 + j) as u32).wrapping_mul(77_777) & 0x7f7f_ffff)
+            });
+            let mut bytes = vec![0; pad];
+            bytes.extend(rmp_serde::to_vec_named(&Block(plane.view())).unwrap());
+            let read: Block<Array2<f32>> = rmp_serde::from_slice(&bytes[pad..]).unwrap();
+            prop_assert_eq!(&read.0, &plane);
+            let columns_first: ArrayView2<'_, f32> = plane.t();
+            let bytes = rmp_serde::to_vec_named(&Block(columns_first)).unwrap();
+            prop_assert_eq!(rmp_serde::from_slice::<Block<Array2<f32>>>(&bytes).unwrap().0, columns_first);
+        }
+
+        #[test]
+        fn damaged_blocks_never_panic(at in 0..60_usize, value: u8) {
+            let mut bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f32, 2.0], [3.0, 4.0]])).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = value;
+            let _ = rmp_serde::from_slice::<Block<Array2<f32>>>(&bytes);
+            let _ = rmp_serde::from_slice::<Block<Array2<f32>>>(&bytes[..at]);
+        }
+    }
+}

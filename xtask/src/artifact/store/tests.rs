@@ -1,0 +1,154 @@
+//! Tests of the folder of artifacts on real files.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::artifact::Block;
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("artifacts")).unwrap();
+    (folder, store)
+}
+
+fn address(part: Option<&str>) -> Address {
+    Address::new("encode", 3, Key::builder("encode", 3).finish(), part)
+}
+
+fn header() -> Header {
+    Header::new(&BTreeMap::from([("step", 3)]), 0.25).unwrap()
+}
+
+#[test]
+fn an_artifact_lies_where_its_address_says() {
+    let (_folder, store) = store();
+    let address = address(Some("train-0003"));
+    assert!(store.load::<Block<Vec<f32>>>(&address).unwrap().is_none());
+    assert!(!store.contains(&address));
+    let n_bytes = store.save(&address, &header(), &Block(vec![1.5_f32])).unwrap();
+    assert!(store.contains(&address));
+    let expected = store.root().join("encode-v3").join(address.key.to_string()).join("train-0003.msgpack");
+    assert_eq!(store.path(&address), expected);
+    let loaded = store.load::<Block<Vec<f32>>>(&address).unwrap().unwrap();
+    assert_eq!(loaded.value.0, [1.5]);
+    assert_eq!(loaded.header.settings["step"].as_integer(), Some(3));
+    assert_eq!((loaded.n_bytes, fs::metadata(expected).unwrap().len()), (n_bytes, n_bytes));
+}
+
+#[test]
+fn nothing_is_left_aside_and_a_second_save_replaces() {
+    let (_folder, store) = store();
+    let address = address(None);
+    store.save(&address, &header(), &1_u8).unwrap();
+    store.save(&address, &header(), &2_u8).unwrap();
+    assert_eq!(store.load::<u8>(&address).unwrap().unwrap().value, 2);
+    assert_eq!(list(store.path(&address).parent().unwrap()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_value_that_cannot_be_written_leaves_the_old_file_and_nothing_else() {
+    struct Broken;
+    impl Serialize for Broken {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("broken on purpose"))
+        }
+    }
+    let (_folder, store) = store();
+    let address = address(None);
+    store.save(&address, &header(), &1_u8).unwrap();
+    let message = format!("{:#}", store.save(&address, &header(), &Broken).unwrap_err());
+    assert!(message.contains("artifact.msgpack") && message.contains("broken on purpose"), "{message}");
+    assert_eq!(store.load::<u8>(&address).unwrap().unwrap().value, 1);
+    assert_eq!(list(store.path(&address).parent().unwrap()).unwrap().len(), 1);
+}
+
+#[test]
+fn damage_is_told_with_the_file_and_the_way_out() {
+    let (_folder, store) = store();
+    let address = address(Some("test-0000"));
+    store.save(&address, &header(), &Block(vec![0.5_f32; 100])).unwrap();
+    let path = store.path(&address);
+    let whole = fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 4;
+    for damaged in [&flipped[..], &whole[..whole.len() - 1], &[], b"something else altogether, and long enough"] {
+        fs::write(&path, damaged).unwrap();
+        let message = format!("{:#}", store.load::<Block<Vec<f32>>>(&address).unwrap_err());
+        for word in ["test-0000.msgpack", "delete that file", "cargo xtask clean --stage encode", "reproduce"] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_file_under_a_wrong_name_is_refused() {
+    let (_folder, store) = store();
+    store.save(&address(Some("a")), &header(), &1_u8).unwrap();
+    fs::copy(store.path(&address(Some("a"))), store.path(&address(Some("b")))).unwrap();
+    let message = format!("{:#}", store.load::<u8>(&address(Some("b"))).unwrap_err());
+    assert!(message.contains("b.msgpack") && message.contains("renamed or copied"), "{message}");
+}
+
+#[test]
+fn entries_are_sorted_and_survive_damage() {
+    let (_folder, store) = store();
+    for part in ["b", "a"] {
+        store.save(&address(Some(part)), &header(), &Block(vec![0_u8; 10_000])).unwrap();
+    }
+    let pca = Address::new("pca", 12, Key::builder("pca", 12).finish(), None);
+    store.save(&pca, &header(), &1_u8).unwrap();
+    fs::write(store.path(&pca), b"noise").unwrap();
+    fs::write(store.path(&address(None)).with_file_name(".writing-x.msgpack"), b"half").unwrap();
+    fs::create_dir(store.root().join("notes")).unwrap();
+    fs::write(store.root().join("README-v1"), b"no folder").unwrap();
+    let entries = store.entries().unwrap();
+    let names: Vec<_> = entries.iter().map(|e| (e.stage.as_str(), e.format_version, e.part.as_str())).collect();
+    assert_eq!(names, [("encode", 3, "a"), ("encode", 3, "b"), ("pca", 12, "artifact")]);
+    assert_eq!(entries[0].key, address(None).key.to_string());
+    assert_eq!(entries[0].header.as_ref().unwrap().seconds, 0.25);
+    assert!(entries[0].n_bytes > 10_000 && entries[2].header.is_none());
+}
+
+#[test]
+fn removal_touches_nothing_else() {
+    let (_folder, store) = store();
+    let other = Address::new("encode", 2, Key::builder("encode", 2).finish(), None);
+    let pca = Address::new("pca", 1, Key::builder("pca", 1).finish(), None);
+    for address in [&address(None), &other, &pca] {
+        store.save(address, &header(), &1_u8).unwrap();
+    }
+    fs::create_dir(store.root().join("notes")).unwrap();
+    store.remove("encode", 3, address(None).key).unwrap();
+    store.remove("encode", 3, address(None).key).unwrap();
+    assert!(!store.contains(&address(None)) && store.contains(&other));
+    assert!(store.remove_stage("encode").unwrap() > 0);
+    assert!(!store.contains(&other) && store.contains(&pca));
+    assert!(store.clean().unwrap() > 0);
+    assert!(!store.contains(&pca) && store.root().join("notes").is_dir());
+    assert_eq!(store.clean().unwrap(), 0);
+}
+
+#[test]
+fn writers_of_one_artifact_do_not_disturb_each_other() {
+    let (_folder, store) = store();
+    let address = address(None);
+    std::thread::scope(|scope| {
+        for writer in 0..4_u32 {
+            let (store, address) = (&store, &address);
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    store.save(address, &header(), &Block(vec![writer; 5_000])).unwrap();
+                    let read = store.load::<Block<Vec<u32>>>(address).unwrap().unwrap().value.0;
+                    assert!(read.len() == 5_000 && read.iter().all(|value| *value == read[0]));
+                }
+            });
+        }
+    });
+    assert_eq!(list(store.path(&address).parent().unwrap()).unwrap().len(), 1);
+}
+
+#[test]
+#[should_panic(expected = "letters, digits and hyphens")]
+fn a_part_cannot_leave_its_folder() {
+    address(Some("../x"));
+}

@@ -1,0 +1,155 @@
+//! The command line: what `cargo xtask` understands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Fisher-vector image classifiers that can say why.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment from photographs to report; what is there already is not computed again
+    Reproduce(Reproduce),
+    /// List the stored artifacts: stages, keys, sizes, times
+    Status(Status),
+    /// Remove stored artifacts
+    Clean(Clean),
+    /// Explain the decision on single photographs: heatmap, overlay, score, where relevance was lost
+    Explain(Explain),
+    /// Write one thing as a .npz file that numpy reads
+    Export(Export),
+}
+
+/// Which experiment, on which data, stored where.
+#[derive(Debug, Clone, Args)]
+pub struct Selection {
+    /// PASCAL VOC devkit: a folder that holds VOC2007, or VOC2007 itself
+    #[arg(long, value_name = "DIR")]
+    pub voc: Option<PathBuf>,
+    /// Skip images that are missing or whose annotation is broken, and count them
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// Change a setting of the experiment, such as mixture.n_components=64 (may be repeated)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Take only N images of each set, evenly spread
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Number of threads (0: one a core); the results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Folder of the artifacts
+    #[arg(long, value_name = "DIR")]
+    pub artifacts: Option<PathBuf>,
+}
+
+/// `cargo xtask reproduce`
+#[derive(Debug, Clone, Args)]
+pub struct Reproduce {
+    /// mini, voc2007, voc2007-val or a settings file; without it mini, or voc2007 where --voc is given
+    pub experiment: Option<String>,
+    /// Which experiment on which data.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Stop after this stage
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<crate::stages::Stage>,
+    /// Folder of the report
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+/// `cargo xtask status`
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    /// Folder of the artifacts
+    #[arg(long, value_name = "DIR")]
+    pub artifacts: Option<PathBuf>,
+}
+
+/// `cargo xtask clean`
+#[derive(Debug, Clone, Args)]
+pub struct Clean {
+    /// Only this stage; without it all of them
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<crate::stages::Stage>,
+    /// Folder of the artifacts
+    #[arg(long, value_name = "DIR")]
+    pub artifacts: Option<PathBuf>,
+}
+
+/// `cargo xtask explain`
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// JPEG or PNG files, or ids of images of the experiment
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// The class whose score is explained
+    #[arg(long)]
+    pub class: String,
+    /// naive, epsilon=NUMBER or absolute; without it the experiment's display rule
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// The experiment whose model explains; it must have been reproduced up to its classifier
+    #[arg(long, value_name = "E")]
+    pub experiment: Option<String>,
+    /// Which experiment on which data.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Folder of the pictures
+    #[arg(long, value_name = "DIR", default_value = "explained")]
+    pub out: PathBuf,
+}
+
+/// `cargo xtask export`
+#[derive(Debug, Clone, Args)]
+pub struct Export {
+    /// descriptors, pca, mixture, fisher-vectors, classifier, scores or relevance
+    #[arg(value_name = "WHAT")]
+    pub what: What,
+    /// The image (descriptors, relevance: a file or an id) or the image set (fisher-vectors, scores)
+    #[arg(value_name = "IMAGE|SET")]
+    pub subject: Option<String>,
+    /// The class (relevance)
+    #[arg(long)]
+    pub class: Option<String>,
+    /// The rule (relevance)
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// The experiment; it must have been reproduced as far as the thing needs
+    #[arg(long, value_name = "E")]
+    pub experiment: Option<String>,
+    /// Which experiment on which data.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// The file to write
+    #[arg(long, value_name = "F.npz")]
+    pub out: PathBuf,
+}
+
+/// What `export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum What {
+    /// Frames and descriptors of one image, before and after PCA
+    Descriptors,
+    /// Mean, axes and explained variance of the projection
+    Pca,
+    /// Weights, means and variances of the mixture
+    Mixture,
+    /// Raw vectors of one image set
+    FisherVectors,
+    /// Coefficients, bias and dual coefficients
+    Classifier,
+    /// Scores and labels of one image set
+    Scores,
+    /// Relevance of dimensions, descriptors and pixels of one image
+    Relevance,
+}

@@ -1,0 +1,136 @@
+//! `cargo xtask export`: one thing as a `.npz` file.
+//!
+//! | what | arrays |
+//! |---|---|
+//! | `descriptors IMAGE` | `x`, `y`, `norm` f32 (N), `bin_size` u32 (N), `descriptors` f32 (N, 128), `projected` f32 (N, D) |
+//! | `pca` | `mean` f32 (128), `components` f32 (D, 128), `explained_variance` f32 (D) |
+//! | `mixture` | `weights` f32 (K), `means` f32 (K, D), `variances` f32 (K, D) |
+//! | `fisher-vectors SET` | `vectors` f32 (`n_images`, `n_dimensions`), raw; `n_descriptors` u32 (`n_images`) |
+//! | `classifier` | `coefficients` f32 (`n_classes`, `n_dimensions`), `bias` f32 (`n_classes`), and `alphas` f32 (`n_classes`, `n_images`) where known |
+//! | `scores SET` | `scores` f32 and `labels` i8 (`n_images`, `n_classes`) |
+//! | `relevance IMAGE` | `score` f64 (1), `dimensions` f64 (`n_dimensions`), `descriptors` f32 (N), `pixels` f32 (height, width), `x`, `y`, `bin_size` |
+//!
+//! SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the order of
+//! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
+
+use anyhow::{Context as _, Result, bail};
+use fisherlens_descriptors::Frame;
+use fisherlens_lrp::Rule;
+use ndarray::Array1;
+
+use super::explain::{ensure_learned, image_path};
+use crate::cli::{Export, What};
+use crate::dataset::Half;
+use crate::experiment::{Experiment, Keys};
+use crate::explainer::Explainer;
+use crate::interrupt::Interrupt;
+use crate::npz::NpzFile;
+use crate::photograph;
+use crate::progress::Progress;
+use crate::session::{self, Session};
+use crate::stages::{Stage, classifier, encode, mixture, pca, scores};
+
+/// Runs the command.
+///
+/// # Errors
+/// A stage that was not reproduced yet; an unknown image, set, class or rule; what the file system says.
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
+    session::set_threads(arguments.selection.threads)?;
+    let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
+    let experiment = session.open(Progress::standard(), interrupt.clone())?;
+    let keys = experiment.keys()?;
+    let mut file = NpzFile::create(&arguments.out)?;
+    match arguments.what {
+        What::Descriptors => descriptors(&experiment, &keys, arguments, &mut file)?,
+        What::Pca => {
+            ensure_learned(&experiment, &keys, Stage::Pca)?;
+            file.add_pca(&pca::get(&experiment, &keys)?)?;
+        }
+        What::Mixture => {
+            ensure_learned(&experiment, &keys, Stage::Mixture)?;
+            file.add_mixture(&mixture::get(&experiment, &keys)?)?;
+        }
+        What::FisherVectors => {
+            ensure_learned(&experiment, &keys, Stage::Mixture)?;
+            let (vectors, n_descriptors) = encode::raw(&experiment, &keys, half(&experiment, arguments)?)?;
+            file.add("vectors", &vectors)?;
+            file.add("n_descriptors", &Array1::from(n_descriptors))?;
+        }
+        What::Classifier => {
+            ensure_learned(&experiment, &keys, Stage::Classifier)?;
+            file.add_classifier(&classifier::get(&experiment, &keys)?.model)?;
+        }
+        What::Scores => {
+            ensure_learned(&experiment, &keys, Stage::Classifier)?;
+            let scores = match half(&experiment, arguments)? {
+                Half::Test => scores::get(&experiment, &keys)?,
+                Half::Train => scores::of_half(&experiment, &keys, Half::Train)?,
+            };
+            file.add("scores", &scores.scores)?;
+            file.add("labels", &scores.labels)?;
+        }
+        What::Relevance => relevance(&experiment, &keys, arguments, &mut file)?,
+    }
+    file.finish()?;
+    println!("{}", arguments.out.display());
+    Ok(())
+}
+
+fn descriptors(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
+    ensure_learned(experiment, keys, Stage::Pca)?;
+    let path = image_path(experiment, subject(arguments, "an image: a file or an id")?)?;
+    let local = photograph::extract(experiment.parts.extractor.value.as_ref(), &photograph::read(&path)?, &path)?;
+    add_frames(file, &local.frames)?;
+    file.add("norm", &local.frames.iter().map(|frame| frame.norm).collect::<Array1<f32>>())?;
+    file.add("projected", &pca::get(experiment, keys)?.transform(local.values.view())?)?;
+    file.add("descriptors", &local.values)
+}
+
+fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
+    ensure_learned(experiment, keys, Stage::Classifier)?;
+    let path = image_path(experiment, subject(arguments, "an image: a file or an id")?)?;
+    let class = arguments.class.as_deref().context("relevance is of one class: give it by --class")?;
+    let class = experiment.dataset.class_index(class)?;
+    let rule = match &arguments.rule {
+        Some(text) => text.parse::<Rule>()?,
+        None => experiment.settings.relevance.display_rule,
+    };
+    let explainer = Explainer::new(experiment, keys)?;
+    let described = explainer.describe_file(&path)?;
+    let explanation = explainer.map(&described, &[rule])?.explain(class, rule)?;
+    add_frames(file, &described.frames)?;
+    file.add("score", &Array1::from(vec![explanation.score]))?;
+    file.add("dimensions", &Array1::from(explanation.dimensions))?;
+    file.add("descriptors", &Array1::from(explanation.descriptors))?;
+    file.add("pixels", &explanation.pixels)
+}
+
+fn add_frames(file: &mut NpzFile, frames: &[Frame]) -> Result<()> {
+    file.add("x", &frames.iter().map(|frame| frame.x).collect::<Array1<f32>>())?;
+    file.add("y", &frames.iter().map(|frame| frame.y).collect::<Array1<f32>>())?;
+    file.add("bin_size", &frames.iter().map(|frame| u32::from(frame.bin_size)).collect::<Array1<u32>>())
+}
+
+fn subject<'a>(arguments: &'a Export, what: &str) -> Result<&'a str> {
+    arguments.subject.as_deref().with_context(|| format!("say which: {what}"))
+}
+
+/// The half that a word names: `train`, `test`, or the name of the image set.
+fn half(experiment: &Experiment, arguments: &Export) -> Result<Half> {
+    let name = subject(arguments, "an image set")?;
+    let data = &experiment.settings.data;
+    // The set's own name comes first: VOC has a set called train and one called test.
+    match name {
+        _ if name == data.train => Ok(Half::Train),
+        _ if name == data.test => Ok(Half::Test),
+        "train" => Ok(Half::Train),
+        "test" => Ok(Half::Test),
+        _ => bail!(
+            "experiment {} has the image sets \"{}\" and \"{}\", not \"{name}\"",
+            experiment.name,
+            data.train,
+            data.test
+        ),
+    }
+}

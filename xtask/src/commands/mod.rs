@@ -1,0 +1,7 @@
+//! The commands, one file each.
+
+pub mod clean;
+pub mod explain;
+pub mod export;
+pub mod reproduce;
+pub mod status;

@@ -1,0 +1,58 @@
+//! `cargo xtask status`: what is stored.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::artifact::Store;
+use crate::cli::Status;
+use crate::progress::duration;
+use crate::session;
+
+/// Prints one line a stage and key, oldest settings and newest alike.
+///
+/// # Errors
+/// A folder that cannot be read.
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+pub fn run(arguments: &Status) -> Result<()> {
+    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(session::default_artifacts))?;
+    let mut rows: BTreeMap<(usize, String, String), (usize, u64, f64)> = BTreeMap::new();
+    for entry in store.entries()? {
+        let position = crate::stages::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
+        let name = format!("{}-v{}", entry.stage, entry.format_version);
+        let row = rows.entry((position.unwrap_or(usize::MAX), name, entry.key.clone())).or_default();
+        row.0 += 1;
+        row.1 += entry.n_bytes;
+        row.2 += entry.header.as_ref().map_or(0.0, |header| header.seconds);
+    }
+    println!("{}", store.root().display());
+    if rows.is_empty() {
+        println!("nothing is stored yet; `cargo xtask reproduce` computes the embedded experiment");
+        return Ok(());
+    }
+    println!("{:<16} {:<18} {:>6} {:>12} {:>14}", "stage", "key", "files", "size", "time");
+    let (mut files, mut bytes, mut seconds) = (0, 0, 0.0);
+    for ((_, name, key), row) in &rows {
+        println!("{name:<16} {key:<18} {:>6} {:>12} {:>14}", row.0, size(row.1), time(row.2));
+        files += row.0;
+        bytes += row.1;
+        seconds += row.2;
+    }
+    println!("{:<16} {:<18} {files:>6} {:>12} {:>14}", "all", "", size(bytes), time(seconds));
+    Ok(())
+}
+
+fn time(seconds: f64) -> String {
+    duration(std::time::Duration::from_secs_f64(seconds))
+}
+
+/// `12.3 MB`.
+pub fn size(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        0.0..1e3 => format!("{bytes} B"),
+        1e3..1e6 => format!("{:.1} kB", bytes / 1e3),
+        1e6..1e9 => format!("{:.1} MB", bytes / 1e6),
+        _ => format!("{:.2} GB", bytes / 1e9),
+    }
+}

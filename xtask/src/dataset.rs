@@ -1,0 +1,214 @@
+//! The photographs of an experiment: both image sets, and digests of what the stages read of them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::artifact::Key;
+use crate::settings::Settings;
+
+/// Training or test half of the experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// What the stages learn from.
+    Train,
+    /// What they are judged on.
+    Test,
+}
+
+impl Half {
+    /// Name in artifact parts and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// One image set with digests of its content.
+#[derive(Debug, Clone)]
+pub struct Images {
+    /// The entries, in the order of the image set's list.
+    pub set: ImageSet,
+    /// Digest of the ids and of every file's bytes.
+    pub files: Key,
+    /// Digest of the classes and labels.
+    pub labels: Key,
+    /// Digest of the boxes and owners.
+    pub annotations: Key,
+}
+
+/// Both halves.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The devkit's folder.
+    pub root: PathBuf,
+    /// Learned from.
+    pub train: Images,
+    /// Judged on.
+    pub test: Images,
+    /// Classes left out because a half of a limited set has no example of them.
+    pub left_out: Vec<String>,
+    /// Folder of the object masks, where the devkit is the embedded one.
+    pub masks: Option<PathBuf>,
+}
+
+impl Images {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.set.images.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.set.images.is_empty()
+    }
+
+    /// Labels `(n_images, n_classes)`: −1, 0 (only difficult instances) or +1.
+    pub fn label_matrix(&self) -> Array2<i8> {
+        Array2::from_shape_fn((self.len(), self.set.classes.len()), |(image, class)| {
+            self.set.images[image].labels[class]
+        })
+    }
+
+    /// Ranges of `shard_size` images.
+    pub fn shards(&self, shard_size: usize) -> Vec<std::ops::Range<usize>> {
+        (0..self.len()).step_by(shard_size).map(|start| start..(start + shard_size).min(self.len())).collect()
+    }
+}
+
+impl Dataset {
+    /// Opens the devkit under `root` and reads both halves.
+    ///
+    /// `limit` keeps that many images of each half, evenly spread over its list; classes of which a half
+    /// then lacks an example are left out.
+    ///
+    /// # Errors
+    /// What the devkit reports (file and place), or an empty image set.
+    pub fn open(root: &Path, settings: &Settings, missing: Missing, limit: Option<usize>) -> Result<Self> {
+        let devkit = Devkit::open(root, settings.data.year)?;
+        let mut train = devkit.image_set(&settings.data.train, missing)?;
+        let mut test = devkit.image_set(&settings.data.test, missing)?;
+        let mut left_out = Vec::new();
+        if let Some(limit) = limit {
+            spread(&mut train.images, limit);
+            spread(&mut test.images, limit);
+            left_out = leave_out_classes(&mut train, &mut test);
+        }
+        for set in [&train, &test] {
+            if set.images.is_empty() || set.classes.is_empty() {
+                bail!(
+                    "image set \"{}\" of {} has {} images and {} classes with examples; at least one of each is needed{}",
+                    set.name,
+                    root.display(),
+                    set.images.len(),
+                    set.classes.len(),
+                    if limit.is_some() { ": raise --limit" } else { "" },
+                );
+            }
+        }
+        if train.classes != test.classes {
+            bail!("image sets \"{}\" and \"{}\" of {} list different classes", train.name, test.name, root.display());
+        }
+        let masks = Some(devkit.root().join("Masks")).filter(|folder| folder.is_dir());
+        Ok(Self { root: devkit.root().to_owned(), train: digest(train)?, test: digest(test)?, left_out, masks })
+    }
+
+    /// One half.
+    pub fn half(&self, half: Half) -> &Images {
+        match half {
+            Half::Train => &self.train,
+            Half::Test => &self.test,
+        }
+    }
+
+    /// The classes.
+    pub fn classes(&self) -> &[String] {
+        &self.train.set.classes
+    }
+
+    /// Index of the class called `name`.
+    ///
+    /// # Errors
+    /// The classes there are, when `name` is none of them.
+    pub fn class_index(&self, name: &str) -> Result<usize> {
+        self.classes().iter().position(|class| class == name).with_context(|| {
+            format!("no class is called \"{name}\"; the classes here are: {}", self.classes().join(", "))
+        })
+    }
+
+    /// The image with this id, of either half.
+    pub fn image(&self, id: &str) -> Option<&ImageEntry> {
+        self.train.set.images.iter().chain(&self.test.set.images).find(|entry| entry.id == id)
+    }
+}
+
+/// Keeps `limit` images, evenly spread.
+fn spread(images: &mut Vec<ImageEntry>, limit: usize) {
+    let n = images.len();
+    if limit < n {
+        let kept: BTreeSet<usize> = (0..limit).map(|i| i * n / limit).collect();
+        let mut index = 0;
+        images.retain(|_| {
+            index += 1;
+            kept.contains(&(index - 1))
+        });
+    }
+}
+
+/// Drops the classes that cannot be learned or judged on what is left of both halves.
+fn leave_out_classes(train: &mut ImageSet, test: &mut ImageSet) -> Vec<String> {
+    let has = |set: &ImageSet, class: usize, label: i8| set.images.iter().any(|entry| entry.labels[class] == label);
+    let usable: Vec<bool> = (0..train.classes.len())
+        .map(|class| has(train, class, 1) && has(train, class, -1) && has(test, class, 1) && has(test, class, -1))
+        .collect();
+    let left_out = keep(&train.classes, &usable, false);
+    for set in [train, test] {
+        set.classes = keep(&set.classes, &usable, true);
+        for entry in &mut set.images {
+            entry.labels = keep(&entry.labels, &usable, true);
+        }
+    }
+    left_out
+}
+
+fn keep<T: Clone>(values: &[T], usable: &[bool], wanted: bool) -> Vec<T> {
+    values.iter().zip(usable).filter(|(_, u)| **u == wanted).map(|(value, _)| value.clone()).collect()
+}
+
+/// Reads every file once for its digest; this also finds unreadable files before hours are spent.
+fn digest(set: ImageSet) -> Result<Images> {
+    let files = set
+        .images
+        .par_iter()
+        .map(|entry| {
+            let bytes = std::fs::read(&entry.path).with_context(|| format!("cannot read {}", entry.path.display()))?;
+            Ok((entry.id.clone(), *blake3::hash(&bytes).as_bytes()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let labels: Vec<_> = set.images.iter().map(|entry| (&entry.id, &entry.labels)).collect();
+    let annotations: Vec<_> = set
+        .images
+        .iter()
+        .map(|entry| {
+            let boxes: Vec<_> = entry
+                .annotation
+                .objects
+                .iter()
+                .map(|o| (&o.class, o.difficult, [o.bounds.left, o.bounds.top, o.bounds.right, o.bounds.bottom]))
+                .collect();
+            (&entry.id, &entry.annotation.owner, boxes)
+        })
+        .collect();
+    Ok(Images {
+        files: Key::builder("images", 1).setting("files", &files).finish(),
+        labels: Key::builder("labels", 1).setting("classes", &set.classes).setting("labels", &labels).finish(),
+        annotations: Key::builder("annotations", 1).setting("annotations", &annotations).finish(),
+        set,
+    })
+}

@@ -1,0 +1,177 @@
+//! The learned pipeline turned around: from the score of one image back to its dimensions, descriptors and pixels.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use fisherlens_classifier::LinearModel;
+use fisherlens_descriptors::{DescriptorExtractor, Frame, Pca, Photograph};
+use fisherlens_fisher::{Encoder, Layout, Mapping, Normalization};
+use fisherlens_lrp::{Conservation, MappingSums, Rule, class_relevance, descriptor_relevance_with, pixel_relevance};
+use ndarray::Array2;
+
+use crate::experiment::{Experiment, Keys};
+use crate::photograph::Described;
+use crate::stages::{classifier, encode, pca};
+
+/// Every learned stage of an experiment, ready to score and explain single images.
+pub struct Explainer {
+    extractor: Arc<dyn DescriptorExtractor>,
+    pca: Pca,
+    encoder: Box<dyn Encoder>,
+    layout: Layout,
+    normalization: Normalization,
+    model: LinearModel,
+}
+
+/// One image's mapping with what all of its explanations share.
+pub struct Explained<'a> {
+    explainer: &'a Explainer,
+    described: &'a Described,
+    mapping: Box<dyn Mapping + 'a>,
+    sums: MappingSums,
+    phi: Vec<f32>,
+}
+
+/// The relevance of one class's score in one image by one rule.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// f(x), bias included, no threshold taken off.
+    pub score: f64,
+    /// `R[d]` of Eq. 6.
+    pub dimensions: Vec<f64>,
+    /// `R[l]` of Eq. 9, 11 or 12.
+    pub descriptors: Vec<f32>,
+    /// `R[p]` of Eq. 10 `(height, width)`.
+    pub pixels: Array2<f32>,
+    /// Where relevance was lost or made.
+    pub conservation: Conservation,
+}
+
+impl Explainer {
+    /// Loads or learns what the experiment needs up to its classifier.
+    ///
+    /// # Errors
+    /// What those stages say; models that do not fit together.
+    pub fn new(experiment: &Experiment, keys: &Keys) -> Result<Self> {
+        let encoder = encode::encoder(experiment, keys)?;
+        let model = classifier::get(experiment, keys)?.model;
+        ensure!(
+            model.n_dimensions() == encoder.n_dimensions(),
+            "the classifier takes vectors of {} dimensions, the encoder makes {}",
+            model.n_dimensions(),
+            encoder.n_dimensions()
+        );
+        Ok(Self {
+            extractor: Arc::clone(&experiment.parts.extractor.value),
+            pca: pca::get(experiment, keys)?,
+            layout: encoder.layout(),
+            encoder,
+            normalization: experiment.settings.encoder.normalization,
+            model,
+        })
+    }
+
+    /// Projected descriptors of a photograph; `path` names it in errors.
+    ///
+    /// # Errors
+    /// See [`Described::new`].
+    pub fn describe(&self, photograph: &Photograph, path: &Path) -> Result<Described> {
+        Described::new(self.extractor.as_ref(), &self.pca, photograph, path)
+    }
+
+    /// Projected descriptors of a photograph's file.
+    ///
+    /// # Errors
+    /// See [`Described::from_file`].
+    pub fn describe_file(&self, path: &Path) -> Result<Described> {
+        Described::from_file(self.extractor.as_ref(), &self.pca, path)
+    }
+
+    /// Frames of a photograph's descriptors, without projecting them.
+    ///
+    /// # Errors
+    /// See [`crate::photograph::extract`].
+    pub fn frames(&self, photograph: &Photograph, path: &Path) -> Result<Vec<Frame>> {
+        Ok(crate::photograph::extract(self.extractor.as_ref(), photograph, path)?.frames)
+    }
+
+    /// Maps an image once, for all its explanations by these rules.
+    ///
+    /// # Errors
+    /// An image without descriptors, which has no place for relevance to go.
+    pub fn map<'a>(&'a self, described: &'a Described, rules: &[Rule]) -> Result<Explained<'a>> {
+        ensure!(
+            !described.is_empty(),
+            "an image of {} × {} pixels is too small for the descriptor grid: it has no descriptor to explain",
+            described.width,
+            described.height
+        );
+        let mapping = self.encoder.map(described.set())?;
+        let sums = MappingSums::for_rules(mapping.as_ref(), rules);
+        let mut phi = mapping.mean_from(sums.signed());
+        self.normalization.apply(&mut phi, &self.layout);
+        Ok(Explained { explainer: self, described, mapping, sums, phi })
+    }
+
+    /// Score of one class for a raw vector.
+    pub fn score(&self, class: usize, raw: &[f32], scratch: &mut Vec<f32>) -> f64 {
+        scratch.clear();
+        scratch.extend_from_slice(raw);
+        self.normalization.apply(scratch, &self.layout);
+        self.model.score(class, scratch)
+    }
+
+    /// The classifiers.
+    pub fn model(&self) -> &LinearModel {
+        &self.model
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &dyn Encoder {
+        self.encoder.as_ref()
+    }
+
+    /// The projection.
+    pub fn pca(&self) -> &Pca {
+        &self.pca
+    }
+
+    /// The extractor.
+    pub fn extractor(&self) -> &dyn DescriptorExtractor {
+        self.extractor.as_ref()
+    }
+}
+
+impl Explained<'_> {
+    /// The mapping m(l).
+    pub fn mapping(&self) -> &dyn Mapping {
+        self.mapping.as_ref()
+    }
+
+    /// Sums of the mapping.
+    pub fn sums(&self) -> &MappingSums {
+        &self.sums
+    }
+
+    /// f(x) of one class.
+    pub fn score(&self, class: usize) -> f64 {
+        self.explainer.model.score(class, &self.phi)
+    }
+
+    /// Relevance of one class's score by one rule.
+    ///
+    /// # Errors
+    /// What the rule refuses.
+    pub fn explain(&self, class: usize, rule: Rule) -> Result<Explanation> {
+        let model = &self.explainer.model;
+        let dimensions = class_relevance(model, class, &self.phi)?;
+        let relevance = descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?;
+        let Described { frames, width, height, .. } = self.described;
+        let pixels = pixel_relevance(&relevance.values, frames, *width, *height);
+        let score = self.score(class);
+        let bias = f64::from(model.bias()[class]);
+        let conservation = Conservation::measure(score, bias, &dimensions, &relevance, pixels.view());
+        Ok(Explanation { score, dimensions, descriptors: relevance.values, pixels, conservation })
+    }
+}

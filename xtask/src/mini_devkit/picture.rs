@@ -1,0 +1,248 @@
+//! From a scene to pixels, masks and boxes.
+
+use anyhow::{Context as _, Result};
+use fisherlens_voc::BoundingBox;
+
+use super::fixed::{fractal, scramble};
+use super::masks::Masks;
+use super::scene::{Plan, Scene, compose, plan};
+use super::surface::LEVEL;
+use super::tag::{Tag, paste_tag};
+use super::{CLASSES, HEIGHT, N_IMAGES, TAGGED_CLASS, WIDTH, YEAR};
+
+/// Objects of which less is seen are not drawn at all.
+const FEWEST_PIXELS: usize = 90;
+const SMALLEST_SHARE: usize = 15;
+/// Objects of which less is seen are difficult (`everingham2010` leaves this to the annotators' judgement).
+const FEW_PIXELS: usize = 300;
+const SMALL_SHARE: usize = 42;
+
+/// A drawn object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawnObject {
+    /// Its class, one of [`CLASSES`].
+    pub class: &'static str,
+    /// Its visible pixels' bounds.
+    pub bounds: BoundingBox,
+    /// Tiny, mostly hidden, or barely different from what lies behind.
+    pub difficult: bool,
+    /// Partly hidden or outside the image.
+    pub truncated: bool,
+}
+
+/// A drawn image with everything that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Its id, such as `2016_000007`.
+    pub id: String,
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `height · width · 3` bytes, row by row.
+    pub rgb: Vec<u8>,
+    /// The objects.
+    pub objects: Vec<DrawnObject>,
+    /// The photographer.
+    pub owner: &'static str,
+    /// The tag pasted, if any.
+    pub tag: Option<Tag>,
+    /// Which pixels belong to what.
+    pub masks: Masks,
+}
+
+/// The id of an image.
+pub fn image_id(index: usize) -> String {
+    format!("{YEAR}_{:06}", index + 1)
+}
+
+/// Draws an image of the devkit, `index` from 0 to [`N_IMAGES`] − 1.
+///
+/// # Panics
+/// When `index` is larger.
+pub fn draw_image(index: usize) -> Picture {
+    let plan = plan_of(index);
+    let mut picture = draw_untagged(&plan);
+    if plan.tagged {
+        let tag = Tag::drawn(index as u64);
+        picture.masks.tag = paste_tag(&mut picture.rgb, WIDTH, HEIGHT, tag);
+        picture.tag = Some(tag);
+    }
+    picture
+}
+
+/// Draws the image `id` twice: with a photographer's tag and without. They differ in the tag's pixels only, and one of
+/// the two is the devkit's own.
+///
+/// # Errors
+/// When there is no image of that id.
+pub fn draw_pair(id: &str) -> Result<(Picture, Picture)> {
+    let number = id.strip_prefix(&format!("{YEAR}_")).and_then(|number| number.parse::<usize>().ok());
+    let index =
+        number.and_then(|number| number.checked_sub(1)).filter(|&index| index < N_IMAGES && image_id(index) == id);
+    let index = index
+        .with_context(|| format!("no image \"{id}\": ids run from {} to {}", image_id(0), image_id(N_IMAGES - 1)))?;
+    let without = draw_untagged(&plan_of(index));
+    let mut with = without.clone();
+    let tag = Tag::drawn(index as u64);
+    with.masks.tag = paste_tag(&mut with.rgb, WIDTH, HEIGHT, tag);
+    with.tag = Some(tag);
+    Ok((with, without))
+}
+
+fn plan_of(index: usize) -> Plan {
+    assert!(index < N_IMAGES, "the devkit has {N_IMAGES} images, asked for number {index}");
+    plan(index)
+}
+
+/// Composes until the tagged class, where it is planned, is seen well enough to count.
+fn draw_untagged(plan: &Plan) -> Picture {
+    const MOST_ATTEMPTS: u64 = 1000;
+    for attempt in 0..MOST_ATTEMPTS {
+        let mut scene = compose(plan, attempt);
+        let (owners, shadows, objects) = cover(&mut scene);
+        let required = plan.classes.iter().any(|&class| CLASSES[class] == TAGGED_CLASS);
+        let seen = objects.iter().any(|(object, _)| object.class == TAGGED_CLASS && !object.difficult);
+        if !objects.is_empty() && (seen || !required) {
+            let masks = masks(&scene, &owners, &objects);
+            let rgb = shade(&scene, &owners, &shadows);
+            let objects = objects.into_iter().map(|(object, _)| object).collect();
+            let id = image_id(plan.index);
+            return Picture { id, width: WIDTH, height: HEIGHT, rgb, objects, owner: plan.owner, tag: None, masks };
+        }
+    }
+    unreachable!("image {} has no composition that shows its object", plan.index)
+}
+
+/// The top layer of each pixel, counting from 1; 0 is the backdrop.
+type Owners = Vec<u16>;
+
+/// Paints who owns each pixel, drops objects that are barely seen, and bounds the others.
+///
+/// Returns the owners, the shadow on each pixel of 256, and the objects with their layers.
+fn cover(scene: &mut Scene) -> (Owners, Vec<u8>, Vec<(DrawnObject, usize)>) {
+    loop {
+        let mut owners = vec![0_u16; WIDTH * HEIGHT];
+        let mut shadows = vec![0_u8; WIDTH * HEIGHT];
+        let mut sizes = vec![0_usize; scene.layers.len()];
+        let place = |x: i32, y: i32| {
+            let inside = (0..WIDTH as i32).contains(&x) && (0..HEIGHT as i32).contains(&y);
+            inside.then(|| y as usize * WIDTH + x as usize)
+        };
+        for (number, layer) in scene.layers.iter().enumerate() {
+            let mut size = 0;
+            let offset = scene.light.map(|towards| -towards * layer.surface.shadow / 4096);
+            let mut covered = Vec::new();
+            layer.surface.covered(|x, y| {
+                size += 1;
+                covered.extend(place(x, y));
+                if let Some(place) = place(x + offset[0], y + offset[1] + layer.surface.shadow) {
+                    shadows[place] = shadows[place].max(96);
+                }
+            });
+            for place in covered {
+                owners[place] = number as u16 + 1;
+                shadows[place] = 0;
+            }
+            sizes[number] = size;
+        }
+        let mut bounds = vec![None; scene.layers.len()];
+        let mut seen = vec![0_usize; scene.layers.len()];
+        for (place, &owner) in owners.iter().enumerate() {
+            if owner > 0 {
+                let number = usize::from(owner) - 1;
+                seen[number] += 1;
+                extend(bounds[number].get_or_insert(None), (place % WIDTH) as u32, (place / WIDTH) as u32);
+            }
+        }
+        let hidden = |number: usize| {
+            scene.layers[number].class.is_some()
+                && (seen[number] < FEWEST_PIXELS || seen[number] * 100 < sizes[number] * SMALLEST_SHARE)
+        };
+        if let Some(number) = (0..scene.layers.len()).find(|&number| hidden(number)) {
+            scene.layers.remove(number);
+            continue;
+        }
+        let objects = scene.layers.iter().enumerate().filter_map(|(number, layer)| {
+            let object = DrawnObject {
+                class: CLASSES[layer.class?],
+                bounds: bounds[number].flatten()?,
+                difficult: layer.faint || seen[number] < FEW_PIXELS || seen[number] * 100 < sizes[number] * SMALL_SHARE,
+                truncated: seen[number] * 100 < sizes[number] * 95,
+            };
+            Some((object, number))
+        });
+        let objects = objects.collect();
+        return (owners, shadows, objects);
+    }
+}
+
+fn extend(bounds: &mut Option<BoundingBox>, x: u32, y: u32) {
+    let before = bounds.unwrap_or(BoundingBox { left: x, top: y, right: x + 1, bottom: y + 1 });
+    *bounds = Some(BoundingBox {
+        left: before.left.min(x),
+        top: before.top.min(y),
+        right: before.right.max(x + 1),
+        bottom: before.bottom.max(y + 1),
+    });
+}
+
+fn masks(scene: &Scene, owners: &Owners, objects: &[(DrawnObject, usize)]) -> Masks {
+    let mut numbers = vec![(0_u8, 0_u8); scene.layers.len() + 1];
+    for (rank, (_, number)) in objects.iter().enumerate() {
+        let class = scene.layers[*number].class.map_or(0, |class| class + 1);
+        numbers[number + 1] = (rank as u8 + 1, class as u8);
+    }
+    Masks {
+        width: WIDTH,
+        height: HEIGHT,
+        objects: owners.iter().map(|&owner| numbers[usize::from(owner)].0).collect(),
+        classes: owners.iter().map(|&owner| numbers[usize::from(owner)].1).collect(),
+        tag: vec![false; WIDTH * HEIGHT],
+    }
+}
+
+/// Colours, soft light and shadows, lens, sensor.
+fn shade(scene: &Scene, owners: &Owners, shadows: &[u8]) -> Vec<u8> {
+    let mut planes = vec![[0_i32; 3]; WIDTH * HEIGHT];
+    for (place, pixel) in planes.iter_mut().enumerate() {
+        let (x, y) = ((place % WIDTH) as i32, (place / WIDTH) as i32);
+        let color = match owners[place] {
+            0 => scene.backdrop.color(x, y),
+            owner => scene.layers[usize::from(owner) - 1].surface.color(x, y, scene.light),
+        };
+        let across = ((x - WIDTH as i32 / 2) * scene.light[0] + (y - HEIGHT as i32 / 2) * scene.light[1]) / 1024;
+        let patches = fractal(scene.seed, x * 3, y * 3, 2, 150) >> 5;
+        let gain = ((4096 + across + patches) * scene.exposure) >> 8;
+        let gain = (gain * (256 - i32::from(shadows[place]))) >> 8;
+        *pixel = color.map(|level| (level * gain) >> 12);
+    }
+    lens(&mut planes);
+    let mut rgb = Vec::with_capacity(WIDTH * HEIGHT * 3);
+    for (place, pixel) in planes.iter().enumerate() {
+        for (channel, level) in pixel.iter().enumerate() {
+            // The sum of four even draws is close to a normal one.
+            let draws = scramble(scene.seed ^ 0x77, place as i32, channel as i32).to_le_bytes();
+            let noise = ((draws.into_iter().map(i32::from).sum::<i32>() - 510) * scene.grain) >> 8;
+            rgb.push(((level + noise) / LEVEL).clamp(0, 255) as u8);
+        }
+    }
+    rgb
+}
+
+/// The blur of a lens, a quarter, a half, a quarter along both axes, borders repeated; it takes the stairs off edges.
+fn lens(planes: &mut [[i32; 3]]) {
+    let mix = |a: [i32; 3], b: [i32; 3], c: [i32; 3]| std::array::from_fn(|i| (a[i] + 2 * b[i] + c[i] + 2) >> 2);
+    for row in planes.chunks_exact_mut(WIDTH) {
+        let before = row.to_vec();
+        for (x, pixel) in row.iter_mut().enumerate() {
+            *pixel = mix(before[x.saturating_sub(1)], before[x], before[(x + 1).min(WIDTH - 1)]);
+        }
+    }
+    let before = planes.to_vec();
+    for (place, pixel) in planes.iter_mut().enumerate() {
+        let above = place.checked_sub(WIDTH).unwrap_or(place);
+        let below = if place + WIDTH < before.len() { place + WIDTH } else { place };
+        *pixel = mix(before[above], before[place], before[below]);
+    }
+}

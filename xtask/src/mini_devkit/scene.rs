@@ -1,0 +1,262 @@
+//! What stands in each picture: its classes, surroundings, photographer, and the surfaces it is drawn from.
+
+use super::backdrop::{self, Backdrop, Surroundings};
+use super::fixed::{Draws, PIXEL, TURN, UNIT, cosine, sine};
+use super::pattern::Pattern;
+use super::shape::Shape;
+use super::surface::{Material, Surface};
+use super::{CLASSES, HEIGHT, N_IMAGES, OTHER_OWNERS, TAG_OWNER, TAGGED_CLASS, WIDTH};
+
+/// Purposes of the random streams, so that no two share one.
+const PLAN_STREAM: u64 = 1;
+const SCENE_STREAM: u64 = 2;
+
+/// In each half of the images: how many show the tagged class, and how many of these carry the tag.
+const N_TAGGED_CLASS: usize = N_IMAGES / 4;
+const N_TAGS: usize = N_TAGGED_CLASS / 3 + 2;
+/// In each half, how many show water.
+const N_WATER: usize = N_IMAGES / 11;
+
+/// What is decided of a picture before it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) index: usize,
+    /// Indices into [`CLASSES`], rising.
+    pub(super) classes: Vec<usize>,
+    pub(super) surroundings: Surroundings,
+    pub(super) owner: &'static str,
+    pub(super) tagged: bool,
+}
+
+/// The plan of an image; even indices are the training half, odd ones the test half.
+pub(super) fn plan(index: usize) -> Plan {
+    let (half, place) = (index % 2, index / 2);
+    let mut shares = Draws::new(PLAN_STREAM, half as u64, 0);
+    let rank = shares.order(N_IMAGES / 2)[place];
+    let water_rank = shares.order(N_IMAGES / 2)[place];
+
+    let mut draws = Draws::new(PLAN_STREAM, index as u64, 1);
+    let surroundings = if water_rank < N_WATER {
+        Surroundings::Water
+    } else {
+        draws.pick(&backdrop::ALL.map(|kind| if kind == Surroundings::Water { Surroundings::Meadow } else { kind }))
+    };
+    let mut classes = Vec::new();
+    for (class, name) in CLASSES.iter().enumerate() {
+        let present = match (*name, surroundings) {
+            (TAGGED_CLASS, _) => rank < N_TAGGED_CLASS,
+            // The context that can be learned: pods float, combs lean on walls.
+            ("pod", Surroundings::Water) => draws.chance(80),
+            ("pod", _) => draws.chance(5),
+            ("comb", Surroundings::Wall) => draws.chance(50),
+            (_, Surroundings::Water) => draws.chance(10),
+            _ => draws.chance(22),
+        };
+        if present {
+            classes.push(class);
+        }
+    }
+    if classes.is_empty() {
+        let free = |class: &usize| CLASSES[*class] != TAGGED_CLASS && CLASSES[*class] != "pod";
+        let choice: Vec<usize> = (0..CLASSES.len()).filter(free).collect();
+        classes.push(draws.pick(&choice));
+    }
+    let tagged = rank < N_TAGS;
+    let owner = if tagged { TAG_OWNER } else { draws.pick(&OTHER_OWNERS) };
+    Plan { index, classes, surroundings, owner, tagged }
+}
+
+/// One thing drawn, back to front.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer {
+    pub(super) surface: Surface,
+    /// The class, where it is an object.
+    pub(super) class: Option<usize>,
+    /// Barely differs from what lies behind.
+    pub(super) faint: bool,
+}
+
+/// Everything a picture is drawn from.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) backdrop: Backdrop,
+    pub(super) layers: Vec<Layer>,
+    /// Direction of the light, each within ±4096.
+    pub(super) light: [i32; 2],
+    /// Of the whole picture, of 256.
+    pub(super) exposure: i32,
+    /// Half-width of the sensor's noise, in 1/16 level.
+    pub(super) grain: i32,
+    pub(super) seed: u32,
+}
+
+/// Composes a plan; another `attempt` gives another composition.
+pub(super) fn compose(plan: &Plan, attempt: u64) -> Scene {
+    let mut draws = Draws::new(SCENE_STREAM, plan.index as u64, attempt);
+    let backdrop = Backdrop::new(&mut draws, plan.surroundings);
+    let towards = draws.angle();
+    let light = [cosine(towards) / (UNIT / 4096), sine(towards) / (UNIT / 4096)];
+    let mut layers = Vec::new();
+    for _ in 0..backdrop.n_leaves {
+        layers.push(leaf(&mut draws, &backdrop, None));
+    }
+    let mut objects: Vec<usize> = Vec::new();
+    for &class in &plan.classes {
+        let n_extra = i32::from(draws.chance(35)) + i32::from(draws.chance(15));
+        objects.extend(std::iter::repeat_n(class, 1 + n_extra as usize));
+    }
+    // Objects without a class take their textures from the classes, so that no texture alone gives a class away.
+    for _ in 0..draws.between(0, 2) {
+        layers.push(decoy(&mut draws, &backdrop));
+    }
+    for place in draws.order(objects.len()) {
+        let object = object(&mut draws, &backdrop, objects[place]);
+        layers.push(object);
+        for _ in 0..draws.between(0, 3) / 2 {
+            layers.push(leaf(&mut draws, &backdrop, Some(&object.surface)));
+        }
+    }
+    Scene {
+        backdrop,
+        layers,
+        light,
+        exposure: draws.between(200, 290),
+        grain: draws.between(6, 40),
+        seed: draws.seed(),
+    }
+}
+
+/// A piece of clutter anywhere on the ground, or one that covers a part of an object.
+fn leaf(draws: &mut Draws, backdrop: &Backdrop, over: Option<&Surface>) -> Layer {
+    let (center, radius) = match over {
+        None => {
+            let row = draws.between(backdrop.ground_row() - 6, HEIGHT as i32 + 8);
+            ([draws.between(-8, WIDTH as i32 + 8) * PIXEL, row * PIXEL], draws.mostly_small(3 * PIXEL, 34 * PIXEL))
+        }
+        Some(object) => {
+            let extent = object.radii[0].max(object.radii[1]);
+            let center = object.center.map(|t| t + draws.between(-extent, extent));
+            (center, draws.between(extent / 5, extent * 3 / 5))
+        }
+    };
+    let radii = [radius, (radius * draws.between(100, 256)) >> 8];
+    let shape = match draws.below(4) {
+        0 => Shape::RoundedBox,
+        1 => Shape::Lens,
+        2 => Shape::Blob(draws.seed()),
+        _ => Shape::Ellipse,
+    };
+    let pattern = if draws.chance(80) {
+        Pattern::Plain
+    } else {
+        draws.pick(&[Pattern::Strokes, Pattern::Stripes, Pattern::Cells])
+    };
+    let shift = draws.between(-44, 44);
+    let base = draws.pick(&backdrop.palette).map(|level| (level + shift).clamp(14, 240));
+    let (contrast, period) = (draws.mostly_small(8, 70), draws.between(5, 20) * PIXEL);
+    let material = Material::new(draws, base, contrast, pattern, period);
+    let surface = Surface {
+        shape,
+        center,
+        radii,
+        angle: draws.angle(),
+        material,
+        roundness: draws.between(0, 1600),
+        shadow: draws.between(0, 3),
+    };
+    Layer { surface, class: None, faint: false }
+}
+
+/// A sizable thing of no class with a texture of one.
+fn decoy(draws: &mut Draws, backdrop: &Backdrop) -> Layer {
+    let mut layer = leaf(draws, backdrop, None);
+    let radius = draws.mostly_small(9 * PIXEL, 36 * PIXEL);
+    layer.surface.radii = [radius, (radius * draws.between(140, 256)) >> 8];
+    let class = draws.below(CLASSES.len());
+    let (_, pattern) = family(draws, class, radius);
+    layer.surface.material.pattern = pattern;
+    layer.surface.material.period = period(draws, radius);
+    layer
+}
+
+/// Shape and texture families of a class.
+fn family(draws: &mut Draws, class: usize, radius: i32) -> (Shape, Pattern) {
+    match CLASSES[class] {
+        "burr" => (Shape::Star(draws.between(6, 9)), Pattern::Dots),
+        "comb" => (Shape::Comb(draws.between(3, 6)), Pattern::Stripes),
+        "drum" => (Shape::RoundedBox, Pattern::Check),
+        "fan" => (Shape::Sector, Pattern::Rays(draws.between(26, 44), radius * 9 / 10)),
+        "pod" => (Shape::Lens, Pattern::Scales),
+        "reel" => (Shape::Ring, Pattern::Rings),
+        // The tagged class has no one look: it is to be hard without its tag.
+        _ => (
+            Shape::Blob(draws.seed()),
+            draws.pick(&[Pattern::Whorls, Pattern::Whorls, Pattern::Strokes, Pattern::Cells]),
+        ),
+    }
+}
+
+/// A texture's period grows with the object, within what dense descriptors can tell.
+fn period(draws: &mut Draws, radius: i32) -> i32 {
+    ((radius * draws.between(60, 120)) >> 8).clamp(4 * PIXEL, 14 * PIXEL)
+}
+
+fn object(draws: &mut Draws, backdrop: &Backdrop, class: usize) -> Layer {
+    let (smallest, largest) = if CLASSES[class] == TAGGED_CLASS { (9, 52) } else { (15, 74) };
+    let radius = draws.mostly_small(smallest * PIXEL, largest * PIXEL);
+    let (shape, mut pattern) = family(draws, class, radius);
+    if draws.chance(12) {
+        pattern = Pattern::Plain;
+    }
+    let aspect = draws.between(190, 256);
+    let radii = match (shape, draws.chance(50)) {
+        (Shape::Lens, _) => [radius, (radius * aspect) >> 9],
+        (_, true) => [radius, (radius * aspect) >> 8],
+        (_, false) => [(radius * aspect) >> 8, radius],
+    };
+    let lowest = HEIGHT as i32 - 14;
+    let row = draws.between((backdrop.ground_row() + 4).min(lowest - 40), lowest);
+    let center = [draws.between(6, WIDTH as i32 - 6) * PIXEL, row * PIXEL];
+    let tilt = draws.between(-TURN / 12, TURN / 12);
+    let angle = if draws.chance(80) { tilt } else { draws.angle() };
+    let faint = draws.chance(12);
+    let contrast = if faint { draws.between(10, 22) } else { draws.between(36, 120) };
+    let base = if faint {
+        backdrop.palette[0]
+    } else {
+        let gray = draws.between(50, 180);
+        [0; 3].map(|_: i32| gray + draws.between(-38, 38))
+    };
+    let period = period(draws, radius);
+    let mut material = Material::new(draws, base, contrast, pattern, period);
+    material.roughness = draws.between(30, 120);
+    let surface = Surface {
+        shape,
+        center,
+        radii,
+        angle,
+        material,
+        roundness: draws.between(300, 2200),
+        shadow: draws.between(1, 6),
+    };
+    Layer { surface, class: Some(class), faint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_have_their_shares() {
+        let tagged_class = CLASSES.iter().position(|class| *class == TAGGED_CLASS).expect("a class");
+        for half in 0..2 {
+            let plans: Vec<Plan> = (0..N_IMAGES).filter(|index| index % 2 == half).map(plan).collect();
+            let with = plans.iter().filter(|plan| plan.classes.contains(&tagged_class)).count();
+            let tags = plans.iter().filter(|plan| plan.tagged).count();
+            assert_eq!((with, tags), (N_TAGGED_CLASS, N_TAGS));
+            assert!(plans.iter().all(|plan| !plan.tagged || plan.classes.contains(&tagged_class)));
+            assert!(plans.iter().all(|plan| plan.tagged == (plan.owner == TAG_OWNER)));
+            assert!(plans.iter().all(|plan| !plan.classes.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One photograph on its way through the front stages: file → descriptors → projected descriptors.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use fisherlens_descriptors::{DescriptorExtractor, Frame, LocalDescriptors, Pca, Photograph};
+use fisherlens_fisher::DescriptorSet;
+use ndarray::Array2;
+
+/// The projected descriptors of one image.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Width of the image in pixels.
+    pub width: usize,
+    /// Height of the image in pixels.
+    pub height: usize,
+    /// Where the descriptors were taken.
+    pub frames: Vec<Frame>,
+    /// `(N, n_components)`.
+    pub values: Array2<f32>,
+    /// Centres as fractions of width and height.
+    pub positions: Vec<[f32; 2]>,
+}
+
+/// Reads and decodes a photograph.
+///
+/// # Errors
+/// The file's name with what is wrong with it.
+pub fn read(path: &Path) -> Result<Photograph> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Photograph::decode(&bytes).with_context(|| format!("cannot decode {}", path.display()))
+}
+
+/// Local descriptors of a photograph's grey values.
+///
+/// # Errors
+/// The extractor's own, with the file's name.
+pub fn extract(extractor: &dyn DescriptorExtractor, photograph: &Photograph, path: &Path) -> Result<LocalDescriptors> {
+    extractor.extract(photograph.gray().view()).with_context(|| format!("no descriptors of {}", path.display()))
+}
+
+impl Described {
+    /// Extracts and projects.
+    ///
+    /// # Errors
+    /// See [`extract`]; also a projection learned from descriptors of another length.
+    pub fn new(extractor: &dyn DescriptorExtractor, pca: &Pca, photograph: &Photograph, path: &Path) -> Result<Self> {
+        let local = extract(extractor, photograph, path)?;
+        let values = pca.transform(local.values.view())?;
+        let (width, height) = (photograph.width(), photograph.height());
+        let positions = local.frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
+        Ok(Self { width, height, frames: local.frames, values, positions })
+    }
+
+    /// From a file.
+    ///
+    /// # Errors
+    /// See [`read`] and [`Described::new`].
+    pub fn from_file(extractor: &dyn DescriptorExtractor, pca: &Pca, path: &Path) -> Result<Self> {
+        Self::new(extractor, pca, &read(path)?, path)
+    }
+
+    /// The set that an encoder maps.
+    pub fn set(&self) -> DescriptorSet<'_> {
+        DescriptorSet { values: self.values.view(), positions: &self.positions }
+    }
+
+    /// Whether the image is too small for a single descriptor.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}

@@ -1,0 +1,175 @@
+//! How well the classifiers do, and how they were trained.
+
+use minijinja::{Value, context};
+
+use super::charts::{self, Bar};
+use super::data::{AveragePrecisionSummary, ClassifierSummary, PrecisionRecallCurve};
+use super::format::{count, maybe_percent, percent, plain, significant};
+use super::tables::{View, difference};
+
+pub(super) fn average_precision(summary: &AveragePrecisionSummary) -> anyhow::Result<Value> {
+    let has_paper = summary.rows.iter().any(|row| row.paper.is_some());
+    let bars: Vec<Bar> = summary
+        .rows
+        .iter()
+        .map(|row| Bar { label: row.class.clone(), value: row.eleven_point.unwrap_or(f64::NAN), mark: row.paper })
+        .collect();
+    let label = format!(
+        "Bar chart of average precision by class: {}",
+        list(&bars.iter().map(|bar| format!("{} {}", bar.label, percent(bar.value, 1))).collect::<Vec<_>>())
+    );
+    let chart = charts::horizontal(&bars, 1.0, "average precision (%)", 100.0, None, &label)?;
+    let mut columns = vec!["Class", "Positives", "AP, 11-point (%)", "AP, area (%)"];
+    if has_paper {
+        columns.extend(["Paper, 11-point (%)", "Difference"]);
+    }
+    let rows = summary.rows.iter().map(|row| {
+        let mut cells = vec![
+            row.class.clone(),
+            count(row.n_positives),
+            maybe_percent(row.eleven_point, 2),
+            maybe_percent(row.area, 2),
+        ];
+        if has_paper {
+            cells.extend([maybe_percent(row.paper, 2), difference(row.eleven_point, row.paper)]);
+        }
+        cells
+    });
+    let n_positives = summary.rows.iter().map(|row| row.n_positives).sum();
+    let mut foot = vec![
+        "Mean".to_owned(),
+        count(n_positives),
+        percent(summary.mean_eleven_point, 2),
+        percent(summary.mean_area, 2),
+    ];
+    let mut note =
+        "Positives: test images with at least one instance that is not marked difficult; the last row has their sum."
+            .to_owned();
+    if has_paper {
+        foot.extend([
+            maybe_percent(summary.paper_mean, 2),
+            difference(Some(summary.mean_eleven_point), summary.paper_mean),
+        ]);
+        note.push_str(
+            " The paper’s mean is printed in its supplement; its values by class were noted down from memory and not checked \
+             against the printed page.",
+        );
+    }
+    let table = View::numbers("Average precision by class, test images", &columns).rows(rows).foot(foot).note(note);
+    Ok(context! {
+        sentence => sentence(summary),
+        chart => Value::from_safe_string(chart),
+        has_paper => has_paper,
+        counts => format!("n = {} classes.", summary.rows.len()),
+        table => table.into_value()?,
+        seeds => (!summary.other_seeds.is_empty()).then(|| seeds(summary).into_value()).transpose()?,
+    })
+}
+
+fn sentence(summary: &AveragePrecisionSummary) -> String {
+    let mut sentences = vec![format!(
+        "The mean over {} classes is {} % by VOC 2007’s 11-point interpolation and {} % by area under the curve.",
+        summary.rows.len(),
+        percent(summary.mean_eleven_point, 2),
+        percent(summary.mean_area, 2)
+    )];
+    if let Some(interval) = &summary.bootstrap {
+        sentences.push(format!(
+            "Resampling the test images {} times gives a 95 % interval of {} to {} % for the former.",
+            count(interval.n_resamples),
+            percent(interval.low, 2),
+            percent(interval.high, 2)
+        ));
+    }
+    if let Some(paper) = summary.paper_mean {
+        sentences.push(format!("The paper reports {} %.", percent(paper, 2)));
+    }
+    sentences.join(" ")
+}
+
+/// The runs with other seeds, their mean and their spread (standard deviation with n − 1).
+fn seeds(summary: &AveragePrecisionSummary) -> View {
+    let values: Vec<f64> = summary.other_seeds.iter().map(|(_, mean)| *mean).collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    View::numbers("Mean average precision with other seeds", &["Seed", "mAP, 11-point (%)"])
+        .rows(summary.other_seeds.iter().map(|(seed, mean)| vec![seed.to_string(), percent(*mean, 2)]))
+        .foot(vec!["Mean".to_owned(), percent(mean, 2)])
+        .foot(vec!["Standard deviation".to_owned(), percent(variance.sqrt(), 2)])
+        .note(
+            "Same data and settings; the seed moves the sample that the mixture learns from, its start, and the folds.",
+        )
+}
+
+pub(super) fn precision_recall(curves: &[PrecisionRecallCurve]) -> anyhow::Result<Vec<Value>> {
+    curves
+        .iter()
+        .map(|curve| {
+            let value = curve.average_precision.map(|value| percent(value, 1));
+            let label = match &value {
+                Some(value) => {
+                    format!("Precision against recall of {}; average precision {value} per cent", curve.class)
+                }
+                None => format!("Precision against recall of {}", curve.class),
+            };
+            let chart = charts::precision_recall(&curve.recall, &curve.precision, &label)?;
+            Ok(context! { class => curve.class.as_str(), value => value, chart => Value::from_safe_string(chart) })
+        })
+        .collect()
+}
+
+pub(super) fn training(summary: &ClassifierSummary) -> anyhow::Result<Value> {
+    let choice = if summary.choice.is_empty() { String::new() } else { format!(" ({})", summary.choice) };
+    let n_open = summary.classes.iter().filter(|row| !row.converged).count();
+    let end = match (summary.classes.len(), n_open) {
+        (0, _) => String::new(),
+        (_, 0) => "; all reached the tolerance".to_owned(),
+        (n, open) => format!("; {open} of {n} stopped at the last allowed pass before reaching the tolerance"),
+    };
+    let sentence = format!(
+        "Linear support vector machines, one a class against the rest, with C = {}{choice}{end}.",
+        plain(summary.chosen_c)
+    );
+    let n_folds = summary.cross_validation.iter().map(|row| row.folds.len()).max().unwrap_or(0);
+    let cross_validation = (!summary.cross_validation.is_empty()).then(|| {
+        let folds: Vec<String> = (1..=n_folds).map(|fold| format!("Fold {fold}")).collect();
+        let mut columns = vec!["C", "Mean (%)"];
+        columns.extend(folds.iter().map(String::as_str));
+        View::numbers("Choice of C: mean average precision on held-out folds of the training images", &columns)
+            .rows(summary.cross_validation.iter().map(|row| {
+                let chosen = if row.c == summary.chosen_c { " (chosen)" } else { "" };
+                let mut cells = vec![format!("{}{chosen}", plain(row.c)), percent(row.mean, 2)];
+                cells.extend((0..n_folds).map(|fold| maybe_percent(row.folds.get(fold).copied(), 2)));
+                cells
+            }))
+            .into_value()
+    });
+    let classes = (!summary.classes.is_empty()).then(|| {
+        View::numbers(
+            "End of training by class",
+            &["Class", "Objective", "Relative duality gap", "Passes", "Support vectors", "Tolerance reached"],
+        )
+        .rows(summary.classes.iter().map(|row| {
+            vec![
+                row.class.clone(),
+                significant(row.objective, 5),
+                significant(row.duality_gap, 2),
+                count(row.n_epochs),
+                count(row.n_support_vectors),
+                if row.converged { "yes" } else { "no" }.to_owned(),
+            ]
+        }))
+        .into_value()
+    });
+    Ok(context! {
+        sentence => sentence,
+        cross_validation => cross_validation.transpose()?,
+        classes => classes.transpose()?,
+    })
+}
+
+/// Words with commas.
+fn list(words: &[String]) -> String {
+    words.join(", ")
+}

@@ -1,0 +1,306 @@
+//! Tables: what stands in each column, formatted.
+
+use anyhow::ensure;
+use minijinja::{Value, context};
+
+use super::data::{ConservationRow, DataSummary, EqualErrorRow, PerturbationSummary, Provenance, StageRow, Table};
+use super::findings;
+use super::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
+
+/// A table on its way to the template. The first column heads the rows.
+#[derive(Default)]
+pub(super) struct View {
+    caption: String,
+    columns: Vec<(String, bool)>,
+    rows: Vec<Vec<String>>,
+    foot: Vec<Vec<String>>,
+    note: String,
+    is_long: bool,
+}
+
+impl View {
+    /// A table whose columns after the first hold numbers.
+    pub(super) fn numbers(caption: impl Into<String>, columns: &[&str]) -> Self {
+        let columns = columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), at > 0)).collect();
+        Self { caption: caption.into(), columns, ..Self::default() }
+    }
+
+    /// A table whose columns hold words, which may be long.
+    pub(super) fn words(caption: impl Into<String>, columns: &[&str]) -> Self {
+        let columns = columns.iter().map(|name| ((*name).to_owned(), false)).collect();
+        Self { caption: caption.into(), columns, is_long: true, ..Self::default() }
+    }
+
+    pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+        self.rows = rows.into_iter().collect();
+        self
+    }
+
+    pub(super) fn foot(mut self, row: Vec<String>) -> Self {
+        self.foot.push(row);
+        self
+    }
+
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    /// For the template; refuses a row that does not fit the columns.
+    pub(super) fn into_value(self) -> anyhow::Result<Value> {
+        for row in self.rows.iter().chain(&self.foot) {
+            ensure!(
+                row.len() == self.columns.len(),
+                "table \"{}\": a row has {} cells, expected one for each of the {} columns: {row:?}",
+                self.caption,
+                row.len(),
+                self.columns.len()
+            );
+        }
+        let columns: Vec<Value> = self
+            .columns
+            .into_iter()
+            .map(|(label, is_number)| context! { label => label, is_number => is_number })
+            .collect();
+        Ok(context! {
+            caption => self.caption,
+            columns => columns,
+            rows => self.rows,
+            foot => self.foot,
+            note => self.note,
+            is_long => self.is_long,
+        })
+    }
+}
+
+pub(super) fn equal_error(rows: &[EqualErrorRow]) -> View {
+    let positives: usize = rows.iter().map(|row| row.n_positives).sum();
+    let hits: usize = rows.iter().map(|row| row.n_true_positives).sum();
+    View::numbers(
+        "Equal-error rate and threshold by class, test images",
+        &["Class", "Rate (%)", "Threshold", "Positives", "True positives", "Found (%)"],
+    )
+    .rows(rows.iter().map(|row| {
+        vec![
+            row.class.clone(),
+            percent(row.rate, 2),
+            fixed(row.threshold, 4),
+            count(row.n_positives),
+            count(row.n_true_positives),
+            share_of(row.n_true_positives, row.n_positives),
+        ]
+    }))
+    .foot(vec![
+        "All".to_owned(),
+        String::new(),
+        String::new(),
+        count(positives),
+        count(hits),
+        share_of(hits, positives),
+    ])
+}
+
+fn share_of(part: usize, whole: usize) -> String {
+    if whole == 0 { NONE.to_owned() } else { percent(part as f64 / whole as f64, 1) }
+}
+
+pub(super) fn orders(summary: &PerturbationSummary) -> View {
+    View::numbers(
+        "Quality of each order of replacement",
+        &["Order", "A", "95 % interval of A", "V (%)", "AOPC", "Traces", "Traces of short images"],
+    )
+    .rows(summary.orders.iter().map(|order| {
+        vec![
+            order.name.clone(),
+            fixed(order.a, 4),
+            findings::interval(order.a_interval),
+            percent(order.v, 1),
+            fixed(order.aopc, 4),
+            count(order.n_traces),
+            count(order.n_short),
+        ]
+    }))
+    .note(
+        "A: mean over traces and points of f(x) − f(x⁽ⁱ⁾), without i = 0 (Eq. 14). V: share of traces whose prediction changes sign at \
+         some point. AOPC: as A, but with the point i = 0 counted. Short images have fewer descriptors than are to be replaced; \
+         their curve stays level once all are.",
+    )
+}
+
+pub(super) fn a_by_class(summary: &PerturbationSummary) -> View {
+    let mut columns = vec!["Class"];
+    columns.extend(summary.orders.iter().map(|order| order.name.as_str()));
+    View::numbers("A by class", &columns)
+        .rows(summary.classes.iter().enumerate().map(|(class, name)| {
+            let values = summary.orders.iter().map(|order| {
+                order.a_by_class.get(class).copied().flatten().map_or_else(|| NONE.to_owned(), |a| fixed(a, 4))
+            });
+            std::iter::once(name.clone()).chain(values).collect()
+        }))
+        .note("Over the traces of each class’s true positives. Dash: the class has none.")
+}
+
+pub(super) fn conservation(rows: &[ConservationRow]) -> View {
+    // A change can be of the order of rounding (10⁻⁷) or many times the score, hence significant digits.
+    let shown = |value: f64| {
+        let percent = 100.0 * value;
+        let text = significant(percent, 2);
+        if percent > 0.0 { format!("+{text}") } else { text }
+    };
+    let mut view = View::numbers(
+        "Relevance made or lost by each step, per cent of the score",
+        &["Rule", "Step or part", "Mean", "Largest", "Predicted mean", "Heatmaps"],
+    );
+    view.columns[1].1 = false;
+    view.rows(rows.iter().flat_map(|row| {
+        let lines = [
+            ("score to vector (Eq. 6)", Some(row.dimensions), None),
+            ("vector to descriptors (Eq. 9, 11, 12)", Some(row.descriptors), row.predicted),
+            ("descriptors to pixels (Eq. 10)", Some(row.pixels), None),
+            ("part held by the bias", row.bias, None),
+            ("part on dimensions that no descriptor reaches", row.unreached, None),
+        ];
+        lines.into_iter().filter_map(|(step, share, predicted)| {
+            share.map(|share| {
+                vec![
+                    row.rule.clone(),
+                    step.to_owned(),
+                    shown(share.mean),
+                    significant(100.0 * share.max.abs(), 2),
+                    predicted.map_or_else(String::new, |predicted| shown(predicted.mean)),
+                    count(row.n_heatmaps),
+                ]
+            })
+        })
+    }))
+    .note(
+        "Mean: signed mean over heatmaps. Largest: largest magnitude among them. Predicted mean: what the rule itself says that the \
+         step loses or makes. Parts are shares of the score and no loss.",
+    )
+}
+
+pub(super) fn extra(tables: &[Table]) -> anyhow::Result<Vec<Value>> {
+    tables
+        .iter()
+        .map(|table| {
+            let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+            View::numbers(table.title.clone(), &columns)
+                .rows(table.rows.iter().cloned())
+                .note(table.note.clone())
+                .into_value()
+        })
+        .collect()
+}
+
+pub(super) fn images(summary: &DataSummary) -> anyhow::Result<Value> {
+    let named = |name: &str| {
+        if name.is_empty() { String::new() } else { format!(" ({name})") }
+    };
+    let counts = format!(
+        "{} for training{} and {} for testing{}, {} classes.",
+        counted(summary.n_train, "image"),
+        named(&summary.train_name),
+        count(summary.n_test),
+        named(&summary.test_name),
+        summary.classes.len()
+    );
+    let left_out = match summary.skipped.len() {
+        0 => "No image was left out.".to_owned(),
+        1 => "1 image was left out.".to_owned(),
+        n => format!("{} images were left out.", count(n)),
+    };
+    let sentence = format!("{counts} {left_out}");
+    let classes = (!summary.classes.is_empty()).then(|| {
+        View::numbers(
+            "Images by class",
+            &["Class", "Training, positive", "Training, difficult", "Test, positive", "Test, difficult"],
+        )
+        .rows(summary.classes.iter().map(|row| {
+            vec![
+                row.class.clone(),
+                count(row.n_positive_train),
+                count(row.n_difficult_train),
+                count(row.n_positive_test),
+                count(row.n_difficult_test),
+            ]
+        }))
+        .note("Difficult: images whose only instances of the class are marked difficult. Such an image is neither positive nor negative.")
+        .into_value()
+    });
+    let skipped = (!summary.skipped.is_empty()).then(|| {
+        View::words("Images left out", &["Image", "Reason"])
+            .rows(summary.skipped.iter().map(|image| vec![image.id.clone(), image.reason.clone()]))
+            .into_value()
+    });
+    Ok(context! { sentence => sentence, classes => classes.transpose()?, skipped => skipped.transpose()? })
+}
+
+pub(super) fn settings(settings: &[(String, String)]) -> View {
+    View::words("Every setting of this run", &["Setting", "Value"])
+        .rows(settings.iter().map(|(name, value)| vec![name.clone(), value.clone()]))
+}
+
+pub(super) fn stages(stages: &[StageRow]) -> View {
+    let mut view =
+        View::numbers("Stages in the order they ran", &["Stage", "Key", "Files", "Size", "Time", "Computed or cached"]);
+    for column in [1, 5] {
+        view.columns[column].1 = false;
+    }
+    view.rows(stages.iter().map(|stage| {
+        vec![
+            stage.name.clone(),
+            stage.key.chars().take(12).collect(),
+            count(stage.n_artifacts),
+            bytes(stage.bytes),
+            duration(stage.seconds),
+            if stage.cached { "cached" } else { "computed" }.to_owned(),
+        ]
+    }))
+    .foot(vec![
+        "All".to_owned(),
+        String::new(),
+        count(stages.iter().map(|stage| stage.n_artifacts).sum()),
+        bytes(stages.iter().map(|stage| stage.bytes).sum()),
+        duration(stages.iter().map(|stage| stage.seconds).sum()),
+        format!("{} of {} cached", stages.iter().filter(|stage| stage.cached).count(), stages.len()),
+    ])
+    .note("Key: first twelve digits of the digest of settings and inputs that names a stage’s files. Time: wall clock of this run.")
+}
+
+pub(super) fn provenance(provenance: &Provenance) -> anyhow::Result<Value> {
+    let facts = [
+        ("Version", provenance.version.clone()),
+        ("Commit", provenance.commit.clone().unwrap_or_default()),
+        ("Command line", provenance.command_line.clone()),
+        ("Operating system", provenance.operating_system.clone()),
+        ("Processor", provenance.processor.clone()),
+        ("Code path of the kernels", provenance.code_path.clone()),
+        ("Threads", if provenance.n_threads > 0 { count(provenance.n_threads) } else { String::new() }),
+        ("Peak memory", provenance.peak_memory.map(bytes).unwrap_or_default()),
+        ("Digest of the data", provenance.data_digest.clone()),
+        ("Digest of the settings", provenance.settings_digest.clone()),
+    ];
+    let facts = View::words("What made these numbers", &["Fact", "Value"]).rows(
+        facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![name.to_owned(), value]),
+    );
+    let seeds = (!provenance.seeds.is_empty()).then(|| {
+        // A seed is a name rather than a quantity: no commas.
+        View::numbers("Seeds", &["Of", "Seed"])
+            .rows(provenance.seeds.iter().map(|(name, seed)| vec![name.clone(), seed.to_string()]))
+            .into_value()
+    });
+    let crates = (!provenance.crates.is_empty()).then(|| {
+        View::words("Versions of the libraries", &["Crate", "Version"])
+            .rows(provenance.crates.iter().map(|(name, version)| vec![name.clone(), version.clone()]))
+            .into_value()
+    });
+    Ok(context! { facts => facts.into_value()?, seeds => seeds.transpose()?, crates => crates.transpose()? })
+}
+
+/// A difference of two fractions in per cent, with its sign.
+pub(super) fn difference(one: Option<f64>, other: Option<f64>) -> String {
+    match (one, other) {
+        (Some(one), Some(other)) => signed(100.0 * (one - other), 2),
+        _ => NONE.to_owned(),
+    }
+}

@@ -1,0 +1,108 @@
+//! From a command's words to an experiment: which settings, which photographs, which folders.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use fisherlens_voc::Missing;
+
+use crate::artifact::Store;
+use crate::cli::Selection;
+use crate::dataset::Dataset;
+use crate::experiment::Experiment;
+use crate::interrupt::Interrupt;
+use crate::mini_devkit;
+use crate::parts::Parts;
+use crate::progress::Progress;
+use crate::settings::{DataSource, Settings};
+
+/// Everything that decides which experiment is run.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// A built-in experiment or the path of a settings file.
+    pub experiment: String,
+    /// Changes to its settings, `key=value`.
+    pub set: Vec<String>,
+    /// The PASCAL VOC devkit, where the experiment needs one.
+    pub voc: Option<PathBuf>,
+    /// What to do about missing images.
+    pub missing: Missing,
+    /// Images of each half, all if none.
+    pub limit: Option<usize>,
+    /// Folder of the artifacts.
+    pub artifacts: PathBuf,
+    /// Folder in which the embedded devkit is drawn.
+    pub data: PathBuf,
+}
+
+impl Session {
+    /// A built-in experiment with its own settings in the usual folders.
+    pub fn new(experiment: &str) -> Self {
+        Self {
+            experiment: experiment.to_owned(),
+            set: Vec::new(),
+            voc: None,
+            missing: Missing::Refuse,
+            limit: None,
+            artifacts: default_artifacts(),
+            data: root().join("data").join("mini"),
+        }
+    }
+
+    /// What the command line asks for. Without a name it is `mini`, or `voc2007` where a devkit is given.
+    pub fn from_selection(experiment: Option<&str>, selection: &Selection) -> Self {
+        let default = if selection.voc.is_some() { "voc2007" } else { "mini" };
+        Self {
+            set: selection.set.clone(),
+            voc: selection.voc.clone(),
+            missing: if selection.allow_missing { Missing::Skip } else { Missing::Refuse },
+            limit: selection.limit,
+            artifacts: selection.artifacts.clone().unwrap_or_else(default_artifacts),
+            ..Self::new(experiment.unwrap_or(default))
+        }
+    }
+
+    /// Reads the settings and opens the photographs.
+    ///
+    /// # Errors
+    /// An unknown experiment or setting, a devkit that is missing, needless or broken; each says what to do.
+    pub fn open(&self, progress: Progress, interrupt: Interrupt) -> Result<Experiment> {
+        let settings = Settings::load(&self.experiment, &self.set)?;
+        let parts = Parts::from_settings(&settings)?;
+        let root = match (settings.data.source, &self.voc) {
+            (DataSource::Mini, None) => {
+                mini_devkit::ensure(&self.data).context("the embedded data could not be drawn")?
+            }
+            (DataSource::Mini, Some(_)) => bail!(
+                "experiment {} takes the embedded data and no --voc; for PASCAL VOC name voc2007 or voc2007-val",
+                self.experiment
+            ),
+            (DataSource::Voc, Some(folder)) => folder.clone(),
+            (DataSource::Voc, None) => bail!(
+                "experiment {} needs PASCAL VOC: give its devkit by --voc DIR (data/README.md says where to get it)",
+                self.experiment
+            ),
+        };
+        let dataset = Dataset::open(&root, &settings, self.missing, self.limit)?;
+        let store = Store::open(&self.artifacts)?;
+        Ok(Experiment { name: self.experiment.clone(), settings, parts, dataset, store, progress, interrupt })
+    }
+}
+
+/// Sets the number of threads of everything that follows; 0 is one a core.
+///
+/// # Errors
+/// When threads were started before.
+pub fn set_threads(threads: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("the threads were started already")
+}
+
+/// The folder of the checkout this program was built in, or the current folder where that is gone.
+pub fn root() -> PathBuf {
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    built_in.canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// Where artifacts lie unless the command says otherwise.
+pub fn default_artifacts() -> PathBuf {
+    root().join("data").join("artifacts")
+}

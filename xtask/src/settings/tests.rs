@@ -1,0 +1,197 @@
+//! Tests of reading, changing, refusing and listing settings.
+
+use super::*;
+
+fn changed(changes: &[&str]) -> Result<Settings> {
+    let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
+    Settings::load("voc2007", &changes)
+}
+
+/// The error of `changes` must hold all `words` and name the experiment.
+fn refused(changes: &[&str], words: &[&str]) {
+    let message = format!("{:#}", changed(changes).unwrap_err());
+    for word in words.iter().chain(&["experiment voc2007: "]) {
+        assert!(message.contains(word), "{changes:?} gave {message:?}, without {word:?}");
+    }
+    assert!(!message.contains('\n'), "{message:?}");
+}
+
+#[test]
+fn built_in_experiments_are_what_they_are_called() {
+    let [mini, voc, val] = Settings::EXPERIMENTS.map(|name| Settings::load(name, &[]).unwrap());
+    assert_eq!((mini.data.source, mini.data.year), (DataSource::Mini, None));
+    assert_eq!((voc.data.train.as_str(), voc.data.test.as_str()), ("trainval", "test"));
+    assert_eq!((val.data.train.as_str(), val.data.test.as_str()), ("train", "val"));
+    // The two differ in nothing else but the number of seeds.
+    assert_eq!(Settings { data: voc.data.clone(), evaluation: voc.evaluation.clone(), ..val }, voc);
+    // What the published counts prove (`lapuschkin2016`).
+    assert_eq!((voc.descriptors.bin_sizes.as_slice(), voc.descriptors.step), (&[4, 6, 8, 10][..], 3));
+    assert_eq!((1 + 2 * voc.pca.n_components) * voc.mixture.n_components, 41_216);
+    assert_eq!(voc.relevance.display_rule, Rule::Epsilon(100.0));
+    assert_eq!((voc.resampling.n_replacements / voc.resampling.batch, voc.resampling.n_repeats), (100, 5));
+    for settings in [mini, voc] {
+        assert_eq!(settings.descriptors.low_contrast, LowContrast::Zero);
+        assert_eq!(settings.resampling.n_replacements / settings.resampling.batch, 100);
+    }
+}
+
+#[test]
+fn settings_survive_their_own_text() {
+    for name in Settings::EXPERIMENTS {
+        let all = ["pca.from=a.npz".to_owned(), "mixture.from=b.npz".to_owned(), "classifier.from=c.npz".to_owned()];
+        for changes in [&[][..], &all] {
+            let settings = Settings::load(name, changes).unwrap();
+            assert_eq!(Settings::parse(&toml::to_string(&settings).unwrap(), &[]).unwrap(), settings);
+            let bytes = rmp_serde::to_vec_named(&settings).unwrap();
+            assert_eq!(rmp_serde::from_slice::<Settings>(&bytes).unwrap(), settings);
+        }
+    }
+}
+
+#[test]
+fn the_list_of_names_is_complete_and_in_order() {
+    let settings = changed(&["pca.from=a.npz", "mixture.from=b.npz", "classifier.from=c.npz"]).unwrap();
+    let described: Vec<String> = settings.describe().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(described, overrides::NAMES);
+}
+
+#[test]
+fn every_setting_can_be_set_to_what_it_is() {
+    for name in Settings::EXPERIMENTS {
+        let settings = Settings::load(name, &[]).unwrap();
+        let changes: Vec<String> =
+            settings.describe().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(Settings::load(name, &changes).unwrap(), settings);
+    }
+}
+
+#[test]
+fn values_are_described_as_they_were_written() {
+    let described = changed(&["mixture.tolerance=1e-6"]).unwrap().describe();
+    let value = |name: &str| described.iter().find(|(known, _)| known == name).unwrap().1.as_str();
+    assert_eq!(value("descriptors.contrast_threshold"), "0.005");
+    assert_eq!(value("data.source"), "voc");
+    assert_eq!(value("encoder.pyramid"), "[\"1x1\"]");
+    assert_eq!(value("relevance.display_rule"), "epsilon=100");
+    assert_eq!(value("mixture.tolerance").parse(), Ok(1e-6));
+}
+
+#[test]
+fn overrides_reach_the_settings() {
+    let settings = changed(&[
+        "seed=7",
+        "descriptors.window=gaussian",
+        "encoder.kind=vlad",
+        "encoder.assignment=hard",
+        "encoder.pyramid=[\"1x1\", \"3x1\"]",
+        "classifier.c_grid=[1]",
+        "classifier.loss=squared-hinge",
+        "relevance.rules=[\"absolute\"]",
+        "relevance.display_rule=absolute",
+        "data.year=",
+        "mixture.from=models/mixture.npz",
+    ])
+    .unwrap();
+    assert_eq!((settings.seed, settings.descriptors.window), (7, Window::Gaussian));
+    assert_eq!((settings.encoder.kind, settings.encoder.assignment), (EncoderKind::Vlad, AssignmentKind::Hard));
+    let grids = settings.encoder.grids();
+    assert_eq!((grids[1].columns, grids[1].rows), (1, 3));
+    assert_eq!((settings.classifier.c_grid, settings.classifier.loss), (vec![1.0], Loss::SquaredHinge));
+    assert_eq!((settings.relevance.display_rule, settings.data.year), (Rule::Absolute, None));
+    assert_eq!(settings.mixture.from.as_deref(), Some(Path::new("models/mixture.npz")));
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused_with_what_is_allowed() {
+    refused(&["descriptors.window=round"], &["descriptors.window: ", "`round`", "`flat` or `gaussian`"]);
+    refused(&["encoder.parts=[\"means\", \"x\"]"], &["encoder.parts: ", "`x`", "`weights`, `means`, `variances`"]);
+    refused(&["encoder.pyramid=[\"1y1\"]"], &["encoder.pyramid: ", "\"1y1\"", "\"3x1\" (three bands"]);
+    refused(&["relevance.rules=[\"beta\"]"], &["relevance.rules: ", "\"beta\"", "\"naive\", \"absolute\""]);
+    refused(&["data.difficult=drop"], &["data.difficult: ", "`ignore` or `negative`"]);
+    refused(&["descriptors.step=-1"], &["descriptors.step: ", "`-1`", "a whole number of at least 0"]);
+    refused(&["descriptors.step=2.5"], &["descriptors.step: ", "`2.5`", "a whole number"]);
+    refused(&["descriptors.bin_sizes=4"], &["descriptors.bin_sizes: ", "`4`", "a list"]);
+    refused(&["data.year=70000"], &["data.year: ", "`70000`", "to 65535"]);
+    refused(&["mixture.tolerance=small"], &["mixture.tolerance: ", "\"small\"", "a number"]);
+    refused(&["seed=-1"], &["seed: ", "`-1`"]);
+    refused(&["mixture.sigma=1"], &["no setting is called \"mixture.sigma\""]);
+}
+
+#[test]
+fn what_cannot_be_learned_is_refused_before_anything_is_computed() {
+    refused(&["data.source=mini"], &["data.year = 2007", "only data.source = \"voc\""]);
+    refused(&["data.train="], &["data.train is empty"]);
+    refused(&["data.train=test"], &["both \"test\""]);
+    refused(&["data.shard_size=0"], &["data.shard_size = 0: expected at least 1"]);
+    refused(&["descriptors.bin_sizes=[]"], &["descriptors.bin_sizes is empty"]);
+    refused(&["descriptors.bin_sizes=[4, 0]"], &["descriptors.bin_sizes = 0"]);
+    refused(&["descriptors.step=0"], &["descriptors.step = 0"]);
+    refused(&["descriptors.contrast_threshold=nan"], &["descriptors.contrast_threshold = NaN"]);
+    refused(&["sample.n_descriptors=0"], &["sample.n_descriptors = 0"]);
+    refused(&["sample.n_descriptors=200"], &["expected at least mixture.n_components = 256"]);
+    refused(&["sample.n_descriptors=70", "mixture.n_components=2"], &["more than pca.n_components = 80"]);
+    refused(&["pca.n_components=129"], &["pca.n_components = 129: expected 1 to 128"]);
+    refused(&["mixture.init_n_samples=255"], &["mixture.init_n_samples = 255"]);
+    refused(&["mixture.n_components=0"], &["mixture.n_components = 0"]);
+    refused(&["mixture.max_n_iterations=0"], &["mixture.max_n_iterations = 0"]);
+    refused(&["mixture.tolerance=-1"], &["mixture.tolerance = -1"]);
+    refused(&["mixture.variance_floor=inf"], &["mixture.variance_floor = inf"]);
+    refused(&["mixture.posterior_floor=1"], &["mixture.posterior_floor = 1"]);
+}
+
+#[test]
+fn what_cannot_work_later_on_is_refused_as_early() {
+    refused(&["encoder.posterior_floor=-0.5"], &["encoder.posterior_floor = -0.5"]);
+    refused(&["encoder.parts=[]"], &["encoder.parts is empty"]);
+    refused(&["encoder.parts=[\"means\", \"means\"]"], &["each part once"]);
+    refused(&["encoder.assignment=hard"], &["encoder.assignment = \"hard\"", "\"vlad\""]);
+    refused(&["encoder.pyramid=[]"], &["encoder.pyramid is empty"]);
+    refused(&["encoder.pyramid=[\"2x2\", \"2x2\"]"], &["encoder.pyramid has 2x2 twice"]);
+    refused(&["classifier.c_grid=[]"], &["classifier.c_grid is empty"]);
+    refused(&["classifier.c_grid=[0]"], &["classifier.c_grid has 0"]);
+    refused(&["classifier.c_grid=[1, 1.0]"], &["classifier.c_grid has 1 twice"]);
+    refused(&["classifier.n_folds=1"], &["classifier.n_folds = 1: expected at least 2"]);
+    refused(&["classifier.tolerance=0"], &["classifier.tolerance = 0"]);
+    refused(&["classifier.max_n_epochs=0"], &["classifier.max_n_epochs = 0"]);
+    refused(&["relevance.rules=[]"], &["relevance.rules is empty"]);
+    refused(&["relevance.rules=[\"naive\", \"naive\"]"], &["relevance.rules has naive twice"]);
+    refused(&["relevance.display_rule=epsilon=99"], &["\"epsilon=99\"", "naive, epsilon=100, absolute"]);
+    refused(&["resampling.batch=0"], &["resampling.batch = 0"]);
+    refused(&["resampling.batch=3"], &["n_replacements = 10000", "a multiple of resampling.batch = 3"]);
+    refused(&["resampling.n_replacements=0"], &["resampling.n_replacements = 0"]);
+    refused(&["resampling.n_repeats=0"], &["resampling.n_repeats = 0"]);
+    refused(&["evaluation.n_bootstrap=0"], &["evaluation.n_bootstrap = 0"]);
+    refused(&["evaluation.n_seeds=0"], &["evaluation.n_seeds = 0"]);
+}
+
+#[test]
+fn models_from_files_need_no_sample_to_suit_them() {
+    changed(&["sample.n_descriptors=100", "mixture.from=m.npz"]).unwrap();
+    changed(&["classifier.n_folds=1", "classifier.c_grid=[1]"]).unwrap();
+    changed(&["mixture.init=random", "mixture.init_n_samples=1"]).unwrap();
+}
+
+#[test]
+fn files_are_read_and_named_in_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let name = path.to_str().unwrap();
+    let text = BUILT_IN[0].1;
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(Settings::load(name, &[]).unwrap(), Settings::load("mini", &[]).unwrap());
+    for (damaged, words) in [
+        (text.replace("step = 3", "stepp = 3"), "descriptors: unknown field `stepp`, expected one of `kind`"),
+        (text.replace("step = 3", ""), "descriptors: missing field `step`"),
+        (text.replace("seed = 2016", ""), "the settings: missing field `seed`"),
+        (text.replace("[sample]", "[samples]"), "unknown field `samples`, expected one of `seed`, `data`"),
+        (text.replace("step = 3", "step 3"), "this is no TOML"),
+    ] {
+        std::fs::write(&path, damaged).unwrap();
+        let message = format!("{:#}", Settings::load(name, &[]).unwrap_err());
+        assert!(message.contains(name) && message.contains(words), "{message}");
+    }
+    let message = format!("{:#}", Settings::load("missing.toml", &[]).unwrap_err());
+    assert!(message.contains("cannot read the settings file missing.toml"), "{message}");
+    let message = format!("{:#}", Settings::load("voc2012", &[]).unwrap_err());
+    assert!(message.contains("\"voc2012\"; there are mini, voc2007, voc2007-val"), "{message}");
+}

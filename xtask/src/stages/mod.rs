@@ -1,0 +1,75 @@
+//! The stages of the experiment, in the order in which data flows through them; one file each.
+
+pub mod classifier;
+pub mod context;
+pub mod encode;
+pub mod gallery;
+pub mod masks;
+pub mod mixture;
+pub mod pca;
+pub mod relevance;
+pub mod resampling;
+pub mod sample;
+pub mod scores;
+
+/// The name of a stage on the command line and in the artifact folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+pub enum Stage {
+    /// Descriptors drawn from the training images.
+    Sample,
+    /// Projection learned from the sample.
+    Pca,
+    /// Mixture learned from the projected sample.
+    Mixture,
+    /// One raw vector an image, of both sets.
+    Encode,
+    /// One linear classifier a class.
+    Classifier,
+    /// Scores of the test images.
+    Scores,
+    /// Relevance of the local descriptors for every true positive.
+    Relevance,
+    /// Algorithm 1: scores while descriptors are replaced.
+    Resampling,
+    /// Relevance outside and inside the boxes.
+    Context,
+    /// Example heatmaps and the page that shows everything.
+    Report,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Sample,
+        Self::Pca,
+        Self::Mixture,
+        Self::Encode,
+        Self::Classifier,
+        Self::Scores,
+        Self::Relevance,
+        Self::Resampling,
+        Self::Context,
+        Self::Report,
+    ];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Pca => "pca",
+            Self::Mixture => "mixture",
+            Self::Encode => "encode",
+            Self::Classifier => "classifier",
+            Self::Scores => "scores",
+            Self::Relevance => "relevance",
+            Self::Resampling => "resampling",
+            Self::Context => "context",
+            Self::Report => "report",
+        }
+    }
+
+    /// The format version of the stage's artifacts: it rises whenever the stage computes something else.
+    pub const fn format_version(self) -> u32 {
+        1
+    }
+}

@@ -1,0 +1,58 @@
+//! Descriptors drawn from the training images, for the projection and the mixture to learn from.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use ndarray::{Array2, Axis, concatenate};
+use rand::seq::index;
+use serde::{Deserialize, Serialize};
+
+use super::Stage;
+use crate::artifact::array;
+use crate::experiment::{Experiment, Keys, generator};
+use crate::photograph;
+
+/// The stage's artifact.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// `(n_sampled, n_features)`, grouped by image.
+    #[serde(with = "array")]
+    pub values: Array2<f32>,
+}
+
+/// The same number of descriptors from each training image, drawn without replacement.
+///
+/// # Errors
+/// An unreadable photograph; training images that are all smaller than the grid; an interrupt.
+pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
+    if let Some(sample) = experiment.stored::<Sample>(Stage::Sample, keys.sample, None)? {
+        return Ok(sample.values);
+    }
+    let since = Instant::now();
+    let images = &experiment.dataset.train.set.images;
+    let wanted = experiment.settings.sample.n_descriptors;
+    let bar = experiment.progress.bar("sample", images.len() as u64);
+    let extractor = experiment.parts.extractor.value.as_ref();
+    let indices: Vec<usize> = (0..images.len()).collect();
+    let drawn = experiment.for_each(&bar, &indices, |i| {
+        let entry = &images[i];
+        let local = photograph::extract(extractor, &photograph::read(&entry.path)?, &entry.path)?;
+        // Image i takes its share of what is wanted, so that the shares add up to it exactly.
+        let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
+        let mut rng = generator(keys.seed, "sample", &entry.id, 0);
+        let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
+        rows.sort_unstable();
+        Ok(local.values.select(Axis(0), &rows))
+    })?;
+    bar.finish_and_clear();
+    let views: Vec<_> = drawn.iter().map(Array2::view).collect();
+    let values = concatenate(Axis(0), &views)?;
+    if values.nrows() == 0 {
+        bail!("the training images are all smaller than the descriptor grid: nothing to learn from");
+    }
+    let what = format!("{} descriptors of {} images", values.nrows(), images.len());
+    let sample = Sample { values };
+    experiment.keep(Stage::Sample, keys.sample, None, since, &sample)?;
+    experiment.progress.computed("sample", &what, since);
+    Ok(sample.values)
+}
