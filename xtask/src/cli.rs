@@ -37,7 +37,7 @@ pub struct Selection {
     /// Skip images that are missing or whose annotation is broken, and count them
     #[arg(long)]
     pub allow_missing: bool,
-    /// Change a setting of the experiment, such as mixture.n_components=64 (may be repeated)
+    /// Change a setting of the experiment, such as `mixture.n_components=64` (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Take only N images of each set, evenly spread

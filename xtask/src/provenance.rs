@@ -67,7 +67,7 @@ pub fn collect(experiment: &Experiment) -> Provenance {
 fn command_line() -> String {
     let mut words: Vec<String> = std::env::args().collect();
     if let Some(program) = words.first_mut() {
-        *program = "cargo xtask".to_owned();
+        "cargo xtask".clone_into(program);
     }
     words.join(" ")
 }

@@ -17,11 +17,33 @@ const SCORED_ROWS: usize = 256;
 /// `coefficients` w `(n_classes, D)`, `bias` b `(n_classes)`, all finite. A score f is no probability; its sign is the
 /// prediction.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Parts"))]
 pub struct LinearModel {
     coefficients: Array2<f32>,
     bias: Array1<f32>,
     dual: Option<DualView>,
+}
+
+/// What is read from a file, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Parts {
+    coefficients: Array2<f32>,
+    bias: Array1<f32>,
+    dual: Option<DualView>,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Parts> for LinearModel {
+    type Error = ClassifierError;
+
+    fn try_from(parts: Parts) -> Result<Self, ClassifierError> {
+        let model = Self::from_parts(parts.coefficients, parts.bias)?;
+        match parts.dual {
+            Some(dual) => model.with_dual(dual),
+            None => Ok(model),
+        }
+    }
 }
 
 /// The same classifiers as sums over the training vectors.
@@ -68,10 +90,8 @@ impl LinearModel {
                 return Err(ClassifierError::Empty { what });
             }
         }
-        for (field, values) in
-            [("coefficients", coefficients.as_slice_memory_order()), ("bias", bias.as_slice_memory_order())]
-        {
-            if let Some(found) = values.unwrap_or_default().iter().find(|value| !value.is_finite()) {
+        for (field, values) in [("coefficients", coefficients.view().into_dyn()), ("bias", bias.view().into_dyn())] {
+            if let Some(found) = values.iter().find(|value| !value.is_finite()) {
                 return Err(ClassifierError::Parameter { field, found: found.to_string(), expected: "finite numbers" });
             }
         }

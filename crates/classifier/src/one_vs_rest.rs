@@ -22,7 +22,7 @@ impl ClassifierTrainer for LinearSvm {
 }
 
 impl LinearSvm {
-    /// [`ClassifierTrainer::train`] with the Gram matrix of [`gram`] made before, so that further classes or settings do not
+    /// [`ClassifierTrainer::train`] with the Gram matrix of [`gram()`] made before, so that further classes or settings do not
     /// cost the product again.
     ///
     /// `gram` `(n_samples, n_samples)`: inner products of the rows of `x`.

@@ -7,9 +7,7 @@ use ndarray::{Array1, Array2, Axis, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
 
 use crate::gradient::Polar;
-use crate::{
-    DenseSift, DescriptorExtractor, LocalDescriptors, LowContrast, Pca, Photograph, Window, quantize_u8, smooth,
-};
+use crate::{DenseSift, LocalDescriptors, LowContrast, Pca, Photograph, Window, quantize_u8, smooth};
 
 fn path(name: &str) -> String {
     format!("{}/../../tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))

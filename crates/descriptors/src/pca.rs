@@ -40,12 +40,31 @@ const TRANSFORM_ROWS: usize = 512;
 /// assert_eq!(projected.dim(), (1, 1));
 /// # Ok::<(), fisherlens_descriptors::DescriptorError>(())
 /// ```
+#[allow(clippy::unsafe_derive_deserialize, reason = "the only unsafe code is inside the slicing macro of ndarray")]
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Parts"))]
 pub struct Pca {
     mean: Array1<f32>,
     components: Array2<f32>,
     explained_variance: Array1<f32>,
+}
+
+/// What is read from a file, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Parts {
+    mean: Array1<f32>,
+    components: Array2<f32>,
+    explained_variance: Array1<f32>,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Parts> for Pca {
+    type Error = DescriptorError;
+
+    fn try_from(parts: Parts) -> Result<Self, DescriptorError> {
+        Self::from_parts(parts.mean, parts.components, parts.explained_variance)
+    }
 }
 
 impl Pca {

@@ -83,7 +83,9 @@ fn bin_value(map: &Array2<f64>, window: Window, b: i64, (i, j): (i64, i64), (x, 
 fn unit(values: &mut [f64]) {
     let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
     if norm > 0.0 {
-        values.iter_mut().for_each(|value| *value /= norm);
+        for value in values.iter_mut() {
+            *value /= norm;
+        }
     }
 }
 
@@ -103,7 +105,9 @@ fn naive(image: &Array2<f32>, window: Window, b: i64, first: i64, step: usize) -
             }
             let contrast = values.iter().sum::<f64>() / ((3 * b + 1) * (3 * b + 1)) as f64;
             unit(&mut values);
-            values.iter_mut().for_each(|value| *value = value.min(0.2));
+            for value in &mut values {
+                *value = value.min(0.2);
+            }
             unit(&mut values);
             descriptors.push((contrast, values));
         }

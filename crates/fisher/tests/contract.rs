@@ -95,7 +95,9 @@ fn overridden_methods_say_what_the_rows_say() {
                 for (which, list) in lists {
                     let mut sums = vec![0.5; layout.len()];
                     mapping.accumulate(which, sign, &mut sums);
-                    sums.iter_mut().for_each(|sum| *sum -= 0.5);
+                    for sum in &mut sums {
+                        *sum -= 0.5;
+                    }
                     let (expected, sizes) = plain_sums(&rows, list, sign);
                     assert_near(&name, "sums", &sums, &expected, &sizes);
                 }

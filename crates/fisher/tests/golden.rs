@@ -24,7 +24,6 @@ fn mixture(file: &mut NpzReader<File>) -> DiagonalGmm {
 
 fn assert_within(name: &str, found: &[f32], expected: &[f64], bound: f64) {
     let difference = relative_difference(found, expected);
-    println!("{name}: {difference:.2e} of at most {bound:.0e}");
     assert!(difference <= bound, "{name}: off by {difference:.2e}, more than {bound:.0e}");
 }
 

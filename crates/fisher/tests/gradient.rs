@@ -57,7 +57,9 @@ fn parts_are_scaled_derivatives() {
             let mut weights = weights.clone();
             weights[k] *= by.exp();
             let sum: f64 = weights.iter().sum();
-            weights.iter_mut().for_each(|weight| *weight /= sum);
+            for weight in &mut weights {
+                *weight /= sum;
+            }
             log_likelihood(&weights, &means, &deviations, &x)
         };
         let derivative = (softmax(step) - softmax(-step)) / (2.0 * step);

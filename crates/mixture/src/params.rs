@@ -1,7 +1,5 @@
 //! Parameters of learning a mixture, their defaults and the one place where they are checked.
 
-use std::fmt::Display;
-
 use linfa::ParamGuard;
 
 use crate::MixtureError;

@@ -350,7 +350,6 @@ fn finish_block(
     }
 }
 
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
 #[inline(always)]
 fn largest_lower_bound(row: &[f32], slack: &[f32]) -> f32 {
     let mut largest = [f32::NEG_INFINITY; LANES];
@@ -364,7 +363,6 @@ fn largest_lower_bound(row: &[f32], slack: &[f32]) -> f32 {
 }
 
 /// Components whose density may exceed the threshold. Comparisons are turned round, so that what is not a number is looked at.
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
 #[inline(always)]
 fn find_candidates(row: &[f32], slack: &[f32], threshold: f32, n_components: usize, candidates: &mut Vec<u32>) {
     candidates.clear();
@@ -384,8 +382,7 @@ fn find_candidates(row: &[f32], slack: &[f32], threshold: f32, n_components: usi
     }
 }
 
-/// Σ_d ((x − μ)/σ)².
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
+/// `Σ_d` ((x − μ)/σ)².
 #[inline(always)]
 fn quadratic_form(x: &[f32], mean: &[f32], inverse_deviation: &[f32]) -> f32 {
     let mut sums = [0.0_f32; LANES];
@@ -407,7 +404,6 @@ fn quadratic_form(x: &[f32], mean: &[f32], inverse_deviation: &[f32]) -> f32 {
     sum_lanes(sums) + rest
 }
 
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
 #[inline(always)]
 fn sum_lanes(mut sums: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
@@ -421,7 +417,6 @@ fn sum_lanes(mut sums: [f32; LANES]) -> f32 {
 }
 
 /// Turns every value v into exp(v − shift) and returns their sum; the length is a multiple of `LANES`.
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
 #[inline(always)]
 fn exponentiate(values: &mut [f32], shift: f32) -> f32 {
     let mut sums = [0.0_f32; LANES];
@@ -436,7 +431,6 @@ fn exponentiate(values: &mut [f32], shift: f32) -> f32 {
 }
 
 /// exp(x) for x ≤ 0, or near 0 from above, within 1e-7 of it; 0 below −87.
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
 #[inline(always)]
 fn exponential(x: f32) -> f32 {
     // Adding 1.5·2^23 leaves the nearest integer in the low bits, without the slow saturating cast.

@@ -160,7 +160,13 @@ fn accumulate(
             let whole = n_features - n_features % LANES;
             for start in (0..whole).step_by(LANES) {
                 let lanes = start..start + LANES;
-                add_lanes(posterior, &x[lanes.clone()], &means[lanes.clone()], &mut first[lanes.clone()], &mut second[lanes]);
+                add_lanes(
+                    posterior,
+                    &x[lanes.clone()],
+                    &means[lanes.clone()],
+                    &mut first[lanes.clone()],
+                    &mut second[lanes],
+                );
             }
             for d in whole..n_features {
                 let difference = x[d] - means[d];

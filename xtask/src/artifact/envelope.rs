@@ -16,7 +16,7 @@ use super::{Address, Key};
 /// Name and version of the layout below.
 const MAGIC: &str = "fisherlens artifact 1";
 
-/// Entries of the outer map, in the order of [`write`].
+/// Entries of the outer map, in the order of [`write()`].
 const N_ENTRIES: u8 = 11;
 
 /// First byte of a `MessagePack` map of up to 15 entries; the lower half holds their number.

@@ -1,5 +1,6 @@
 //! `cargo xtask reproduce`: every stage in order, then the report.
 
+use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -50,10 +51,10 @@ fn announce(experiment: &Experiment) {
         dataset.classes().len()
     );
     if skipped > 0 {
-        line += &format!(", {skipped} missing images skipped");
+        let _ = write!(line, ", {skipped} missing images skipped");
     }
     if !dataset.left_out.is_empty() {
-        line += &format!("; without {}, of which the limited sets lack examples", dataset.left_out.join(", "));
+        let _ = write!(line, "; without {}, of which the limited sets lack examples", dataset.left_out.join(", "));
     }
     experiment.progress.line(&line);
 }

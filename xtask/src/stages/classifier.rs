@@ -58,20 +58,20 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training> {
         return stored.training();
     }
     let classes = experiment.dataset.classes();
-    let (training, since) = match &experiment.settings.classifier.from {
-        Some(file) => (npz::read_classifier(file, classes)?, Instant::now()),
-        None => {
-            let vectors = encode::normalized(experiment, keys, Half::Train)?;
-            let since = Instant::now();
-            let spinner = experiment.progress.bar("classifier", classes.len() as u64);
-            spinner.enable_steady_tick(std::time::Duration::from_millis(200));
-            let targets = experiment.dataset.train.label_matrix();
-            let training = experiment.parts.trainer.value.train(vectors.view(), targets.view()).with_context(|| {
+    let (training, since) = if let Some(file) = &experiment.settings.classifier.from {
+        (npz::read_classifier(file, classes)?, Instant::now())
+    } else {
+        let vectors = encode::normalized(experiment, keys, Half::Train)?;
+        let since = Instant::now();
+        let spinner = experiment.progress.bar("classifier", classes.len() as u64);
+        spinner.enable_steady_tick(std::time::Duration::from_millis(200));
+        let targets = experiment.dataset.train.label_matrix();
+        let training =
+            experiment.parts.trainer.value.train(vectors.view(), targets.view()).with_context(|| {
                 format!("the classifiers of {} (numbered from 0 in this order)", classes.join(", "))
             })?;
-            spinner.finish_and_clear();
-            (training, since)
-        }
+        spinner.finish_and_clear();
+        (training, since)
     };
     ensure!(
         training.model.n_classes() == classes.len(),

@@ -99,7 +99,7 @@ pub fn raw(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f
     for (index, range) in images.shards(experiment.settings.data.shard_size).into_iter().enumerate() {
         let shard: Option<Shard> = experiment.stored(Stage::Encode, keys.encode(half), Some(&part(half, index)))?;
         let Some(shard) = shard else {
-            anyhow::bail!("shard {} of the encode stage went away while it was needed; run the command again", index);
+            anyhow::bail!("shard {index} of the encode stage went away while it was needed; run the command again");
         };
         let vectors = all.get_or_insert_with(|| Array2::zeros((images.len(), shard.vectors.ncols())));
         vectors.slice_mut(s![range, ..]).assign(&shard.vectors);

@@ -37,15 +37,14 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
         return Ok(Pca::from_parts(stored.mean, stored.components, stored.explained_variance)?);
     }
     let settings = &experiment.settings.pca;
-    let (pca, since) = match &settings.from {
-        Some(file) => (npz::read_pca(file)?, Instant::now()),
-        None => {
-            let sample = sample::get(experiment, keys)?;
-            let since = Instant::now();
-            let params = Pca::params(settings.n_components).whitening(settings.whitening);
-            let pca = params.fit(&DatasetBase::from(sample)).context("settings, section [pca]")?;
-            (pca, since)
-        }
+    let (pca, since) = if let Some(file) = &settings.from {
+        (npz::read_pca(file)?, Instant::now())
+    } else {
+        let sample = sample::get(experiment, keys)?;
+        let since = Instant::now();
+        let params = Pca::params(settings.n_components).whitening(settings.whitening);
+        let pca = params.fit(&DatasetBase::from(sample)).context("settings, section [pca]")?;
+        (pca, since)
     };
     let stored = StoredPca {
         mean: pca.mean().to_owned(),

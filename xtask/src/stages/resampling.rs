@@ -149,8 +149,8 @@ impl Runner<'_> {
         let mut scratch = Vec::new();
         let mut results = Vec::with_capacity(classes.len() * orders.len());
         for &class in classes {
-            for index in 0..orders.len() {
-                let ranked = match &relevances[index] {
+            for (index, relevance) in relevances.iter().enumerate() {
+                let ranked = match relevance {
                     Some(shard) => Some(relevance_order(find(shard, image, class, &entry.id)?)),
                     None => None,
                 };
@@ -159,25 +159,23 @@ impl Runner<'_> {
                     None => None,
                 };
                 let mut traces = Vec::with_capacity(n_repeats);
-                for repeat in 0..n_repeats {
+                for (repeat, draws) in draws.iter().enumerate() {
                     let drawn_order;
                     let drawn;
-                    let (ranked, removals) = match (&ranked, &fixed) {
-                        (Some(ranked), Some(removals)) => (ranked, removals),
-                        _ => {
-                            let mut rng = generator(self.keys.seed, &format!("order {class}"), &entry.id, repeat);
-                            drawn_order = random_order(described.frames.len(), &mut rng);
-                            drawn = BatchSums::removals(mapping.as_ref(), &drawn_order, self.resampling)?;
-                            (&drawn_order, &drawn)
-                        }
+                    let (ranked, removals) = if let (Some(ranked), Some(removals)) = (&ranked, &fixed) {
+                        (ranked, removals)
+                    } else {
+                        let mut rng = generator(self.keys.seed, &format!("order {class}"), &entry.id, repeat);
+                        drawn_order = random_order(described.frames.len(), &mut rng);
+                        drawn = BatchSums::removals(mapping.as_ref(), &drawn_order, self.resampling)?;
+                        (&drawn_order, &drawn)
                     };
                     let own;
-                    let additions = match shared.get(repeat) {
-                        Some(additions) => additions,
-                        None => {
-                            own = self.additions(&draws[repeat], &places(&described, &ranked[..n_replaced]))?;
-                            &own
-                        }
+                    let additions = if let Some(additions) = shared.get(repeat) {
+                        additions
+                    } else {
+                        own = self.additions(draws, &places(&described, &ranked[..n_replaced]))?;
+                        &own
                     };
                     let threshold = self.thresholds[class];
                     let mut score = |raw: &[f32]| self.explainer.score(class, raw, &mut scratch) - threshold;

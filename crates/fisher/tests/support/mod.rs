@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
 /// A mixture of `n_components` at random places, the last where no descriptor is drawn.
-pub fn mixture(n_components: usize, n_features: usize) -> DiagonalGmm {
+pub(crate) fn mixture(n_components: usize, n_features: usize) -> DiagonalGmm {
     let mut rng = Xoshiro256Plus::seed_from_u64(11);
     let mut weights = Array1::from_shape_simple_fn(n_components, || rng.gen_range(0.5_f32..1.5));
     weights /= weights.sum();
@@ -20,7 +20,7 @@ pub fn mixture(n_components: usize, n_features: usize) -> DiagonalGmm {
 }
 
 /// Descriptors around the mixture's places, far from its last component, and positions.
-pub fn descriptors(n: usize, n_features: usize, seed: u64) -> (Array2<f32>, Vec<[f32; 2]>) {
+pub(crate) fn descriptors(n: usize, n_features: usize, seed: u64) -> (Array2<f32>, Vec<[f32; 2]>) {
     let mut rng = Xoshiro256Plus::seed_from_u64(seed);
     let values = Array2::from_shape_simple_fn((n, n_features), || rng.gen_range(-3.0_f32..3.0));
     let positions = (0..n).map(|_| [rng.gen_range(0.0_f32..1.0), rng.gen_range(0.0_f32..1.0)]).collect();
@@ -28,12 +28,12 @@ pub fn descriptors(n: usize, n_features: usize, seed: u64) -> (Array2<f32>, Vec<
 }
 
 /// Both together.
-pub fn set<'a>(values: &'a Array2<f32>, positions: &'a [[f32; 2]]) -> DescriptorSet<'a> {
+pub(crate) fn set<'a>(values: &'a Array2<f32>, positions: &'a [[f32; 2]]) -> DescriptorSet<'a> {
     DescriptorSet { values: values.view(), positions }
 }
 
 /// The mean of Eq. 8 over the descriptors, all in `f64` but for the posteriors: weights, means, variances.
-pub fn fisher_vector_in_f64(
+pub(crate) fn fisher_vector_in_f64(
     mixture: &DiagonalGmm,
     posteriors: ArrayView2<'_, f32>,
     x: ArrayView2<'_, f32>,
@@ -63,7 +63,7 @@ pub fn fisher_vector_in_f64(
 }
 
 /// `‖found − expected‖ / ‖expected‖`.
-pub fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {
+pub(crate) fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected);
     let difference: f64 = pairs.map(|(&found, expected)| (f64::from(found) - expected).powi(2)).sum();
@@ -72,7 +72,7 @@ pub fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {
 }
 
 /// A user's own encoder: descriptors and their cubes, nothing but the required methods.
-pub struct Moments {
+pub(crate) struct Moments {
     pub n_features: usize,
 }
 

@@ -25,7 +25,8 @@ fn mixture() -> DiagonalGmm {
 
 /// Every encoder and assignment, each with and without a pyramid.
 pub(crate) fn encoders() -> Vec<(String, Box<dyn Encoder>)> {
-    let plain: [(&str, fn() -> Box<dyn Encoder>); 6] = [
+    type Make = fn() -> Box<dyn Encoder>;
+    let plain: [(&str, Make); 6] = [
         ("Fisher vector", || Box::new(FisherVector::params(mixture()).check().unwrap())),
         ("Fisher vector of means, no floor", || {
             let params = FisherVector::params(mixture()).parts(&[FisherPart::Means]).posterior_floor(0.0);
