@@ -74,9 +74,9 @@ fn real_descriptors_against_f64() {
     let encoder = FisherVector::params(gmm.clone()).check().unwrap();
     let expected = fisher_vector_in_f64(&gmm, gmm.posteriors(x.view(), 1e-4).view(), x.view());
     let found = encoder.encode(set(&x, &positions)).unwrap().to_vec();
-    assert_within("whole", &found, &expected, 1e-6);
+    assert_within("whole", &found, &expected, 5e-6);
     let means = 256 + 256 * 80;
     for (name, run) in [("weights", 0..256), ("means", 256..means), ("variances", means..found.len())] {
-        assert_within(name, &found[run.clone()], &expected[run], 1e-6);
+        assert_within(name, &found[run.clone()], &expected[run], 5e-6);
     }
 }
