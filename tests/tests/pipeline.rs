@@ -1,0 +1,164 @@
+//! The whole experiment, small: every stage, stored results, threads, interruption and damage.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use fisherlens_lrp::Rule;
+use fisherlens_xtask::artifact::Store;
+use fisherlens_xtask::commands::reproduce::stages;
+use fisherlens_xtask::experiment::Order;
+use fisherlens_xtask::interrupt::Interrupted;
+use fisherlens_xtask::stages::{Stage, context, relevance, resampling, scores};
+use fisherlens_xtask::{report, summary};
+use support::open;
+
+const N_IMAGES: usize = 40;
+
+/// Every file with its bytes' digest and when it was written.
+fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
+    let store = Store::open(folder).unwrap();
+    let entries = store.entries().unwrap();
+    let of = |path: &Path| (std::fs::read(path).unwrap(), path.metadata().unwrap().modified().unwrap());
+    entries.iter().map(|entry| (entry.path.display().to_string(), of(&entry.path))).collect()
+}
+
+#[test]
+fn every_stage_runs_once_and_its_results_make_sense() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = folder.path().join("artifacts");
+    let experiment = open(&artifacts, Some(N_IMAGES), &[]);
+    let run = stages(&experiment, None).unwrap();
+    assert_eq!(run.stages.len(), Stage::ALL.len() - 1);
+
+    let scores = scores::get(&experiment, &run.keys).unwrap();
+    assert_eq!(scores.scores.dim(), (N_IMAGES, experiment.dataset.classes().len()));
+    assert!(scores.n_descriptors.iter().all(|&n| n == scores.n_descriptors[0] && n > 14_000));
+    let targets = relevance::targets(&experiment, &run.keys).unwrap();
+    let n_targets: usize = targets.iter().map(Vec::len).sum();
+    assert!(n_targets > 10, "{n_targets}");
+
+    // Conservation over all heatmaps: naive and absolute keep everything, epsilon loses what it predicts.
+    for &rule in &experiment.settings.relevance.rules {
+        let measured = relevance::conservation(&experiment, &run.keys, rule).unwrap();
+        assert_eq!(measured.len(), n_targets);
+        for conservation in measured {
+            assert!(conservation.largest_relative_gap() < 1e-4, "{rule}: {conservation:?}");
+            assert_eq!(matches!(rule, Rule::Epsilon(_)), conservation.predicted_leak != 0.0);
+        }
+    }
+    for order in experiment.orders() {
+        let traces = resampling::all(&experiment, &run.keys, order).unwrap();
+        assert_eq!(traces.len(), n_targets);
+        for target in &traces {
+            assert_eq!(target.traces.len(), 1);
+            assert_eq!(target.traces[0].scores.len(), 100, "points of measurement");
+            assert!(target.traces[0].start > 0.0, "a true positive lies above the threshold");
+        }
+    }
+    // What the rules start from is the score, whatever the order.
+    let start = |order| resampling::all(&experiment, &run.keys, order).unwrap()[0].traces[0].start;
+    assert_eq!(start(Order::Random), start(Order::Rule(Rule::Naive)));
+    assert_eq!(context::get(&experiment, &run.keys).unwrap().len(), experiment.settings.relevance.rules.len());
+
+    let data = summary::collect(&experiment, &run).unwrap();
+    let page = report::write(&data, &folder.path().join("report")).unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("data:image/png;base64,") && page.contains("<svg"));
+    assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
+
+    // Again: nothing is written anew.
+    let before = files(&artifacts);
+    stages(&open(&artifacts, Some(N_IMAGES), &[]), None).unwrap();
+    assert_eq!(before, files(&artifacts));
+    // Another setting: its own files, and the old ones stay.
+    stages(&open(&artifacts, Some(N_IMAGES), &["classifier.c_grid=[3.0]"]), Some(Stage::Scores)).unwrap();
+    let after = files(&artifacts);
+    assert!(before.iter().all(|(name, file)| after.get(name) == Some(file)));
+    assert_eq!(after.len(), before.len() + 2, "a classifier and its scores");
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let run = |n_threads: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let experiment = open(folder.path(), Some(24), &["relevance.rules=[\"epsilon=21\"]"]);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| {
+            let run = stages(&experiment, Some(Stage::Resampling)).unwrap();
+            let rule = experiment.settings.relevance.display_rule;
+            let shard = relevance::shard(&experiment, &run.keys, rule, 0).unwrap();
+            let relevance: Vec<Vec<f32>> = shard.targets.into_iter().map(|target| target.relevance).collect();
+            let traces = resampling::all(&experiment, &run.keys, Order::Random).unwrap();
+            let traces: Vec<_> = traces.into_iter().map(|target| target.traces).collect();
+            (scores::get(&experiment, &run.keys).unwrap().scores, relevance, traces)
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(5));
+}
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path(), Some(24), &[]);
+    stages(&first, Some(Stage::Mixture)).unwrap();
+    // Asked to stop while vectors are made: the error says so, and what was finished is kept.
+    let raised = first.interrupt.clone();
+    let stopping = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        raised.raise();
+    });
+    let error = stages(&first, None).unwrap_err();
+    stopping.join().unwrap();
+    assert!(error.is::<Interrupted>(), "{error:#}");
+    let kept = files(folder.path());
+    assert!(kept.len() >= 3);
+    stages(&open(folder.path(), Some(24), &[]), Some(Stage::Scores)).unwrap();
+    let after = files(folder.path());
+    assert!(kept.iter().all(|(name, file)| after.get(name) == Some(file)), "finished artifacts were made again");
+}
+
+#[test]
+fn a_flipped_bit_is_noticed_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = open(folder.path(), Some(16), &[]);
+    stages(&experiment, Some(Stage::Pca)).unwrap();
+    let path = experiment.store.entries().unwrap().into_iter().find(|entry| entry.stage == "pca").unwrap().path;
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let error = format!("{:#}", stages(&experiment, Some(Stage::Mixture)).unwrap_err());
+    assert!(error.contains(&path.display().to_string()), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    stages(&experiment, Some(Stage::Mixture)).unwrap();
+}
+
+#[test]
+fn images_of_any_size_are_taken_or_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = open(folder.path(), Some(16), &[]);
+    let keys = experiment.keys().unwrap();
+    let explainer = fisherlens_xtask::explainer::Explainer::new(&experiment, &keys).unwrap();
+    let write = |name: &str, width: u32, height: u32| {
+        let path = folder.path().join(name);
+        let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 37 % 251) as u8).collect();
+        encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+        path
+    };
+    for (name, width, height) in [("dot.png", 1, 1), ("line.png", 300, 1), ("small.png", 21, 21)] {
+        let described = explainer.describe_file(&write(name, width, height)).unwrap();
+        assert!(described.is_empty());
+        let error = explainer.map(&described, &[Rule::Naive]).err().expect("nothing to explain").to_string();
+        assert!(error.contains(&format!("{width} × {height}")), "{error}");
+    }
+    let described = explainer.describe_file(&write("one.png", 22, 22)).unwrap();
+    let explained = explainer.map(&described, &[Rule::Naive]).unwrap();
+    assert!(explained.explain(0, Rule::Naive).unwrap().pixels.iter().all(|value| value.is_finite()));
+}

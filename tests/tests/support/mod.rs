@@ -1,0 +1,35 @@
+//! A small form of the embedded experiment, seconds instead of minutes.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::path::{Path, PathBuf};
+
+use fisherlens_xtask::experiment::Experiment;
+use fisherlens_xtask::interrupt::Interrupt;
+use fisherlens_xtask::progress::Progress;
+use fisherlens_xtask::session::Session;
+
+/// Fewer descriptors, components and repeats than `mini` has.
+const SMALL: [&str; 8] = [
+    "data.shard_size=16",
+    "sample.n_descriptors=20000",
+    "pca.n_components=32",
+    "mixture.n_components=16",
+    "mixture.max_n_iterations=5",
+    "resampling.n_repeats=1",
+    "evaluation.n_bootstrap=50",
+    "report.n_examples=1",
+];
+
+/// The small experiment over `limit` images of each half, with further settings, stored in `artifacts`.
+pub(crate) fn session(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> Session {
+    let set = SMALL.iter().chain(set).map(|change| (*change).to_owned()).collect();
+    // One drawing for all tests; it is drawn aside and renamed, so tests may ask for it at the same time.
+    let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mini");
+    Session { set, limit, artifacts: artifacts.to_owned(), data, ..Session::new("mini") }
+}
+
+/// The same, opened.
+pub(crate) fn open(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> Experiment {
+    session(artifacts, limit, set).open(Progress::silent(), Interrupt::default()).unwrap()
+}

@@ -1,0 +1,90 @@
+//! Each stage is swapped by one line of the settings, by a model from a file, or by a type of the caller's own.
+
+#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../../xtask/examples/own_encoder.rs"]
+mod own_encoder;
+mod support;
+
+use std::collections::BTreeSet;
+
+use fisherlens_lrp::Rule;
+use fisherlens_xtask::explainer::Explainer;
+use fisherlens_xtask::npz::NpzFile;
+use fisherlens_xtask::stages::{classifier, mixture, pca, scores};
+use support::{open, session};
+
+const N_IMAGES: usize = 32;
+
+#[test]
+fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let swaps = [
+        "encoder.kind=fisher-vector",
+        "encoder.kind=vlad",
+        "encoder.kind=bag-of-words",
+        "encoder.pyramid=[\"1x1\", \"1x3\"]",
+        "encoder.normalization=intra",
+        "classifier.kind=logistic-regression",
+        "classifier.loss=squared-hinge",
+        "descriptors.root_sift=on",
+        "descriptors.window=gaussian",
+        "descriptors.low_contrast=drop",
+        "pca.whitening=on",
+        "mixture.init=random",
+    ];
+    let mut seen = BTreeSet::new();
+    for swap in swaps {
+        let experiment = open(folder.path(), Some(N_IMAGES), &[swap]);
+        let keys = experiment.keys().unwrap();
+        let found = scores::get(&experiment, &keys).unwrap();
+        assert!(found.scores.iter().all(|score| score.is_finite()), "{swap}");
+        let bits: Vec<u32> = found.scores.iter().map(|score| score.to_bits()).collect();
+        assert!(seen.insert(bits), "{swap} changed nothing");
+        // Every rule explains every encoder.
+        let explainer = Explainer::new(&experiment, &keys).unwrap();
+        let described = explainer.describe_file(&experiment.dataset.test.set.images[0].path).unwrap();
+        let rules = [Rule::Naive, Rule::Epsilon(21.0), Rule::Absolute];
+        let explained = explainer.map(&described, &rules).unwrap();
+        for rule in rules {
+            let explanation = explained.explain(0, rule).unwrap();
+            assert!(explanation.pixels.iter().all(|value| value.is_finite()), "{swap}, {rule}");
+            assert!(
+                explanation.conservation.largest_relative_gap() < 1e-3,
+                "{swap}, {rule}: {:?}",
+                explanation.conservation
+            );
+        }
+    }
+}
+
+#[test]
+fn models_from_files_take_the_place_of_learned_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let learned = open(&folder.path().join("learned"), Some(N_IMAGES), &[]);
+    let keys = learned.keys().unwrap();
+    let expected = scores::get(&learned, &keys).unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let write = |name: &str, add: &dyn Fn(&mut NpzFile)| {
+        let mut npz = NpzFile::create(&file(name)).unwrap();
+        add(&mut npz);
+        npz.finish().unwrap();
+    };
+    write("pca.npz", &|npz| npz.add_pca(&pca::get(&learned, &keys).unwrap()).unwrap());
+    write("mixture.npz", &|npz| npz.add_mixture(&mixture::get(&learned, &keys).unwrap()).unwrap());
+    write("svm.npz", &|npz| npz.add_classifier(&classifier::get(&learned, &keys).unwrap().model).unwrap());
+    let from = |stage: &str, name: &str| format!("{stage}.from={}", file(name).display());
+    let (pca, mixture, svm) = (from("pca", "pca.npz"), from("mixture", "mixture.npz"), from("classifier", "svm.npz"));
+    let given = open(&folder.path().join("given"), Some(N_IMAGES), &[&pca, &mixture, &svm]);
+    let found = scores::get(&given, &given.keys().unwrap()).unwrap();
+    assert_eq!(found.scores, expected.scores);
+    let stages: BTreeSet<String> = given.store.entries().unwrap().into_iter().map(|entry| entry.stage).collect();
+    assert!(!stages.contains("sample"), "nothing was left to learn, yet descriptors were drawn");
+}
+
+#[test]
+fn the_example_of_an_own_encoder_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mean, gap) = own_encoder::run(&session(folder.path(), Some(N_IMAGES), &[])).unwrap();
+    assert!(mean > 0.0 && mean <= 1.0);
+    assert!(gap < 1e-4, "{gap}");
+}

@@ -1,0 +1,78 @@
+//! A stage of one's own: an encoder that no setting knows, run through the whole experiment, relevance included.
+//!
+//! `cargo run --release --package fisherlens-xtask --example own_encoder`
+
+use anyhow::Result;
+use fisherlens_fisher::{DescriptorSet, Encoder, FisherError, Layout, Mapping};
+use fisherlens_lrp::Rule;
+use fisherlens_xtask::explainer::Explainer;
+use fisherlens_xtask::interrupt::Interrupt;
+use fisherlens_xtask::progress::Progress;
+use fisherlens_xtask::session::Session;
+use fisherlens_xtask::stages::scores;
+use ndarray::ArrayView2;
+
+/// First and third moments of the projected descriptors, without any mixture: m(l) = [l, l³].
+struct Moments {
+    n_features: usize,
+}
+
+struct MomentsOf<'a>(ArrayView2<'a, f32>);
+
+impl Encoder for Moments {
+    fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    fn layout(&self) -> Layout {
+        Layout { n_cells: 1, n_components: 1, part_widths: vec![self.n_features, self.n_features] }
+    }
+
+    fn map<'a>(&'a self, descriptors: DescriptorSet<'a>) -> Result<Box<dyn Mapping + 'a>, FisherError> {
+        Ok(Box::new(MomentsOf(descriptors.values)))
+    }
+}
+
+impl Mapping for MomentsOf<'_> {
+    fn n_descriptors(&self) -> usize {
+        self.0.nrows()
+    }
+
+    fn n_dimensions(&self) -> usize {
+        2 * self.0.ncols()
+    }
+
+    fn row(&self, l: usize, out: &mut [f32]) {
+        let (first, third) = out.split_at_mut(self.0.ncols());
+        for ((first, third), &value) in first.iter_mut().zip(third).zip(self.0.row(l)) {
+            *first = value;
+            *third = value.powi(3);
+        }
+    }
+}
+
+/// Mean average precision, and the share of a score that is lost or made between it and the pixels of one image.
+///
+/// # Errors
+/// What the stages say.
+pub fn run(session: &Session) -> Result<(f64, f64)> {
+    let mut experiment = session.open(Progress::standard(), Interrupt::default())?;
+    // The identity goes into the keys of the artifacts: another text, another artifact.
+    experiment.parts =
+        experiment.parts.with_encoder("moments 1 and 3", |mixture| Ok(Moments { n_features: mixture.n_features() }));
+    let keys = experiment.keys()?;
+    let scores = scores::get(&experiment, &keys)?;
+    let mean =
+        scores.mean_average_precision(experiment.settings.data.difficult, experiment.settings.evaluation.interpolation);
+    let explainer = Explainer::new(&experiment, &keys)?;
+    let described = explainer.describe_file(&experiment.dataset.test.set.images[0].path)?;
+    let explanation = explainer.map(&described, &[Rule::Absolute])?.explain(0, Rule::Absolute)?;
+    Ok((mean, explanation.conservation.largest_relative_gap()))
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the program")]
+fn main() -> Result<()> {
+    let (mean, gap) = run(&Session::new("mini"))?;
+    println!("mAP {:.2}, relevance kept to {gap:.1e} of the score", 100.0 * mean);
+    Ok(())
+}
