@@ -146,6 +146,7 @@ fn projection() {
         assert!(close(found, expected, expected), "{found} {expected}");
     }
     let found = pca.transform(x.view()).unwrap();
+    assert_eq!(found, linfa::traits::Transformer::transform(&pca, &x).unwrap());
     for (&found, &expected) in found.iter().zip(&projected) {
         assert!(close(found, expected, 500.0), "{found} {expected}");
     }

@@ -1,7 +1,7 @@
 //! Principal component analysis: a projection learned from a sample of descriptors.
 
 use linfa::dataset::DatasetBase;
-use linfa::traits::Fit;
+use linfa::traits::{Fit, Transformer};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2, s};
 use ndarray_linalg::{Eigh, UPLO};
@@ -153,6 +153,13 @@ impl Pca {
             general_mat_mul(1.0, &centred, &self.components.t(), 0.0, &mut target);
         }
         Ok(projected)
+    }
+}
+
+/// linfa's front door to [`Pca::transform`].
+impl<S: Data<Elem = f32>> Transformer<&ArrayBase<S, Ix2>, Result<Array2<f32>, DescriptorError>> for Pca {
+    fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<f32>, DescriptorError> {
+        Self::transform(self, x.view())
     }
 }
 

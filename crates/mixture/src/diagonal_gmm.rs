@@ -1,6 +1,7 @@
 //! The fitted model: densities, posteriors and draws.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use linfa::traits::PredictInplace;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
@@ -239,5 +240,22 @@ impl DiagonalGmm {
             }
         }
         draws
+    }
+}
+
+/// linfa's prediction: the component of the largest posterior, the first of equals; `(N)`.
+impl<S: Data<Elem = f32>> PredictInplace<ArrayBase<S, Ix2>, Array1<usize>> for DiagonalGmm {
+    /// # Panics
+    /// See [`DiagonalGmm::posteriors`].
+    fn predict_inplace(&self, x: &ArrayBase<S, Ix2>, targets: &mut Array1<usize>) {
+        assert_eq!(targets.len(), x.nrows(), "there must be a target a sample");
+        let posteriors = self.posteriors(x.view(), 0.0);
+        for (target, row) in targets.iter_mut().zip(posteriors.rows()) {
+            *target = (1..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });
+        }
+    }
+
+    fn default_target(&self, x: &ArrayBase<S, Ix2>) -> Array1<usize> {
+        Array1::zeros(x.nrows())
     }
 }

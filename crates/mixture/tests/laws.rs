@@ -2,7 +2,7 @@
 
 use approx::assert_relative_eq;
 use fisherlens_mixture::{DiagonalGmm, DiagonalGmmParams, Init, MixtureError, VarianceFloor};
-use linfa::traits::Fit;
+use linfa::traits::{Fit, Predict};
 use linfa::{DatasetBase, ParamGuard};
 use ndarray::{Array1, Array2, ArrayView2, Axis, array, s};
 use rand::{Rng, SeedableRng};
@@ -132,12 +132,17 @@ fn clusters_that_lie_apart_are_found_and_drawn_from() {
     let fits = (0..5).map(|seed| fit(DiagonalGmm::params(3).seed(seed), &x));
     let found = fits.max_by(|a, b| likelihood(a).total_cmp(&likelihood(b))).unwrap();
     assert!(found.report().converged);
+    let predicted = found.predict(&x);
     for k in 0..3 {
         let distance =
             |j: usize| found.means().row(j).iter().zip(truth.means().row(k)).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
         let j = (0..3).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
         assert!(distance(j) < 0.01);
         assert_relative_eq!(found.weights()[j], truth.weights()[k], max_relative = 0.03);
+        // Each draw belongs to the component that lies nearest to it.
+        let drawn: Vec<usize> = (0..x.nrows()).filter(|&n| predicted[n] == j).collect();
+        assert!(drawn.len() > 5000);
+        assert!(drawn.iter().all(|&n| (x[[n, 0]] - truth.means()[[k, 0]]).abs() < 8.0));
         for d in 0..3 {
             assert_relative_eq!(found.variances()[[j, d]], truth.variances()[[k, d]], max_relative = 0.06);
         }
