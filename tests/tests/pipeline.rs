@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use fisherlens_lrp::Rule;
 use fisherlens_xtask::artifact::Store;
-use fisherlens_xtask::commands::reproduce::stages;
 use fisherlens_xtask::experiment::Order;
 use fisherlens_xtask::interrupt::Interrupted;
+use fisherlens_xtask::run::Run;
 use fisherlens_xtask::stages::{Stage, context, relevance, resampling, scores};
 use fisherlens_xtask::{report, summary};
 use support::open;
@@ -30,7 +30,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     let folder = tempfile::tempdir().unwrap();
     let artifacts = folder.path().join("artifacts");
     let experiment = open(&artifacts, Some(N_IMAGES), &[]);
-    let run = stages(&experiment, None).unwrap();
+    let run = Run::execute(&experiment, None).unwrap();
     assert_eq!(run.stages.len(), Stage::ALL.len() - 1);
 
     let scores = scores::get(&experiment, &run.keys).unwrap();
@@ -71,10 +71,10 @@ fn every_stage_runs_once_and_its_results_make_sense() {
 
     // Again: nothing is written anew.
     let before = files(&artifacts);
-    stages(&open(&artifacts, Some(N_IMAGES), &[]), None).unwrap();
+    Run::execute(&open(&artifacts, Some(N_IMAGES), &[]), None).unwrap();
     assert_eq!(before, files(&artifacts));
     // Another setting: its own files, and the old ones stay.
-    stages(&open(&artifacts, Some(N_IMAGES), &["classifier.c_grid=[3.0]"]), Some(Stage::Scores)).unwrap();
+    Run::execute(&open(&artifacts, Some(N_IMAGES), &["classifier.c_grid=[3.0]"]), Some(Stage::Scores)).unwrap();
     let after = files(&artifacts);
     assert!(before.iter().all(|(name, file)| after.get(name) == Some(file)));
     assert_eq!(after.len(), before.len() + 2, "a classifier and its scores");
@@ -87,7 +87,7 @@ fn the_number_of_threads_changes_no_bit() {
         let experiment = open(folder.path(), Some(24), &["relevance.rules=[\"epsilon=21\"]"]);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         pool.install(|| {
-            let run = stages(&experiment, Some(Stage::Resampling)).unwrap();
+            let run = Run::execute(&experiment, Some(Stage::Resampling)).unwrap();
             let rule = experiment.settings.relevance.display_rule;
             let shard = relevance::shard(&experiment, &run.keys, rule, 0).unwrap();
             let relevance: Vec<Vec<f32>> = shard.targets.into_iter().map(|target| target.relevance).collect();
@@ -105,19 +105,19 @@ fn the_number_of_threads_changes_no_bit() {
 fn an_interrupted_run_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path(), Some(24), &[]);
-    stages(&first, Some(Stage::Mixture)).unwrap();
+    Run::execute(&first, Some(Stage::Mixture)).unwrap();
     // Asked to stop while vectors are made: the error says so, and what was finished is kept.
     let raised = first.interrupt.clone();
     let stopping = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(50));
         raised.raise();
     });
-    let error = stages(&first, None).unwrap_err();
+    let error = Run::execute(&first, None).unwrap_err();
     stopping.join().unwrap();
     assert!(error.is::<Interrupted>(), "{error:#}");
     let kept = files(folder.path());
     assert!(kept.len() >= 3);
-    stages(&open(folder.path(), Some(24), &[]), Some(Stage::Scores)).unwrap();
+    Run::execute(&open(folder.path(), Some(24), &[]), Some(Stage::Scores)).unwrap();
     let after = files(folder.path());
     assert!(kept.iter().all(|(name, file)| after.get(name) == Some(file)), "finished artifacts were made again");
 }
@@ -126,16 +126,16 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
 fn a_flipped_bit_is_noticed_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(16), &[]);
-    stages(&experiment, Some(Stage::Pca)).unwrap();
+    Run::execute(&experiment, Some(Stage::Pca)).unwrap();
     let path = experiment.store.entries().unwrap().into_iter().find(|entry| entry.stage == "pca").unwrap().path;
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let error = format!("{:#}", stages(&experiment, Some(Stage::Mixture)).unwrap_err());
+    let error = format!("{:#}", Run::execute(&experiment, Some(Stage::Mixture)).unwrap_err());
     assert!(error.contains(&path.display().to_string()), "{error}");
     std::fs::remove_file(&path).unwrap();
-    stages(&experiment, Some(Stage::Mixture)).unwrap();
+    Run::execute(&experiment, Some(Stage::Mixture)).unwrap();
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
         "encoder.kind=fisher-vector",
         "encoder.kind=vlad",
         "encoder.kind=bag-of-words",
-        "encoder.pyramid=[\"1x1\", \"1x3\"]",
+        "encoder.pyramid=[\"1x1\", \"3x1\"]",
         "encoder.normalization=intra",
         "classifier.kind=logistic-regression",
         "classifier.loss=squared-hinge",

@@ -19,6 +19,7 @@ pub mod photograph;
 pub mod progress;
 pub mod provenance;
 pub mod report;
+pub mod run;
 pub mod session;
 pub mod settings;
 pub mod stages;

@@ -8,9 +8,8 @@ use fisherlens_eval::{
 use fisherlens_lrp::{Conservation, Rule};
 use ndarray::Array2;
 
-use crate::commands::explain::conservation_line;
-use crate::commands::reproduce::Run;
 use crate::experiment::{Experiment, Order};
+use crate::explainer::conservation_line;
 use crate::provenance;
 use crate::report::paper;
 use crate::report::{
@@ -18,6 +17,7 @@ use crate::report::{
     ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, Limits, PerturbationOrder,
     PerturbationSummary, PrecisionRecallCurve, ReportData, Share, SkippedImage, StageRow, Table, TrainingRow,
 };
+use crate::run::Run;
 use crate::settings::DataSource;
 use crate::stages::scores::{Prediction, Scores};
 use crate::stages::{Stage, classifier, context, gallery, relevance, resampling, scores};

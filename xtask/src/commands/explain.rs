@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use fisherlens_lrp::{ColorMap, Conservation, Rule, heatmap, overlay};
+use fisherlens_lrp::{ColorMap, Rule, heatmap, overlay};
 use ndarray::ArrayView3;
 
 use crate::cli::Explain;
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
+use crate::explainer::{Explainer, conservation_line};
 use crate::interrupt::Interrupt;
 use crate::photograph;
 use crate::progress::Progress;
@@ -105,22 +105,6 @@ pub fn ensure_learned(experiment: &Experiment, keys: &Keys, stage: Stage) -> Res
         stage.name(),
         experiment.name,
         stage.name()
-    )
-}
-
-/// One line on where relevance was lost or made.
-pub fn conservation_line(conservation: &Conservation) -> String {
-    let percent = |value: f64| 100.0 * value / conservation.score.abs().max(f64::MIN_POSITIVE);
-    format!(
-        "score {:+.4} → dimensions {:+.4} → descriptors {:+.4} → pixels {:+.4}: {:+.2} % of the score's size made (+) or \
-         lost (−) on the way, of which the rule predicts {:+.2} %; the bias holds {:+.2} %",
-        conservation.score,
-        conservation.dimensions,
-        conservation.descriptors,
-        conservation.pixels,
-        percent(conservation.pixels - conservation.score),
-        percent(-conservation.predicted_leak - conservation.undistributed),
-        percent(conservation.bias_share),
     )
 }
 

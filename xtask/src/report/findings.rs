@@ -4,11 +4,8 @@ use minijinja::{Value, context};
 
 use super::charts::{self, Bar, Curve};
 use super::data::{ContextRow, PerturbationOrder, PerturbationSummary};
-use super::format::{NONE, count, counted, fixed, percent, signed};
+use super::format::{A_DECIMALS, NONE, count, counted, fixed, interval_of_a, percent, signed};
 use super::tables::{self, View};
-
-/// Digits of A after the point.
-const A_DECIMALS: usize = 4;
 
 /// The rule that the supplement finds best, as its name begins in the settings, and with its value.
 const PAPER_RULE: (&str, &str) = ("epsilon", "epsilon=100");
@@ -20,15 +17,6 @@ pub(super) fn best_rule(summary: &PerturbationSummary) -> Option<&PerturbationOr
         .iter()
         .filter(|order| !order.is_random && order.a.is_finite())
         .max_by(|one, other| one.a.total_cmp(&other.a))
-}
-
-/// "0.91 to 0.95".
-pub(super) fn interval((low, high): (f64, f64)) -> String {
-    if low.is_finite() && high.is_finite() {
-        format!("{} to {}", fixed(low, A_DECIMALS), fixed(high, A_DECIMALS))
-    } else {
-        NONE.to_owned()
-    }
 }
 
 pub(super) fn perturbation(summary: &PerturbationSummary, is_voc: bool) -> anyhow::Result<Value> {
@@ -97,7 +85,7 @@ fn finding(summary: &PerturbationSummary, is_voc: bool) -> Option<String> {
         "Of the rules, {} has the largest A: {} ({}).",
         best.name,
         fixed(best.a, A_DECIMALS),
-        interval(best.a_interval)
+        interval_of_a(best.a_interval)
     )];
     let overlapping: Vec<&str> = summary
         .orders

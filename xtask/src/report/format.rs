@@ -1,7 +1,19 @@
 //! Numbers as a reader wants them: one sign for minus, thousands parted, a dash for what is not a number.
 
+/// Digits of A after the point.
+pub(super) const A_DECIMALS: usize = 4;
+
 /// Shown where there is no number.
 pub(super) const NONE: &str = "–";
+
+/// An interval of A: "0.9100 to 0.9500".
+pub(super) fn interval_of_a((low, high): (f64, f64)) -> String {
+    if low.is_finite() && high.is_finite() {
+        format!("{} to {}", fixed(low, A_DECIMALS), fixed(high, A_DECIMALS))
+    } else {
+        NONE.to_owned()
+    }
+}
 
 /// A number with `decimals` digits after the point.
 pub(super) fn fixed(value: f64, decimals: usize) -> String {

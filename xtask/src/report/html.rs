@@ -3,7 +3,7 @@
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
 use super::data::ReportData;
-use super::format::{NONE, count, fixed, percent};
+use super::format::{NONE, count, fixed, interval_of_a, percent};
 use super::{examples, findings, scores, tables};
 
 const TEMPLATE: &str = include_str!("template.html");
@@ -125,7 +125,7 @@ fn results(data: &ReportData) -> Vec<Value> {
         push("mAP, 11-point", format!("{} %", percent(summary.mean_eleven_point, 2)), details.join("; "));
     }
     if let Some(best) = data.perturbation.as_ref().and_then(findings::best_rule) {
-        let detail = format!("largest A, {} (95 % interval {})", fixed(best.a, 3), findings::interval(best.a_interval));
+        let detail = format!("largest A, {} (95 % interval {})", fixed(best.a, 3), interval_of_a(best.a_interval));
         push("Best heatmap rule", best.name.clone(), detail);
         let detail = format!("of {} traces change sign under {}", count(best.n_traces), best.name);
         push("Predictions flipped (V)", format!("{} %", percent(best.v, 1)), detail);

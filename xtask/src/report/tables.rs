@@ -4,8 +4,9 @@ use anyhow::ensure;
 use minijinja::{Value, context};
 
 use super::data::{ConservationRow, DataSummary, EqualErrorRow, PerturbationSummary, Provenance, StageRow, Table};
-use super::findings;
-use super::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
+use super::format::{
+    A_DECIMALS, NONE, bytes, count, counted, duration, fixed, interval_of_a, percent, signed, significant,
+};
 
 /// A table on its way to the template. The first column heads the rows.
 #[derive(Default)]
@@ -112,10 +113,10 @@ pub(super) fn orders(summary: &PerturbationSummary) -> View {
     .rows(summary.orders.iter().map(|order| {
         vec![
             order.name.clone(),
-            fixed(order.a, 4),
-            findings::interval(order.a_interval),
+            fixed(order.a, A_DECIMALS),
+            interval_of_a(order.a_interval),
             percent(order.v, 1),
-            fixed(order.aopc, 4),
+            fixed(order.aopc, A_DECIMALS),
             count(order.n_traces),
             count(order.n_short),
         ]

@@ -1,0 +1,86 @@
+//! The stages in the order in which data flows through them.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::dataset::Half;
+use crate::experiment::{Experiment, Keys};
+use crate::stages::{Stage, classifier, context, encode, mixture, pca, relevance, resampling, sample, scores};
+
+/// What a run went through.
+#[derive(Debug)]
+pub struct Run {
+    /// The keys of the experiment's own seed.
+    pub keys: Keys,
+    /// The stages that were run, with the seconds each took in this run (next to nothing where it was stored).
+    pub stages: Vec<(Stage, f64)>,
+    /// Scores of the further seeds.
+    pub other_seeds: Vec<(u64, scores::Scores)>,
+}
+
+impl Run {
+    /// Runs the stages in order, up to `until`; those that are stored are not computed again.
+    ///
+    /// # Errors
+    /// What the stages say; an interrupt. Finished artifacts stay.
+    pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
+        let keys = experiment.keys()?;
+        let until = until.unwrap_or(Stage::Report);
+        let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new() };
+        for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
+            experiment.interrupt.check()?;
+            let since = Instant::now();
+            match stage {
+                Stage::Sample => drop(stored_or(experiment, stage, &keys, || sample::get(experiment, &keys))?),
+                Stage::Pca => drop(pca::get(experiment, &keys)?),
+                Stage::Mixture => drop(mixture::get(experiment, &keys)?),
+                Stage::Encode => {
+                    encode::ensure_shards(experiment, &keys, Half::Train)?;
+                    encode::ensure_shards(experiment, &keys, Half::Test)?;
+                }
+                Stage::Classifier => drop(classifier::get(experiment, &keys)?),
+                Stage::Scores => {
+                    scores::get(experiment, &keys)?;
+                    run.other_seeds = other_seeds(experiment)?;
+                }
+                Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
+                Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
+                Stage::Context => drop(context::get(experiment, &keys)?),
+                Stage::Report => {}
+            }
+            run.stages.push((stage, since.elapsed().as_secs_f64()));
+        }
+        Ok(run)
+    }
+}
+
+/// The sample is large and only its learners read it: it is not loaded where it is stored, nor drawn where both
+/// models come from files.
+fn stored_or<T>(
+    experiment: &Experiment,
+    stage: Stage,
+    keys: &Keys,
+    compute: impl FnOnce() -> Result<T>,
+) -> Result<Option<T>> {
+    let learned = experiment.has(Stage::Pca, keys.pca, None) && experiment.has(Stage::Mixture, keys.mixture, None);
+    let settings = &experiment.settings;
+    let given = settings.pca.from.is_some() && settings.mixture.from.is_some();
+    if learned || given || experiment.has(stage, keys.sample, None) {
+        return Ok(None);
+    }
+    compute().map(Some)
+}
+
+/// The scores of further seeds, whose samples and vectors are removed once the scores are there.
+fn other_seeds(experiment: &Experiment) -> Result<Vec<(u64, scores::Scores)>> {
+    let first = experiment.settings.seed;
+    (1..experiment.settings.evaluation.n_seeds as u64)
+        .map(|offset| {
+            let keys = Keys::new(experiment, first + offset)?;
+            let scores = scores::get(experiment, &keys)?;
+            encode::forget(experiment, &keys)?;
+            Ok((keys.seed, scores))
+        })
+        .collect()
+}
