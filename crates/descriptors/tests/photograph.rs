@@ -1,0 +1,133 @@
+//! Decoding: every kind of PNG by hand, JPEG against libjpeg-turbo, and damaged bytes of both.
+
+#![cfg(feature = "decode")]
+
+use std::fs::File;
+
+use fisherlens_descriptors::{DescriptorError, Photograph};
+use ndarray::{Array1, Array2, Array3};
+use ndarray_npy::NpzReader;
+use png::{BitDepth, ColorType};
+use proptest::prelude::*;
+
+fn png(width: u32, height: u32, color: ColorType, depth: BitDepth, data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    if color == ColorType::Indexed {
+        encoder.set_palette(vec![10, 20, 30, 200, 100, 50]);
+    }
+    encoder.write_header().unwrap().write_image_data(data).unwrap();
+    bytes
+}
+
+fn jpegs() -> NpzReader<File> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/jpeg.npz");
+    NpzReader::new(File::open(path).unwrap()).unwrap()
+}
+
+fn jpeg(name: &str) -> Vec<u8> {
+    let bytes: Array1<u8> = jpegs().by_name(name).unwrap();
+    bytes.to_vec()
+}
+
+/// Mean and largest difference of two images.
+fn differences<'a>(found: impl Iterator<Item = &'a u8>, expected: impl Iterator<Item = &'a u8>) -> (f64, u8) {
+    let differences: Vec<u8> = found.zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
+    let sum: u64 = differences.iter().map(|&difference| u64::from(difference)).sum();
+    (sum as f64 / differences.len() as f64, differences.into_iter().max().unwrap())
+}
+
+#[test]
+fn every_kind_of_png_by_hand() {
+    use BitDepth::{Eight, One, Sixteen};
+    use ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
+    let rgb = |color, depth, data: &[u8]| {
+        let photograph = Photograph::decode(&png(2, 1, color, depth, data)).unwrap();
+        assert_eq!((photograph.width(), photograph.height()), (2, 1));
+        photograph.rgb().iter().copied().collect::<Vec<u8>>()
+    };
+    assert_eq!(rgb(Rgb, Eight, &[1, 2, 3, 4, 5, 6]), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(rgb(Grayscale, Eight, &[7, 9]), [7, 7, 7, 9, 9, 9]);
+    assert_eq!(rgb(Grayscale, One, &[0b0100_0000]), [0, 0, 0, 255, 255, 255]);
+    assert_eq!(rgb(Indexed, Eight, &[1, 0]), [200, 100, 50, 10, 20, 30]);
+    // 16 bits to the nearest of 8: 0x80ff of 0xffff is 128.498 of 255.
+    assert_eq!(rgb(Grayscale, Sixteen, &[0x80, 0xff, 0xff, 0xff]), [128, 128, 128, 255, 255, 255]);
+    // Transparent pixels show the white below; half transparent ones half of it.
+    assert_eq!(rgb(Rgba, Eight, &[9, 9, 9, 0, 100, 0, 50, 255]), [255, 255, 255, 100, 0, 50]);
+    assert_eq!(rgb(GrayscaleAlpha, Eight, &[55, 51, 0, 255]), [215, 215, 215, 0, 0, 0]);
+}
+
+#[test]
+fn grey_images_are_not_weighted_and_colours_are() {
+    let gray = |bytes: &[u8]| Photograph::decode(bytes).unwrap().gray();
+    let of_gray = gray(&png(1, 1, ColorType::Grayscale, BitDepth::Eight, &[51]));
+    assert_eq!(of_gray[[0, 0]], 51.0 / 255.0);
+    let of_rgb = gray(&png(1, 1, ColorType::Rgb, BitDepth::Eight, &[255, 0, 51]));
+    assert!((of_rgb[[0, 0]] - (0.2989 + 0.114 * 0.2)).abs() < 1e-6);
+}
+
+#[test]
+fn jpegs_are_those_of_libjpeg_turbo() {
+    for (name, mean_bound) in [("baseline", 0.3), ("subsampled", 0.5), ("progressive", 0.5)] {
+        let expected: Array3<u8> = jpegs().by_name(&format!("{name}_values")).unwrap();
+        let found = Photograph::decode(&jpeg(name)).unwrap().rgb();
+        assert_eq!(found.dim(), expected.dim());
+        let (mean, largest) = differences(found.iter(), expected.iter());
+        assert!(mean < mean_bound && largest <= 6, "{name}: mean {mean}, at most {largest}");
+    }
+    let expected: Array2<u8> = jpegs().by_name("grey_values").unwrap();
+    let photograph = Photograph::decode(&jpeg("grey")).unwrap();
+    let found = photograph.gray().mapv(|value| (value * 255.0).round() as u8);
+    let (mean, largest) = differences(found.iter(), expected.iter());
+    assert!(mean < 0.05 && largest <= 1, "grey: mean {mean}, at most {largest}");
+}
+
+#[test]
+fn what_is_cut_short_is_refused_wherever_it_was_cut() {
+    let png = png(9, 7, ColorType::Rgb, BitDepth::Eight, &(0..189).collect::<Vec<u8>>());
+    for bytes in [jpeg("baseline"), jpeg("progressive"), jpeg("grey"), png] {
+        assert!(Photograph::decode(&bytes).is_ok());
+        for end in 0..bytes.len() - 12 {
+            let error = Photograph::decode(&bytes[..end]).expect_err("a cut file");
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
+#[test]
+fn other_files_and_huge_claims_are_named() {
+    let error = Photograph::decode(b"GIF89a").unwrap_err();
+    assert!(matches!(&error, DescriptorError::UnknownFormat { found } if found == "47 49 46 38"), "{error}");
+    assert!(matches!(Photograph::decode(b"").unwrap_err(), DescriptorError::UnknownFormat { .. }));
+    // A header that claims 60,000 × 60,000 pixels.
+    let mut bytes = png(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
+    for at in [16, 20] {
+        bytes[at..at + 4].copy_from_slice(&60_000_u32.to_be_bytes());
+    }
+    assert!(Photograph::decode(&bytes).is_err());
+}
+
+proptest! {
+    #[test]
+    fn damaged_bytes_never_panic(
+        name in prop::sample::select(vec!["baseline", "subsampled", "progressive", "grey"]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = jpeg(name);
+        for (index, value) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = value;
+        }
+        let _ = Photograph::decode(&bytes);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        signature in prop::sample::select(vec![&b"\xff\xd8\xff"[..], b"\x89PNG\r\n\x1a\n", b""]),
+        rest in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        let _ = Photograph::decode(&[signature, &rest].concat());
+    }
+}
