@@ -44,6 +44,10 @@ pub fn ensure(dir: &Path) -> Result<PathBuf> {
             "the miniature devkit came out as {checksum}, expected {CHECKSUM}: the drawing is to be the same everywhere"
         );
     }
+    if is_complete(&target) {
+        // Someone else who drew at the same time was first: theirs has the same content and may be in use.
+        return Ok(dir.to_owned());
+    }
     if target.exists() {
         // An older drawing: out of the way first, since a rename does not replace a folder with files.
         fs::rename(&target, aside.path().join("old"))
@@ -53,7 +57,7 @@ pub fn ensure(dir: &Path) -> Result<PathBuf> {
         Err(error) if !is_complete(&target) => {
             Err(error).with_context(|| format!("cannot move the drawn devkit to {}", target.display()))
         }
-        // Someone else who drew at the same time was first: theirs has the same content.
+        // Here too someone else may have been first.
         _ => Ok(dir.to_owned()),
     }
 }
