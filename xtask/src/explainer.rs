@@ -178,16 +178,16 @@ impl Explained<'_> {
 
 /// One line on where relevance was lost or made.
 pub fn conservation_line(conservation: &Conservation) -> String {
-    let percent = |value: f64| 100.0 * value / conservation.score.abs().max(f64::MIN_POSITIVE);
+    let percent = |value: f64| 100.0 * value / conservation.scale().max(f64::MIN_POSITIVE);
     format!(
-        "score {:+.4} → dimensions {:+.4} → descriptors {:+.4} → pixels {:+.4}: {:+.2} % of the score's size made (+) or \
-         lost (−) on the way, of which the rule predicts {:+.2} %; the bias holds {:+.2} %",
+        "score {:+.4} (bias {:+.4}) → dimensions {:+.4} → descriptors {:+.4} → pixels {:+.4}: {:+.2} % made (+) or lost (−) on \
+         the way, of which the rule predicts {:+.2} %",
         conservation.score,
+        conservation.bias_share,
         conservation.dimensions,
         conservation.descriptors,
         conservation.pixels,
         percent(conservation.pixels - conservation.score),
         percent(-conservation.predicted_leak - conservation.undistributed),
-        percent(conservation.bias_share),
     )
 }

@@ -216,7 +216,7 @@ fn equal_error_rows(experiment: &Experiment, scores: &Scores, predictions: &[Pre
 
 fn conservation_row(rule: Rule, records: &[Conservation]) -> ConservationRow {
     let share = |value: fn(&Conservation) -> f64| {
-        let shares: Vec<f64> = records.iter().filter(|c| c.score != 0.0).map(|c| value(c) / c.score.abs()).collect();
+        let shares: Vec<f64> = records.iter().filter(|c| c.scale() > 0.0).map(|c| value(c) / c.scale()).collect();
         Share {
             mean: shares.iter().sum::<f64>() / shares.len().max(1) as f64,
             max: shares.iter().fold(0.0, |largest: f64, share| largest.max(share.abs())),

@@ -73,11 +73,15 @@ impl Conservation {
         self.pixels - self.descriptors
     }
 
-    /// Largest of the three gaps by size, relative to `max(|f(x)|, |b|)`; 0 where that is 0.
-    ///
-    /// The bias stands beside the score because a score near 0 is the difference of two larger numbers.
+    /// `max(|f(x)|, |b|)`, what losses are measured against: a score near 0 is the difference of two larger numbers, the
+    /// vector's part and the bias.
+    pub fn scale(&self) -> f64 {
+        self.score.abs().max(self.bias_share.abs())
+    }
+
+    /// Largest of the three gaps by size, relative to [`Conservation::scale`]; 0 where that is 0.
     pub fn largest_relative_gap(&self) -> f64 {
-        let scale = self.score.abs().max(self.bias_share.abs());
+        let scale = self.scale();
         if scale == 0.0 {
             return 0.0;
         }
@@ -110,6 +114,7 @@ mod tests {
         assert_relative_eq!(measured.descriptor_gap(), 0.0, epsilon = 1e-12);
         assert_relative_eq!(measured.pixel_gap(), -0.125);
         assert_relative_eq!(measured.largest_relative_gap(), 0.125);
+        assert_eq!(measured.scale(), 1.0);
         assert_eq!(measured.unreached_share, 0.1);
         assert_eq!(Conservation::default().largest_relative_gap(), 0.0);
     }

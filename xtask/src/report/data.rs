@@ -301,7 +301,7 @@ pub struct Share {
     pub max: f64,
 }
 
-/// How much relevance each step of one rule loses (below 0) or makes (above 0), as a share of the score's magnitude.
+/// How much relevance each step of one rule loses (below 0) or makes (above 0), as a share of the score's or the bias's magnitude, whichever is larger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConservationRow {
     /// The rule.
@@ -316,9 +316,9 @@ pub struct ConservationRow {
     pub pixels: Share,
     /// The change from dimensions to descriptors that the rule predicts.
     pub predicted: Option<Share>,
-    /// Share of the score that the bias holds.
+    /// Share that the bias holds.
     pub bias: Option<Share>,
-    /// Share of the score on dimensions that no descriptor reaches.
+    /// Share on dimensions that no descriptor reaches.
     pub unreached: Option<Share>,
 }
 

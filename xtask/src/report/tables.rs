@@ -149,7 +149,7 @@ pub(super) fn conservation(rows: &[ConservationRow]) -> View {
         if percent > 0.0 { format!("+{text}") } else { text }
     };
     let mut view = View::numbers(
-        "Relevance made or lost by each step, per cent of the score",
+        "Relevance made or lost by each step, per cent of the score or the bias, whichever is larger",
         &["Rule", "Step or part", "Mean", "Largest", "Predicted mean", "Heatmaps"],
     );
     view.columns[1].1 = false;
@@ -176,7 +176,7 @@ pub(super) fn conservation(rows: &[ConservationRow]) -> View {
     }))
     .note(
         "Mean: signed mean over heatmaps. Largest: largest magnitude among them. Predicted mean: what the rule itself says that the \
-         step loses or makes. Parts are shares of the score and no loss.",
+         step loses or makes. Parts are no loss.",
     )
 }
 
