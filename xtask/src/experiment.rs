@@ -36,6 +36,8 @@ pub struct Experiment {
     pub progress: Progress,
     /// Raised when the user wants the run to stop.
     pub interrupt: Interrupt,
+    /// The commit that was checked out when the experiment was opened, where this is a checkout.
+    pub commit: Option<String>,
 }
 
 /// In which order descriptors are replaced.

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::experiment::Experiment;
 use crate::report::Provenance;
-use crate::session;
 
 /// The lock file this program was built with.
 const LOCK: &str = include_str!("../../Cargo.lock");
@@ -49,7 +48,7 @@ pub fn collect(experiment: &Experiment) -> Provenance {
     });
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: commit(&session::root().join(".git")),
+        commit: experiment.commit.clone(),
         crates: crates(),
         processor: processor(),
         code_path: code_path().to_owned(),
@@ -73,7 +72,7 @@ fn command_line() -> String {
 }
 
 /// The commit that is checked out, read from the files of git so that no program is needed.
-fn commit(git: &Path) -> Option<String> {
+pub fn commit(git: &Path) -> Option<String> {
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
     let head = head.trim();
     let Some(reference) = head.strip_prefix("ref: ") else { return Some(head.to_owned()) };

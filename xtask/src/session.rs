@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::mini_devkit;
 use crate::parts::Parts;
 use crate::progress::Progress;
+use crate::provenance;
 use crate::settings::{DataSource, Settings};
 
 /// Everything that decides which experiment is run.
@@ -84,7 +85,8 @@ impl Session {
         };
         let dataset = Dataset::open(&root, &settings, self.missing, self.limit)?;
         let store = Store::open(&self.artifacts)?;
-        Ok(Experiment { name: self.experiment.clone(), settings, parts, dataset, store, progress, interrupt })
+        let commit = provenance::commit(&self::root().join(".git"));
+        Ok(Experiment { name: self.experiment.clone(), settings, parts, dataset, store, progress, interrupt, commit })
     }
 }
 

@@ -133,9 +133,9 @@ fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<ClassifierSu
     })
 }
 
-/// The paper's numbers are those of VOC 2007's test half, and stand beside no other.
-fn is_the_papers_test(experiment: &Experiment) -> bool {
-    experiment.settings.data.source == DataSource::Voc && experiment.settings.data.test == "test"
+/// The paper's numbers are those of VOC 2007.
+fn is_the_papers_data(experiment: &Experiment) -> bool {
+    experiment.settings.data.source == DataSource::Voc && experiment.settings.data.year.is_none_or(|year| year == 2007)
 }
 
 fn average_precision_summary(experiment: &Experiment, run: &Run, scores: &Scores) -> AveragePrecisionSummary {
@@ -144,7 +144,7 @@ fn average_precision_summary(experiment: &Experiment, run: &Run, scores: &Scores
     let of = |class: usize, interpolation| {
         average_precision(&scores.of_class(class), &scores.labels_of_class(class, difficult), interpolation)
     };
-    let papers = is_the_papers_test(experiment);
+    let papers = is_the_papers_data(experiment);
     let rows: Vec<_> = scores
         .classes
         .iter()
@@ -173,16 +173,23 @@ fn average_precision_summary(experiment: &Experiment, run: &Run, scores: &Scores
         n_resamples,
         settings.seed,
     );
+    let own = scores.mean_average_precision(difficult, Interpolation::ElevenPoint);
+    let others = run
+        .other_seeds
+        .iter()
+        .map(|(seed, scores)| (*seed, scores.mean_average_precision(difficult, Interpolation::ElevenPoint)));
+    let seeds = if run.other_seeds.is_empty() {
+        Vec::new()
+    } else {
+        [(settings.seed, own)].into_iter().chain(others).collect()
+    };
     AveragePrecisionSummary {
         mean_eleven_point: mean(|row| row.eleven_point),
         mean_area: mean(|row| row.area),
         bootstrap: interval.ok().map(|i| BootstrapInterval { low: i.low, high: i.high, n_resamples }),
         paper_mean: papers.then_some(paper::MEAN_AVERAGE_PRECISION),
-        other_seeds: run
-            .other_seeds
-            .iter()
-            .map(|(seed, scores)| (*seed, scores.mean_average_precision(difficult, Interpolation::ElevenPoint)))
-            .collect(),
+        is_papers_test: papers && settings.data.train == "trainval" && settings.data.test == "test",
+        seeds,
         rows,
     }
 }

@@ -149,8 +149,10 @@ pub struct AveragePrecisionSummary {
     pub bootstrap: Option<BootstrapInterval>,
     /// Published mean for comparison; [`super::paper::MEAN_AVERAGE_PRECISION`] for VOC 2007.
     pub paper_mean: Option<f64>,
-    /// 11-point mean of runs that differ in the seed alone, as (seed, mean).
-    pub other_seeds: Vec<(u64, f64)>,
+    /// Whether the test images are those of the paper; if not, the report says that the values are of other images.
+    pub is_papers_test: bool,
+    /// 11-point mean of runs that differ in the seed alone, as (seed, mean), this one first; empty where there was one seed.
+    pub seeds: Vec<(u64, f64)>,
 }
 
 /// Average precision of one class.

@@ -119,6 +119,10 @@ fn results(data: &ReportData) -> Vec<Value> {
         if let Some(interval) = &summary.bootstrap {
             details.push(format!("95 % interval {} to {}", percent(interval.low, 1), percent(interval.high, 1)));
         }
+        if let [(_, _), (_, _), ..] = summary.seeds.as_slice() {
+            let (mean, deviation) = scores::mean_and_deviation(&summary.seeds);
+            details.push(format!("{} seeds: {} ± {}", summary.seeds.len(), percent(mean, 2), percent(deviation, 2)));
+        }
         if let Some(paper) = summary.paper_mean {
             details.push(format!("paper {}", percent(paper, 2)));
         }

@@ -7,6 +7,10 @@ use super::data::{AveragePrecisionSummary, ClassifierSummary, PrecisionRecallCur
 use super::format::{count, maybe_percent, percent, plain, significant};
 use super::tables::{View, difference};
 
+/// Said where the paper's values stand beside those of other images.
+const OTHER_TEST: &str = "That is on the test images of VOC 2007, learned from its whole trainval half: other images than these, and more to \
+                          learn from.";
+
 pub(super) fn average_precision(summary: &AveragePrecisionSummary) -> anyhow::Result<Value> {
     let has_paper = summary.rows.iter().any(|row| row.paper.is_some());
     let bars: Vec<Bar> = summary
@@ -62,7 +66,7 @@ pub(super) fn average_precision(summary: &AveragePrecisionSummary) -> anyhow::Re
         has_paper => has_paper,
         counts => format!("n = {} classes.", summary.rows.len()),
         table => table.into_value()?,
-        seeds => (!summary.other_seeds.is_empty()).then(|| seeds(summary).into_value()).transpose()?,
+        seeds => (!summary.seeds.is_empty()).then(|| seeds(summary).into_value()).transpose()?,
     })
 }
 
@@ -83,22 +87,30 @@ fn sentence(summary: &AveragePrecisionSummary) -> String {
     }
     if let Some(paper) = summary.paper_mean {
         sentences.push(format!("The paper reports {} %.", percent(paper, 2)));
+        if !summary.is_papers_test {
+            sentences.push(OTHER_TEST.to_owned());
+        }
     }
     sentences.join(" ")
 }
 
-/// The runs with other seeds, their mean and their spread (standard deviation with n − 1).
+/// Mean of the runs that differ in the seed alone and their spread (standard deviation with n − 1).
+pub(super) fn mean_and_deviation(seeds: &[(u64, f64)]) -> (f64, f64) {
+    let n = seeds.len() as f64;
+    let mean = seeds.iter().map(|(_, value)| value).sum::<f64>() / n;
+    let variance = seeds.iter().map(|(_, value)| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, variance.sqrt())
+}
+
 fn seeds(summary: &AveragePrecisionSummary) -> View {
-    let values: Vec<f64> = summary.other_seeds.iter().map(|(_, mean)| *mean).collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    View::numbers("Mean average precision with other seeds", &["Seed", "mAP, 11-point (%)"])
-        .rows(summary.other_seeds.iter().map(|(seed, mean)| vec![seed.to_string(), percent(*mean, 2)]))
+    let (mean, deviation) = mean_and_deviation(&summary.seeds);
+    View::numbers("Mean average precision by seed", &["Seed", "mAP, 11-point (%)"])
+        .rows(summary.seeds.iter().map(|(seed, mean)| vec![seed.to_string(), percent(*mean, 2)]))
         .foot(vec!["Mean".to_owned(), percent(mean, 2)])
-        .foot(vec!["Standard deviation".to_owned(), percent(variance.sqrt(), 2)])
+        .foot(vec!["Standard deviation".to_owned(), percent(deviation, 2)])
         .note(
-            "Same data and settings; the seed moves the sample that the mixture learns from, its start, and the folds.",
+            "Same data and settings; the seed moves the sample that the mixture learns from, its start, and the folds. Everything else \
+             on this page is of the first seed.",
         )
 }
 

@@ -173,7 +173,8 @@ pub(super) fn full() -> ReportData {
             mean_area: (0..20).map(ap).sum::<f64>() / 20.0 + 0.012,
             bootstrap: Some(BootstrapInterval { low: 0.5891, high: 0.6144, n_resamples: 1000 }),
             paper_mean: Some(paper::MEAN_AVERAGE_PRECISION),
-            other_seeds: vec![(1, 0.5987), (2, 0.6012), (3, 0.6004)],
+            is_papers_test: true,
+            seeds: vec![(1, 0.5987), (2, 0.6012), (3, 0.6004)],
         }),
         classifier: Some(ClassifierSummary {
             chosen_c: 10.0,
