@@ -10,6 +10,7 @@ use ndarray::Array2;
 
 use crate::experiment::{Experiment, Order};
 use crate::explainer::conservation_line;
+use crate::mini_devkit::TAGGED_CLASS;
 use crate::provenance;
 use crate::report::paper;
 use crate::report::{
@@ -337,6 +338,7 @@ fn context_by_rule(contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
 /// Heatmaps against the drawn masks, where there are masks.
 fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
     experiment.dataset.masks.as_ref()?;
+    let tag_class = experiment.dataset.classes().iter().position(|class| class == TAGGED_CLASS);
     let mean = |values: &[f64]| -> String {
         if values.is_empty() {
             return "–".to_owned();
@@ -345,7 +347,8 @@ fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Contexts)]) -
     };
     let rows = contexts.iter().map(|(rule, contexts)| {
         let all: Vec<_> = contexts.targets.iter().filter_map(|target| target.masks).collect();
-        let tagged: Vec<_> = all.iter().filter_map(|shares| shares.tag.map(|tag| (tag, shares.tag_area))).collect();
+        let of_tag = contexts.targets.iter().filter(|target| tag_class == Some(target.class)).filter_map(|t| t.masks);
+        let tagged: Vec<_> = of_tag.filter_map(|shares| shares.tag.map(|tag| (tag, shares.tag_area))).collect();
         vec![
             rule.to_string(),
             all.len().to_string(),
@@ -362,8 +365,8 @@ fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Contexts)]) -
         title: "Heatmaps against the drawn masks".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
-        note: "Mean share of the positive relevance on the object's and on the tag's pixels beside the share of the image they \
-               cover; pixel AUC: relevance as a detector of the object's pixels, 0.5 for chance."
+        note: "Mean share of the positive relevance on the object's and, for the class that carries it, on the tag's pixels beside \
+               the share of the image they cover; pixel AUC: relevance as a detector of the object's pixels, 0.5 for chance."
             .to_owned(),
     })
 }

@@ -124,12 +124,13 @@ pub(super) fn surroundings(rows: &[ContextRow]) -> anyhow::Result<Value> {
         .iter()
         .map(|row| Bar {
             label: row.class.clone(),
-            value: row.mean,
-            mark: Some(row.median).filter(|median| median.is_finite()),
+            // A mean of ratios follows the few images whose divisor is next to nothing.
+            value: row.median,
+            mark: Some(row.ratio_of_sums).filter(|ratio| ratio.is_finite()),
         })
         .collect();
-    let words: Vec<String> = rows.iter().map(|row| format!("{} {}", row.class, fixed(row.mean, 2))).collect();
-    let label = format!("Bar chart of the mean ratio of relevance outside to inside: {}", words.join(", "));
+    let words: Vec<String> = rows.iter().map(|row| format!("{} {}", row.class, fixed(row.median, 2))).collect();
+    let label = format!("Bar chart of the median ratio of relevance outside to inside: {}", words.join(", "));
     let chart = charts::horizontal(&bars, 1.0, "relevance outside / inside", 1.0, Some(1.0), &label)?;
     let has_pointing = rows.iter().any(|row| row.pointing_hits.is_some());
     let mut columns =

@@ -134,11 +134,14 @@ fn results(data: &ReportData) -> Vec<Value> {
         let detail = format!("of {} traces change sign under {}", count(best.n_traces), best.name);
         push("Predictions flipped (V)", format!("{} %", percent(best.v, 1)), detail);
     }
-    let most =
-        data.context.iter().filter(|row| row.mean.is_finite()).max_by(|one, other| one.mean.total_cmp(&other.mean));
+    let most = data
+        .context
+        .iter()
+        .filter(|row| row.median.is_finite())
+        .max_by(|one, other| one.median.total_cmp(&other.median));
     if let Some(most) = most {
-        let detail = format!("mean relevance outside / inside of {}, the largest", most.class);
-        push("Use of context", fixed(most.mean, 2), detail);
+        let detail = format!("relevance outside / inside the boxes of {}, the largest median", most.class);
+        push("Use of context", fixed(most.median, 2), detail);
     }
     if let Some(images) = &data.data {
         let value = format!("{} + {}", count(images.n_train), count(images.n_test));
