@@ -1,7 +1,5 @@
 //! One experiment: its settings, parts, data and store, and the keys that tie them together.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result};
 use fisherlens_lrp::Rule;
 use indicatif::ProgressBar;
@@ -212,7 +210,7 @@ impl Experiment {
         self.store.contains(&address(stage, key, part))
     }
 
-    /// Stores an artifact with the settings it was made by and the time it took.
+    /// Stores an artifact with the settings it was made by and the seconds it took; artifacts of one pass share its time.
     ///
     /// # Errors
     /// What the file system says.
@@ -221,10 +219,10 @@ impl Experiment {
         stage: Stage,
         key: Key,
         part: Option<&str>,
-        since: Instant,
+        seconds: f64,
         value: &T,
     ) -> Result<()> {
-        let header = Header::new(&self.settings, since.elapsed().as_secs_f64())?;
+        let header = Header::new(&self.settings, seconds)?;
         self.store.save(&address(stage, key, part), &header, value)?;
         Ok(())
     }

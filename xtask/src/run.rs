@@ -17,6 +17,8 @@ pub struct Run {
     pub stages: Vec<(Stage, f64)>,
     /// Scores of the further seeds.
     pub other_seeds: Vec<(u64, scores::Scores)>,
+    /// Seconds that these took in this run; none without further seeds.
+    pub other_seeds_seconds: Option<f64>,
 }
 
 impl Run {
@@ -27,7 +29,7 @@ impl Run {
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let keys = experiment.keys()?;
         let until = until.unwrap_or(Stage::Report);
-        let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new() };
+        let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
         for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
             experiment.interrupt.check()?;
             let since = Instant::now();
@@ -40,16 +42,18 @@ impl Run {
                     encode::ensure_shards(experiment, &keys, Half::Test)?;
                 }
                 Stage::Classifier => drop(classifier::get(experiment, &keys)?),
-                Stage::Scores => {
-                    scores::get(experiment, &keys)?;
-                    run.other_seeds = other_seeds(experiment)?;
-                }
+                Stage::Scores => drop(scores::get(experiment, &keys)?),
                 Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
                 Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
                 Stage::Context => drop(context::get(experiment, &keys)?),
                 Stage::Report => {}
             }
             run.stages.push((stage, since.elapsed().as_secs_f64()));
+            if stage == Stage::Scores && experiment.settings.evaluation.n_seeds > 1 {
+                let since = Instant::now();
+                run.other_seeds = other_seeds(experiment)?;
+                run.other_seeds_seconds = Some(since.elapsed().as_secs_f64());
+            }
         }
         Ok(run)
     }

@@ -422,15 +422,8 @@ fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<StageRow>> {
         let keys: Vec<String> = keys_of(stage).iter().map(|key| key.short()).collect();
         let files: Vec<_> =
             entries.iter().filter(|entry| entry.stage == stage.name() && keys.contains(&entry.key)).collect();
-        // A stage that took next to nothing found its artifacts; what they took then is in their headers, where all
-        // artifacts of one pass over a shard carry the same time.
-        let stored = files.iter().filter_map(|entry| entry.header.as_ref().map(|h| (entry.part.clone(), h.seconds)));
-        let mut by_part: std::collections::BTreeMap<String, f64> = std::collections::BTreeMap::new();
-        for (part, seconds) in stored {
-            let longest = by_part.entry(part).or_default();
-            *longest = longest.max(seconds);
-        }
-        let made: f64 = by_part.values().sum();
+        // A stage that took next to nothing found its artifacts; what they took then is in their headers.
+        let made: f64 = files.iter().filter_map(|entry| entry.header.as_ref()).map(|header| header.seconds).sum();
         let cached = seconds < 0.5 * made;
         StageRow {
             name: stage.name().to_owned(),
@@ -441,5 +434,13 @@ fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<StageRow>> {
             cached,
         }
     };
-    Ok(run.stages.iter().map(row).collect())
+    let mut rows: Vec<StageRow> = run.stages.iter().map(row).collect();
+    if let Some(seconds) = run.other_seeds_seconds {
+        let after_scores =
+            rows.iter().position(|row| row.name == Stage::Scores.name()).map_or(rows.len(), |row| row + 1);
+        let further =
+            StageRow { name: "further seeds".to_owned(), seconds, cached: seconds < 1.0, ..StageRow::default() };
+        rows.insert(after_scores, further);
+    }
+    Ok(rows)
 }

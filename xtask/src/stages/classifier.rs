@@ -61,7 +61,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training> {
     let (training, since) = if let Some(file) = &experiment.settings.classifier.from {
         (npz::read_classifier(file, classes)?, Instant::now())
     } else {
-        let vectors = encode::normalized(experiment, keys, Half::Train)?;
+        let (vectors, _) = encode::normalized(experiment, keys, Half::Train)?;
         let since = Instant::now();
         let spinner = experiment.progress.bar("classifier", classes.len() as u64);
         spinner.enable_steady_tick(std::time::Duration::from_millis(200));
@@ -80,7 +80,13 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training> {
         classes.len()
     );
     experiment.interrupt.check()?;
-    experiment.keep(Stage::Classifier, keys.classifier, None, since, &StoredTraining::new(&training))?;
+    experiment.keep(
+        Stage::Classifier,
+        keys.classifier,
+        None,
+        since.elapsed().as_secs_f64(),
+        &StoredTraining::new(&training),
+    )?;
     experiment.progress.computed("classifier", &format!("{} classes", classes.len()), since);
     Ok(training)
 }

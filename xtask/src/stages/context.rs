@@ -70,8 +70,9 @@ fn compute(experiment: &Experiment, keys: &Keys, rules: &[Rule]) -> Result<Vec<(
         }
     }
     bar.finish_and_clear();
+    let seconds = since.elapsed().as_secs_f64() / rules.len() as f64;
     for (rule, contexts) in rules.iter().zip(&contexts) {
-        experiment.keep(Stage::Context, keys.context(*rule, &experiment.dataset), None, since, contexts)?;
+        experiment.keep(Stage::Context, keys.context(*rule, &experiment.dataset), None, seconds, contexts)?;
     }
     experiment.progress.computed("context", &format!("{n_images} images"), since);
     Ok(rules.iter().copied().zip(contexts).collect())

@@ -79,7 +79,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
             n_descriptors: encoded.iter().map(|(n, _)| *n).collect(),
             vectors,
         };
-        experiment.keep(Stage::Encode, key, Some(&part(half, index)), shard_since, &shard)?;
+        experiment.keep(Stage::Encode, key, Some(&part(half, index)), shard_since.elapsed().as_secs_f64(), &shard)?;
     }
     bar.finish_and_clear();
     let what = format!("{n_images} {} images, {} dimensions", half.name(), encoder.n_dimensions());
@@ -108,14 +108,14 @@ pub fn raw(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f
     Ok((all.unwrap_or_default(), n_descriptors))
 }
 
-/// Normalised vectors Φ(x) of one half.
+/// Normalised vectors Φ(x) of one half, and the number of descriptors of each image.
 ///
 /// # Errors
 /// See [`ensure_shards`].
-pub fn normalized(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Array2<f32>> {
-    let (mut vectors, _) = raw(experiment, keys, half)?;
+pub fn normalized(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
+    let (mut vectors, n_descriptors) = raw(experiment, keys, half)?;
     normalize(experiment, encoder(experiment, keys)?.as_ref(), vectors.view_mut());
-    Ok(vectors)
+    Ok((vectors, n_descriptors))
 }
 
 fn normalize(experiment: &Experiment, encoder: &dyn Encoder, mut vectors: ArrayViewMut2<'_, f32>) {

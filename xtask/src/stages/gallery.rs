@@ -66,7 +66,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
     let examples = experiment.for_each(&bar, &indices, |i| example(experiment, &explainer, chosen[i], rule))?;
     bar.finish_and_clear();
     let gallery = Gallery { examples: examples.into_iter().flatten().collect() };
-    experiment.keep(Stage::Report, key, None, since, &gallery)?;
+    experiment.keep(Stage::Report, key, None, since.elapsed().as_secs_f64(), &gallery)?;
     experiment.progress.computed("report", &format!("{} example heatmaps", gallery.examples.len()), since);
     Ok(gallery)
 }

@@ -50,7 +50,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
         variances: mixture.variances().to_owned(),
         report: report.clone(),
     };
-    experiment.keep(Stage::Mixture, keys.mixture, None, since, &stored)?;
+    experiment.keep(Stage::Mixture, keys.mixture, None, since.elapsed().as_secs_f64(), &stored)?;
     let what = format!(
         "{} components, {} EM steps, {}",
         mixture.n_components(),

@@ -51,7 +51,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
         components: pca.components().to_owned(),
         explained_variance: pca.explained_variance().to_owned(),
     };
-    experiment.keep(Stage::Pca, keys.pca, None, since, &stored)?;
+    experiment.keep(Stage::Pca, keys.pca, None, since.elapsed().as_secs_f64(), &stored)?;
     experiment.progress.computed("pca", &format!("{} → {} dimensions", pca.n_features(), pca.n_components()), since);
     Ok(pca)
 }

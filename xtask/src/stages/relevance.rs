@@ -79,12 +79,13 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
             n_heatmaps += 1;
             by_rule[rule].push(target);
         }
+        let seconds = shard_since.elapsed().as_secs_f64() / rules.len() as f64;
         for (rule, targets) in rules.iter().zip(by_rule) {
             experiment.keep(
                 Stage::Relevance,
                 keys.relevance(*rule),
                 Some(&part(index)),
-                shard_since,
+                seconds,
                 &Shard { targets },
             )?;
         }

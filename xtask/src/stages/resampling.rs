@@ -103,9 +103,10 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
             n_traces += target.traces.len();
             by_order[order].targets.push(target);
         }
+        let seconds = shard_since.elapsed().as_secs_f64() / orders.len() as f64;
         for (order, shard) in orders.iter().zip(by_order) {
             let key = keys.resampling(*order, settings);
-            experiment.keep(Stage::Resampling, key, Some(&relevance::part(index)), shard_since, &shard)?;
+            experiment.keep(Stage::Resampling, key, Some(&relevance::part(index)), seconds, &shard)?;
         }
     }
     bar.finish_and_clear();

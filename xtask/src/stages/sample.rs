@@ -52,7 +52,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
     }
     let what = format!("{} descriptors of {} images", values.nrows(), images.len());
     let sample = Sample { values };
-    experiment.keep(Stage::Sample, keys.sample, None, since, &sample)?;
+    experiment.keep(Stage::Sample, keys.sample, None, since.elapsed().as_secs_f64(), &sample)?;
     experiment.progress.computed("sample", &what, since);
     Ok(sample.values)
 }

@@ -45,14 +45,13 @@ pub struct Prediction {
 /// What the earlier stages say.
 pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Scores> {
     let model = classifier::get(experiment, keys)?.model;
-    let vectors = encode::normalized(experiment, keys, half)?;
+    let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
     ensure!(
         vectors.ncols() == model.n_dimensions(),
         "the vectors have {} dimensions, the classifier takes {}",
         vectors.ncols(),
         model.n_dimensions()
     );
-    let (_, n_descriptors) = encode::raw(experiment, keys, half)?;
     let images = experiment.dataset.half(half);
     Ok(Scores {
         ids: images.set.images.iter().map(|entry| entry.id.clone()).collect(),
@@ -71,9 +70,12 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Scores> {
     if let Some(scores) = experiment.stored::<Scores>(Stage::Scores, keys.scores, None)? {
         return Ok(scores);
     }
+    // The time of the stages before is theirs.
+    classifier::get(experiment, keys)?;
+    encode::ensure_shards(experiment, keys, Half::Test)?;
     let since = Instant::now();
     let scores = of_half(experiment, keys, Half::Test)?;
-    experiment.keep(Stage::Scores, keys.scores, None, since, &scores)?;
+    experiment.keep(Stage::Scores, keys.scores, None, since.elapsed().as_secs_f64(), &scores)?;
     let settings = &experiment.settings;
     let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
     experiment.progress.computed("scores", &format!("mAP {:.2} (seed {})", 100.0 * mean, keys.seed), since);
