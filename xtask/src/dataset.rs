@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing};
+use anyhow::{Context as _, Result, anyhow, bail};
+use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, VocError};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -92,8 +92,19 @@ impl Dataset {
     /// What the devkit reports (file and place), or an empty image set.
     pub fn open(root: &Path, settings: &Settings, missing: Missing, limit: Option<usize>) -> Result<Self> {
         let devkit = Devkit::open(root, settings.data.year)?;
-        let mut train = devkit.image_set(&settings.data.train, missing)?;
-        let mut test = devkit.image_set(&settings.data.test, missing)?;
+        let read = |set: &str| {
+            devkit.image_set(set, missing).map_err(|error| match error {
+                VocError::Listed { .. } => {
+                    anyhow!("{error}; mend the devkit, or skip and count such images with --allow-missing")
+                }
+                VocError::UnknownSet { .. } => {
+                    anyhow!("{error}; choose with --set data.train=SET and --set data.test=SET, or another experiment")
+                }
+                other => other.into(),
+            })
+        };
+        let mut train = read(&settings.data.train)?;
+        let mut test = read(&settings.data.test)?;
         let mut left_out = Vec::new();
         if let Some(limit) = limit {
             spread(&mut train.images, limit);

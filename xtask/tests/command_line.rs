@@ -83,6 +83,56 @@ fn wrong_words_are_answered_with_right_ones() {
 }
 
 #[test]
+fn a_devkit_with_gaps_is_refused_or_its_gaps_are_counted() {
+    // Any run draws the embedded devkit; a copy of its lists with few images stands for a user's own.
+    let drawn = artifacts().parent().unwrap().join("../../data/mini/VOC2016");
+    let folder = tempfile::tempdir().unwrap();
+    let devkit = folder.path().join("VOC2016");
+    for part in ["JPEGImages", "Annotations", "ImageSets/Main"] {
+        std::fs::create_dir_all(devkit.join(part)).unwrap();
+    }
+    for set in ["train", "test"] {
+        let list = std::fs::read_to_string(drawn.join(format!("ImageSets/Main/{set}.txt"))).unwrap();
+        let ids: Vec<&str> = list.lines().take(12).collect();
+        std::fs::write(devkit.join(format!("ImageSets/Main/{set}.txt")), ids.join("\n")).unwrap();
+        let knots = std::fs::read_to_string(drawn.join(format!("ImageSets/Main/knot_{set}.txt"))).unwrap();
+        let knots: Vec<&str> = knots.lines().take(12).collect();
+        std::fs::write(devkit.join(format!("ImageSets/Main/knot_{set}.txt")), knots.join("\n")).unwrap();
+        for (index, id) in ids.iter().enumerate() {
+            if index != 4 {
+                let image = format!("JPEGImages/{id}.png");
+                std::fs::copy(drawn.join(&image), devkit.join(&image)).unwrap();
+            }
+            let annotation = format!("Annotations/{id}.xml");
+            std::fs::copy(drawn.join(&annotation), devkit.join(&annotation)).unwrap();
+        }
+    }
+    let out = text(folder.path()).to_owned() + "/out";
+    let words = [
+        &["reproduce", "voc2007-val", "--voc", text(folder.path()), "--artifacts", &out, "--report", &out],
+        &[
+            "--set",
+            "data.year=2016",
+            "--set",
+            "data.test=test",
+            "--set",
+            "evaluation.n_seeds=1",
+            "--set",
+            "classifier.c_grid=[1.0]",
+            "--until",
+            "scores",
+        ][..],
+        &SMALL[2..],
+    ]
+    .concat();
+    fail(&[&words], &["train.txt, line 5", "2016_000009", "--allow-missing"]);
+    let output = xtask(&[&words[..], &["--allow-missing"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("2 missing images skipped"), "{said}");
+    fail(&[&words, &["--allow-missing", "--set", "data.test=night"]], &["no image set \"night\"", "data.test"]);
+}
+
+#[test]
 fn explain_answers_and_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("explained");

@@ -155,9 +155,9 @@ impl Devkit {
         for (&(line, id), labels) in ids.iter().zip(&labels) {
             match self.entry(id, labels, set) {
                 Ok(entry) => images.push(entry),
-                Err(source) => {
+                Err(cause) => {
                     let listed =
-                        VocError::Listed { path: list.clone(), line, id: id.to_owned(), source: Box::new(source) };
+                        VocError::Listed { path: list.clone(), line, id: id.to_owned(), cause: Box::new(cause) };
                     decide(missing, listed, id, &mut skipped)?;
                 }
             }
@@ -187,8 +187,8 @@ impl Devkit {
         let path = self.root.join("Annotations").join(format!("{id}.xml"));
         match fs::read(&path) {
             Ok(bytes) => read(&bytes).map_err(|problem| VocError::Annotation { path, problem }),
-            Err(source) if source.kind() == ErrorKind::NotFound => Err(VocError::MissingAnnotation { path }),
-            Err(source) => Err(VocError::Io { path, source }),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Err(VocError::MissingAnnotation { path }),
+            Err(cause) => Err(VocError::Io { path, cause }),
         }
     }
 
@@ -228,7 +228,7 @@ fn lists_folder(root: &Path) -> PathBuf {
 fn locate(path: &Path, year: Option<u16>) -> Result<(PathBuf, Option<u16>), VocError> {
     if lists_folder(path).is_dir() {
         // The name of "." is only known after resolving it.
-        let resolved = path.canonicalize().map_err(|source| VocError::Io { path: path.to_owned(), source })?;
+        let resolved = path.canonicalize().map_err(|cause| VocError::Io { path: path.to_owned(), cause })?;
         let own = resolved.file_name().and_then(|name| year_of(&name.to_string_lossy()));
         return match year {
             Some(asked) if own.is_some_and(|own| own != asked) => {
@@ -292,7 +292,7 @@ fn discover(folder: &Path) -> Result<(Vec<String>, Vec<String>), VocError> {
 }
 
 fn file_names(folder: &Path) -> Result<Vec<String>, VocError> {
-    let io = |source| VocError::Io { path: folder.to_owned(), source };
+    let io = |cause| VocError::Io { path: folder.to_owned(), cause };
     let mut names = fs::read_dir(folder)
         .map_err(io)?
         .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
@@ -303,7 +303,7 @@ fn file_names(folder: &Path) -> Result<Vec<String>, VocError> {
 }
 
 fn read_text(path: &Path) -> Result<String, VocError> {
-    let bytes = fs::read(path).map_err(|source| VocError::Io { path: path.to_owned(), source })?;
+    let bytes = fs::read(path).map_err(|cause| VocError::Io { path: path.to_owned(), cause })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].split(|&byte| byte == b'\n').count();

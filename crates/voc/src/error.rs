@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-/// What can be wrong with a devkit folder, always with the place.
+/// What can be wrong with a devkit folder, always with the place; each sentence is complete without a chain of sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VocError {
     /// A file or folder could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The folder is neither a `VOC<year>` folder nor one that holds some.
     #[error(
@@ -68,7 +68,7 @@ pub enum VocError {
         problem: String,
     },
     /// A list names an image, or its annotation, that cannot be used.
-    #[error("{}, line {line}: image {id}: {source}", path.display())]
+    #[error("{}, line {line}: image {id}: {cause}", path.display())]
     Listed {
         /// The list.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum VocError {
         /// The image's id.
         id: String,
         /// What is wrong with it.
-        source: Box<VocError>,
+        cause: Box<VocError>,
     },
     /// No image file of any known extension.
     #[error("no image {}.{{jpg,jpeg,png}}", path.display())]
