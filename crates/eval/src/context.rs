@@ -52,7 +52,7 @@ pub struct Context {
 /// instance, is the caller's choice. Relevance that is not finite counts as 0. Sums are `f64`.
 ///
 /// # References
-/// `lapuschkin2016`, main paper, on context; the pointing hit is that of the pointing game (Zhang et al. 2016).
+/// `lapuschkin2016`, main paper, on context; the pointing hit is that of the pointing game, `zhang2016`.
 pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
     let (height, width) = relevance.dim();
     let mut inside = vec![false; width * height];
