@@ -45,7 +45,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
         let measured = relevance::conservation(&experiment, &run.keys, rule).unwrap();
         assert_eq!(measured.len(), n_targets);
         for conservation in measured {
-            assert!(conservation.largest_relative_gap() < 1e-4, "{rule}: {conservation:?}");
+            assert!(conservation.largest_relative_gap() < 1e-5, "{rule}: {conservation:?}");
             assert_eq!(matches!(rule, Rule::Epsilon(_)), conservation.predicted_leak != 0.0);
         }
     }
@@ -67,7 +67,6 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     let page = report::write(&data, &folder.path().join("report")).unwrap();
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("data:image/png;base64,") && page.contains("<svg"));
-    assert!(!page.contains("http://") || page.matches("http://").count() == page.matches("http://www.w3.org").count());
 
     // Again: nothing is written anew.
     let before = files(&artifacts);

@@ -1,4 +1,4 @@
-//! Artifacts: what a stage computed, kept as one `MessagePack` file under the digest of everything it depends on.
+//! Artifacts: what a stage computed, kept as one MessagePack file under the digest of everything it depends on.
 //!
 //! # Where
 //! `<root>/<stage>-v<format version>/<first 16 digits of the key>/<part>.msgpack`; the part is `artifact`, or the name
@@ -6,7 +6,7 @@
 //! inputs, so a changed setting never meets an old file.
 //!
 //! # What is in a file
-//! One `MessagePack` map, in this order:
+//! One MessagePack map, in this order:
 //!
 //! | entry | type | content |
 //! |---|---|---|

@@ -54,6 +54,8 @@ pub struct Dataset {
     pub test: Images,
     /// Classes left out because a half of a limited set has no example of them.
     pub left_out: Vec<String>,
+    /// The year of the devkit, where its folder says one.
+    pub year: Option<u16>,
     /// Folder of the object masks, where the devkit is the embedded one.
     pub masks: Option<PathBuf>,
 }
@@ -127,7 +129,14 @@ impl Dataset {
             bail!("image sets \"{}\" and \"{}\" of {} list different classes", train.name, test.name, root.display());
         }
         let masks = Some(devkit.root().join("Masks")).filter(|folder| folder.is_dir());
-        Ok(Self { root: devkit.root().to_owned(), train: digest(train)?, test: digest(test)?, left_out, masks })
+        Ok(Self {
+            root: devkit.root().to_owned(),
+            year: devkit.year(),
+            train: digest(train)?,
+            test: digest(test)?,
+            left_out,
+            masks,
+        })
     }
 
     /// One half.

@@ -136,7 +136,7 @@ fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<ClassifierSu
 
 /// The paper's numbers are those of VOC 2007.
 fn is_the_papers_data(experiment: &Experiment) -> bool {
-    experiment.settings.data.source == DataSource::Voc && experiment.settings.data.year.is_none_or(|year| year == 2007)
+    experiment.settings.data.source == DataSource::Voc && experiment.dataset.year == Some(2007)
 }
 
 fn average_precision_summary(experiment: &Experiment, run: &Run, scores: &Scores) -> AveragePrecisionSummary {

@@ -85,7 +85,8 @@ fn wrong_words_are_answered_with_right_ones() {
 #[test]
 fn a_devkit_with_gaps_is_refused_or_its_gaps_are_counted() {
     // Any run draws the embedded devkit; a copy of its lists with few images stands for a user's own.
-    let drawn = artifacts().parent().unwrap().join("../../data/mini/VOC2016");
+    artifacts();
+    let drawn = fisherlens_xtask::session::root().join("data/mini/VOC2016");
     let folder = tempfile::tempdir().unwrap();
     let devkit = folder.path().join("VOC2016");
     for part in ["JPEGImages", "Annotations", "ImageSets/Main"] {

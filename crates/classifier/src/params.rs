@@ -55,7 +55,7 @@ pub struct LinearSvmParams(LinearSvm);
 /// ```
 /// for each class, with the loss ξ of [`Loss`] and C not divided by the number of samples. The bias is the coefficient of an
 /// added feature of value s ([`LinearSvmParams::bias_feature`]) and is regularised like the others, as in liblinear and
-/// scikit-learn's `LinearSVC`. libsvm's free bias puts the equality `Σ_i α_i = 0` on the dual, so that no α can move alone; the
+/// scikit-learn's LinearSVC. libsvm's free bias puts the equality `Σ_i α_i = 0` on the dual, so that no α can move alone; the
 /// regularised one leaves a box, in which coordinate descent works. A large s approaches the free bias.
 ///
 /// Make it by [`LinearSvm::params`] and `check`.

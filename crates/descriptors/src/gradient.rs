@@ -1,7 +1,5 @@
 //! Gradient of the smoothed image, and its spread over 8 orientations.
 
-#![expect(clippy::inline_always, reason = "only an inlined helper is compiled for its caller's instruction set")]
-
 use multiversion::{multiversion, target::target_cfg_f};
 
 /// Orientations of a descriptor, 45° apart, the first along +x and the third along +y (down).

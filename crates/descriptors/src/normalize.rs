@@ -1,6 +1,4 @@
-//! From sums of gradients to a descriptor: contrast, unit norm, clamp, `RootSIFT` and the 8-bit form.
-
-#![expect(clippy::inline_always, reason = "only an inlined helper is compiled for its caller's instruction set")]
+//! From sums of gradients to a descriptor: contrast, unit norm, clamp, RootSIFT and the 8-bit form.
 
 use crate::{DenseSift, LowContrast, RootSift};
 

@@ -41,7 +41,7 @@ pub enum LowContrast {
     Keep,
 }
 
-/// Whether descriptors are turned into their `RootSIFT` form, `√(d / Σ d)`.
+/// Whether descriptors are turned into their RootSIFT form, `√(d / Σ d)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum RootSift {
@@ -119,7 +119,7 @@ impl DenseSift {
         self.low_contrast
     }
 
-    /// Whether descriptors are turned into their `RootSIFT` form.
+    /// Whether descriptors are turned into their RootSIFT form.
     pub fn root_sift(&self) -> RootSift {
         self.root_sift
     }
@@ -161,7 +161,7 @@ impl DenseSiftParams {
         self
     }
 
-    /// Whether descriptors are turned into their `RootSIFT` form. Default off.
+    /// Whether descriptors are turned into their RootSIFT form. Default off.
     #[must_use]
     pub fn root_sift(mut self, root_sift: RootSift) -> Self {
         self.0.root_sift = root_sift;

@@ -70,12 +70,12 @@ fn grey_images_are_not_weighted_and_colours_are() {
 
 #[test]
 fn jpegs_are_those_of_libjpeg_turbo() {
-    for (name, mean_bound) in [("baseline", 0.3), ("subsampled", 0.5), ("progressive", 0.5)] {
+    for (name, mean_bound, bound) in [("baseline", 0.05, 3), ("subsampled", 0.5, 4), ("progressive", 0.5, 4)] {
         let expected: Array3<u8> = jpegs().by_name(&format!("{name}_values")).unwrap();
         let found = Photograph::decode(&jpeg(name)).unwrap().rgb();
         assert_eq!(found.dim(), expected.dim());
         let (mean, largest) = differences(found.iter(), expected.iter());
-        assert!(mean < mean_bound && largest <= 6, "{name}: mean {mean}, at most {largest}");
+        assert!(mean < mean_bound && largest <= bound, "{name}: mean {mean}, at most {largest}");
     }
     let expected: Array2<u8> = jpegs().by_name("grey_values").unwrap();
     let photograph = Photograph::decode(&jpeg("grey")).unwrap();
@@ -90,8 +90,7 @@ fn what_is_cut_short_is_refused_wherever_it_was_cut() {
     for bytes in [jpeg("baseline"), jpeg("progressive"), jpeg("grey"), png] {
         assert!(Photograph::decode(&bytes).is_ok());
         for end in 0..bytes.len() - 12 {
-            let error = Photograph::decode(&bytes[..end]).expect_err("a cut file");
-            assert!(!error.to_string().is_empty());
+            assert!(Photograph::decode(&bytes[..end]).is_err(), "cut after {end} of {} bytes", bytes.len());
         }
     }
 }
@@ -102,11 +101,10 @@ fn other_files_and_huge_claims_are_named() {
     assert!(matches!(&error, DescriptorError::UnknownFormat { found } if found == "47 49 46 38"), "{error}");
     assert!(matches!(Photograph::decode(b"").unwrap_err(), DescriptorError::UnknownFormat { .. }));
     // A header that claims 60,000 × 60,000 pixels.
-    let mut bytes = png(1, 1, ColorType::Grayscale, BitDepth::Eight, &[0]);
-    for at in [16, 20] {
-        bytes[at..at + 4].copy_from_slice(&60_000_u32.to_be_bytes());
-    }
-    assert!(Photograph::decode(&bytes).is_err());
+    let mut bytes = Vec::new();
+    drop(png::Encoder::new(&mut bytes, 60_000, 60_000).write_header().unwrap());
+    let error = Photograph::decode(&bytes).unwrap_err();
+    assert!(matches!(error, DescriptorError::TooLarge { width: 60_000, height: 60_000, .. }), "{error}");
 }
 
 proptest! {

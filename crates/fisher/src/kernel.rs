@@ -31,7 +31,6 @@ pub(crate) fn moments(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "vectorised for the target of its caller only when inlined")]
 fn moments_of<const ABSOLUTE: bool>(
     values: &[f32],
     rows: &[u32],
@@ -101,7 +100,6 @@ pub(crate) fn contract(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "vectorised for the target of its caller only when inlined")]
 fn contract_of<const ABSOLUTE: bool>(
     x: &[f32],
     components: &[u32],
@@ -154,7 +152,6 @@ fn contract_of<const ABSOLUTE: bool>(
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "vectorised for the target of its caller only when inlined")]
 fn lanes(slice: &[f32]) -> &[f32; LANES] {
     slice.first_chunk().expect("runs are cut to the number of lanes")
 }

@@ -102,7 +102,6 @@ fn sum_of_sizes(x: &[f32]) -> f64 {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "vectorised for the target of its caller only when inlined")]
 fn sum(x: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0_f64; LANES];
     let (whole, rest) = x.as_chunks::<LANES>();

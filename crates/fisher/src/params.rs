@@ -5,7 +5,7 @@ use linfa::ParamGuard;
 
 use crate::{BagOfWords, FisherError, FisherVector, Vlad};
 
-/// Posteriors below this are dropped (the encoding toolbox of `chatfield2011`; `VLFeat`, `vedaldi2010`, has 1e-6).
+/// Posteriors below this are dropped (the encoding toolbox of `chatfield2011`; VLFeat, `vedaldi2010`, has 1e-6).
 pub(crate) const DEFAULT_POSTERIOR_FLOOR: f32 = 1e-4;
 
 /// A run of the Fisher vector; the order of the runs is that of this list, whatever the order they are asked for in.

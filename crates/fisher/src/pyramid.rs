@@ -39,7 +39,7 @@ impl Grid {
 /// those of the image, so that relevance of dimensions that no descriptor reaches, an empty cell's too, goes to all of it.
 ///
 /// # References
-/// `lazebnik2006`; means by cell as in `VLFeat`'s and `chatfield2011`'s encoders.
+/// `lazebnik2006`; means by cell as in VLFeat's and `chatfield2011`'s encoders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pyramid<E> {
     encoder: E,

@@ -6,7 +6,7 @@ use std::fs::File;
 
 use fisherlens_fisher::{Encoder, FisherPart, FisherVector, Normalization};
 use fisherlens_mixture::DiagonalGmm;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 use ndarray_npy::NpzReader;
 use support::{fisher_vector_in_f64, relative_difference, set};
 
@@ -20,6 +20,20 @@ fn mixture(file: &mut NpzReader<File>) -> DiagonalGmm {
     let means: Array2<f32> = file.by_name("means").unwrap();
     let variances: Array2<f32> = file.by_name("variances").unwrap();
     DiagonalGmm::from_parts(weights, means, variances).unwrap()
+}
+
+/// All 73,866 projected descriptors of a photograph, the 22,679 zeroed ones among them.
+fn photograph(file: &mut NpzReader<File>) -> Array2<f32> {
+    let zero: Array1<u8> = file.by_name("zero").unwrap();
+    let descriptors: Array2<u8> = file.by_name("descr").unwrap();
+    let projection: Array2<f32> = file.by_name("proj").unwrap();
+    let projected = descriptors.mapv(f32::from).dot(&projection.t());
+    let mut x = Array2::zeros((zero.len(), projection.nrows()));
+    let places = zero.iter().enumerate().filter(|(_, zero)| **zero == 0).map(|(place, _)| place);
+    for (place, row) in places.zip(projected.rows()) {
+        x.row_mut(place).assign(&row);
+    }
+    x
 }
 
 fn assert_within(name: &str, found: &[f32], expected: &[f64], bound: f64) {
@@ -67,8 +81,8 @@ fn scikit_image_on_made_up_descriptors() {
 
 #[test]
 fn real_descriptors_against_f64() {
-    let mut file = open("real_descriptors_601.npz");
-    let x: Array2<f32> = file.by_name("x").unwrap();
+    let mut file = open("fisher_vector_camera.npz");
+    let x = photograph(&mut file).slice(s![..;123, ..]).to_owned();
     let positions = vec![[0.5, 0.5]; x.nrows()];
     let gmm = mixture(&mut file);
     let encoder = FisherVector::params(gmm.clone()).check().unwrap();
@@ -81,19 +95,11 @@ fn real_descriptors_against_f64() {
     }
 }
 
-/// All 73,866 descriptors of a photograph, the 22,679 zeroed ones among them, against VLFeat and against `f64`.
+/// Against VLFeat and against `f64`.
 #[test]
 fn vlfeat_on_a_photograph() {
     let mut file = open("fisher_vector_camera.npz");
-    let zero: Array1<u8> = file.by_name("zero").unwrap();
-    let descriptors: Array2<u8> = file.by_name("descr").unwrap();
-    let projection: Array2<f32> = file.by_name("proj").unwrap();
-    let projected = descriptors.mapv(f32::from).dot(&projection.t());
-    let mut x = Array2::zeros((zero.len(), projection.nrows()));
-    let places = zero.iter().enumerate().filter(|(_, zero)| **zero == 0).map(|(place, _)| place);
-    for (place, row) in places.zip(projected.rows()) {
-        x.row_mut(place).assign(&row);
-    }
+    let x = photograph(&mut file);
     let gmm = mixture(&mut file);
     let params = FisherVector::params(gmm.clone()).parts(&[FisherPart::Means, FisherPart::Variances]);
     let encoder = params.posterior_floor(1e-6).check().unwrap();

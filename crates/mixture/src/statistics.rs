@@ -177,7 +177,6 @@ fn accumulate(
     }
 }
 
-#[expect(clippy::inline_always, reason = "compiled for the instruction set of the function that it is part of")]
 #[inline(always)]
 fn add_lanes(posterior: f32, x: &[f32], means: &[f32], first: &mut [f32], second: &mut [f32]) {
     for lane in 0..LANES {

@@ -222,12 +222,12 @@ fn bad_samples_are_refused_with_their_place() {
     assert!(fit(x).contains("17"));
     assert!(fit(cloud(3, 2)).contains('4'));
     assert!(fit(Array2::zeros((100, 2))).contains('4'));
-    assert!(!fit(Array2::zeros((10, 0))).is_empty());
+    assert!(fit(Array2::zeros((10, 0))).contains("features"));
     assert!(three_clusters().sparse_posteriors(cloud(5, 2).view(), 0.0).is_err());
     assert!(three_clusters().sparse_posteriors(cloud(5, 3).view(), 1.5).is_err());
     let parts = |weights, means, variances| DiagonalGmm::from_parts(weights, means, variances).unwrap_err().to_string();
     assert!(parts(array![0.5, 0.6], array![[0.0], [1.0]], array![[1.0], [1.0]]).contains("1.1"));
     assert!(parts(array![1.0], array![[0.0]], array![[0.0]]).contains("variances"));
     assert!(parts(array![1.0], array![[f32::NAN]], array![[1.0]]).contains("means"));
-    assert!(!parts(array![1.0], array![[0.0], [1.0]], array![[1.0], [1.0]]).is_empty());
+    assert!(parts(array![1.0], array![[0.0], [1.0]], array![[1.0], [1.0]]).contains("weights"));
 }

@@ -1,6 +1,6 @@
 //! Arrays in artifacts: one block of bytes with element type and shape, written and read without a step per element.
 //!
-//! In `MessagePack` an array is the map `{dtype: "<f4", shape: [rows, columns], data: bin}` with numpy's name of the
+//! In MessagePack an array is the map `{dtype: "<f4", shape: [rows, columns], data: bin}` with numpy's name of the
 //! element type; `data` holds the elements little-endian in C order. Use it on a field,
 //!
 //! ```
@@ -19,7 +19,7 @@
 //!
 //! or, where a field holds several arrays, wrap each in [`Block`]: `Vec<Block<Array2<f32>>>`.
 //!
-//! A `MessagePack` byte block ends at 2³² − 1 bytes; a larger array is refused when it is written, with advice to use
+//! A MessagePack byte block ends at 2³² − 1 bytes; a larger array is refused when it is written, with advice to use
 //! smaller shards.
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
-/// Length of the longest `MessagePack` byte block.
+/// Length of the longest MessagePack byte block.
 const MAX_N_BYTES: usize = u32::MAX as usize;
 
 const _: () = assert!(cfg!(target_endian = "little"), "artifacts hold little-endian numbers as they lie in memory");
@@ -145,7 +145,7 @@ impl<'de, T: FromBlock> Deserialize<'de> for Block<T> {
 /// Writes an array as `{dtype, shape, data}`; `#[serde(with = "array")]` calls it.
 ///
 /// # Errors
-/// More bytes than a `MessagePack` block holds; what the serializer says.
+/// More bytes than a MessagePack block holds; what the serializer says.
 pub fn serialize<T: ToBlock, S: Serializer>(array: &T, serializer: S) -> Result<S::Ok, S::Error> {
     let elements = array.elements();
     let bytes: &[u8] = bytemuck::cast_slice(&elements);

@@ -1,4 +1,4 @@
-//! The bytes of one artifact: header, payload and checksum in one `MessagePack` map, written and read in one pass.
+//! The bytes of one artifact: header, payload and checksum in one MessagePack map, written and read in one pass.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Write};
@@ -19,13 +19,13 @@ const MAGIC: &str = "fisherlens artifact 1";
 /// Entries of the outer map, in the order of [`write()`].
 const N_ENTRIES: u8 = 11;
 
-/// First byte of a `MessagePack` map of up to 15 entries; the lower half holds their number.
+/// First byte of a MessagePack map of up to 15 entries; the lower half holds their number.
 const SMALL_MAP: u8 = 0x80;
 
 /// Length of a BLAKE3 digest.
 const N_CHECKSUM_BYTES: usize = 32;
 
-/// How `MessagePack` announces a block of 32 bytes.
+/// How MessagePack announces a block of 32 bytes.
 const CHECKSUM_MARKER: [u8; 2] = [0xc4, N_CHECKSUM_BYTES as u8];
 
 /// What an artifact's file says about its making, besides its address.

@@ -303,7 +303,8 @@ pub struct Share {
     pub max: f64,
 }
 
-/// How much relevance each step of one rule loses (below 0) or makes (above 0), as a share of the score's or the bias's magnitude, whichever is larger.
+/// How much relevance each step of one rule loses (below 0) or makes (above 0), as a share of the magnitude of the score or
+/// the bias, whichever is larger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConservationRow {
     /// The rule.

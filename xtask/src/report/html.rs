@@ -119,7 +119,7 @@ fn results(data: &ReportData) -> Vec<Value> {
         if let Some(interval) = &summary.bootstrap {
             details.push(format!("95 % interval {} to {}", percent(interval.low, 1), percent(interval.high, 1)));
         }
-        if let [(_, _), (_, _), ..] = summary.seeds.as_slice() {
+        if summary.seeds.len() > 1 {
             let (mean, deviation) = scores::mean_and_deviation(&summary.seeds);
             details.push(format!("{} seeds: {} ± {}", summary.seeds.len(), percent(mean, 2), percent(deviation, 2)));
         }

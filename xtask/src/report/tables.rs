@@ -265,7 +265,7 @@ pub(super) fn stages(stages: &[StageRow]) -> View {
         duration(stages.iter().map(|stage| stage.seconds).sum()),
         format!("{} of {} cached", stages.iter().filter(|stage| stage.cached).count(), stages.len()),
     ])
-    .note("Key: first twelve digits of the digest of settings and inputs that names a stage’s files. Time: wall clock of this run.")
+    .note("Key: first twelve digits of the digest of settings and inputs that names a stage’s files. Time: wall clock when they were computed.")
 }
 
 pub(super) fn provenance(provenance: &Provenance) -> anyhow::Result<Value> {
