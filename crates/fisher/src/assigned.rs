@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use fisherlens_mixture::{DiagonalGmm, SparsePosteriors};
+use fisherlens_mixture::{ByComponent, DiagonalGmm, SparsePosteriors};
 use ndarray::ArrayView2;
 
-use crate::kernel::{Contraction, contract, moments};
+use crate::kernel::{Contraction, moments};
 use crate::{Assignment, DescriptorSet, FisherError, Layout, Mapping, Rows, Sign};
 
 /// Descriptors summed in `f32` before their sums go to `f64`; the vector stays within 2e-6 of an all-`f64` one.
@@ -30,12 +30,12 @@ pub(crate) enum Share {
 /// with any of the three parts left out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tables {
-    n_components: usize,
-    n_features: usize,
+    pub(crate) n_components: usize,
+    pub(crate) n_features: usize,
     weights: Vec<f32>,
-    means: Vec<f32>,
-    inverse_deviations: Vec<f32>,
-    scales: Vec<f64>,
+    pub(crate) means: Vec<f32>,
+    pub(crate) inverse_deviations: Vec<f32>,
+    pub(crate) scales: Vec<f64>,
     share: Share,
     /// First entry of the part, where it is there.
     first: Option<usize>,
@@ -149,24 +149,21 @@ impl<'a> AssignedMapping<'a> {
         &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
     }
 
-    fn accumulate_rows(&self, rows: &[u32], buckets: &mut Buckets, sign: Sign, sums: &mut [f64]) {
+    fn accumulate_rows(&self, rows: &[u32], scratch: &mut Scratch, sign: Sign, sums: &mut [f64]) {
         let tables = self.tables;
-        buckets.fill(&self.posteriors, rows);
+        let Scratch { by_component, first, second } = scratch;
+        by_component.fill(&self.posteriors, rows.iter().copied());
         for component in 0..tables.n_components {
-            let (rows, posteriors) = buckets.of(component);
+            let (rows, posteriors) = by_component.component(component);
             if rows.is_empty() {
                 continue;
             }
+            let total = |posteriors: &[f32]| posteriors.iter().map(|&posterior| f64::from(posterior)).sum::<f64>();
             match (tables.share, sign) {
                 (Share::Absent, _) => {}
-                (Share::Posterior, _) => {
-                    sums[component] += posteriors.iter().map(|&posterior| f64::from(posterior)).sum::<f64>();
-                }
+                (Share::Posterior, _) => sums[component] += total(posteriors),
                 // What the descriptor adds to the constant of one that does not reach the component.
-                (Share::Centred, Sign::Signed) => {
-                    let sum: f64 = posteriors.iter().map(|&posterior| f64::from(posterior)).sum();
-                    sums[component] += sum * tables.scales[component];
-                }
+                (Share::Centred, Sign::Signed) => sums[component] += total(posteriors) * tables.scales[component],
                 (Share::Centred, Sign::Absolute) => {
                     let weight = f64::from(tables.weights[component]);
                     let more = |&posterior: &f32| (f64::from(posterior) - weight).abs() - weight;
@@ -177,17 +174,8 @@ impl<'a> AssignedMapping<'a> {
                 continue;
             }
             let block = tables.block(component);
-            let (first, second) = (&mut buckets.first, &mut buckets.second);
-            moments(
-                &self.values,
-                &buckets.rows[buckets.ends[component]..buckets.ends[component + 1]],
-                &buckets.posteriors[buckets.ends[component]..buckets.ends[component + 1]],
-                &tables.means[block.clone()],
-                &tables.inverse_deviations[block.clone()],
-                sign == Sign::Absolute,
-                first,
-                second,
-            );
+            let (mean, inverse) = (&tables.means[block.clone()], &tables.inverse_deviations[block.clone()]);
+            moments(&self.values, rows, posteriors, mean, inverse, sign, first, second);
             let scale = tables.scales[component];
             if let Some(start) = tables.first {
                 add_scaled(&mut sums[start + block.start..start + block.end], first, scale);
@@ -251,56 +239,20 @@ fn assign(
     Ok(SparsePosteriors { offsets, components, values })
 }
 
-/// A block's pairs of descriptor and component, sorted by component, so that a component's sums stay in registers.
-struct Buckets {
-    ends: Vec<usize>,
-    cursors: Vec<usize>,
-    rows: Vec<u32>,
-    posteriors: Vec<f32>,
+/// What the sums of one block of descriptors need.
+struct Scratch {
+    by_component: ByComponent,
     first: Vec<f32>,
     second: Vec<f32>,
 }
 
-impl Buckets {
-    fn new(n_components: usize, n_features: usize) -> Self {
+impl Scratch {
+    fn new(tables: &Tables) -> Self {
         Self {
-            ends: vec![0; n_components + 1],
-            cursors: vec![0; n_components],
-            rows: Vec::new(),
-            posteriors: Vec::new(),
-            first: vec![0.0; n_features],
-            second: vec![0.0; n_features],
+            by_component: ByComponent::new(tables.n_components),
+            first: vec![0.0; tables.n_features],
+            second: vec![0.0; tables.n_features],
         }
-    }
-
-    fn fill(&mut self, all: &SparsePosteriors, rows: &[u32]) {
-        self.ends.fill(0);
-        for &row in rows {
-            for &component in all.row(row as usize).0 {
-                self.ends[component as usize + 1] += 1;
-            }
-        }
-        for component in 0..self.cursors.len() {
-            self.cursors[component] = self.ends[component];
-            self.ends[component + 1] += self.ends[component];
-        }
-        let n_pairs = *self.ends.last().unwrap_or(&0);
-        self.rows.resize(n_pairs, 0);
-        self.posteriors.resize(n_pairs, 0.0);
-        for &row in rows {
-            let (components, posteriors) = all.row(row as usize);
-            for (&component, &posterior) in components.iter().zip(posteriors) {
-                let cursor = &mut self.cursors[component as usize];
-                self.rows[*cursor] = row;
-                self.posteriors[*cursor] = posterior;
-                *cursor += 1;
-            }
-        }
-    }
-
-    fn of(&self, component: usize) -> (&[u32], &[f32]) {
-        let range = self.ends[component]..self.ends[component + 1];
-        (&self.rows[range.clone()], &self.posteriors[range])
     }
 }
 
@@ -328,7 +280,7 @@ impl Mapping for AssignedMapping<'_> {
 
     fn accumulate(&self, rows: Rows<'_>, sign: Sign, sums: &mut [f64]) {
         let tables = self.tables;
-        let mut buckets = Buckets::new(tables.n_components, tables.n_features);
+        let mut scratch = Scratch::new(tables);
         let n_rows = match rows {
             Rows::All => {
                 let n_rows = self.n_descriptors();
@@ -336,13 +288,13 @@ impl Mapping for AssignedMapping<'_> {
                 for start in (0..n_rows).step_by(BLOCK) {
                     block.clear();
                     block.extend(start as u32..n_rows.min(start + BLOCK) as u32);
-                    self.accumulate_rows(&block, &mut buckets, sign, sums);
+                    self.accumulate_rows(&block, &mut scratch, sign, sums);
                 }
                 n_rows
             }
             Rows::Some(list) => {
                 for block in list.chunks(BLOCK) {
-                    self.accumulate_rows(block, &mut buckets, sign, sums);
+                    self.accumulate_rows(block, &mut scratch, sign, sums);
                 }
                 list.len()
             }
@@ -362,38 +314,18 @@ impl Mapping for AssignedMapping<'_> {
     fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
         let tables = self.tables;
         let n_components = tables.n_components;
-        let scaled = |start: Option<usize>, factor: f64| -> Vec<f32> {
-            let mut scaled = vec![0.0; n_components * tables.n_features];
-            if let Some(start) = start {
-                for component in 0..n_components {
-                    let block = tables.block(component);
-                    let scale = factor * tables.scales[component];
-                    let from = &coefficients[start + block.start..start + block.end];
-                    for (scaled, &coefficient) in scaled[block].iter_mut().zip(from) {
-                        *scaled = (scale * f64::from(coefficient)) as f32;
-                    }
-                }
-            }
-            scaled
-        };
-        let first = scaled(tables.first, 1.0);
-        let second = scaled(tables.second, std::f64::consts::FRAC_1_SQRT_2);
-        let contraction = Contraction {
-            means: &tables.means,
-            inverse_deviations: &tables.inverse_deviations,
-            first: &first,
-            second: &second,
-        };
+        let part = |start: Option<usize>| start.map_or(&[][..], |start| &coefficients[start..start + tables.means.len()]);
+        let contraction = Contraction::new(tables, part(tables.first), part(tables.second), sign);
         let signed = |share: f64| if sign == Sign::Absolute { share.abs() } else { share };
         let shares = if tables.share == Share::Absent { &[] } else { &coefficients[..n_components] };
         // What every descriptor gets from the components that it does not reach.
         let unreached: Vec<f64> = (0..shares.len()).map(|component| signed(tables.share(component, 0.0))).collect();
         let constant: f64 =
             shares.iter().zip(&unreached).map(|(&coefficient, share)| f64::from(coefficient) * share).sum();
-        let has_blocks = tables.first.is_some() || tables.second.is_some();
-        let one = |l: usize| {
+        let of_blocks = contraction.apply(&self.values, &self.posteriors, rows);
+        let one = |(l, of_blocks): (usize, f32)| {
             let (components, posteriors) = self.posteriors.row(l);
-            let mut sum = constant;
+            let mut sum = constant + f64::from(of_blocks);
             if !shares.is_empty() {
                 for (&component, &posterior) in components.iter().zip(posteriors) {
                     let component = component as usize;
@@ -401,15 +333,11 @@ impl Mapping for AssignedMapping<'_> {
                     sum += f64::from(shares[component]) * more;
                 }
             }
-            if has_blocks {
-                let absolute = sign == Sign::Absolute;
-                sum += f64::from(contract(self.x(l), components, posteriors, contraction, absolute));
-            }
             sum as f32
         };
         match rows {
-            Rows::All => (0..self.n_descriptors()).map(one).collect(),
-            Rows::Some(list) => list.iter().map(|&l| one(l as usize)).collect(),
+            Rows::All => (0..self.n_descriptors()).zip(of_blocks).map(one).collect(),
+            Rows::Some(list) => list.iter().map(|&l| l as usize).zip(of_blocks).map(one).collect(),
         }
     }
 

@@ -1,11 +1,16 @@
 //! The two inner loops: moments of the descriptors of one component, and the product of a mapping with coefficients.
-//!
-//! Lanes are fixed at 16 and no multiplication is fused with an addition, so every kind of processor gives the same bits.
 
-use multiversion::multiversion;
+use fisherlens_mixture::SparsePosteriors;
+use multiversion::{multiversion, target::target_cfg_f};
+
+use crate::assigned::Tables;
+use crate::{Rows, Sign};
 
 /// Entries worked on together: one AVX-512 register, two of AVX2.
 const LANES: usize = 16;
+
+/// Descriptors whose products wait for the sums over their lanes.
+const BLOCK: usize = 64;
 
 /// `γ·z` and `γ·(z² − 1)` summed over the descriptors of one component, `z = (x − μ) / σ`; or their magnitudes.
 ///
@@ -19,19 +24,21 @@ pub(crate) fn moments(
     posteriors: &[f32],
     mean: &[f32],
     inverse_deviation: &[f32],
-    absolute: bool,
+    sign: Sign,
     first: &mut [f32],
     second: &mut [f32],
 ) {
-    if absolute {
-        moments_of::<true>(values, rows, posteriors, mean, inverse_deviation, first, second);
-    } else {
-        moments_of::<false>(values, rows, posteriors, mean, inverse_deviation, first, second);
+    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+    match sign {
+        Sign::Signed => moments_of::<false>(fused, values, rows, posteriors, mean, inverse_deviation, first, second),
+        Sign::Absolute => moments_of::<true>(fused, values, rows, posteriors, mean, inverse_deviation, first, second),
     }
 }
 
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a kernel takes its slices apart")]
 fn moments_of<const ABSOLUTE: bool>(
+    fused: bool,
     values: &[f32],
     rows: &[u32],
     posteriors: &[f32],
@@ -53,9 +60,10 @@ fn moments_of<const ABSOLUTE: bool>(
             let x: &[f32; LANES] = lanes(&values[at..at + LANES]);
             for lane in 0..LANES {
                 let z = (x[lane] - mean[lane]) * inverse[lane];
-                let square = z * z - 1.0;
-                sum_first[lane] += posterior * if ABSOLUTE { z.abs() } else { z };
-                sum_second[lane] += posterior * if ABSOLUTE { square.abs() } else { square };
+                let square = multiply_add(fused, z, z, -1.0);
+                let (z, square) = if ABSOLUTE { (z.abs(), square.abs()) } else { (z, square) };
+                sum_first[lane] = multiply_add(fused, posterior, z, sum_first[lane]);
+                sum_second[lane] = multiply_add(fused, posterior, square, sum_second[lane]);
             }
         }
         first[run.clone()].copy_from_slice(&sum_first);
@@ -74,81 +82,143 @@ fn moments_of<const ABSOLUTE: bool>(
     }
 }
 
-/// What [`contract`] reads of the components: all `(K, D)`, the coefficients with the mapping's scales multiplied in.
+/// One run of features of one component, its scales multiplied into the coefficients.
 #[derive(Clone, Copy)]
-pub(crate) struct Contraction<'a> {
-    pub(crate) means: &'a [f32],
-    pub(crate) inverse_deviations: &'a [f32],
-    pub(crate) first: &'a [f32],
-    pub(crate) second: &'a [f32],
+struct Chunk {
+    mean: [f32; LANES],
+    inverse: [f32; LANES],
+    first: [f32; LANES],
+    second: [f32; LANES],
 }
 
-/// `Σ_k γ_k Σ_d (first[k,d]·z + second[k,d]·(z² − 1))` of one descriptor x; or with the magnitudes of z and z² − 1.
+/// The coefficients of the parts that have a block of D entries a component, laid out for [`Contraction::apply`].
+pub(crate) struct Contraction {
+    n_features: usize,
+    sign: Sign,
+    /// Component by component; features that fill up the last chunk have coefficient 0.
+    chunks: Vec<Chunk>,
+}
+
+impl Contraction {
+    /// `first` and `second` `(K, D)`: coefficients of the parts γ·z and γ·(z² − 1), empty where the part is missing.
+    pub(crate) fn new(tables: &Tables, first: &[f32], second: &[f32], sign: Sign) -> Self {
+        let chunks_each = if first.is_empty() && second.is_empty() { 0 } else { tables.n_features.div_ceil(LANES) };
+        let zeros = [0.0; LANES];
+        let mut chunks = vec![
+            Chunk { mean: zeros, inverse: zeros, first: zeros, second: zeros };
+            tables.n_components * chunks_each
+        ];
+        for at in 0..if chunks_each == 0 { 0 } else { tables.means.len() } {
+            let (component, d) = (at / tables.n_features, at % tables.n_features);
+            let chunk = &mut chunks[component * chunks_each + d / LANES];
+            let lane = d % LANES;
+            let scaled = |part: &[f32], factor: f64| {
+                part.get(at).map_or(0.0, |&value| (factor * tables.scales[component] * f64::from(value)) as f32)
+            };
+            chunk.mean[lane] = tables.means[at];
+            chunk.inverse[lane] = tables.inverse_deviations[at];
+            chunk.first[lane] = scaled(first, 1.0);
+            chunk.second[lane] = scaled(second, std::f64::consts::FRAC_1_SQRT_2);
+        }
+        Self { n_features: tables.n_features, sign, chunks }
+    }
+
+    /// `Σ_k γ_k Σ_d (first[k,d]·z + second[k,d]·(z² − 1))` of each descriptor in `rows`; or with the magnitudes of z and z² − 1.
+    ///
+    /// `values` `(N, D)`: descriptors, with their `posteriors`.
+    pub(crate) fn apply(&self, values: &[f32], posteriors: &SparsePosteriors, rows: Rows<'_>) -> Vec<f32> {
+        let n_rows = match rows {
+            Rows::All => posteriors.len(),
+            Rows::Some(list) => list.len(),
+        };
+        let mut products = vec![0.0; n_rows];
+        if !self.chunks.is_empty() {
+            apply(self, values, posteriors, rows, &mut products);
+        }
+        products
+    }
+}
+
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-pub(crate) fn contract(
-    x: &[f32],
-    components: &[u32],
-    posteriors: &[f32],
-    tables: Contraction<'_>,
-    absolute: bool,
-) -> f32 {
-    if absolute {
-        contract_of::<true>(x, components, posteriors, tables)
-    } else {
-        contract_of::<false>(x, components, posteriors, tables)
+fn apply(
+    contraction: &Contraction,
+    values: &[f32],
+    posteriors: &SparsePosteriors,
+    rows: Rows<'_>,
+    products: &mut [f32],
+) {
+    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+    match contraction.sign {
+        Sign::Signed => apply_of::<false>(fused, contraction, values, posteriors, rows, products),
+        Sign::Absolute => apply_of::<true>(fused, contraction, values, posteriors, rows, products),
     }
 }
 
 #[inline(always)]
-fn contract_of<const ABSOLUTE: bool>(
-    x: &[f32],
-    components: &[u32],
-    posteriors: &[f32],
-    tables: Contraction<'_>,
-) -> f32 {
-    let n_features = x.len();
-    let whole = n_features - n_features % LANES;
-    let mut sums = [0.0_f32; LANES];
-    let mut rest = 0.0_f32;
-    for (&component, &posterior) in components.iter().zip(posteriors) {
-        let block = component as usize * n_features..(component as usize + 1) * n_features;
-        let mean = &tables.means[block.clone()];
-        let inverse = &tables.inverse_deviations[block.clone()];
-        let first = &tables.first[block.clone()];
-        let second = &tables.second[block];
-        let mut products = [0.0_f32; LANES];
-        for start in (0..whole).step_by(LANES) {
-            let run = start..start + LANES;
-            let x: &[f32; LANES] = lanes(&x[run.clone()]);
-            let mean: &[f32; LANES] = lanes(&mean[run.clone()]);
-            let inverse: &[f32; LANES] = lanes(&inverse[run.clone()]);
-            let first: &[f32; LANES] = lanes(&first[run.clone()]);
-            let second: &[f32; LANES] = lanes(&second[run]);
-            for lane in 0..LANES {
-                let z = (x[lane] - mean[lane]) * inverse[lane];
-                let square = z * z - 1.0;
-                let (z, square) = if ABSOLUTE { (z.abs(), square.abs()) } else { (z, square) };
-                products[lane] += first[lane] * z + second[lane] * square;
+fn apply_of<const ABSOLUTE: bool>(
+    fused: bool,
+    contraction: &Contraction,
+    values: &[f32],
+    posteriors: &SparsePosteriors,
+    rows: Rows<'_>,
+    products: &mut [f32],
+) {
+    let n_features = contraction.n_features;
+    let chunks_each = n_features.div_ceil(LANES);
+    let mut padded = vec![[0.0_f32; LANES]; chunks_each];
+    let mut sums = [[0.0_f32; LANES]; BLOCK];
+    for (block, products) in products.chunks_mut(BLOCK).enumerate() {
+        for (n, sums) in sums.iter_mut().enumerate().take(products.len()) {
+            let index = block * BLOCK + n;
+            let row = match rows {
+                Rows::All => index,
+                Rows::Some(list) => list[index] as usize,
+            };
+            padded.as_flattened_mut()[..n_features].copy_from_slice(&values[row * n_features..][..n_features]);
+            let (components, posteriors) = posteriors.row(row);
+            let mut sum = [0.0_f32; LANES];
+            for (&component, &posterior) in components.iter().zip(posteriors) {
+                let chunks = &contraction.chunks[component as usize * chunks_each..][..chunks_each];
+                let mut product = [0.0_f32; LANES];
+                for (x, chunk) in padded.iter().zip(chunks) {
+                    for lane in 0..LANES {
+                        let z = (x[lane] - chunk.mean[lane]) * chunk.inverse[lane];
+                        let square = multiply_add(fused, z, z, -1.0);
+                        let (z, square) = if ABSOLUTE { (z.abs(), square.abs()) } else { (z, square) };
+                        let so_far = multiply_add(fused, chunk.first[lane], z, product[lane]);
+                        product[lane] = multiply_add(fused, chunk.second[lane], square, so_far);
+                    }
+                }
+                for lane in 0..LANES {
+                    sum[lane] = multiply_add(fused, posterior, product[lane], sum[lane]);
+                }
             }
+            // Stored, and added up in a loop of its own: a reduction here makes the compiler take this loop apart.
+            *sums = sum;
         }
-        for lane in 0..LANES {
-            sums[lane] += posterior * products[lane];
-        }
-        for d in whole..n_features {
-            let z = (x[d] - mean[d]) * inverse[d];
-            let square = z * z - 1.0;
-            let (z, square) = if ABSOLUTE { (z.abs(), square.abs()) } else { (z, square) };
-            rest += posterior * (first[d] * z + second[d] * square);
+        for (product, sums) in products.iter_mut().zip(&sums) {
+            *product = sum_lanes(sums);
         }
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            sums[lane] += sums[lane + width];
+}
+
+#[inline(always)]
+fn sum_lanes(sums: &[f32; LANES]) -> f32 {
+    let mut sums = *sums;
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
         }
-        width /= 2;
+        half /= 2;
     }
-    sums[0] + rest
+    sums[0]
+}
+
+/// `a · b + c`, in one rounding where `fused` says that the instruction exists; elsewhere `mul_add` would be a slow call.
+#[inline(always)]
+fn multiply_add(fused: bool, a: f32, b: f32, c: f32) -> f32 {
+    if fused { a.mul_add(b, c) } else { a * b + c }
 }
 
 #[inline(always)]

@@ -12,14 +12,18 @@
 //! # Ok::<(), fisherlens_mixture::MixtureError>(())
 //! ```
 
+mod by_component;
 mod diagonal_gmm;
 mod em;
 mod error;
+mod exponential;
+mod finish;
 mod init;
 mod params;
 mod posteriors;
 mod statistics;
 
+pub use by_component::ByComponent;
 pub use diagonal_gmm::{DiagonalGmm, FitReport};
 pub use error::MixtureError;
 pub use params::{DiagonalGmmParams, DiagonalGmmValidParams, Init, VarianceFloor};

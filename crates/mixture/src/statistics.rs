@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use crate::DiagonalGmm;
-use crate::posteriors::{LANES, PosteriorKernel, SparsePosteriors, Workspace};
+use crate::posteriors::{PosteriorKernel, SparsePosteriors, Workspace};
+use crate::{ByComponent, DiagonalGmm};
 
 /// Samples whose statistics one thread sums; fixed, so that sums do not depend on the number of threads.
 const CHUNK: usize = 4096;
@@ -14,8 +14,8 @@ const CHUNK: usize = 4096;
 const RUN: usize = 1024;
 /// Chunks whose sums are held at a time; 64 · K·(1 + 2·D) · 8 bytes, 21 MB at K = 256, D = 80.
 const GROUP: usize = 64;
-/// Posteriors below never enter the M step: a million of them weigh nothing against one sample.
-const NEGLIGIBLE_POSTERIOR: f32 = 1e-15;
+/// Posteriors below this share of 1/K never enter the M step: all those of a sample together are less than the rounding of their sum, 1.
+const NEGLIGIBLE_SHARE: f32 = 0.5 * f32::EPSILON;
 
 /// Sums over samples, about the present means. Raw moments would cancel in `f32`.
 pub(crate) struct Statistics {
@@ -77,12 +77,12 @@ fn add_to<T: Copy + Into<f64>>(sums: &mut [f64], values: &[T]) {
     }
 }
 
-/// Sums of one run of samples in `f32`, and what finding them needs.
+/// What the sums of one chunk of samples need.
 struct Scratch {
     workspace: Workspace,
     posteriors: SparsePosteriors,
     log_densities: Vec<f64>,
-    mass: Vec<f32>,
+    by_component: ByComponent,
     first: Vec<f32>,
     second: Vec<f32>,
 }
@@ -93,9 +93,9 @@ impl Scratch {
             workspace: kernel.workspace(),
             posteriors: SparsePosteriors::with_capacity(RUN),
             log_densities: Vec::with_capacity(RUN),
-            mass: vec![0.0; n_components],
-            first: vec![0.0; n_components * n_features],
-            second: vec![0.0; n_components * n_features],
+            by_component: ByComponent::new(n_components),
+            first: vec![0.0; n_features],
+            second: vec![0.0; n_features],
         }
     }
 
@@ -107,82 +107,38 @@ impl Scratch {
         x: ArrayView2<'_, f32>,
         posterior_floor: Option<f32>,
     ) -> Statistics {
-        let mut sums = match posterior_floor {
-            Some(_) => Statistics::zeros(self.mass.len(), x.ncols()),
-            None => Statistics::zeros(0, 0),
+        let Some(floor) = posterior_floor else {
+            // No posterior reaches infinity: the log-likelihood alone is wanted.
+            let mut sums = Statistics::zeros(0, 0);
+            sums.log_likelihood = self.append(kernel, x, f32::INFINITY);
+            return sums;
         };
-        // No posterior reaches infinity: the log-likelihood alone is wanted.
-        let floor = posterior_floor.map_or(f32::INFINITY, |floor| floor.max(NEGLIGIBLE_POSTERIOR));
+        let n_features = x.ncols();
+        let mut sums = Statistics::zeros(means.len() / n_features, n_features);
+        let floor = floor.max(NEGLIGIBLE_SHARE / sums.mass.len() as f32);
         for run in x.axis_chunks_iter(Axis(0), RUN) {
-            self.posteriors.clear();
-            self.log_densities.clear();
-            kernel.append(run, floor, &mut self.workspace, &mut self.posteriors, Some(&mut self.log_densities));
-            sums.log_likelihood += self.log_densities.iter().sum::<f64>();
-            if posterior_floor.is_some() {
-                self.mass.fill(0.0);
-                self.first.fill(0.0);
-                self.second.fill(0.0);
-                let rows = run.as_slice().expect("the callers bring samples to standard layout");
-                accumulate(rows, means, &self.posteriors, &mut self.mass, &mut self.first, &mut self.second);
-                add_to(&mut sums.mass, &self.mass);
-                add_to(&mut sums.first, &self.first);
-                add_to(&mut sums.second, &self.second);
+            sums.log_likelihood += self.append(kernel, run, floor);
+            self.by_component.fill(&self.posteriors, 0..run.nrows() as u32);
+            let values = run.as_slice().expect("the callers bring samples to standard layout");
+            for (k, mass) in sums.mass.iter_mut().enumerate() {
+                if self.by_component.component(k).0.is_empty() {
+                    continue;
+                }
+                let block = k * n_features..(k + 1) * n_features;
+                let (first, second) = (&mut self.first, &mut self.second);
+                *mass += self.by_component.moments(k, values, &means[block.clone()], first, second);
+                add_to(&mut sums.first[block.clone()], &self.first);
+                add_to(&mut sums.second[block], &self.second);
             }
         }
         sums
     }
-}
 
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn accumulate(
-    rows: &[f32],
-    means: &[f32],
-    posteriors: &SparsePosteriors,
-    mass: &mut [f32],
-    first: &mut [f32],
-    second: &mut [f32],
-) {
-    let n_features = means.len() / mass.len();
-    for (n, x) in rows.chunks_exact(n_features).enumerate() {
-        let (components, values) = posteriors.row(n);
-        for (&k, &posterior) in components.iter().zip(values) {
-            let k = k as usize;
-            let run = k * n_features..(k + 1) * n_features;
-            mass[k] += posterior;
-            let first = &mut first[run.clone()];
-            let second = &mut second[run.clone()];
-            let means = &means[run];
-            // Whole registers first: the compiler's own unrolling would leave 16 of 80 features to single steps.
-            let whole = n_features - n_features % LANES;
-            for start in (0..whole).step_by(LANES) {
-                let lanes = start..start + LANES;
-                add_lanes(
-                    posterior,
-                    &x[lanes.clone()],
-                    &means[lanes.clone()],
-                    &mut first[lanes.clone()],
-                    &mut second[lanes],
-                );
-            }
-            for d in whole..n_features {
-                let difference = x[d] - means[d];
-                first[d] += posterior * difference;
-                second[d] += posterior * difference * difference;
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn add_lanes(posterior: f32, x: &[f32], means: &[f32], first: &mut [f32], second: &mut [f32]) {
-    for lane in 0..LANES {
-        let difference = x[lane] - means[lane];
-        let weighted = posterior * difference;
-        first[lane] += weighted;
-        second[lane] += weighted * difference;
+    /// The log-likelihood of some samples; their posteriors of at least `floor` take the place of the last ones.
+    fn append(&mut self, kernel: &PosteriorKernel, x: ArrayView2<'_, f32>, floor: f32) -> f64 {
+        self.posteriors.clear();
+        self.log_densities.clear();
+        kernel.append(x, floor, &mut self.workspace, &mut self.posteriors, Some(&mut self.log_densities));
+        self.log_densities.iter().sum()
     }
 }

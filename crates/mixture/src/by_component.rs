@@ -1,0 +1,157 @@
+//! Posteriors sorted by component, so that the sums of a component stay in registers while its samples pass.
+
+use multiversion::{multiversion, target::target_cfg_f};
+
+use crate::SparsePosteriors;
+use crate::exponential::{LANES, multiply_add};
+
+/// The entries of some rows of [`SparsePosteriors`], component by component; memory for one block of rows after another.
+#[derive(Debug, Clone)]
+pub struct ByComponent {
+    /// Component k has the entries `ends[k]..ends[k + 1]`.
+    ends: Vec<usize>,
+    cursors: Vec<usize>,
+    rows: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl ByComponent {
+    /// No entries yet, of `n_components` components.
+    pub fn new(n_components: usize) -> Self {
+        Self { ends: vec![0; n_components + 1], cursors: vec![0; n_components], rows: Vec::new(), values: Vec::new() }
+    }
+
+    /// Replaces the entries by those of `rows` of `posteriors`; each component's keep the order of `rows`.
+    ///
+    /// # Panics
+    /// When there is no such row, or one has a component that was not announced.
+    pub fn fill(&mut self, posteriors: &SparsePosteriors, rows: impl Iterator<Item = u32> + Clone) {
+        self.ends.fill(0);
+        for row in rows.clone() {
+            for &component in posteriors.row(row as usize).0 {
+                self.ends[component as usize + 1] += 1;
+            }
+        }
+        for component in 0..self.cursors.len() {
+            self.cursors[component] = self.ends[component];
+            self.ends[component + 1] += self.ends[component];
+        }
+        let n_entries = *self.ends.last().unwrap_or(&0);
+        self.rows.resize(n_entries, 0);
+        self.values.resize(n_entries, 0.0);
+        for row in rows {
+            let (components, values) = posteriors.row(row as usize);
+            for (&component, &value) in components.iter().zip(values) {
+                let cursor = &mut self.cursors[component as usize];
+                self.rows[*cursor] = row;
+                self.values[*cursor] = value;
+                *cursor += 1;
+            }
+        }
+    }
+
+    /// Rows and posteriors of one component.
+    ///
+    /// # Panics
+    /// When there is no such component.
+    pub fn component(&self, component: usize) -> (&[u32], &[f32]) {
+        let entries = self.ends[component]..self.ends[component + 1];
+        (&self.rows[entries.clone()], &self.values[entries])
+    }
+
+    /// `Σ γ`, which is returned, `Σ γ (x − μ)` and `Σ γ (x − μ)²` over the entries of one component, in `f32` but for the first.
+    ///
+    /// `values` `(N, D)`: the samples whose posteriors these are, row after row; `mean` μ `(D)`; `first` and `second` `(D)` are
+    /// overwritten.
+    pub(crate) fn moments(
+        &self,
+        component: usize,
+        values: &[f32],
+        mean: &[f32],
+        first: &mut [f32],
+        second: &mut [f32],
+    ) -> f64 {
+        let (rows, posteriors) = self.component(component);
+        moments(values, rows, posteriors, mean, first, second);
+        sum(posteriors)
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn sum(values: &[f32]) -> f64 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0_f64; LANES];
+    for chunk in chunks {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(value);
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>()
+}
+
+/// `Σ γ (x − μ)` and `Σ γ (x − μ)²` over the samples of one component, which overwrite `first` and `second` `(D)`.
+///
+/// `values` `(N, D)`: samples; `rows` and `posteriors`: those of the component; `mean` `(D)`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn moments(
+    values: &[f32],
+    rows: &[u32],
+    posteriors: &[f32],
+    mean: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+    let n_features = mean.len();
+    let (means, mean_rest) = mean.as_chunks::<LANES>();
+    for (chunk, mean) in means.iter().enumerate() {
+        let start = chunk * LANES;
+        let (mut sum_first, mut sum_second) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        for (&row, &posterior) in rows.iter().zip(posteriors) {
+            let x: &[f32; LANES] =
+                values[row as usize * n_features + start..].first_chunk().expect("a row has all its features");
+            for lane in 0..LANES {
+                let difference = x[lane] - mean[lane];
+                let weighted = posterior * difference;
+                sum_first[lane] += weighted;
+                sum_second[lane] = multiply_add(fused, weighted, difference, sum_second[lane]);
+            }
+        }
+        first[start..start + LANES].copy_from_slice(&sum_first);
+        second[start..start + LANES].copy_from_slice(&sum_second);
+    }
+    for d in n_features - mean_rest.len()..n_features {
+        let (mut sum_first, mut sum_second) = (0.0, 0.0);
+        for (&row, &posterior) in rows.iter().zip(posteriors) {
+            let difference = values[row as usize * n_features + d] - mean[d];
+            sum_first += posterior * difference;
+            sum_second += posterior * difference * difference;
+        }
+        first[d] = sum_first;
+        second[d] = sum_second;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_by_hand() {
+        let posteriors = SparsePosteriors {
+            offsets: vec![0, 2, 2, 5],
+            components: vec![0, 3, 0, 1, 3],
+            values: vec![0.25, 0.75, 0.5, 0.375, 0.125],
+        };
+        let mut sorted = ByComponent::new(4);
+        sorted.fill(&posteriors, 0..3);
+        assert_eq!(sorted.component(0), (&[0, 2][..], &[0.25, 0.5][..]));
+        assert_eq!(sorted.component(1), (&[2][..], &[0.375][..]));
+        assert_eq!(sorted.component(2), (&[][..], &[][..]));
+        assert_eq!(sorted.component(3), (&[0, 2][..], &[0.75, 0.125][..]));
+        sorted.fill(&posteriors, [2, 0].into_iter());
+        assert_eq!(sorted.component(3), (&[2, 0][..], &[0.125, 0.75][..]));
+        sorted.fill(&posteriors, std::iter::empty());
+        assert_eq!(sorted.component(3), (&[][..], &[][..]));
+    }
+}
