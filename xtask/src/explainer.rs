@@ -91,9 +91,9 @@ impl Explainer {
     /// Frames of a photograph's descriptors, without projecting them.
     ///
     /// # Errors
-    /// See [`crate::photograph::extract`].
+    /// See [`crate::photograph::frames`].
     pub fn frames(&self, photograph: &Photograph, path: &Path) -> Result<Vec<Frame>> {
-        Ok(crate::photograph::extract(self.extractor.as_ref(), photograph, path)?.frames)
+        crate::photograph::frames(self.extractor.as_ref(), photograph, path)
     }
 
     /// Maps an image once, for all its explanations by these rules.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use fisherlens_descriptors::{DescriptorExtractor, Frame, LocalDescriptors, Pca, Photograph};
 use fisherlens_fisher::DescriptorSet;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// The projected descriptors of one image.
 #[derive(Debug, Clone)]
@@ -39,17 +39,41 @@ pub fn extract(extractor: &dyn DescriptorExtractor, photograph: &Photograph, pat
     extractor.extract(photograph.gray().view()).with_context(|| format!("no descriptors of {}", path.display()))
 }
 
+/// Frames of a photograph's descriptors alone.
+///
+/// # Errors
+/// See [`extract`].
+pub fn frames(extractor: &dyn DescriptorExtractor, photograph: &Photograph, path: &Path) -> Result<Vec<Frame>> {
+    let mut frames = Vec::with_capacity(extractor.most_descriptors(photograph.width(), photograph.height()));
+    extractor
+        .extract_blocks(photograph.gray().view(), &mut |block, _| frames.extend_from_slice(block))
+        .with_context(|| format!("no descriptors of {}", path.display()))?;
+    Ok(frames)
+}
+
 impl Described {
     /// Extracts and projects.
     ///
     /// # Errors
     /// See [`extract`]; also a projection learned from descriptors of another length.
     pub fn new(extractor: &dyn DescriptorExtractor, pca: &Pca, photograph: &Photograph, path: &Path) -> Result<Self> {
-        let local = extract(extractor, photograph, path)?;
-        let values = pca.transform(local.values.view())?;
         let (width, height) = (photograph.width(), photograph.height());
-        let positions = local.frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
-        Ok(Self { width, height, frames: local.frames, values, positions })
+        let expected = extractor.most_descriptors(width, height);
+        let mut frames = Vec::with_capacity(expected);
+        let mut values = Vec::with_capacity(expected * pca.n_components());
+        let mut projected = Ok(());
+        let mut take = |block: &[Frame], descriptors: ArrayView2<'_, f32>| {
+            if projected.is_ok() {
+                frames.extend_from_slice(block);
+                projected = pca.project_onto(descriptors, &mut values);
+            }
+        };
+        let extracted = extractor.extract_blocks(photograph.gray().view(), &mut take);
+        extracted.with_context(|| format!("no descriptors of {}", path.display()))?;
+        projected?;
+        let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values)?;
+        let positions = frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
+        Ok(Self { width, height, frames, values, positions })
     }
 
     /// From a file.

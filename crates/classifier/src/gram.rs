@@ -3,10 +3,10 @@
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::product::product_transposed;
+use crate::product::{product_transposed, product_with_itself};
 
 /// Samples of one block. Fixed, so that the bits do not depend on the number of threads; larger blocks copy less inside the
-/// product and waste more on the diagonal, whose blocks are computed whole.
+/// product.
 const BLOCK: usize = 256;
 
 /// Inner products of all samples.
@@ -14,7 +14,7 @@ const BLOCK: usize = 256;
 /// ```text
 /// K[i,j] = x_i · x_j
 /// ```
-/// `x` `(n, D)`. Returns `(n, n)`, exactly symmetric. Only blocks on and below the diagonal are multiplied, n²·D operations in
+/// `x` `(n, D)`. Returns `(n, n)`, exactly symmetric. Only what lies on and below the diagonal is multiplied, n²·D operations in
 /// all, in `f32` over runs of dimensions with their sums in `f64`; blocks are shared among rayon's threads.
 pub fn gram(x: ArrayView2<'_, f32>) -> Array2<f32> {
     let n = x.nrows();
@@ -27,6 +27,9 @@ pub fn gram(x: ArrayView2<'_, f32>) -> Array2<f32> {
             .into_par_iter()
             .with_max_len(1)
             .map(|other| {
+                if other == strip_index {
+                    return product_with_itself(x.slice(s![rows.clone(), ..]));
+                }
                 let columns = block(other, n);
                 product_transposed(x.slice(s![rows.clone(), ..]), x.slice(s![columns, ..]))
             })

@@ -24,36 +24,49 @@ pub(crate) struct Image<'a> {
     pub(crate) width: usize,
 }
 
-/// Extracts the descriptors of `grid` into `values`, 128 a descriptor, and appends their frames.
-pub(crate) fn extract_grid(
-    image: Image<'_>,
-    grid: &Grid,
-    kernels: &[f32],
-    polar: Polar,
+/// Extracts the descriptors of one grid, row by row from the top.
+pub(crate) struct GridExtraction<'a> {
+    grid: &'a Grid,
+    kernels: &'a [f32],
     finish: Finish,
-    frames: &mut Vec<Frame>,
-    values: &mut [f32],
-) {
-    if grid.len() == 0 {
-        return;
-    }
-    let bin_size = usize::from(grid.bin_size);
-    let (radius, n_taps) = (bin_size - 1, 2 * bin_size - 1);
-    let mut orientations = OrientationRing::new(image, polar, 5 * bin_size - 1);
-    let mut columns = vec![0.0; (image.width + 2 * radius) * COLUMN];
-    let mut contrasts = vec![0.0; grid.n_columns];
-    let span = (3 * grid.bin_size + 1) as f32;
-    for (row, values) in values.chunks_exact_mut(grid.n_columns * N_FEATURES).enumerate() {
-        let top = grid.first + grid.step * row;
-        orientations.advance(top.saturating_sub(radius), top + 3 * bin_size + radius);
-        for (bin, kernel) in kernels.chunks_exact(n_taps).enumerate() {
-            let first_row = (top + bin * bin_size) as i64 - radius as i64;
-            let rows: Vec<&[f32]> = (0..n_taps as i64).map(|tap| orientations.row(first_row + tap)).collect();
-            sum_vertically(&rows, kernel, bin, &mut columns[radius * COLUMN..][..image.width * COLUMN]);
+    width: usize,
+    orientations: OrientationRing<'a>,
+    columns: Vec<f32>,
+    contrasts: Vec<f32>,
+}
+
+impl<'a> GridExtraction<'a> {
+    /// `kernels`: those of the grid's bin size. The grid has at least one descriptor.
+    pub(crate) fn new(image: Image<'a>, grid: &'a Grid, kernels: &'a [f32], polar: Polar, finish: Finish) -> Self {
+        let bin_size = usize::from(grid.bin_size);
+        Self {
+            grid,
+            kernels,
+            finish,
+            width: image.width,
+            orientations: OrientationRing::new(image, polar, 5 * bin_size - 1),
+            columns: vec![0.0; (image.width + 2 * (bin_size - 1)) * COLUMN],
+            contrasts: vec![0.0; grid.n_columns],
         }
-        replicate_edges(&mut columns, radius);
-        sum_horizontally(&columns, kernels, grid, finish, 1.0 / (span * span), values, &mut contrasts);
-        frames.extend(contrasts.iter().enumerate().map(|(column, &norm)| Frame {
+    }
+
+    /// Writes the descriptors of row `row` into `values`, 128 a descriptor, and appends their frames. Rows are asked for in order.
+    pub(crate) fn row(&mut self, row: usize, frames: &mut Vec<Frame>, values: &mut [f32]) {
+        let grid = self.grid;
+        let bin_size = usize::from(grid.bin_size);
+        let (radius, n_taps) = (bin_size - 1, 2 * bin_size - 1);
+        let span = (3 * grid.bin_size + 1) as f32;
+        let top = grid.first + grid.step * row;
+        self.orientations.advance(top.saturating_sub(radius), top + 3 * bin_size + radius);
+        for (bin, kernel) in self.kernels.chunks_exact(n_taps).enumerate() {
+            let first_row = (top + bin * bin_size) as i64 - radius as i64;
+            let rows: Vec<&[f32]> = (0..n_taps as i64).map(|tap| self.orientations.row(first_row + tap)).collect();
+            sum_vertically(&rows, kernel, bin, &mut self.columns[radius * COLUMN..][..self.width * COLUMN]);
+        }
+        replicate_edges(&mut self.columns, radius);
+        let inverse_area = 1.0 / (span * span);
+        sum_horizontally(&self.columns, self.kernels, grid, self.finish, inverse_area, values, &mut self.contrasts);
+        frames.extend(self.contrasts.iter().enumerate().map(|(column, &norm)| Frame {
             x: grid.centre(column),
             y: grid.centre(row),
             bin_size: grid.bin_size,

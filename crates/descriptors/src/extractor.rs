@@ -63,4 +63,27 @@ pub trait DescriptorExtractor: Send + Sync {
         *descriptors = self.extract(image)?;
         Ok(())
     }
+
+    /// Like [`extract`](Self::extract), a block of descriptors at a time, in the same order: `take` gets their frames and, as rows, the
+    /// descriptors themselves.
+    ///
+    /// What is done with each block then finds it in the processor's cache, and the descriptors of the whole image never lie in memory.
+    ///
+    /// # Errors
+    /// Those of [`extract`](Self::extract).
+    fn extract_blocks(
+        &self,
+        image: ArrayView2<'_, f32>,
+        take: &mut dyn FnMut(&[Frame], ArrayView2<'_, f32>),
+    ) -> Result<(), DescriptorError> {
+        let descriptors = self.extract(image)?;
+        take(&descriptors.frames, descriptors.values.view());
+        Ok(())
+    }
+
+    /// A number that the descriptors of an image of this size do not exceed, for setting memory aside; 0 where it is not known.
+    fn most_descriptors(&self, width: usize, height: usize) -> usize {
+        let _ = (width, height);
+        0
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::dense_sift::{Image, extract_grid};
+use crate::dense_sift::{GridExtraction, Image};
 use crate::gradient::Polar;
 use crate::grid::Grid;
 use crate::normalize::{Finish, N_FEATURES};
@@ -36,6 +36,36 @@ impl DescriptorExtractor for DenseSift {
     ) -> Result<(), DescriptorError> {
         self.extract_by(image, Polar::Exact, descriptors)
     }
+
+    /// A row of one bin size's grid is a block.
+    fn extract_blocks(
+        &self,
+        image: ArrayView2<'_, f32>,
+        take: &mut dyn FnMut(&[Frame], ArrayView2<'_, f32>),
+    ) -> Result<(), DescriptorError> {
+        let mut frames = Vec::new();
+        let mut values = Vec::new();
+        self.for_each_grid(image, Polar::Exact, |grid, extraction| {
+            for row in 0..grid.n_rows {
+                frames.clear();
+                values.resize(grid.n_columns * N_FEATURES, 0.0);
+                extraction.row(row, &mut frames, &mut values);
+                if self.low_contrast == LowContrast::Drop {
+                    drop_below(self.contrast_threshold, &mut frames, &mut values);
+                }
+                if !frames.is_empty() {
+                    take(
+                        &frames,
+                        ArrayView2::from_shape((frames.len(), N_FEATURES), &values).expect("128 entries a frame"),
+                    );
+                }
+            }
+        })
+    }
+
+    fn most_descriptors(&self, width: usize, height: usize) -> usize {
+        self.grids(width, height).iter().map(Grid::len).sum()
+    }
 }
 
 impl DenseSift {
@@ -46,34 +76,48 @@ impl DenseSift {
         polar: Polar,
         descriptors: &mut LocalDescriptors,
     ) -> Result<(), DescriptorError> {
+        let n_values = self.most_descriptors(image.ncols(), image.nrows()) * N_FEATURES;
+        let mut values = reused(&mut descriptors.values, n_values);
+        let frames = &mut descriptors.frames;
+        frames.clear();
+        frames.reserve(n_values / N_FEATURES);
+        let mut rest = values.as_mut_slice();
+        self.for_each_grid(image, polar, |grid, extraction| {
+            let (of_grid, after) = std::mem::take(&mut rest).split_at_mut(grid.len() * N_FEATURES);
+            rest = after;
+            for (row, values) in of_grid.chunks_exact_mut(grid.n_columns * N_FEATURES).enumerate() {
+                extraction.row(row, frames, values);
+            }
+        })?;
+        if self.low_contrast == LowContrast::Drop {
+            drop_below(self.contrast_threshold, frames, &mut values);
+        }
+        descriptors.values = Array2::from_shape_vec((frames.len(), N_FEATURES), values).expect("128 entries a frame");
+        Ok(())
+    }
+
+    /// Smooths the image for each bin size that has descriptors and hands its grid over, ready for extraction.
+    fn for_each_grid(
+        &self,
+        image: ArrayView2<'_, f32>,
+        polar: Polar,
+        mut extract: impl FnMut(&Grid, &mut GridExtraction<'_>),
+    ) -> Result<(), DescriptorError> {
         let (height, width) = image.dim();
         let pixels: Cow<'_, [f32]> = match image.as_slice() {
             Some(slice) => Cow::Borrowed(slice),
             None => Cow::Owned(image.iter().copied().collect()),
         };
         refuse_pixels_out_of_range(&pixels, width)?;
-        let grids = self.grids(width, height);
-        let n_values = grids.iter().map(Grid::len).sum::<usize>() * N_FEATURES;
-        let mut values = reused(&mut descriptors.values, n_values);
-        let frames = &mut descriptors.frames;
-        frames.clear();
-        frames.reserve(n_values / N_FEATURES);
         let mut smoothed = vec![0.0; pixels.len()];
         let finish = Finish::new(self);
-        let mut rest = values.as_mut_slice();
-        for grid in grids.iter().filter(|grid| grid.len() > 0) {
-            let (of_grid, after) = rest.split_at_mut(grid.len() * N_FEATURES);
-            rest = after;
+        for grid in self.grids(width, height).iter().filter(|grid| grid.len() > 0) {
             let smoothing = gaussian_kernel(sigma_of_bin_size(grid.bin_size));
             smooth_into(&pixels, width, &smoothing, &mut smoothed);
             let kernels = bin_kernels(self.window, grid.bin_size);
             let image = Image { pixels: &smoothed, width };
-            extract_grid(image, grid, &kernels, polar, finish, frames, of_grid);
+            extract(grid, &mut GridExtraction::new(image, grid, &kernels, polar, finish));
         }
-        if self.low_contrast == LowContrast::Drop {
-            drop_below(self.contrast_threshold, frames, &mut values);
-        }
-        descriptors.values = Array2::from_shape_vec((frames.len(), N_FEATURES), values).expect("128 entries a frame");
         Ok(())
     }
 }

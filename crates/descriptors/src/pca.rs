@@ -1,9 +1,10 @@
 //! Principal component analysis: a projection learned from a sample of descriptors.
 
+use fisherlens_product::{Target, multiply};
 use linfa::dataset::DatasetBase;
 use linfa::traits::{Fit, Transformer};
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2, s};
+use multiversion::multiversion;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Data, Ix2};
 use ndarray_linalg::{Eigh, UPLO};
 use rayon::prelude::*;
 
@@ -136,23 +137,47 @@ impl Pca {
     /// # Errors
     /// [`DescriptorError::Dimension`] when `x` has another number of columns.
     pub fn transform(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, DescriptorError> {
+        let mut projected = Vec::new();
+        self.project_onto(x, &mut projected)?;
+        Ok(Array2::from_shape_vec((x.nrows(), self.n_components()), projected).expect("a row a sample"))
+    }
+
+    /// [`transform`](Self::transform), appended row by row to `projected`, so that blocks of rows can follow one another.
+    ///
+    /// # Errors
+    /// [`DescriptorError::Dimension`] when `x` has another number of columns.
+    pub fn project_onto(&self, x: ArrayView2<'_, f32>, projected: &mut Vec<f32>) -> Result<(), DescriptorError> {
         let (n_samples, n_features) = x.dim();
         if n_features != self.n_features() {
             let (expected, found) = (self.n_features(), n_features);
             return Err(DescriptorError::Dimension { what: "the array to project", expected, found });
         }
-        let mut projected = Array2::zeros((n_samples, self.n_components()));
-        let mut centred = Array2::zeros((TRANSFORM_ROWS.min(n_samples), n_features));
-        let blocks = x.axis_chunks_iter(Axis(0), TRANSFORM_ROWS);
-        for (rows, mut target) in blocks.zip(projected.axis_chunks_iter_mut(Axis(0), TRANSFORM_ROWS)) {
-            let mut centred = centred.slice_mut(s![..rows.nrows(), ..]);
-            for (row, mut centred) in rows.rows().into_iter().zip(centred.rows_mut()) {
-                centred.zip_mut_with(&row, |to, &from| *to = from);
-                centred -= &self.mean;
+        let n_components = self.n_components();
+        let start = projected.len();
+        projected.resize(start + n_samples * n_components, 0.0);
+        let mut centred = vec![0.0; TRANSFORM_ROWS.min(n_samples) * n_features];
+        let targets = projected[start..].chunks_mut(TRANSFORM_ROWS * n_components);
+        for (rows, target) in x.axis_chunks_iter(Axis(0), TRANSFORM_ROWS).zip(targets) {
+            let centred = &mut centred[..rows.len()];
+            for (row, centred) in rows.rows().into_iter().zip(centred.chunks_exact_mut(n_features)) {
+                match (row.as_slice(), self.mean.as_slice()) {
+                    (Some(row), Some(mean)) => subtract(row, mean, centred),
+                    _ => centred.iter_mut().zip(row).zip(&self.mean).for_each(|((to, x), mean)| *to = x - mean),
+                }
             }
-            general_mat_mul(1.0, &centred, &self.components.t(), 0.0, &mut target);
+            let shape = "as many values as rows and columns";
+            let centred = ArrayView2::from_shape((rows.nrows(), n_features), centred).expect(shape);
+            let target = ArrayViewMut2::from_shape((rows.nrows(), n_components), target).expect(shape);
+            multiply(Target::Overwrite(target), centred, self.components.t());
         }
-        Ok(projected)
+        Ok(())
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn subtract(row: &[f32], mean: &[f32], centred: &mut [f32]) {
+    for ((to, &x), &mean) in centred.iter_mut().zip(row).zip(mean) {
+        *to = x - mean;
     }
 }
 

@@ -314,7 +314,8 @@ impl Mapping for AssignedMapping<'_> {
     fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
         let tables = self.tables;
         let n_components = tables.n_components;
-        let part = |start: Option<usize>| start.map_or(&[][..], |start| &coefficients[start..start + tables.means.len()]);
+        let part =
+            |start: Option<usize>| start.map_or(&[][..], |start| &coefficients[start..start + tables.means.len()]);
         let contraction = Contraction::new(tables, part(tables.first), part(tables.second), sign);
         let signed = |share: f64| if sign == Sign::Absolute { share.abs() } else { share };
         let shares = if tables.share == Share::Absent { &[] } else { &coefficients[..n_components] };

@@ -104,10 +104,8 @@ impl Contraction {
     pub(crate) fn new(tables: &Tables, first: &[f32], second: &[f32], sign: Sign) -> Self {
         let chunks_each = if first.is_empty() && second.is_empty() { 0 } else { tables.n_features.div_ceil(LANES) };
         let zeros = [0.0; LANES];
-        let mut chunks = vec![
-            Chunk { mean: zeros, inverse: zeros, first: zeros, second: zeros };
-            tables.n_components * chunks_each
-        ];
+        let mut chunks =
+            vec![Chunk { mean: zeros, inverse: zeros, first: zeros, second: zeros }; tables.n_components * chunks_each];
         for at in 0..if chunks_each == 0 { 0 } else { tables.means.len() } {
             let (component, d) = (at / tables.n_features, at % tables.n_features);
             let chunk = &mut chunks[component * chunks_each + d / LANES];

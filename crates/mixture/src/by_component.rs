@@ -93,14 +93,7 @@ fn sum(values: &[f32]) -> f64 {
 ///
 /// `values` `(N, D)`: samples; `rows` and `posteriors`: those of the component; `mean` `(D)`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn moments(
-    values: &[f32],
-    rows: &[u32],
-    posteriors: &[f32],
-    mean: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
-) {
+fn moments(values: &[f32], rows: &[u32], posteriors: &[f32], mean: &[f32], first: &mut [f32], second: &mut [f32]) {
     let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
     let n_features = mean.len();
     let (means, mean_rest) = mean.as_chunks::<LANES>();

@@ -73,7 +73,9 @@ pub(crate) fn append_block(
         let scale = 1.0 / found.sum;
         let Workspace { joint, flags, candidates, exponents, .. } = &mut *workspace;
         match rest {
-            Rest::Summed => posteriors.append_row(candidates.iter().copied().zip(exponents.iter().copied()), scale, floor),
+            Rest::Summed => {
+                posteriors.append_row(candidates.iter().copied().zip(exponents.iter().copied()), scale, floor)
+            }
             Rest::Kept => {
                 let width = kernel.width();
                 let joint = joint.as_slice_mut().expect("made in standard layout");

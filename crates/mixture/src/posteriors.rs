@@ -48,12 +48,7 @@ impl SparsePosteriors {
 
     /// Appends a row: the entries times `scale` that are not below `floor`.
     #[inline(always)]
-    pub(crate) fn append_row(
-        &mut self,
-        entries: impl Iterator<Item = (u32, f32)>,
-        scale: f32,
-        floor: f32,
-    ) {
+    pub(crate) fn append_row(&mut self, entries: impl Iterator<Item = (u32, f32)>, scale: f32, floor: f32) {
         for (component, value) in entries {
             let posterior = value * scale;
             if posterior >= floor {
@@ -186,17 +181,7 @@ impl PosteriorKernel {
             product_constants[k] = (constants[k] - reference - half_squares[k]) as f32;
             slack[k] = (2.0 * half_squares[k]) as f32 * COMPONENT_SLACK;
         }
-        Self {
-            n_components,
-            offset,
-            matrix,
-            product_constants,
-            slack,
-            constants,
-            reference,
-            means,
-            inverse_deviations,
-        }
+        Self { n_components, offset, matrix, product_constants, slack, constants, reference, means, inverse_deviations }
     }
 
     pub(crate) fn workspace(&self) -> Workspace {

@@ -14,7 +14,8 @@ fn numbers(rows: usize, columns: usize) -> Array2<f32> {
 }
 
 /// Square, log densities of a block, projection of a block, sums of a block, Gram.
-const SHAPES: [(usize, usize, usize); 5] = [(2048, 2048, 2048), (256, 160, 256), (512, 128, 80), (256, 256, 160), (256, 2048, 256)];
+const SHAPES: [(usize, usize, usize); 5] =
+    [(2048, 2048, 2048), (256, 160, 256), (512, 128, 80), (256, 256, 160), (256, 2048, 256)];
 
 #[divan::bench(args = SHAPES)]
 fn multiply_shape(bencher: Bencher<'_, '_>, (m, n, p): (usize, usize, usize)) {

@@ -73,7 +73,11 @@ pub fn multiply_lower(mut c: ArrayViewMut2<'_, f32>, a: ArrayView2<'_, f32>) {
 
 fn check(c: &ArrayViewMut2<'_, f32>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
     assert_eq!(a.ncols(), b.nrows(), "the columns of the left factor must be as many as the rows of the right one");
-    assert_eq!(c.dim(), (a.nrows(), b.ncols()), "the product has the rows of the left factor and the columns of the right one");
+    assert_eq!(
+        c.dim(),
+        (a.nrows(), b.ncols()),
+        "the product has the rows of the left factor and the columns of the right one"
+    );
 }
 
 #[expect(unsafe_code, reason = "faer takes an array with strides only by its address")]

@@ -83,7 +83,7 @@ fn measure(experiment: &Experiment, image: usize, shards: &[relevance::Shard]) -
     let entry = &experiment.dataset.test.set.images[image];
     let photograph = photograph::read(&entry.path)?;
     let extractor = experiment.parts.extractor.value.as_ref();
-    let frames = photograph::extract(extractor, &photograph, &entry.path)?.frames;
+    let frames = photograph::frames(extractor, &photograph, &entry.path)?;
     let masks = experiment.dataset.masks.as_deref().map(|folder| masks::read(folder, &entry.id)).transpose()?;
     let mut measured = Vec::new();
     for (rule, shard) in shards.iter().enumerate() {
