@@ -116,10 +116,10 @@ impl Explainer {
 
     /// Score of one class for a raw vector.
     pub fn score(&self, class: usize, raw: &[f32], scratch: &mut Vec<f32>) -> f64 {
-        scratch.clear();
-        scratch.extend_from_slice(raw);
-        self.normalization.apply(scratch, &self.layout);
-        self.model.score(class, scratch)
+        let coefficients = self.model.coefficients();
+        let coefficients = coefficients.row(class);
+        let coefficients = coefficients.to_slice().expect("coefficients are kept in C order");
+        self.normalization.dot(raw, coefficients, &self.layout, scratch) + f64::from(self.model.bias()[class])
     }
 
     /// The classifiers.

@@ -1,6 +1,7 @@
 //! Sums of the mapping over an image and over batches of its replacements, from which traces are made.
 
 use fisherlens_fisher::{Mapping, Rows, Sign};
+use multiversion::multiversion;
 use ndarray::{Array2, ArrayView1};
 
 use crate::{EvalError, Resampling};
@@ -46,10 +47,15 @@ impl RawSums {
         &self.sums
     }
 
-    /// Takes one batch away and puts another in its place.
-    pub(crate) fn replace(&mut self, removed: ArrayView1<'_, f32>, added: ArrayView1<'_, f32>) {
-        for ((sum, &removed), &added) in self.sums.iter_mut().zip(removed).zip(added) {
-            *sum += f64::from(added) - f64::from(removed);
+    /// Takes one batch away, puts another in its place and writes the raw mean vector.
+    pub(crate) fn replace(&mut self, removed: ArrayView1<'_, f32>, added: ArrayView1<'_, f32>, mean: &mut [f32]) {
+        let (removed, added) = (removed.to_slice(), added.to_slice());
+        let (removed, added) = (removed.expect("a row of sums is one slice"), added.expect("a row of sums is one slice"));
+        let cell_len = self.sums.len() / self.cell_counts.len().max(1);
+        for (cell, &count) in self.cell_counts.iter().enumerate() {
+            let run = cell * cell_len..(cell + 1) * cell_len;
+            let factor = if count == 0 { 0.0 } else { 1.0 / count as f64 };
+            replace(&mut self.sums[run.clone()], &removed[run.clone()], &added[run.clone()], factor, &mut mean[run]);
         }
     }
 
@@ -78,6 +84,22 @@ pub struct BatchSums {
     sums: Array2<f32>,
     n_rows: usize,
     resampling: Resampling,
+}
+
+/// `sums += added − removed`, `mean = factor · sums`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn replace(sums: &mut [f64], removed: &[f32], added: &[f32], factor: f64, mean: &mut [f32]) {
+    for (((sum, &removed), &added), mean) in sums.iter_mut().zip(removed).zip(added).zip(mean) {
+        *sum += f64::from(added) - f64::from(removed);
+        *mean = (*sum * factor) as f32;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn round(sums: &[f64], rounded: &mut [f32]) {
+    for (rounded, &sum) in rounded.iter_mut().zip(sums) {
+        *rounded = sum as f32;
+    }
 }
 
 impl BatchSums {
@@ -133,9 +155,7 @@ impl BatchSums {
         for (batch, mut kept) in rows.chunks(resampling.batch).zip(sums.rows_mut()) {
             batch_sums.fill(0.0);
             mapping.accumulate(Rows::Some(batch), Sign::Signed, &mut batch_sums);
-            for (kept, &sum) in kept.iter_mut().zip(&batch_sums) {
-                *kept = sum as f32;
-            }
+            round(&batch_sums, kept.as_slice_mut().expect("a row of sums is one slice"));
         }
         Ok(Self { sums, n_rows: rows.len(), resampling })
     }

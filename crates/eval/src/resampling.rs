@@ -120,8 +120,7 @@ pub fn trace_from_sums(
     let start_score = score(&mean);
     let mut scores = Vec::with_capacity(resampling.n_points());
     for batch in 0..removals.n_batches() {
-        current.replace(removals.batch(batch), additions.batch(batch));
-        current.write_mean(&mut mean);
+        current.replace(removals.batch(batch), additions.batch(batch), &mut mean);
         scores.push(score(&mean) as f32);
     }
     let last = scores.last().copied().unwrap_or(start_score as f32);

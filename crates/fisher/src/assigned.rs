@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use fisherlens_mixture::{ByComponent, DiagonalGmm, SparsePosteriors};
+use multiversion::multiversion;
 use ndarray::ArrayView2;
 
 use crate::kernel::{Contraction, moments};
@@ -188,6 +189,7 @@ impl<'a> AssignedMapping<'a> {
     }
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
 fn add_scaled(sums: &mut [f64], block: &[f32], scale: f64) {
     for (sum, &value) in sums.iter_mut().zip(block) {
         *sum += scale * f64::from(value);

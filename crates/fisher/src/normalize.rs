@@ -64,6 +64,62 @@ impl Normalization {
     }
 }
 
+impl Normalization {
+    /// `Σ_d coefficients[d] · Φ(x)[d]` for a raw vector `x`, without keeping the normalised one where that is faster.
+    ///
+    /// What a classifier's score needs, less its bias. `scratch` is overwritten. Equals the product with what
+    /// [`apply`](Self::apply) leaves up to rounding: one pass over x and the coefficients in place of five for [`Normalization::Improved`]
+    /// without cells, whose ℓ2 norm is `√Σ|x|`.
+    ///
+    /// # Panics
+    /// When `x` has another length than the layout, or the coefficients another than `x`.
+    pub fn dot(&self, x: &[f32], coefficients: &[f32], layout: &Layout, scratch: &mut Vec<f32>) -> f64 {
+        assert_eq!(x.len(), layout.len(), "a vector is normalised with the layout of the encoder that made it");
+        assert_eq!(x.len(), coefficients.len(), "there must be a coefficient a dimension");
+        if *self == Self::Improved && layout.n_cells == 1 {
+            let (product, sizes) = dot_of_roots(x, coefficients);
+            return if sizes > 0.0 { product / sizes.sqrt() } else { 0.0 };
+        }
+        scratch.clear();
+        scratch.extend_from_slice(x);
+        self.apply(scratch, layout);
+        scratch.iter().zip(coefficients).map(|(&value, &coefficient)| f64::from(value) * f64::from(coefficient)).sum()
+    }
+}
+
+/// `Σ w·sign(x)·√|x|` and `Σ |x|`: in `f32` over short runs, whose sums are added in `f64`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn dot_of_roots(x: &[f32], coefficients: &[f32]) -> (f64, f64) {
+    const RUN: usize = 16 * LANES;
+    let (mut products, mut sizes) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+    let (runs, rest) = x.as_chunks::<RUN>();
+    for (run, coefficients) in runs.iter().zip(coefficients.as_chunks::<RUN>().0) {
+        // A loop of its own, as sums over lanes in the same one keep the compiler from taking sixteen roots at a time.
+        let mut roots = [0.0_f32; RUN];
+        for (root, &x) in roots.iter_mut().zip(run) {
+            *root = x.abs().sqrt().copysign(x);
+        }
+        let (mut product, mut size) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        let chunks = run.as_chunks::<LANES>().0.iter().zip(roots.as_chunks::<LANES>().0);
+        for ((x, roots), coefficients) in chunks.zip(coefficients.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                product[lane] += roots[lane] * coefficients[lane];
+                size[lane] += x[lane].abs();
+            }
+        }
+        for lane in 0..LANES {
+            products[lane] += f64::from(product[lane]);
+            sizes[lane] += f64::from(size[lane]);
+        }
+    }
+    let (mut product, mut size) = (products.iter().sum::<f64>(), sizes.iter().sum::<f64>());
+    for (&x, &coefficient) in rest.iter().zip(&coefficients[x.len() - rest.len()..]) {
+        product += f64::from(x.abs().sqrt().copysign(x)) * f64::from(coefficient);
+        size += f64::from(x.abs());
+    }
+    (product, size)
+}
+
 /// Length 1 for the entries of each component, which lie in one block a part.
 fn unit_by_component(cell: &mut [f32], layout: &Layout) {
     for component in 0..layout.n_components {

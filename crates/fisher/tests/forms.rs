@@ -142,3 +142,28 @@ fn each_normalisation_by_hand() {
         assert_eq!(of(normalization, vec![0.0; 4]), vec![0.0; 4], "{normalization:?} leaves zeros alone");
     }
 }
+
+#[test]
+fn a_product_equals_that_with_the_normalised_vector() {
+    for n_cells in [1, 2] {
+        let layout = Layout { n_cells, n_components: 13, part_widths: vec![1, 20, 20] };
+        let x: Vec<f32> = (0..layout.len()).map(|d| ((d * 37 % 101) as f32 - 50.0) / 300.0).collect();
+        let coefficients: Vec<f32> = (0..layout.len()).map(|d| ((d * 53 % 97) as f32 - 48.0) / 20.0).collect();
+        for normalization in [
+            Normalization::Raw,
+            Normalization::Power,
+            Normalization::L2,
+            Normalization::Improved,
+            Normalization::Hellinger,
+            Normalization::Intra,
+        ] {
+            let mut normalised = x.clone();
+            normalization.apply(&mut normalised, &layout);
+            let terms = normalised.iter().zip(&coefficients).map(|(&x, &w)| f64::from(x) * f64::from(w));
+            let expected: f64 = terms.sum();
+            let found = normalization.dot(&x, &coefficients, &layout, &mut Vec::new());
+            assert!((found - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{normalization:?} {found} {expected}");
+            assert_eq!(normalization.dot(&vec![0.0; x.len()], &coefficients, &layout, &mut Vec::new()), 0.0);
+        }
+    }
+}
