@@ -10,14 +10,14 @@ use crate::{ClassifierError, CrossValidationRow};
 
 /// The candidates with their values, rising in C.
 ///
-/// `targets` `(n, n_classes)`: 0 is neither trained on nor measured. `scores_of_path` gets a class and its targets, in which the
-/// held-out samples are 0, and returns the scores of all n samples for every candidate, in their order.
+/// `targets` `(n, n_classes)`: 0 is neither trained on nor measured. `scores_of_paths` gets all problems at once, a class and its targets
+/// each, in which the held-out samples are 0, and returns for every problem and candidate, in their order, the scores of all n samples.
 pub(crate) fn cross_validate(
     targets: &Array2<i8>,
     c_grid: &[f64],
     n_folds: usize,
     seed: u64,
-    scores_of_path: impl Fn(usize, &[i8]) -> Result<Vec<Vec<f64>>, ClassifierError> + Sync,
+    scores_of_paths: impl FnOnce(&[(usize, Vec<i8>)]) -> Result<Vec<Vec<Vec<f64>>>, ClassifierError>,
 ) -> Result<Vec<CrossValidationRow>, ClassifierError> {
     let (n, n_classes) = targets.dim();
     if n_folds > n {
@@ -28,30 +28,32 @@ pub(crate) fn cross_validate(
         });
     }
     let fold_of = deal(n, n_folds, seed);
-    let tasks: Vec<(usize, usize)> =
-        (0..n_folds).flat_map(|fold| (0..n_classes).map(move |class| (fold, class))).collect();
-    let measured: Vec<Option<Vec<f64>>> = tasks
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|(fold, class)| {
-            let column = targets.column(class);
-            let split = |held_out: bool| -> Vec<i8> {
-                let kept = |i: usize| (fold_of[i] == fold) == held_out;
-                column.iter().enumerate().map(|(i, &y)| if kept(i) { y } else { 0 }).collect()
-            };
-            let (inside, outside) = (split(true), split(false));
-            if !(inside.contains(&1) && outside.contains(&1) && outside.contains(&-1)) {
-                return Ok(None);
+    let split = |class: usize, fold: usize, held_out: bool| -> Vec<i8> {
+        let kept = |i: usize| (fold_of[i] == fold) == held_out;
+        targets.column(class).iter().enumerate().map(|(i, &y)| if kept(i) { y } else { 0 }).collect()
+    };
+    let mut problems = Vec::new();
+    let mut insides = Vec::new();
+    for fold in 0..n_folds {
+        for class in 0..n_classes {
+            let (inside, outside) = (split(class, fold, true), split(class, fold, false));
+            if inside.contains(&1) && outside.contains(&1) && outside.contains(&-1) {
+                problems.push((class, outside));
+                insides.push((fold, inside));
             }
-            let paths = scores_of_path(class, &outside)?;
-            Ok(Some(paths.iter().map(|scores| average_precision(scores, &inside)).collect()))
-        })
-        .collect::<Result<_, ClassifierError>>()?;
+        }
+    }
+    let paths = scores_of_paths(&problems)?;
+    let measured: Vec<(usize, Vec<f64>)> = insides
+        .par_iter()
+        .zip(paths)
+        .map(|((fold, inside), path)| (*fold, path.iter().map(|scores| average_precision(scores, inside)).collect()))
+        .collect();
 
     let mut rows: Vec<CrossValidationRow> =
         c_grid.iter().map(|&c| CrossValidationRow { c, mean_average_precision: 0.0, folds: Vec::new() }).collect();
-    for (fold, classes) in measured.chunks(n_classes).enumerate() {
-        let classes: Vec<&Vec<f64>> = classes.iter().flatten().collect();
+    for fold in 0..n_folds {
+        let classes: Vec<&Vec<f64>> = measured.iter().filter(|of| of.0 == fold).map(|of| &of.1).collect();
         if classes.is_empty() {
             return Err(ClassifierError::Fold { fold, n_folds });
         }
@@ -139,14 +141,16 @@ mod tests {
     #[test]
     fn held_out_samples_are_not_trained_on_and_only_they_are_measured() {
         let targets = array![[1_i8], [1], [-1], [-1], [1], [-1], [0], [1]];
-        let rows = cross_validate(&targets, &[1.0, 2.0], 2, 3, |class, outside| {
-            assert_eq!(class, 0);
-            assert_eq!(outside[6], 0);
-            assert!((3..=4).contains(&outside.iter().filter(|&&y| y != 0).count()));
+        let rows = cross_validate(&targets, &[1.0, 2.0], 2, 3, |problems| {
+            assert_eq!(problems.len(), 2);
+            for (class, outside) in problems {
+                assert_eq!((*class, outside[6]), (0, 0));
+                assert!((3..=4).contains(&outside.iter().filter(|&&y| y != 0).count()));
+            }
             // The first candidate knows the held-out targets, the second their opposite.
             let known: Vec<f64> = targets.column(0).iter().map(|&y| f64::from(y)).collect();
             let wrong: Vec<f64> = known.iter().map(|y| -y).collect();
-            Ok(vec![known, wrong])
+            Ok(vec![vec![known, wrong]; 2])
         })
         .unwrap();
         assert_eq!((rows[0].mean_average_precision, rows[0].folds.len()), (1.0, 2));
@@ -157,7 +161,9 @@ mod tests {
     #[test]
     fn what_cannot_be_measured_is_refused() {
         let targets = array![[1_i8], [-1]];
-        let run = |n_folds| cross_validate(&targets, &[1.0], n_folds, 0, |_, _| Ok(vec![vec![0.0; 2]]));
+        let run = |n_folds| {
+            cross_validate(&targets, &[1.0], n_folds, 0, |problems| Ok(vec![vec![vec![0.0; 2]]; problems.len()]))
+        };
         assert!(matches!(run(3), Err(ClassifierError::Parameter { field: "n_folds", .. })));
         assert!(matches!(run(2), Err(ClassifierError::Fold { fold: 0, n_folds: 2 })));
     }

@@ -7,7 +7,7 @@ use crate::product::{product_transposed, product_with_itself};
 
 /// Samples of one block. Fixed, so that the bits do not depend on the number of threads; larger blocks copy less inside the
 /// product.
-const BLOCK: usize = 256;
+const BLOCK: usize = 384;
 
 /// Inner products of all samples.
 ///

@@ -20,6 +20,7 @@
 
 #[cfg(feature = "logistic")]
 mod cholesky;
+mod conjugate;
 mod cross_validation;
 mod error;
 mod gram;

@@ -151,9 +151,12 @@ impl ClassifierTrainer for LogisticRegression {
         let (c, cross_validation) = match self.c_grid.as_slice() {
             [c] => (*c, Vec::new()),
             c_grid => {
-                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |class, kept| {
-                    let scores = |&c: &f64| Ok(self.solve(&features, kept, class, c)?.scores);
-                    c_grid.iter().map(scores).collect()
+                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |problems| {
+                    let path = |(class, kept): &(usize, Vec<i8>)| {
+                        let scores = |&c: &f64| Ok(self.solve(&features, kept, *class, c)?.scores);
+                        c_grid.iter().map(scores).collect()
+                    };
+                    problems.par_iter().with_max_len(1).map(path).collect()
                 })?;
                 (best_c(&rows).unwrap_or(c_grid[0]), rows)
             }

@@ -3,14 +3,12 @@
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
-use rayon::prelude::*;
 
 use crate::cross_validation::{best_c, cross_validate};
 use crate::primal::coefficients;
-use crate::solver::{BinaryProblem, DualPoint};
+use crate::solver::{DualPoint, Problems};
 use crate::{
-    ClassReport, ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training,
-    TrainingReport, gram,
+    ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training, TrainingReport, gram,
 };
 
 impl ClassifierTrainer for LinearSvm {
@@ -37,69 +35,51 @@ impl LinearSvm {
     ) -> Result<Training, ClassifierError> {
         let targets = checked_targets(x, targets, self.difficult)?;
         check_gram(gram, x.nrows())?;
-        let in_order: Vec<f32>;
-        let gram = if let Some(gram) = gram.as_slice() {
-            gram
-        } else {
-            in_order = gram.iter().copied().collect();
-            &in_order
+        let gram = gram.as_standard_layout();
+        let problems = Problems {
+            gram: gram.view(),
+            loss: self.loss,
+            squared_bias_feature: self.bias_feature * self.bias_feature,
+            tolerance: self.tolerance,
+            max_n_epochs: self.max_n_epochs,
+            seed: self.seed,
         };
-
         let (c, cross_validation) = match self.c_grid.as_slice() {
             [c] => (*c, Vec::new()),
             c_grid => {
-                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |class, kept| {
-                    let problem = self.problem(gram, kept, class);
-                    let mut point = DualPoint::zero(kept.len());
+                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |folds| {
+                    let mut points: Vec<DualPoint> =
+                        folds.iter().map(|(_, kept)| DualPoint::zero(kept.clone())).collect();
+                    let mut paths = vec![Vec::with_capacity(c_grid.len()); points.len()];
                     // Rising C: the solution for one candidate is a good start for the next.
-                    let path = c_grid.iter().map(|&c| {
-                        problem.solve(c, &mut point);
-                        point.scores(&problem)
-                    });
-                    Ok(path.collect())
+                    for &c in c_grid {
+                        problems.solve(c, &mut points);
+                        for (path, point) in paths.iter_mut().zip(&points) {
+                            path.push(point.scores(&problems));
+                        }
+                    }
+                    Ok(paths)
                 })?;
                 (best_c(&rows).unwrap_or(c_grid[0]), rows)
             }
         };
 
-        let solved: Vec<(Vec<f64>, ClassReport)> = (0..targets.ncols())
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|class| {
-                let column = targets.column(class).to_vec();
-                let mut point = DualPoint::zero(column.len());
-                let report = self.problem(gram, &column, class).solve(c, &mut point);
-                (point.alphas, report)
-            })
-            .collect();
+        let mut points: Vec<DualPoint> =
+            targets.columns().into_iter().map(|column| DualPoint::zero(column.to_vec())).collect();
+        let reports = problems.solve(c, &mut points);
 
         let n_classes = targets.ncols();
-        let squared_bias_feature = self.bias_feature * self.bias_feature;
         let mut alphas = Array2::zeros((n_classes, x.nrows()));
         let mut bias = Array1::zeros(n_classes);
-        let mut classes = Vec::with_capacity(n_classes);
-        for (class, (solution, report)) in solved.into_iter().enumerate() {
-            bias[class] = (squared_bias_feature * solution.iter().sum::<f64>()) as f32;
-            for (alpha, &value) in alphas.row_mut(class).iter_mut().zip(&solution) {
+        for (class, point) in points.iter().enumerate() {
+            bias[class] = (problems.squared_bias_feature * point.alphas.iter().sum::<f64>()) as f32;
+            for (alpha, &value) in alphas.row_mut(class).iter_mut().zip(&point.alphas) {
                 *alpha = value as f32;
             }
-            classes.push(report);
         }
         // The coefficients are sums with the α that are kept, so that both views are the same classifier.
         let model = LinearModel::from_parts(coefficients(alphas.view(), x), bias)?.with_dual(DualView { alphas })?;
-        Ok(Training { model, report: TrainingReport { c: Some(c), classes, cross_validation } })
-    }
-
-    fn problem<'a>(&self, gram: &'a [f32], targets: &'a [i8], class: usize) -> BinaryProblem<'a> {
-        BinaryProblem {
-            gram,
-            targets,
-            loss: self.loss,
-            squared_bias_feature: self.bias_feature * self.bias_feature,
-            tolerance: self.tolerance,
-            max_n_epochs: self.max_n_epochs,
-            seed: self.seed.wrapping_add(class as u64),
-        }
+        Ok(Training { model, report: TrainingReport { c: Some(c), classes: reports, cross_validation } })
     }
 }
 

@@ -1,28 +1,36 @@
-//! Dual coordinate descent on the Gram matrix, one class at a time.
+//! The dual on the Gram matrix, all problems at once: a pass of coordinate descent finds which samples are at a bound, conjugate
+//! gradients solve for the others.
+//!
+//! Both read the Gram matrix once for all problems, as one matrix product. Coordinate descent alone is slow where the samples share
+//! directions, the bias above all: each sample moves it a little. Conjugate gradients take such directions in a step each.
 
+use std::ops::Range;
+
+use fisherlens_product::{Target, multiply};
+use ndarray::{Array2, ArrayView2, s};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
 
-use crate::{ClassReport, Loss};
+use crate::{ClassReport, Loss, conjugate};
 
-/// A pass moves the samples whose projected gradient exceeds this share of the pass's largest.
-///
-/// Looking at a sample costs one comparison, since all margins are at hand; moving it costs a row of the Gram matrix. Small
-/// violations are therefore left until the large ones are gone, which also takes the place of shrinking.
-const MOVED_SHARE: f64 = 0.1;
-
-/// The dual problem of one class.
+/// Samples of one block; their part of the Gram matrix, 64 kB, and the rows of one product stay in a second-level cache.
+const BLOCK: usize = 128;
+/// Passes over a block before the others are told; the last ones seldom move anything.
+const N_INNER_PASSES: usize = 4;
+/// Samples whose outputs one task of the product brings up to date; fixed, as are the blocks, so that the number of threads does not
+/// move a bit.
+pub(crate) const COLUMNS: usize = 1024;
+/// What the dual problems of all classes share.
 ///
 /// ```text
 /// min over 0 ≤ a_i ≤ U of   ½ Σ_ij a_i a_j y_i y_j (K_ij + s²) + ½ δ Σ_i a_i² − Σ_i a_i
 /// hinge: U = C, δ = 0        squared hinge: U = ∞, δ = 1/(2C)
 /// ```
-pub(crate) struct BinaryProblem<'a> {
-    /// K `(n, n)`, row after row.
-    pub(crate) gram: &'a [f32],
-    /// y; samples with 0 take no part, but their outputs are kept up to date like the others'.
-    pub(crate) targets: &'a [i8],
+pub(crate) struct Problems<'a> {
+    /// K `(n, n)`, symmetric, in C order.
+    pub(crate) gram: ArrayView2<'a, f32>,
     /// The loss.
     pub(crate) loss: Loss,
     /// s².
@@ -31,106 +39,192 @@ pub(crate) struct BinaryProblem<'a> {
     pub(crate) tolerance: f64,
     /// Most passes.
     pub(crate) max_n_epochs: usize,
-    /// Seed of the order of visits.
+    /// Seed of the order of the blocks.
     pub(crate) seed: u64,
 }
 
-/// A point of the dual; zeros at first, or the solution for a smaller C.
+/// A point of one problem's dual; zeros at first, or the solution for a smaller C.
+#[derive(Debug, Clone)]
 pub(crate) struct DualPoint {
+    /// y; samples with 0 take no part, but their outputs are kept up to date like the others'.
+    pub(crate) targets: Vec<i8>,
     /// `α_i = y_i a_i`.
     pub(crate) alphas: Vec<f64>,
     /// `Σ_j α_j K_ij` for every sample, without the bias.
-    outputs: Vec<f64>,
+    pub(crate) outputs: Vec<f64>,
     /// `Σ_j α_j`.
-    alpha_sum: f64,
+    pub(crate) alpha_sum: f64,
+    /// Whether the outputs are sums in `f64`; the products that bring them up to date are `f32`.
+    pub(crate) exact: bool,
 }
 
 impl DualPoint {
-    pub(crate) fn zero(n: usize) -> Self {
-        Self { alphas: vec![0.0; n], outputs: vec![0.0; n], alpha_sum: 0.0 }
+    pub(crate) fn zero(targets: Vec<i8>) -> Self {
+        let n = targets.len();
+        Self { targets, alphas: vec![0.0; n], outputs: vec![0.0; n], alpha_sum: 0.0, exact: true }
     }
 
     /// Score of every sample, ignored ones too.
-    pub(crate) fn scores(&self, problem: &BinaryProblem<'_>) -> Vec<f64> {
-        let bias = problem.squared_bias_feature * self.alpha_sum;
+    pub(crate) fn scores(&self, problems: &Problems<'_>) -> Vec<f64> {
+        let bias = problems.squared_bias_feature * self.alpha_sum;
         self.outputs.iter().map(|output| output + bias).collect()
     }
 }
 
 /// The loss's part of the problem for one C.
-struct Weights {
+#[derive(Clone, Copy)]
+pub(crate) struct Weights {
     c: f64,
     loss: Loss,
-    upper: f64,
-    diagonal: f64,
+    /// U.
+    pub(crate) upper: f64,
+    /// δ.
+    pub(crate) diagonal: f64,
 }
 
 /// How far a point is from the optimum.
 struct Progress {
     primal: f64,
     gap: f64,
-    largest_violation: f64,
 }
 
-impl BinaryProblem<'_> {
-    /// Moves `point` to the optimum for C; its α must not exceed C, as those of a smaller C do not.
-    pub(crate) fn solve(&self, c: f64, point: &mut DualPoint) -> ClassReport {
-        let n = self.targets.len();
+/// A problem that is not solved yet, with what its passes need.
+struct Unsolved<'p> {
+    index: usize,
+    point: &'p mut DualPoint,
+    progress: Progress,
+    /// Changes of α in the present block.
+    steps: [f32; BLOCK],
+    moved: bool,
+}
+
+impl Problems<'_> {
+    /// Moves every point to the optimum for C; its α must not exceed C, as those of a smaller C do not.
+    pub(crate) fn solve(&self, c: f64, points: &mut [DualPoint]) -> Vec<ClassReport> {
+        let n = self.gram.nrows();
         let weights = match self.loss {
             Loss::Hinge => Weights { c, loss: self.loss, upper: c, diagonal: 0.0 },
             Loss::SquaredHinge => Weights { c, loss: self.loss, upper: f64::INFINITY, diagonal: 0.5 / c },
         };
-        let mut order: Vec<u32> = (0..n as u32).filter(|&i| self.targets[i as usize] != 0).collect();
+        let mut reports: Vec<Option<ClassReport>> = points.iter().map(|_| None).collect();
+        let mut unsolved: Vec<Unsolved<'_>> = points
+            .iter_mut()
+            .enumerate()
+            .map(|(index, point)| {
+                let progress = self.progress(weights, point);
+                Unsolved { index, point, progress, steps: [0.0; BLOCK], moved: false }
+            })
+            .collect();
+        let mut blocks: Vec<usize> = (0..n.div_ceil(BLOCK)).collect();
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let mut n_epochs = 0;
-        let (progress, converged) = loop {
-            let progress = self.progress(&weights, point);
-            let converged = progress.gap <= self.tolerance * progress.primal.abs();
-            if converged || n_epochs == self.max_n_epochs {
-                break (progress, converged);
+        for n_epochs in 0.. {
+            let is_last = n_epochs == self.max_n_epochs;
+            unsolved.par_iter_mut().with_max_len(1).for_each(|problem| self.look(weights, problem, is_last));
+            unsolved.retain(|problem| {
+                let converged = self.has_converged(&problem.progress);
+                if converged || is_last {
+                    reports[problem.index] = Some(ClassReport {
+                        objective: problem.progress.primal,
+                        duality_gap: Some(problem.progress.gap),
+                        n_epochs: Some(n_epochs),
+                        converged,
+                        n_support_vectors: problem.point.alphas.iter().filter(|alpha| **alpha != 0.0).count(),
+                    });
+                }
+                !(converged || is_last)
+            });
+            if unsolved.is_empty() {
+                break;
             }
-            n_epochs += 1;
-            order.shuffle(&mut rng);
-            let least = MOVED_SHARE * progress.largest_violation;
-            for &index in &order {
-                let i = index as usize;
-                let row = &self.gram[i * n..(i + 1) * n];
-                self.move_one(&weights, point, i, row, least);
+            blocks.shuffle(&mut rng);
+            for &block in &blocks {
+                let block = block * BLOCK..n.min((block + 1) * BLOCK);
+                let mut visits: Vec<usize> = (0..block.len()).collect();
+                visits.shuffle(&mut rng);
+                self.pass_block(weights, block, &visits, &mut unsolved);
             }
-        };
-        ClassReport {
-            objective: progress.primal,
-            duality_gap: Some(progress.gap),
-            n_epochs: Some(n_epochs),
-            converged,
-            n_support_vectors: point.alphas.iter().filter(|alpha| **alpha != 0.0).count(),
+            let points = unsolved.iter_mut().map(|problem| &mut *problem.point);
+            conjugate::descend(self, weights, points.collect());
+        }
+        reports.into_iter().map(|report| report.expect("every problem ends")).collect()
+    }
+
+    /// Measures a problem. One that seems solved is measured again with outputs summed anew in `f64`.
+    fn look(&self, weights: Weights, problem: &mut Unsolved<'_>, is_last: bool) {
+        problem.progress = self.progress(weights, problem.point);
+        if (self.has_converged(&problem.progress) || is_last) && !problem.point.exact {
+            self.sum_outputs(problem.point);
+            problem.progress = self.progress(weights, problem.point);
         }
     }
 
-    /// Takes `a_i` to its optimum with all others held, if its projected gradient exceeds `least`.
-    #[inline]
-    fn move_one(&self, weights: &Weights, point: &mut DualPoint, i: usize, row: &[f32], least: f64) {
-        let y = f64::from(self.targets[i]);
-        let a = y * point.alphas[i];
-        let score = point.outputs[i] + self.squared_bias_feature * point.alpha_sum;
-        let gradient = y * score - 1.0 + weights.diagonal * a;
-        if weights.violation(a, gradient) <= least {
+    fn has_converged(&self, progress: &Progress) -> bool {
+        progress.gap <= self.tolerance * progress.primal.abs()
+    }
+
+    /// Moves the samples of one block in all problems, then brings all outputs up to date.
+    fn pass_block(&self, weights: Weights, block: Range<usize>, visits: &[usize], unsolved: &mut [Unsolved<'_>]) {
+        let own = self.gram.slice(s![block.clone(), block.clone()]).as_standard_layout().into_owned();
+        let own = own.as_slice().expect("made in standard layout");
+        unsolved.par_iter_mut().for_each(|problem| {
+            let point = &mut *problem.point;
+            let steps = &mut problem.steps[..block.len()];
+            steps.fill(0.0);
+            let squared_bias_feature = self.squared_bias_feature;
+            problem.moved = move_block(weights, squared_bias_feature, own, block.clone(), visits, point, steps);
+        });
+        let mut moved: Vec<&mut Unsolved<'_>> = unsolved.iter_mut().filter(|problem| problem.moved).collect();
+        if moved.is_empty() {
             return;
         }
-        // A vector of length 0 without bias divides by 0; the infinite step then ends at a bound, as it should.
-        let curvature = f64::from(row[i]) + self.squared_bias_feature + weights.diagonal;
-        let moved = (a - gradient / curvature).clamp(0.0, weights.upper);
-        let step = y * (moved - a);
-        point.alphas[i] = y * moved;
-        point.alpha_sum += step;
-        add_scaled(&mut point.outputs, row, step);
+        let mut steps = Array2::zeros((moved.len(), block.len()));
+        for (mut row, problem) in steps.rows_mut().into_iter().zip(&moved) {
+            row.iter_mut().zip(&problem.steps).for_each(|(to, &from)| *to = from);
+        }
+        let rows = self.gram.slice(s![block.clone(), ..]);
+        let n = self.gram.nrows();
+        let products: Vec<Array2<f32>> = (0..n.div_ceil(COLUMNS))
+            .into_par_iter()
+            .map(|index| {
+                let columns = rows.slice(s![.., index * COLUMNS..n.min((index + 1) * COLUMNS)]);
+                let mut product = Array2::zeros((steps.nrows(), columns.ncols()));
+                multiply(Target::Overwrite(product.view_mut()), steps.view(), columns);
+                product
+            })
+            .collect();
+        moved.par_iter_mut().enumerate().for_each(|(row, problem)| {
+            let point = &mut *problem.point;
+            point.exact = false;
+            for (index, product) in products.iter().enumerate() {
+                let changes = product.row(row);
+                let changes = changes.as_slice().expect("a row of an array in standard layout");
+                let start = index * COLUMNS;
+                // The block's own outputs have followed every step already.
+                let before = block.start.clamp(start, start + changes.len());
+                let after = block.end.clamp(start, start + changes.len());
+                add(&mut point.outputs[start..before], &changes[..before - start]);
+                add(&mut point.outputs[after..start + changes.len()], &changes[after - start..]);
+            }
+        });
     }
 
-    fn progress(&self, weights: &Weights, point: &DualPoint) -> Progress {
+    /// The outputs, summed anew in `f64`.
+    fn sum_outputs(&self, point: &mut DualPoint) {
+        point.outputs.fill(0.0);
+        for (row, &alpha) in self.gram.rows().into_iter().zip(&point.alphas) {
+            if alpha != 0.0 {
+                add_scaled(&mut point.outputs, row.as_slice().expect("the Gram matrix is in C order"), alpha);
+            }
+        }
+        point.alpha_sum = point.alphas.iter().sum();
+        point.exact = true;
+    }
+
+    fn progress(&self, weights: Weights, point: &DualPoint) -> Progress {
         let bias = self.squared_bias_feature * point.alpha_sum;
         let mut squared_norm = bias * point.alpha_sum;
-        let (mut losses, mut gap, mut largest_violation) = (0.0_f64, 0.0_f64, 0.0_f64);
-        for ((&target, &alpha), &output) in self.targets.iter().zip(&point.alphas).zip(&point.outputs) {
+        let (mut losses, mut gap) = (0.0_f64, 0.0_f64);
+        for ((&target, &alpha), &output) in point.targets.iter().zip(&point.alphas).zip(&point.outputs) {
             if target == 0 {
                 continue;
             }
@@ -141,10 +235,63 @@ impl BinaryProblem<'_> {
             losses += loss;
             // Every sample's share of the gap is at least 0, so nothing cancels.
             gap += loss - a * slack + 0.5 * weights.diagonal * a * a;
-            largest_violation = largest_violation.max(weights.violation(a, weights.diagonal * a - slack));
         }
-        Progress { primal: 0.5 * squared_norm + losses, gap, largest_violation }
+        Progress { primal: 0.5 * squared_norm + losses, gap }
     }
+}
+
+/// Takes each `a_i` of a block to its optimum with all others held, some times over.
+/// Says whether anything moved.
+///
+/// `own`: the block's part of the Gram matrix, row after row. `visits`: the order within the block. `steps`: what the α of the block have moved by. The outputs of the block,
+/// and of no other sample, follow.
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
+    "x86_64+avx2+fma",
+    "aarch64+neon"
+))]
+fn move_block(
+    weights: Weights,
+    squared_bias_feature: f64,
+    own: &[f32],
+    block: Range<usize>,
+    visits: &[usize],
+    point: &mut DualPoint,
+    steps: &mut [f32],
+) -> bool {
+    let width = block.len();
+    let (targets, alphas) = (&point.targets[block.clone()], &mut point.alphas[block.clone()]);
+    let outputs = &mut point.outputs[block];
+    let mut any = false;
+    for _ in 0..N_INNER_PASSES {
+        let mut moved = false;
+        for &i in visits.iter().filter(|&&i| targets[i] != 0) {
+            let row = &own[i * width..(i + 1) * width];
+            let y = f64::from(targets[i]);
+            let a = y * alphas[i];
+            let score = outputs[i] + squared_bias_feature * point.alpha_sum;
+            let gradient = y * score - 1.0 + weights.diagonal * a;
+            if weights.is_optimal(a, gradient) {
+                continue;
+            }
+            // A vector of length 0 without bias divides by 0; the infinite step then ends at a bound, as it should.
+            let curvature = f64::from(row[i]) + squared_bias_feature + weights.diagonal;
+            let to = (a - gradient / curvature).clamp(0.0, weights.upper);
+            let step = y * (to - a);
+            alphas[i] = y * to;
+            steps[i] += step as f32;
+            point.alpha_sum += step;
+            for (output, &entry) in outputs.iter_mut().zip(row) {
+                *output += step * f64::from(entry);
+            }
+            moved = true;
+        }
+        any |= moved;
+        if !moved {
+            break;
+        }
+    }
+    any
 }
 
 impl Weights {
@@ -157,10 +304,22 @@ impl Weights {
         }
     }
 
-    /// Size of the projected gradient: 0 where a bound holds `a` back.
-    #[inline]
-    fn violation(&self, a: f64, gradient: f64) -> f64 {
-        if (a <= 0.0 && gradient >= 0.0) || (a >= self.upper && gradient <= 0.0) { 0.0 } else { gradient.abs() }
+    /// Whether the gradient is 0 or a bound holds `a` back.
+    #[inline(always)]
+    fn is_optimal(&self, a: f64, gradient: f64) -> bool {
+        (a <= 0.0 && gradient >= 0.0) || (a >= self.upper && gradient <= 0.0) || gradient == 0.0
+    }
+}
+
+/// `outputs += changes`.
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
+    "x86_64+avx2+fma",
+    "aarch64+neon"
+))]
+fn add(outputs: &mut [f64], changes: &[f32]) {
+    for (output, &change) in outputs.iter_mut().zip(changes) {
+        *output += f64::from(change);
     }
 }
 
@@ -173,5 +332,47 @@ impl Weights {
 fn add_scaled(outputs: &mut [f64], row: &[f32], scale: f64) {
     for (output, &entry) in outputs.iter_mut().zip(row) {
         *output += scale * f64::from(entry);
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_data::normal;
+
+    #[test]
+    fn outputs_follow_the_steps() {
+        let x = normal(300, 40, 1);
+        let gram = crate::gram(x.view());
+        let problems = Problems {
+            gram: gram.view(),
+            loss: Loss::Hinge,
+            squared_bias_feature: 1.0,
+            tolerance: 1e-9,
+            max_n_epochs: 3,
+            seed: 1,
+        };
+        let targets = |class: usize| (0..300).map(|i| if (i * 7 + class * 3) % 5 < 2 { 1 } else { -1 }).collect();
+        let mut points: Vec<DualPoint> = (0..3).map(|class| DualPoint::zero(targets(class))).collect();
+        let weights = Weights { c: 1.0, loss: Loss::Hinge, upper: 1.0, diagonal: 0.0 };
+        let mut unsolved: Vec<Unsolved<'_>> = points
+            .iter_mut()
+            .enumerate()
+            .map(|(index, point)| {
+                let progress = problems.progress(weights, point);
+                Unsolved { index, point, progress, steps: [0.0; BLOCK], moved: false }
+            })
+            .collect();
+        for block in [128..256, 0..128, 256..300] {
+            let visits: Vec<usize> = (0..block.len()).rev().collect();
+            problems.pass_block(weights, block, &visits, &mut unsolved);
+        }
+        for problem in unsolved {
+            let found = problem.point.outputs.clone();
+            assert!(!problem.point.exact);
+            problems.sum_outputs(problem.point);
+            for (found, expected) in found.iter().zip(&problem.point.outputs) {
+                assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+            }
+        }
     }
 }

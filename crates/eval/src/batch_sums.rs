@@ -50,7 +50,8 @@ impl RawSums {
     /// Takes one batch away, puts another in its place and writes the raw mean vector.
     pub(crate) fn replace(&mut self, removed: ArrayView1<'_, f32>, added: ArrayView1<'_, f32>, mean: &mut [f32]) {
         let (removed, added) = (removed.to_slice(), added.to_slice());
-        let (removed, added) = (removed.expect("a row of sums is one slice"), added.expect("a row of sums is one slice"));
+        let (removed, added) =
+            (removed.expect("a row of sums is one slice"), added.expect("a row of sums is one slice"));
         let cell_len = self.sums.len() / self.cell_counts.len().max(1);
         for (cell, &count) in self.cell_counts.iter().enumerate() {
             let run = cell * cell_len..(cell + 1) * cell_len;

@@ -74,7 +74,7 @@ pub(crate) fn append_block(
         let Workspace { joint, flags, candidates, exponents, .. } = &mut *workspace;
         match rest {
             Rest::Summed => {
-                posteriors.append_row(candidates.iter().copied().zip(exponents.iter().copied()), scale, floor)
+                posteriors.append_row(candidates.iter().copied().zip(exponents.iter().copied()), scale, floor);
             }
             Rest::Kept => {
                 let width = kernel.width();
@@ -168,7 +168,8 @@ fn find_candidates(
 ) {
     // A byte a component first, eight of which are then looked at as one number.
     for ((flag, &value), &slack) in flags.iter_mut().zip(row).zip(slack) {
-        *flag = u8::from(!(value + slack <= threshold));
+        let below = value + slack <= threshold;
+        *flag = u8::from(!below);
     }
     list_flagged(flags, n_components, candidates);
 }

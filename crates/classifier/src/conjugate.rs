@@ -1,0 +1,224 @@
+//! Conjugate gradients over the samples that no bound holds, in all problems in step.
+
+use fisherlens_product::{Target, multiply};
+use ndarray::{Array2, Axis, s};
+use rayon::prelude::*;
+
+use crate::product::RUN;
+use crate::solver::{COLUMNS, DualPoint, Problems, Weights};
+
+/// Most steps before the bounds are looked at again.
+const N_STEPS: usize = 4;
+/// The steps end where the squared gradient has fallen to this share.
+const ENOUGH: f64 = 1e-3;
+/// Halvings of a step that leaves the box before it is given up.
+const N_HALVINGS: usize = 6;
+
+/// What the steps of one problem need; all of length n and 0 where a bound holds the sample.
+struct Descent<'p> {
+    point: &'p mut DualPoint,
+    free: Vec<bool>,
+    /// Minus the gradient.
+    residual: Vec<f64>,
+    direction: Vec<f64>,
+    /// Sum of the steps, and what it does to the outputs of all samples.
+    shift: Vec<f64>,
+    outputs: Vec<f64>,
+    squared_residual: f64,
+    first_squared_residual: f64,
+    /// Whether the point has moved, or has no reason to.
+    accepted: bool,
+}
+
+/// Takes steps from every point, the last of which ends at the bounds; no point gets worse.
+pub(crate) fn descend(problems: &Problems<'_>, weights: Weights, points: Vec<&mut DualPoint>) {
+    let mut descents: Vec<Descent<'_>> =
+        points.into_iter().map(|point| Descent::new(problems, weights, point)).collect();
+    for _ in 0..N_STEPS {
+        let mut active: Vec<&mut Descent<'_>> = descents.iter_mut().filter(|descent| descent.goes_on()).collect();
+        if active.is_empty() {
+            break;
+        }
+        let directions: Vec<&[f64]> = active.iter().map(|descent| descent.direction.as_slice()).collect();
+        let products = outputs_of(problems, &directions);
+        active.par_iter_mut().zip(products).for_each(|(descent, product)| descent.step(problems, weights, product));
+    }
+    descents.par_iter_mut().for_each(|descent| descent.finish_inside(weights));
+    // Only steps that leave the box are left.
+    for halving in 0..N_HALVINGS {
+        let mut outside: Vec<(&mut Descent<'_>, Vec<f64>)> = descents
+            .iter_mut()
+            .filter(|descent| !descent.accepted)
+            .map(|descent| {
+                let to_bounds = descent.to_bounds(weights, 0.5_f64.powi(halving as i32));
+                (descent, to_bounds)
+            })
+            .collect();
+        if outside.is_empty() {
+            break;
+        }
+        let moves: Vec<&[f64]> = outside.iter().map(|(_, to_bounds)| to_bounds.as_slice()).collect();
+        let products = outputs_of(problems, &moves);
+        outside.par_iter_mut().zip(products).for_each(|((descent, to_bounds), product)| {
+            if descent.change(problems, weights, to_bounds, &product) < 0.0 {
+                descent.shift.copy_from_slice(to_bounds);
+                descent.outputs.copy_from_slice(&product);
+                descent.accept();
+            }
+        });
+    }
+}
+
+impl<'p> Descent<'p> {
+    fn new(problems: &Problems<'_>, weights: Weights, point: &'p mut DualPoint) -> Self {
+        let n = point.alphas.len();
+        let bias = problems.squared_bias_feature * point.alpha_sum;
+        let mut free = vec![false; n];
+        let mut residual = vec![0.0; n];
+        for i in 0..n {
+            let y = f64::from(point.targets[i]);
+            let a = y * point.alphas[i];
+            free[i] = a > 0.0 && a < weights.upper;
+            if free[i] {
+                residual[i] = y - (point.outputs[i] + bias) - weights.diagonal * point.alphas[i];
+            }
+        }
+        let squared_residual = dot(&residual, &residual);
+        Self {
+            point,
+            free,
+            direction: residual.clone(),
+            residual,
+            shift: vec![0.0; n],
+            outputs: vec![0.0; n],
+            squared_residual,
+            first_squared_residual: squared_residual,
+            accepted: squared_residual == 0.0,
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.squared_residual > ENOUGH * self.first_squared_residual
+    }
+
+    /// One step; `product` is K · direction.
+    fn step(&mut self, problems: &Problems<'_>, weights: Weights, product: Vec<f64>) {
+        let bias = problems.squared_bias_feature * self.direction.iter().sum::<f64>();
+        let curvature = dot(&self.direction, &product)
+            + bias * self.direction.iter().sum::<f64>()
+            + weights.diagonal * dot(&self.direction, &self.direction);
+        if curvature <= 0.0 {
+            // Nothing to be gained, up to rounding.
+            self.squared_residual = 0.0;
+            return;
+        }
+        let length = self.squared_residual / curvature;
+        add_scaled(&mut self.shift, &self.direction, length);
+        add_scaled(&mut self.outputs, &product, length);
+        let changes = product.iter().zip(&self.direction);
+        for ((residual, (product, direction)), &free) in self.residual.iter_mut().zip(changes).zip(&self.free) {
+            if free {
+                *residual -= length * (product + bias + weights.diagonal * direction);
+            }
+        }
+        let squared_residual = dot(&self.residual, &self.residual);
+        let ratio = squared_residual / self.squared_residual;
+        for (direction, &residual) in self.direction.iter_mut().zip(&self.residual) {
+            *direction = residual + ratio * *direction;
+        }
+        self.squared_residual = squared_residual;
+    }
+
+    /// Accepts the steps if they end inside the box.
+    fn finish_inside(&mut self, weights: Weights) {
+        let inside = self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).all(|((&y, alpha), shift)| {
+            let a = f64::from(y) * (alpha + shift);
+            (0.0..=weights.upper).contains(&a)
+        });
+        if inside {
+            self.accept();
+        }
+    }
+
+    /// The shift times `share`, cut off at the bounds.
+    fn to_bounds(&self, weights: Weights, share: f64) -> Vec<f64> {
+        let of = |((&y, &alpha), &shift): ((&i8, &f64), &f64)| {
+            let y = f64::from(y);
+            y * (y * (alpha + share * shift)).clamp(0.0, weights.upper) - alpha
+        };
+        self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).map(of).collect()
+    }
+
+    /// What a move of α changes the dual's objective by; `product` is K · shift.
+    fn change(&self, problems: &Problems<'_>, weights: Weights, shift: &[f64], product: &[f64]) -> f64 {
+        let sum: f64 = shift.iter().sum();
+        let bias = problems.squared_bias_feature * self.point.alpha_sum;
+        let mut change = 0.5 * problems.squared_bias_feature * sum * sum;
+        for i in 0..shift.len() {
+            let y = f64::from(self.point.targets[i]);
+            let gradient = self.point.outputs[i] + bias + weights.diagonal * self.point.alphas[i] - y;
+            change += shift[i] * (gradient + 0.5 * (product[i] + weights.diagonal * shift[i]));
+        }
+        change
+    }
+
+    /// Moves the point by the shift.
+    fn accept(&mut self) {
+        let point = &mut *self.point;
+        add_scaled(&mut point.alphas, &self.shift, 1.0);
+        add_scaled(&mut point.outputs, &self.outputs, 1.0);
+        point.alpha_sum += self.shift.iter().sum::<f64>();
+        point.exact = false;
+        self.accepted = true;
+    }
+}
+
+/// `K · direction` for each direction; products in `f32` over runs of samples, their sums in `f64`.
+fn outputs_of(problems: &Problems<'_>, directions: &[&[f64]]) -> Vec<Vec<f64>> {
+    let n = problems.gram.nrows();
+    let mut left = Array2::<f32>::zeros((directions.len(), n));
+    for (mut row, direction) in left.rows_mut().into_iter().zip(directions) {
+        row.iter_mut().zip(*direction).for_each(|(to, &from)| *to = from as f32);
+    }
+    let chunks: Vec<Array2<f64>> = (0..n.div_ceil(COLUMNS))
+        .into_par_iter()
+        .map(|index| {
+            let columns = index * COLUMNS..n.min((index + 1) * COLUMNS);
+            let mut product = Array2::zeros((directions.len(), columns.len()));
+            let mut sums = Array2::zeros((directions.len(), columns.len()));
+            for start in (0..n).step_by(RUN) {
+                let run = start..n.min(start + RUN);
+                let right = problems.gram.slice(s![run.clone(), columns.clone()]);
+                multiply(Target::Overwrite(product.view_mut()), left.slice(s![.., run]), right);
+                sums.zip_mut_with(&product, |sum, &product| *sum += f64::from(product));
+            }
+            sums
+        })
+        .collect();
+    (0..directions.len())
+        .map(|row| chunks.iter().flat_map(|chunk| chunk.index_axis(Axis(0), row).to_vec()).collect())
+        .collect()
+}
+
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
+    "x86_64+avx2+fma",
+    "aarch64+neon"
+))]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0_f64; 16];
+    let (a_chunks, a_rest) = a.as_chunks::<16>();
+    let (b_chunks, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for lane in 0..16 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
+}
+
+fn add_scaled(sums: &mut [f64], values: &[f64], factor: f64) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += factor * value;
+    }
+}
