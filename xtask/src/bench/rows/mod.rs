@@ -1,7 +1,10 @@
 //! What is measured: one file a group of stages.
 
-mod front;
-mod mixture;
+pub(crate) mod classifier;
+pub(crate) mod front;
+pub(crate) mod mixture;
+pub(crate) mod relevance;
+mod threads;
 
 use anyhow::Result;
 
@@ -25,4 +28,9 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { rows: &["jpeg-to-vector"], measure: front::jpeg_to_vector },
     Stage { rows: &["em"], measure: mixture::with_floor },
     Stage { rows: &["em-plain"], measure: mixture::plain },
+    Stage { rows: &["gram", "svm"], measure: classifier::svm },
+    Stage { rows: &["relevance-descriptors"], measure: relevance::descriptors },
+    Stage { rows: &["relevance-epsilon", "relevance-further-class", "relevance-absolute"], measure: relevance::maps },
+    Stage { rows: &["resampling-trace"], measure: relevance::trace },
+    Stage { rows: &["two-threads-vectors", "two-threads-em", "two-threads-relevance"], measure: threads::two },
 ];
