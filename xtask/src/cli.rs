@@ -158,6 +158,7 @@ pub enum What {
 
 /// `cargo xtask bench`
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]
 pub struct Bench {
     /// Only rows whose name contains one of these words; a wrong word is answered with all names
     #[arg(value_name = "ROW")]
@@ -186,4 +187,22 @@ pub struct Bench {
     /// Timed runs of every row; without it as many as fit into some seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub repeats: Option<u64>,
+    /// Also run the whole experiment voc2007-val on this devkit, beside the sum of its rows
+    #[arg(long, value_name = "DIR")]
+    pub voc: Option<PathBuf>,
+    /// Let the whole experiment skip images that are missing
+    #[arg(long, requires = "voc")]
+    pub allow_missing: bool,
+    /// Empty folder for the whole experiment's artifacts; without it a temporary one
+    #[arg(long, value_name = "DIR", requires = "voc")]
+    pub artifacts: Option<PathBuf>,
+    /// Count the instructions of the hot kernels by valgrind and compare them with the stored counts
+    #[arg(long, conflicts_with_all = ["rows", "quick", "json", "markdown", "voc"])]
+    pub instructions: bool,
+    /// Store the counts
+    #[arg(long, requires = "instructions")]
+    pub update: bool,
+    /// One piece of work for a process of its own
+    #[arg(long, hide = true)]
+    pub alone: Option<String>,
 }

@@ -14,6 +14,7 @@ use super::row::{Peer, Row};
 use super::rows::STAGES;
 use super::say;
 use super::timing::{Repeats, Timing};
+use super::whole::Voc;
 
 /// Seconds of repeated runs of one of our rows.
 const OUR_SECONDS: f64 = 4.0;
@@ -35,6 +36,8 @@ pub struct Options {
     pub python: Option<PathBuf>,
     /// Measure ours alone.
     pub no_peers: bool,
+    /// Where the whole experiment is, if it is to be run.
+    pub voc: Option<Voc>,
 }
 
 /// One run of the command.

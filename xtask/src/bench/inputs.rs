@@ -28,6 +28,9 @@ pub(crate) const POSTERIOR_FLOOR: f32 = 1e-4;
 /// Seed of everything drawn.
 const SEED: u64 = 2016;
 
+/// Height and width of the part of the photograph that an instruction counter sees.
+const SMALL: (usize, usize) = (96, 128);
+
 /// Scores whose relevance is measured.
 const N_CLASSES: usize = 2;
 
@@ -65,6 +68,21 @@ impl Inputs {
             None => PHOTOGRAPH.to_vec(),
         };
         let gray = Photograph::decode(&jpeg).context("the photograph cannot be decoded")?.gray();
+        Self::of_gray(jpeg, gray)
+    }
+
+    /// The same of a part of the photograph, small enough for an instruction counter.
+    ///
+    /// # Errors
+    /// A golden file that cannot be read.
+    pub(crate) fn small() -> Result<Self> {
+        let whole = Photograph::decode(PHOTOGRAPH).context("the photograph cannot be decoded")?.gray();
+        let (height, width) = SMALL;
+        let (y, x) = ((whole.nrows() - height) / 2, (whole.ncols() - width) / 2);
+        Self::of_gray(PHOTOGRAPH.to_vec(), Array2::from_shape_fn(SMALL, |at| whole[[at.0 + y, at.1 + x]]))
+    }
+
+    fn of_gray(jpeg: Vec<u8>, gray: Array2<f32>) -> Result<Self> {
         let golden = crate::session::root().join("tests/golden/fisher_vector_camera.npz");
         let (pca, mixture) = models(&golden).with_context(|| format!("cannot read {}", golden.display()))?;
         let sift = DenseSift::params().check()?;

@@ -19,7 +19,7 @@ const PRODUCT: usize = 2048;
 const STREAM: usize = 64 << 20;
 
 /// What the numbers were measured on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Machine {
     /// The processor's name.
     pub(crate) processor: String,
@@ -29,6 +29,8 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     /// Operating system and architecture.
     pub(crate) os: String,
+    /// Programs that were running in the minute before, where the system tells: 0 on an idle machine.
+    pub(crate) load: Option<f64>,
 }
 
 impl Machine {
@@ -39,6 +41,7 @@ impl Machine {
             features: features(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             os: crate::provenance::operating_system(),
+            load: load(),
         }
     }
 
@@ -46,6 +49,10 @@ impl Machine {
     pub(crate) fn has_avx512(&self) -> bool {
         self.features.contains(&"avx512f")
     }
+}
+
+fn load() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
 #[cfg(target_arch = "x86_64")]

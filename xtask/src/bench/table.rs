@@ -3,53 +3,99 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::Bench;
 use super::date::date;
+use super::growth::Measured;
 use super::row::{Goal, Row};
+use super::whole::Whole;
+
+/// Above this load another program takes part of the machine.
+const BUSY: f64 = 0.7;
 
 /// Columns of the table.
 const COLUMNS: [&str; 9] = ["row", "ours", "median", "goal", "met", "peer", "peer's time", "ratio", "limit"];
+
+/// A table of words.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Grid {
+    /// What it shows.
+    pub(crate) title: String,
+    /// Names of the columns.
+    pub(crate) columns: Vec<String>,
+    /// As many cells a row.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    /// For a terminal: columns of equal width, the first to the left.
+    pub(crate) fn text(&self) -> String {
+        let lines = || std::iter::once(&self.columns).chain(&self.rows);
+        let width = |column: usize| lines().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let mut text = String::new();
+        for cells in lines() {
+            let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+                if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+            let _ = writeln!(text, "{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+        }
+        text
+    }
+
+    /// For a page.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        let _ = writeln!(text, "| {} |", self.columns.join(" | "));
+        let _ = writeln!(text, "|{}", "---|".repeat(self.columns.len()));
+        for row in &self.rows {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        text
+    }
+}
 
 /// What one run found.
 pub(crate) struct Report<'a> {
     bench: &'a Bench,
     rows: Vec<&'a Row>,
+    extra: &'a Extra,
+}
+
+/// Tables beside that of the rows.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Growth with image and mixture.
+    pub(crate) growth: Vec<Measured>,
+    /// Other tables, in their order.
+    pub(crate) grids: Vec<Grid>,
+    /// The whole experiment.
+    pub(crate) whole: Option<Whole>,
 }
 
 impl<'a> Report<'a> {
-    /// The rows of these names, in this order.
-    pub(crate) fn new(bench: &'a Bench, names: &[&str]) -> Self {
-        let rows = names.iter().filter_map(|name| bench.rows.iter().find(|row| row.name == *name)).collect();
-        Self { bench, rows }
+    /// The rows of these names, in this order, and what else was measured.
+    pub(crate) fn new(bench: &'a Bench, names: &[&str], extra: &'a Extra) -> Self {
+        let mut rows: Vec<&Row> =
+            names.iter().filter_map(|name| bench.rows.iter().find(|row| row.name == *name)).collect();
+        rows.extend(extra.whole.as_ref().map(|whole| &whole.row));
+        Self { bench, rows, extra }
     }
 
     /// For a terminal.
     pub(crate) fn text(&self) -> String {
-        let cells: Vec<Vec<String>> = self.rows.iter().map(|row| cells(row)).collect();
-        let width = |column: usize| {
-            let widths = cells.iter().map(|cells| cells[column].chars().count());
-            widths.chain([COLUMNS[column].chars().count()]).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-        let line = |cells: &[String]| {
-            let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if column == 0 || COLUMNS[column] == "peer" {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-        };
-        let mut text = line(&COLUMNS.map(str::to_owned));
-        for cells in &cells {
-            text += &line(cells);
+        let mut text = String::new();
+        if !self.rows.is_empty() {
+            text += &self.grid().text();
+            text += "\n";
         }
-        text += "\n";
         for row in &self.rows {
             let _ = writeln!(text, "{}: {}{}", row.name, row.note, goals(row));
+        }
+        for grid in &self.extra.grids {
+            let _ = write!(text, "\n{}\n\n{}", grid.title, grid.text());
         }
         for line in self.remarks() {
             let _ = writeln!(text, "\n{line}");
@@ -61,28 +107,33 @@ impl<'a> Report<'a> {
     pub(crate) fn markdown(&self, now: SystemTime) -> String {
         let machine = &self.bench.machine;
         let mut text = format!(
-            "Measured on {} by `cargo xtask bench`: {}, {} cores ({}), {}; version {}.\n\n{}\n\n",
+            "Measured on {} by `cargo xtask bench`: {}, {} cores ({}), {}; version {}.\n\n",
             date(now),
             machine.processor,
             machine.cores,
             machine.features.join(", "),
             machine.os,
             env!("CARGO_PKG_VERSION"),
-            self.rates()
         );
-        let _ = writeln!(text, "| {} |", COLUMNS.join(" | "));
-        let _ = writeln!(text, "|{}", "---|".repeat(COLUMNS.len()));
-        for row in &self.rows {
-            let _ = writeln!(text, "| {} |", cells(row).join(" | "));
+        if !self.rows.is_empty() {
+            text += &self.grid().markdown();
+            text += "\n";
         }
-        text += "\n";
         for row in &self.rows {
             let _ = writeln!(text, "- `{}`: {}{}", row.name, row.note, goals(row));
+        }
+        for grid in &self.extra.grids {
+            let _ = write!(text, "\n{}\n\n{}", grid.title, grid.markdown());
         }
         for line in self.remarks() {
             let _ = writeln!(text, "\n{line}");
         }
         text
+    }
+
+    fn grid(&self) -> Grid {
+        let rows = self.rows.iter().map(|row| cells(row)).collect();
+        Grid { title: String::new(), columns: COLUMNS.map(str::to_owned).to_vec(), rows }
     }
 
     /// For programs: rates in GFLOP/s and GB/s of one thread, times in seconds.
@@ -94,6 +145,8 @@ impl<'a> Report<'a> {
             "gflops": self.bench.limits.gflops(),
             "bandwidth": self.bench.limits.bandwidth(),
             "rows": self.rows,
+            "growth": self.extra.growth,
+            "whole": self.extra.whole,
             "missing": self.bench.missing(),
         })
     }
@@ -109,6 +162,9 @@ impl<'a> Report<'a> {
 
     fn remarks(&self) -> Vec<String> {
         let mut lines = vec![self.rates()];
+        if let Some(load) = self.bench.machine.load.filter(|&load| load > BUSY) {
+            lines.push(format!("Other programs were running when this began (load {load:.1}): times are disturbed."));
+        }
         if self.bench.options.quick {
             lines.push("This was a quick run: smaller work, run once. Its goals do not count.".to_owned());
         }
@@ -156,7 +212,7 @@ fn cells(row: &Row) -> Vec<String> {
     ]
 }
 
-/// `0.123 ms`, `12.3 ms`, `1.23 s`, `123 s`: three digits.
+/// `0.12 ms`, `12.3 ms`, `1.23 s`, `123 s`: three digits.
 pub(crate) fn seconds(seconds: f64) -> String {
     let (value, unit) = if seconds < 1.0 { (seconds * 1e3, "ms") } else { (seconds, "s") };
     let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
@@ -174,6 +230,15 @@ mod tests {
         assert_eq!(seconds(0.012_34), "12.3 ms");
         assert_eq!(seconds(1.234), "1.23 s");
         assert_eq!(seconds(123.4), "123 s");
+    }
+
+    #[test]
+    fn a_grid_lines_up_and_is_markdown() {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let grid =
+            Grid { title: String::new(), columns: words(&["row", "ours"]), rows: vec![words(&["em", "1.00 s"])] };
+        assert_eq!(grid.text(), "row    ours\nem   1.00 s\n");
+        assert_eq!(grid.markdown(), "| row | ours |\n|---|---|\n| em | 1.00 s |\n");
     }
 
     #[test]

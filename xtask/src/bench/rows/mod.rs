@@ -32,5 +32,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { rows: &["relevance-descriptors"], measure: relevance::descriptors },
     Stage { rows: &["relevance-epsilon", "relevance-further-class", "relevance-absolute"], measure: relevance::maps },
     Stage { rows: &["resampling-trace"], measure: relevance::trace },
-    Stage { rows: &["two-threads-vectors", "two-threads-em", "two-threads-relevance"], measure: threads::two },
+    Stage { rows: &["two-threads-vectors"], measure: threads::vectors },
+    Stage { rows: &["two-threads-em"], measure: threads::em },
+    Stage { rows: &["two-threads-relevance"], measure: threads::relevance },
 ];

@@ -24,34 +24,38 @@ thread_local! {
     static MEMORY: RefCell<LocalDescriptors> = RefCell::default();
 }
 
-/// Vectors of many images, the mixture, and pixel maps of many images.
-pub(crate) fn two(bench: &mut Bench) -> Result<Vec<Row>> {
+/// Vectors of many images.
+pub(crate) fn vectors(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
-    let vectors = || images(|local| vector_of_file(inputs, local).map(drop));
-    let maps = || images(|local| pixels_of_file(inputs, local, EPSILON).map(drop));
-    let one_vectors = bench.time(vectors)?;
-    let two_vectors = bench.time_on_two(vectors)?;
-    let one_maps = bench.time(maps)?;
-    let two_maps = bench.time_on_two(maps)?;
+    let work = || images(|local| vector_of_file(inputs, local).map(drop));
+    let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
+    Ok(vec![row("two-threads-vectors", two, one.best, &format!("{N_IMAGES} images, file → vector"))])
+}
 
-    let sample = inputs.sample(mixture::n_samples(bench))?;
+/// The mixture.
+pub(crate) fn em(bench: &mut Bench) -> Result<Vec<Row>> {
+    let shared = bench.inputs()?;
+    let sample = shared.sample(mixture::n_samples(bench))?;
     let start = Inputs::start(sample, mixture::N_COMPONENTS)?;
     let params = mixture::steps(mixture::N_COMPONENTS, mixture::STEPS, POSTERIOR_FLOOR)?;
-    let one_em = bench.seconds("em")?;
-    let two_em = bench.time_on_two(|| Ok(params.fit_from(&start, sample)?))?;
+    let work = || Ok(params.fit_from(&start, sample)?);
+    let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
+    Ok(vec![row("two-threads-em", two, one.best, "the work of row em")])
+}
 
-    let row = |name, timing: Timing, one: f64, what: &str| {
-        let gain = one / timing.best;
-        let note = format!("{what}; {gain:.2} times as fast as one thread");
-        Row { threads: 2, ..Row::new(name, timing, note) }.at_most(1.0 / LEAST_GAIN, one, "one thread's time")
-    };
-    let of_images = |what: &str| format!("{N_IMAGES} images, {what}");
-    Ok(vec![
-        row("two-threads-vectors", two_vectors, one_vectors.best, &of_images("file → vector")),
-        row("two-threads-em", two_em, one_em, "the row em"),
-        row("two-threads-relevance", two_maps, one_maps.best, &of_images("file → pixels, epsilon rule")),
-    ])
+/// Pixel maps of many images.
+pub(crate) fn relevance(bench: &mut Bench) -> Result<Vec<Row>> {
+    let shared = bench.inputs()?;
+    let inputs: &Inputs = &shared;
+    let work = || images(|local| pixels_of_file(inputs, local, EPSILON).map(drop));
+    let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
+    Ok(vec![row("two-threads-relevance", two, one.best, &format!("{N_IMAGES} images, file → pixels, epsilon rule"))])
+}
+
+fn row(name: &'static str, timing: Timing, one: f64, what: &str) -> Row {
+    let note = format!("{what}; {:.2} times as fast as one thread", one / timing.best);
+    Row { threads: 2, ..Row::new(name, timing, note) }.at_most(1.0 / LEAST_GAIN, one, "one thread's time")
 }
 
 fn images(work: impl Fn(&mut LocalDescriptors) -> Result<()> + Sync) -> Result<()> {
