@@ -204,6 +204,20 @@ mod tests {
         assert_eq!(counts, expected);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_watched_to_its_end() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one >&2; sleep 0.3; echo two >&2"]);
+        let (seconds, peak, lines) = watch(command, &Interrupt::default()).unwrap();
+        assert!(seconds >= 0.3 && peak.is_some_and(|bytes| bytes > 0));
+        assert_eq!(lines, ["one", "two"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such data >&2; exit 3"]);
+        let message = watch(command, &Interrupt::default()).unwrap_err().to_string();
+        assert!(message.contains("no such data"), "{message}");
+    }
+
     #[test]
     fn memory_is_read_from_the_status() {
         let status = "Name:\txtask\nVmHWM:\t  1048576 kB\nVmRSS:\t     512 kB\n";

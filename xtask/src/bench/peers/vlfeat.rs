@@ -125,9 +125,10 @@ impl VlFeat {
         let name = path.map_or_else(|| LIBRARY.to_owned(), |path| path.display().to_string());
         match Self::open(&name) {
             Ok(vlfeat) => Found::Here(vlfeat),
-            Err(error) => {
-                Found::Missing(format!("VLFeat is not measured: {error}; apt-get install libvlfeat1, or --vlfeat PATH"))
-            }
+            Err(error) => Found::Missing(format!(
+                "VLFeat is not measured: {name} cannot be used, {:#}; apt-get install libvlfeat1, or --vlfeat PATH",
+                anyhow::Error::from(error)
+            )),
         }
     }
 
