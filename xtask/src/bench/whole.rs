@@ -109,11 +109,14 @@ fn watch(mut command: Command, interrupt: &Interrupt) -> Result<(f64, Option<u64
         }
         let text = std::fs::read_to_string(&status_file).unwrap_or_default();
         peak = peak.max(status_bytes(&text, "VmHWM:"));
+        if interrupt.is_raised() {
+            // Its artifacts are written aside and renamed, so none is left half written.
+            child.kill()?;
+        }
         std::thread::sleep(LOOK);
     };
     let seconds = since.elapsed().as_secs_f64();
     let lines = reader.join().unwrap_or_default();
-    // Ctrl-C reaches the experiment as well, which says so itself.
     interrupt.check()?;
     ensure!(status.success(), "the experiment failed: {}", lines.last().map_or("it said nothing", String::as_str));
     Ok((seconds, peak, lines))
@@ -168,6 +171,7 @@ fn counts(lines: &[String], settings: &Settings) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupted;
 
     #[test]
     fn counts_are_read_from_the_lines_of_the_stages() {
@@ -216,6 +220,11 @@ mod tests {
         command.args(["-c", "echo no such data >&2; exit 3"]);
         let message = watch(command, &Interrupt::default()).unwrap_err().to_string();
         assert!(message.contains("no such data"), "{message}");
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        assert!(watch(command, &interrupt).unwrap_err().is::<Interrupted>());
     }
 
     #[test]
