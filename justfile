@@ -14,3 +14,7 @@ reproduce *arguments:
 # the benchmarks of one crate
 bench crate:
     cargo bench --package fisherlens-{{crate}}
+
+# every hot stage beside its peer and the machine's limit
+bench-all *arguments:
+    cargo xtask bench {{arguments}}

@@ -26,6 +26,8 @@ pub enum Command {
     Explain(Explain),
     /// Write one thing as a .npz file that numpy reads
     Export(Export),
+    /// Measure every hot stage beside its peer and the machine's limit
+    Bench(Bench),
 }
 
 /// Which experiment, on which data, stored where.
@@ -152,4 +154,55 @@ pub enum What {
     Scores,
     /// Relevance of dimensions, descriptors and pixels of one image
     Relevance,
+}
+
+/// `cargo xtask bench`
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the command line")]
+pub struct Bench {
+    /// Only rows whose name contains one of these words; a wrong word is answered with all names
+    #[arg(value_name = "ROW")]
+    pub rows: Vec<String>,
+    /// Smaller work, run once, to try the command; goals then do not count
+    #[arg(long)]
+    pub quick: bool,
+    /// Write the rows for programs
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the table for a page, with machine and date
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// A photograph in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// VLFeat's shared library; without it the system's libvl.so.1
+    #[arg(long, value_name = "PATH")]
+    pub vlfeat: Option<PathBuf>,
+    /// A Python with numpy, scikit-learn and threadpoolctl; without it python3
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// Measure no peer
+    #[arg(long)]
+    pub no_peers: bool,
+    /// Timed runs of every row; without it as many as fit into some seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub repeats: Option<u64>,
+    /// Also run the whole experiment voc2007-val on this devkit, beside the sum of its rows
+    #[arg(long, value_name = "DIR")]
+    pub voc: Option<PathBuf>,
+    /// Let the whole experiment skip images that are missing
+    #[arg(long, requires = "voc")]
+    pub allow_missing: bool,
+    /// Empty folder for the whole experiment's artifacts; without it a temporary one
+    #[arg(long, value_name = "DIR", requires = "voc")]
+    pub artifacts: Option<PathBuf>,
+    /// Count the instructions of the hot kernels by valgrind and compare them with the stored counts
+    #[arg(long, conflicts_with_all = ["rows", "quick", "json", "markdown", "voc"])]
+    pub instructions: bool,
+    /// Store the counts
+    #[arg(long, requires = "instructions")]
+    pub update: bool,
+    /// One piece of work for a process of its own
+    #[arg(long, hide = true)]
+    pub alone: Option<String>,
 }

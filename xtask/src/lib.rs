@@ -6,6 +6,7 @@
 //! the stage you want for its result; it computes whatever it needs that is not there yet.
 
 pub mod artifact;
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod dataset;

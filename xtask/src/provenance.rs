@@ -94,7 +94,8 @@ fn crates() -> Vec<(String, String)> {
         .collect()
 }
 
-fn processor() -> String {
+/// The processor's name.
+pub fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(':').nth(1));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |name| name.trim().to_owned())
@@ -118,7 +119,8 @@ fn code_path() -> &'static str {
     }
 }
 
-fn operating_system() -> String {
+/// Name of the system, and the architecture.
+pub fn operating_system() -> String {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
     let name = name.map_or_else(|| std::env::consts::OS.to_owned(), |name| name.trim_matches('"').to_owned());

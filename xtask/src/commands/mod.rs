@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod bench;
 pub mod clean;
 pub mod explain;
 pub mod export;

@@ -1,0 +1,178 @@
+//! What an experiment should take: rows of this run times how often it does them.
+
+use anyhow::Result;
+
+use super::context::Bench;
+use super::rows::{classifier, mixture};
+use super::table::{Grid, seconds};
+
+/// How often an experiment does what the rows measure.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Counts {
+    /// Photographs whose descriptors are drawn from.
+    pub(crate) sampled: usize,
+    /// Descriptors projected for the mixture to learn from.
+    pub(crate) projected: usize,
+    /// Descriptors times steps of expectation maximisation.
+    pub(crate) em_visits: usize,
+    /// Photographs turned into vectors.
+    pub(crate) encoded: usize,
+    /// Vectors that classifiers are trained on.
+    pub(crate) trained: usize,
+    /// How often they are.
+    pub(crate) trainings: usize,
+    /// Problems solved on one Gram matrix for each class, cross-validation included.
+    pub(crate) solved_a_class: usize,
+    /// Photographs whose scores are explained.
+    pub(crate) explained: usize,
+    /// Maps made of them: classes times rules.
+    pub(crate) heatmaps: usize,
+    /// Photographs mapped again for their traces.
+    pub(crate) traced: usize,
+    /// Traces of these.
+    pub(crate) traces: usize,
+}
+
+/// One line of the sum.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub(crate) struct Item {
+    /// The work.
+    pub(crate) work: String,
+    /// The rows that tell its time.
+    pub(crate) rows: &'static str,
+    /// Seconds of one, on one thread.
+    pub(crate) seconds: f64,
+    /// How many; fractions where the row's size is another.
+    pub(crate) count: f64,
+}
+
+impl Item {
+    /// Seconds of all.
+    pub(crate) fn total(&self) -> f64 {
+        self.seconds * self.count
+    }
+}
+
+/// The lines whose sum is the one-thread time of an experiment. Rows that are not measured yet are.
+///
+/// Solving is taken to grow with the square of the samples, as the Gram matrix does.
+///
+/// # Errors
+/// What a stage says.
+pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
+    let n_descriptors = bench.inputs()?.n_descriptors();
+    let extraction = bench.seconds("jpeg-to-gray")? + bench.seconds("dense-sift")?;
+    let projection = bench.seconds("pca-projection")?;
+    let em = bench.seconds("em")?;
+    let vector = bench.seconds("jpeg-to-vector")?;
+    let gram = bench.seconds("gram")?;
+    let solving = (bench.seconds("svm")? - gram).max(0.0);
+    let absolute = bench.seconds("relevance-absolute")?;
+    let further = bench.seconds("relevance-further-class")?;
+    let trace = bench.seconds("resampling-trace")?;
+    let quick = bench.options.quick;
+    let squares = (counts.trained as f64 / classifier::n_samples(quick) as f64).powi(2) * counts.trainings as f64;
+    let em_visits = (mixture::n_samples(bench) * mixture::STEPS) as f64;
+    let item = |work: &str, rows, seconds, count| Item { work: work.to_owned(), rows, seconds, count };
+    Ok(vec![
+        item("photographs sampled", "jpeg-to-gray + dense-sift", extraction, counts.sampled as f64),
+        item("sample projected", "pca-projection", projection, counts.projected as f64 / n_descriptors as f64),
+        item("mixture", "em", em, counts.em_visits as f64 / em_visits),
+        item("photographs encoded", "jpeg-to-vector", vector, counts.encoded as f64),
+        item("Gram matrices", "gram", gram, squares),
+        item("classifiers solved", "svm − gram", solving, squares * counts.solved_a_class as f64),
+        item("photographs explained", "relevance-absolute", absolute, counts.explained as f64),
+        item(
+            "further heatmaps of them",
+            "relevance-further-class",
+            further,
+            counts.heatmaps.saturating_sub(counts.explained) as f64,
+        ),
+        item("photographs mapped for traces", "jpeg-to-vector", vector, counts.traced as f64),
+        item("traces", "resampling-trace", trace, counts.traces as f64),
+    ])
+}
+
+/// Seconds of all lines.
+pub(crate) fn sum(items: &[Item]) -> f64 {
+    items.iter().map(Item::total).sum()
+}
+
+/// The lines as a table, so that the sum can be checked.
+pub(crate) fn grid(title: String, items: &[Item]) -> Grid {
+    let line = |item: &Item| {
+        vec![
+            item.work.clone(),
+            item.rows.to_owned(),
+            seconds(item.seconds),
+            format!("{:.2}", item.count),
+            seconds(item.total()),
+        ]
+    };
+    let mut rows: Vec<_> = items.iter().map(line).collect();
+    let dash = || "–".to_owned();
+    rows.push(vec!["sum".to_owned(), dash(), dash(), dash(), seconds(sum(items))]);
+    let columns = ["work", "rows", "one", "times", "all, one thread"].map(str::to_owned).to_vec();
+    Grid { title, columns, rows }
+}
+
+/// The published experiment on other numbers of images: half to learn from, half to judge on; a model, nothing of this is run.
+///
+/// # Errors
+/// See [`items`].
+pub(crate) fn by_number_of_images(bench: &mut Bench) -> Result<Grid> {
+    const N_IMAGES: [usize; 3] = [1_000, 10_000, 100_000];
+    const SAMPLE: usize = 500_000;
+    const EM_STEPS: usize = 40;
+    let mut columns = vec!["work".to_owned()];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut totals = vec!["all, one thread".to_owned()];
+    let mut memory = vec!["vectors and Gram matrix of the half learned from".to_owned()];
+    let n_dimensions = fisherlens_fisher::Encoder::n_dimensions(&bench.inputs()?.encoder);
+    for n_images in N_IMAGES {
+        let half = n_images / 2;
+        let counts = Counts {
+            sampled: half,
+            projected: SAMPLE,
+            em_visits: SAMPLE * EM_STEPS,
+            encoded: n_images,
+            trained: half,
+            trainings: 1,
+            solved_a_class: 13,
+            explained: half,
+            heatmaps: 3 * half,
+            ..Counts::default()
+        };
+        let items = items(bench, &counts)?;
+        columns.push(format!("{n_images} images"));
+        for (index, item) in items.iter().filter(|item| item.count > 0.0).enumerate() {
+            if rows.len() <= index {
+                rows.push(vec![item.work.clone()]);
+            }
+            rows[index].push(seconds(item.total()));
+        }
+        totals.push(seconds(sum(&items)));
+        memory.push(format!("{:.2} GB", (half * (n_dimensions + half) * size_of::<f32>()) as f64 / 1e9));
+    }
+    rows.extend([totals, memory]);
+    let title = format!(
+        "Growth with the number of images. This is a model, not a run: rows above times their counts, one seed, a fixed sample of {SAMPLE} \
+         descriptors and {EM_STEPS} EM steps, 3 costs by 4 folds, one class an image explained by 3 rules, no traces."
+    );
+    Ok(Grid { title, columns, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_can_be_checked() {
+        let item = |seconds, count| Item { work: "w".to_owned(), rows: "r", seconds, count };
+        let items = [item(2.0, 3.0), item(0.5, 4.0)];
+        assert_eq!(sum(&items), 8.0);
+        let grid = grid("title".to_owned(), &items);
+        assert_eq!(grid.rows[1], ["w", "r", "500 ms", "4.00", "2.00 s"]);
+        assert_eq!(grid.rows[2][4], "8.00 s");
+    }
+}

@@ -1,0 +1,38 @@
+//! What is measured: one file a group of stages.
+
+pub(crate) mod classifier;
+pub(crate) mod front;
+pub(crate) mod mixture;
+pub(crate) mod relevance;
+mod threads;
+
+use anyhow::Result;
+
+use super::context::Bench;
+use super::row::Row;
+
+/// Work that is measured together.
+pub(crate) struct Stage {
+    /// Names of the rows it gives, in their order.
+    pub(crate) rows: &'static [&'static str],
+    /// Measures them.
+    pub(crate) measure: fn(&mut Bench) -> Result<Vec<Row>>,
+}
+
+/// Everything, in the order of the table.
+pub(crate) const STAGES: &[Stage] = &[
+    Stage { rows: &["jpeg-to-gray"], measure: front::gray },
+    Stage { rows: &["dense-sift"], measure: front::dense_sift },
+    Stage { rows: &["pca-projection"], measure: front::projection },
+    Stage { rows: &["fisher-vector", "fisher-vector-numpy"], measure: front::fisher_vector },
+    Stage { rows: &["jpeg-to-vector"], measure: front::jpeg_to_vector },
+    Stage { rows: &["em"], measure: mixture::with_floor },
+    Stage { rows: &["em-plain"], measure: mixture::plain },
+    Stage { rows: &["gram", "svm"], measure: classifier::svm },
+    Stage { rows: &["relevance-descriptors"], measure: relevance::descriptors },
+    Stage { rows: &["relevance-epsilon", "relevance-further-class", "relevance-absolute"], measure: relevance::maps },
+    Stage { rows: &["resampling-trace"], measure: relevance::trace },
+    Stage { rows: &["two-threads-vectors"], measure: threads::vectors },
+    Stage { rows: &["two-threads-em"], measure: threads::em },
+    Stage { rows: &["two-threads-relevance"], measure: threads::relevance },
+];

@@ -1,0 +1,35 @@
+//! `cargo xtask bench`: every hot stage beside its peer and the machine's limit.
+
+use anyhow::Result;
+
+use crate::bench::{self, Options, Outputs, Voc};
+use crate::cli::Bench;
+use crate::interrupt::Interrupt;
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`bench::run`].
+pub fn run(arguments: &Bench, interrupt: &Interrupt) -> Result<()> {
+    let options = Options {
+        quick: arguments.quick,
+        repeats: arguments.repeats.map(|repeats| repeats as usize),
+        image: arguments.image.clone(),
+        vlfeat: arguments.vlfeat.clone(),
+        python: arguments.python.clone(),
+        no_peers: arguments.no_peers,
+        voc: arguments.voc.clone().map(|folder| Voc {
+            folder,
+            allow_missing: arguments.allow_missing,
+            artifacts: arguments.artifacts.clone(),
+        }),
+    };
+    if let Some(word) = &arguments.alone {
+        return bench::alone(word, &options);
+    }
+    if arguments.instructions {
+        return bench::count_instructions(arguments.update);
+    }
+    let outputs = Outputs { json: arguments.json.clone(), markdown: arguments.markdown.clone() };
+    bench::run(&arguments.rows, &options, &outputs, interrupt)
+}
