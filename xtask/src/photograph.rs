@@ -57,7 +57,20 @@ impl Described {
     /// # Errors
     /// See [`extract`]; also a projection learned from descriptors of another length.
     pub fn new(extractor: &dyn DescriptorExtractor, pca: &Pca, photograph: &Photograph, path: &Path) -> Result<Self> {
-        let (width, height) = (photograph.width(), photograph.height());
+        Self::from_gray(extractor, pca, photograph.gray().view(), path)
+    }
+
+    /// From grey values `(height, width)`; `path` names the photograph in errors. Blocks of descriptors are projected as they are extracted.
+    ///
+    /// # Errors
+    /// See [`Described::new`].
+    pub fn from_gray(
+        extractor: &dyn DescriptorExtractor,
+        pca: &Pca,
+        gray: ArrayView2<'_, f32>,
+        path: &Path,
+    ) -> Result<Self> {
+        let (height, width) = gray.dim();
         let expected = extractor.most_descriptors(width, height);
         let mut frames = Vec::with_capacity(expected);
         let mut values = Vec::with_capacity(expected * pca.n_components());
@@ -68,7 +81,7 @@ impl Described {
                 projected = pca.project_onto(descriptors, &mut values);
             }
         };
-        let extracted = extractor.extract_blocks(photograph.gray().view(), &mut take);
+        let extracted = extractor.extract_blocks(gray, &mut take);
         extracted.with_context(|| format!("no descriptors of {}", path.display()))?;
         projected?;
         let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values)?;

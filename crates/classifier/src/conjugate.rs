@@ -1,11 +1,9 @@
 //! Conjugate gradients over the samples that no bound holds, in all problems in step.
 
-use fisherlens_product::{Target, multiply};
-use ndarray::{Array2, Axis, s};
+use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::product::RUN;
-use crate::solver::{COLUMNS, DualPoint, Problems, Weights};
+use crate::solver::{DualPoint, Problems, Weights};
 
 /// Most steps before the bounds are looked at again.
 const N_STEPS: usize = 4;
@@ -173,31 +171,15 @@ impl<'p> Descent<'p> {
     }
 }
 
-/// `K · direction` for each direction; products in `f32` over runs of samples, their sums in `f64`.
+/// `K · direction` for each direction.
 fn outputs_of(problems: &Problems<'_>, directions: &[&[f64]]) -> Vec<Vec<f64>> {
     let n = problems.gram.nrows();
     let mut left = Array2::<f32>::zeros((directions.len(), n));
     for (mut row, direction) in left.rows_mut().into_iter().zip(directions) {
         row.iter_mut().zip(*direction).for_each(|(to, &from)| *to = from as f32);
     }
-    let chunks: Vec<Array2<f64>> = (0..n.div_ceil(COLUMNS))
-        .into_par_iter()
-        .map(|index| {
-            let columns = index * COLUMNS..n.min((index + 1) * COLUMNS);
-            let mut product = Array2::zeros((directions.len(), columns.len()));
-            let mut sums = Array2::zeros((directions.len(), columns.len()));
-            for start in (0..n).step_by(RUN) {
-                let run = start..n.min(start + RUN);
-                let right = problems.gram.slice(s![run.clone(), columns.clone()]);
-                multiply(Target::Overwrite(product.view_mut()), left.slice(s![.., run]), right);
-                sums.zip_mut_with(&product, |sum, &product| *sum += f64::from(product));
-            }
-            sums
-        })
-        .collect();
-    (0..directions.len())
-        .map(|row| chunks.iter().flat_map(|chunk| chunk.index_axis(Axis(0), row).to_vec()).collect())
-        .collect()
+    let panels = problems.panels.multiply(left.view(), 0..n);
+    (0..directions.len()).map(|row| panels.iter().flat_map(|panel| panel.row(row).to_vec()).collect()).collect()
 }
 
 #[multiversion::multiversion(targets(

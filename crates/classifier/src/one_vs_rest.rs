@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 
 use crate::cross_validation::{best_c, cross_validate};
 use crate::primal::coefficients;
-use crate::solver::{DualPoint, Problems};
+use crate::solver::{DualPoint, Panels, Problems};
 use crate::{
     ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training, TrainingReport, gram,
 };
@@ -38,6 +38,7 @@ impl LinearSvm {
         let gram = gram.as_standard_layout();
         let problems = Problems {
             gram: gram.view(),
+            panels: Panels::new(gram.view()),
             loss: self.loss,
             squared_bias_feature: self.bias_feature * self.bias_feature,
             tolerance: self.tolerance,

@@ -1,6 +1,7 @@
 //! The E step: sums over all samples, on all threads, in an order that does not depend on their number.
 
 use std::ops::Range;
+use std::sync::Mutex;
 
 use ndarray::{ArrayView2, Axis, s};
 use rayon::prelude::*;
@@ -9,7 +10,7 @@ use crate::posteriors::{PosteriorKernel, SparsePosteriors, Workspace};
 use crate::{ByComponent, DiagonalGmm};
 
 /// Samples whose statistics one thread sums; fixed, so that sums do not depend on the number of threads.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 2048;
 /// Samples summed in `f32` before the sums go to `f64`.
 const RUN: usize = 1024;
 /// Chunks whose sums are held at a time; 64 · K·(1 + 2·D) · 8 bytes, 21 MB at K = 256, D = 80.
@@ -38,37 +39,78 @@ impl Statistics {
         }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.log_likelihood += other.log_likelihood;
-        add_to(&mut self.mass, &other.mass);
-        add_to(&mut self.first, &other.first);
-        add_to(&mut self.second, &other.second);
+    fn clear(&mut self) {
+        self.log_likelihood = 0.0;
+        self.mass.fill(0.0);
+        self.first.fill(0.0);
+        self.second.fill(0.0);
+    }
+
+    /// Adds parts in their order.
+    fn add(&mut self, parts: &[Self]) {
+        self.log_likelihood += parts.iter().map(|part| part.log_likelihood).sum::<f64>();
+        add_in_order(&mut self.mass, parts, |part| &part.mass);
+        add_in_order(&mut self.first, parts, |part| &part.first);
+        add_in_order(&mut self.second, parts, |part| &part.second);
+    }
+}
+
+/// The E step of one learning: memory that every step uses again, as fresh pages would hold the threads up.
+pub(crate) struct EStep {
+    n_components: usize,
+    n_features: usize,
+    /// Sums of the chunks of one group.
+    parts: Vec<Statistics>,
+    /// One a thread, in the end.
+    scratches: Mutex<Vec<Scratch>>,
+}
+
+impl EStep {
+    pub(crate) fn new(model: &DiagonalGmm) -> Self {
+        let (n_components, n_features) = model.means().dim();
+        Self { n_components, n_features, parts: Vec::new(), scratches: Mutex::new(Vec::new()) }
     }
 
     /// The log-likelihood and, where a posterior floor is given, the sums for the M step. `x` holds finite values in standard
     /// layout.
-    pub(crate) fn gather(model: &DiagonalGmm, x: ArrayView2<'_, f32>, posterior_floor: Option<f32>) -> Self {
-        let (n_components, n_features) = model.means().dim();
+    pub(crate) fn gather(
+        &mut self,
+        model: &DiagonalGmm,
+        x: ArrayView2<'_, f32>,
+        posterior_floor: Option<f32>,
+    ) -> Statistics {
         let kernel = PosteriorKernel::new(model);
         let means = model.means();
         let means = means.as_slice().expect("a mixture is kept in standard layout");
-        let mut total = Self::zeros(n_components, n_features);
+        let mut total = Statistics::zeros(self.n_components, self.n_features);
         let chunks: Vec<Range<usize>> =
             (0..x.nrows()).step_by(CHUNK).map(|start| start..x.nrows().min(start + CHUNK)).collect();
+        while self.parts.len() < chunks.len().min(GROUP) {
+            self.parts.push(Statistics::zeros(self.n_components, self.n_features));
+        }
+        let scratches = &self.scratches;
+        let parts = &mut self.parts;
         for group in chunks.chunks(GROUP) {
-            let parts: Vec<Self> = group
-                .par_iter()
-                .map_init(
-                    || Scratch::new(&kernel, n_components, n_features),
-                    |scratch, chunk| scratch.sum(&kernel, means, x.slice(s![chunk.clone(), ..]), posterior_floor),
-                )
-                .collect();
-            for part in &parts {
-                total.add(part);
-            }
+            parts.par_iter_mut().zip(group).with_max_len(1).for_each(|(part, chunk)| {
+                let scratch = scratches.lock().expect("no thread stops while it holds it").pop();
+                let mut scratch = scratch.unwrap_or_else(|| Scratch::new(&kernel, self.n_components, self.n_features));
+                scratch.sum(&kernel, means, x.slice(s![chunk.clone(), ..]), posterior_floor, part);
+                scratches.lock().expect("no thread stops while it holds it").push(scratch);
+            });
+            total.add(&parts[..group.len()]);
         }
         total
     }
+}
+
+/// Every entry by one thread, part after part.
+fn add_in_order(sums: &mut [f64], parts: &[Statistics], of: impl Fn(&Statistics) -> &Vec<f64> + Sync) {
+    const ENTRIES: usize = 2048;
+    sums.par_chunks_mut(ENTRIES).enumerate().for_each(|(index, sums)| {
+        for part in parts {
+            add_to(sums, &of(part)[index * ENTRIES..index * ENTRIES + sums.len()]);
+        }
+    });
 }
 
 fn add_to<T: Copy + Into<f64>>(sums: &mut [f64], values: &[T]) {
@@ -99,22 +141,22 @@ impl Scratch {
         }
     }
 
-    /// Statistics of one chunk of samples.
+    /// Statistics of one chunk of samples, which overwrite `sums`.
     fn sum(
         &mut self,
         kernel: &PosteriorKernel,
         means: &[f32],
         x: ArrayView2<'_, f32>,
         posterior_floor: Option<f32>,
-    ) -> Statistics {
+        sums: &mut Statistics,
+    ) {
+        sums.clear();
         let Some(floor) = posterior_floor else {
             // No posterior reaches infinity: the log-likelihood alone is wanted.
-            let mut sums = Statistics::zeros(0, 0);
             sums.log_likelihood = self.append(kernel, x, f32::INFINITY);
-            return sums;
+            return;
         };
         let n_features = x.ncols();
-        let mut sums = Statistics::zeros(means.len() / n_features, n_features);
         let floor = floor.max(NEGLIGIBLE_SHARE / sums.mass.len() as f32);
         for run in x.axis_chunks_iter(Axis(0), RUN) {
             sums.log_likelihood += self.append(kernel, run, floor);
@@ -131,7 +173,6 @@ impl Scratch {
                 add_to(&mut sums.second[block], &self.second);
             }
         }
-        sums
     }
 
     /// The log-likelihood of some samples; their posteriors of at least `floor` take the place of the last ones.

@@ -7,13 +7,12 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fisherlens_descriptors::{DescriptorExtractor, LocalDescriptors};
-use fisherlens_fisher::{DescriptorSet, Encoder, FisherVector};
+use fisherlens_fisher::{Encoder, FisherVector};
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::context::Bench;
-use super::inputs::{Inputs, POSTERIOR_FLOOR, positions};
+use super::inputs::{Inputs, POSTERIOR_FLOOR};
 use super::rows::front::encode;
 use super::rows::mixture::steps;
 use super::rows::relevance::{EPSILON, pixels_of_gray};
@@ -104,16 +103,13 @@ pub(crate) fn alone(word: &str, image: Option<&std::path::Path>) -> Result<Strin
 
 fn side(inputs: &Inputs, factor: usize) -> Result<Measured> {
     let gray = enlarged(inputs.gray.view(), factor);
-    let mut local = LocalDescriptors::default();
+    let mut n_descriptors = 0;
     let (vector_seconds, vector_bytes) = best(|| {
-        inputs.sift.extract_into(gray.view(), &mut local)?;
-        let projected = inputs.pca.transform(local.values.view())?;
-        let positions = positions(&local, gray.dim());
-        encode(inputs, DescriptorSet { values: projected.view(), positions: &positions })
+        let described = inputs.describe(gray.view())?;
+        n_descriptors = described.frames.len();
+        encode(inputs, described.set())
     })?;
-    let n_descriptors = local.len();
-    local = LocalDescriptors::default();
-    let (other_seconds, other_bytes) = best(|| pixels_of_gray(inputs, &gray, &mut local, EPSILON))?;
+    let (other_seconds, other_bytes) = best(|| pixels_of_gray(inputs, &gray, EPSILON))?;
     let what = "side".to_owned();
     Ok(Measured { what, size: factor, n_descriptors, vector_seconds, other_seconds, vector_bytes, other_bytes })
 }

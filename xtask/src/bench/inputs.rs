@@ -15,6 +15,8 @@ use rand::seq::index;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
+use crate::photograph::Described;
+
 /// A 500×375 colour photograph: `astronaut` of scikit-image's sample data (NASA, Eileen Collins, public domain), cropped to 4:3,
 /// resized and stored as a JPEG of quality 90.
 const PHOTOGRAPH: &[u8] = include_bytes!("astronaut.jpg");
@@ -58,6 +60,14 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// Projected descriptors of grey values, as the experiment makes them.
+    ///
+    /// # Errors
+    /// See [`Described::from_gray`].
+    pub(crate) fn describe(&self, gray: ArrayView2<'_, f32>) -> Result<Described> {
+        Described::from_gray(&self.sift, &self.pca, gray, Path::new("the photograph"))
+    }
+
     /// Reads the models of the golden file and describes the photograph, or the one of `image`.
     ///
     /// # Errors
@@ -155,7 +165,7 @@ impl Inputs {
 }
 
 /// Centres of descriptors as fractions of width and height.
-pub(crate) fn positions(local: &LocalDescriptors, (height, width): (usize, usize)) -> Vec<[f32; 2]> {
+fn positions(local: &LocalDescriptors, (height, width): (usize, usize)) -> Vec<[f32; 2]> {
     local.frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect()
 }
 

@@ -7,7 +7,7 @@ use fisherlens_descriptors::{DescriptorExtractor, LocalDescriptors, Photograph};
 use fisherlens_fisher::{DescriptorSet, Encoder, Normalization};
 
 use crate::bench::context::Bench;
-use crate::bench::inputs::{Inputs, positions};
+use crate::bench::inputs::Inputs;
 use crate::bench::peers::Python;
 use crate::bench::row::{Limit, Peer, Row};
 
@@ -143,8 +143,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 pub(crate) fn jpeg_to_vector(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
-    let mut local = LocalDescriptors::default();
-    let timing = bench.time(|| vector_of_file(inputs, &mut local))?;
+    let timing = bench.time(|| vector_of_file(inputs))?;
     let mut parts = 0.0;
     for part in ["jpeg-to-gray", "dense-sift", "pca-projection", "fisher-vector"] {
         parts += bench.seconds(part)?;
@@ -167,13 +166,10 @@ pub(crate) fn chain_flop(inputs: &Inputs) -> f64 {
     (2 * n * from * to) as f64 + posterior_flop(n, to, inputs.encoder.mixture().n_components())
 }
 
-/// File → Fisher vector; `local` is memory that is used again.
-pub(crate) fn vector_of_file(inputs: &Inputs, local: &mut LocalDescriptors) -> Result<Vec<f32>> {
+/// File → Fisher vector.
+pub(crate) fn vector_of_file(inputs: &Inputs) -> Result<Vec<f32>> {
     let gray = Photograph::decode(black_box(&inputs.jpeg))?.gray();
-    inputs.sift.extract_into(gray.view(), local)?;
-    let projected = inputs.pca.transform(local.values.view())?;
-    let positions = positions(local, gray.dim());
-    encode(inputs, DescriptorSet { values: projected.view(), positions: &positions })
+    encode(inputs, inputs.describe(gray.view())?.set())
 }
 
 #[cfg(test)]

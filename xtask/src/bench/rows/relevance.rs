@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use anyhow::{Context as _, Result};
-use fisherlens_descriptors::{DescriptorExtractor, Frame, LocalDescriptors, Photograph};
+use fisherlens_descriptors::{Frame, Photograph};
 use fisherlens_eval::{BatchSums, RawSums, Resampling, Trace, relevance_order, trace_from_sums};
 use fisherlens_fisher::{DescriptorSet, Encoder, Mapping, Normalization};
 use fisherlens_lrp::{MappingSums, Rule, class_relevance, descriptor_relevance_with, pixel_relevance};
@@ -13,7 +13,7 @@ use rand_xoshiro::Xoshiro256Plus;
 
 use super::front::{chain_flop, posterior_flop};
 use crate::bench::context::Bench;
-use crate::bench::inputs::{Inputs, positions};
+use crate::bench::inputs::Inputs;
 use crate::bench::row::Row;
 
 /// The paper's stabiliser.
@@ -82,30 +82,21 @@ impl<'a> Explained<'a> {
     }
 }
 
-/// File → map of its pixels for one class; `local` is memory that is used again.
+/// File → map of its pixels for one class.
 ///
 /// # Errors
 /// What a stage says.
-pub(crate) fn pixels_of_file(inputs: &Inputs, local: &mut LocalDescriptors, rule: Rule) -> Result<Array2<f32>> {
-    let gray = Photograph::decode(black_box(&inputs.jpeg))?.gray();
-    pixels_of_gray(inputs, &gray, local, rule)
+pub(crate) fn pixels_of_file(inputs: &Inputs, rule: Rule) -> Result<Array2<f32>> {
+    pixels_of_gray(inputs, &Photograph::decode(black_box(&inputs.jpeg))?.gray(), rule)
 }
 
 /// Grey values → map of the pixels for one class.
 ///
 /// # Errors
 /// What a stage says.
-pub(crate) fn pixels_of_gray(
-    inputs: &Inputs,
-    gray: &Array2<f32>,
-    local: &mut LocalDescriptors,
-    rule: Rule,
-) -> Result<Array2<f32>> {
-    inputs.sift.extract_into(gray.view(), local)?;
-    let projected = inputs.pca.transform(local.values.view())?;
-    let positions = positions(local, gray.dim());
-    let explained = Explained::new(inputs, DescriptorSet { values: projected.view(), positions: &positions }, rule)?;
-    explained.pixels(0, rule, &local.frames, gray.dim())
+pub(crate) fn pixels_of_gray(inputs: &Inputs, gray: &Array2<f32>, rule: Rule) -> Result<Array2<f32>> {
+    let described = inputs.describe(gray.view())?;
+    Explained::new(inputs, described.set(), rule)?.pixels(0, rule, &described.frames, gray.dim())
 }
 
 /// The descriptors' part alone, beside its matrix form in numpy.
@@ -131,9 +122,8 @@ pub(crate) fn maps(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
     let vector = bench.seconds("jpeg-to-vector")?;
-    let mut local = LocalDescriptors::default();
-    let epsilon = bench.time(|| pixels_of_file(inputs, &mut local, EPSILON))?;
-    let absolute = bench.time(|| pixels_of_file(inputs, &mut local, Rule::Absolute))?;
+    let epsilon = bench.time(|| pixels_of_file(inputs, EPSILON))?;
+    let absolute = bench.time(|| pixels_of_file(inputs, Rule::Absolute))?;
     let explained = Explained::new(inputs, inputs.set(), EPSILON)?;
     let explained = &explained;
     let further = bench.time(|| explained.pixels(1, EPSILON, &inputs.local.frames, inputs.gray.dim()))?;
@@ -184,13 +174,13 @@ impl<'a> Traced<'a> {
         let mapping = encoder.map(DescriptorSet { values: draws.view(), positions: &places })?;
         let removals = BatchSums::removals(self.explained.mapping(), &self.order, self.resampling)?;
         let additions = BatchSums::additions(mapping.as_ref(), n_replaced, self.resampling)?;
-        let layout = encoder.layout();
+        let (layout, model) = (encoder.layout(), &self.inputs.model);
+        let coefficients = model.coefficients();
+        let coefficients = coefficients.row(0);
+        let coefficients = coefficients.to_slice().expect("coefficients are kept in C order");
         let mut scratch = Vec::new();
         let mut score = |raw: &[f32]| {
-            scratch.clear();
-            scratch.extend_from_slice(raw);
-            Normalization::Improved.apply(&mut scratch, &layout);
-            self.inputs.model.score(0, &scratch)
+            Normalization::Improved.dot(raw, coefficients, &layout, &mut scratch) + f64::from(model.bias()[0])
         };
         Ok(trace_from_sums(&self.start, &removals, &additions, &mut score)?)
     }

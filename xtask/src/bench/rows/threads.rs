@@ -1,9 +1,6 @@
 //! What a second thread gives.
 
-use std::cell::RefCell;
-
 use anyhow::Result;
-use fisherlens_descriptors::LocalDescriptors;
 use rayon::prelude::*;
 
 use super::front::vector_of_file;
@@ -19,16 +16,11 @@ const N_IMAGES: usize = 8;
 /// One thread's time over that of two, at least.
 const LEAST_GAIN: f64 = 1.9;
 
-thread_local! {
-    /// Memory that a thread uses again for each of its images.
-    static MEMORY: RefCell<LocalDescriptors> = RefCell::default();
-}
-
 /// Vectors of many images.
 pub(crate) fn vectors(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
-    let work = || images(|local| vector_of_file(inputs, local).map(drop));
+    let work = || images(|| vector_of_file(inputs).map(drop));
     let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
     Ok(vec![row("two-threads-vectors", two, one.best, &format!("{N_IMAGES} images, file → vector"))])
 }
@@ -48,7 +40,7 @@ pub(crate) fn em(bench: &mut Bench) -> Result<Vec<Row>> {
 pub(crate) fn relevance(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
-    let work = || images(|local| pixels_of_file(inputs, local, EPSILON).map(drop));
+    let work = || images(|| pixels_of_file(inputs, EPSILON).map(drop));
     let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
     Ok(vec![row("two-threads-relevance", two, one.best, &format!("{N_IMAGES} images, file → pixels, epsilon rule"))])
 }
@@ -58,7 +50,6 @@ fn row(name: &'static str, timing: Timing, one: f64, what: &str) -> Row {
     Row { threads: 2, ..Row::new(name, timing, note) }.at_most(1.0 / LEAST_GAIN, one, "one thread's time")
 }
 
-fn images(work: impl Fn(&mut LocalDescriptors) -> Result<()> + Sync) -> Result<()> {
-    let one = |_| MEMORY.with_borrow_mut(|local| work(local));
-    (0..N_IMAGES).into_par_iter().with_max_len(1).try_for_each(one)
+fn images(work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+    (0..N_IMAGES).into_par_iter().with_max_len(1).try_for_each(|_| work())
 }
