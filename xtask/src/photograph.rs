@@ -36,7 +36,23 @@ pub fn read(path: &Path) -> Result<Photograph> {
 /// # Errors
 /// The extractor's own, with the file's name.
 pub fn extract(extractor: &dyn DescriptorExtractor, photograph: &Photograph, path: &Path) -> Result<LocalDescriptors> {
-    extractor.extract(photograph.gray().view()).with_context(|| format!("no descriptors of {}", path.display()))
+    let mut descriptors = LocalDescriptors::default();
+    extract_into(extractor, photograph, path, &mut descriptors)?;
+    Ok(descriptors)
+}
+
+/// [`extract`] into memory that is used again.
+///
+/// # Errors
+/// See [`extract`].
+pub fn extract_into(
+    extractor: &dyn DescriptorExtractor,
+    photograph: &Photograph,
+    path: &Path,
+    descriptors: &mut LocalDescriptors,
+) -> Result<()> {
+    let extracted = extractor.extract_into(photograph.gray().view(), descriptors);
+    extracted.with_context(|| format!("no descriptors of {}", path.display()))
 }
 
 /// Frames of a photograph's descriptors alone.

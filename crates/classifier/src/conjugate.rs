@@ -9,6 +9,9 @@ use crate::solver::{DualPoint, Problems, Weights};
 const N_STEPS: usize = 4;
 /// The steps end where the squared gradient has fallen to this share.
 const ENOUGH: f64 = 1e-3;
+/// A step is taken where the best point is at least so far along it, which makes no point worse; else half of it is tried, which the
+/// bounds cut off less. Taking the best point itself needs more passes: it leaves fewer samples at their bounds.
+const LEAST_SHARE: f64 = 0.5;
 /// Halvings of a step that leaves the box before it is given up.
 const N_HALVINGS: usize = 6;
 
@@ -58,7 +61,8 @@ pub(crate) fn descend(problems: &Problems<'_>, weights: Weights, points: Vec<&mu
         let moves: Vec<&[f64]> = outside.iter().map(|(_, to_bounds)| to_bounds.as_slice()).collect();
         let products = outputs_of(problems, &moves);
         outside.par_iter_mut().zip(products).for_each(|((descent, to_bounds), product)| {
-            if descent.change(problems, weights, to_bounds, &product) < 0.0 {
+            let share = descent.best_share(problems, weights, to_bounds, &product);
+            if share > LEAST_SHARE {
                 descent.shift.copy_from_slice(to_bounds);
                 descent.outputs.copy_from_slice(&product);
                 descent.accept();
@@ -147,17 +151,17 @@ impl<'p> Descent<'p> {
         self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).map(of).collect()
     }
 
-    /// What a move of α changes the dual's objective by; `product` is K · shift.
-    fn change(&self, problems: &Problems<'_>, weights: Weights, shift: &[f64], product: &[f64]) -> f64 {
+    /// The share of a move of α that lowers the dual's objective most; `product` is K · shift.
+    fn best_share(&self, problems: &Problems<'_>, weights: Weights, shift: &[f64], product: &[f64]) -> f64 {
         let sum: f64 = shift.iter().sum();
         let bias = problems.squared_bias_feature * self.point.alpha_sum;
-        let mut change = 0.5 * problems.squared_bias_feature * sum * sum;
-        for i in 0..shift.len() {
+        let (mut slope, mut curvature) = (0.0, problems.squared_bias_feature * sum * sum);
+        for (i, (&shift, &product)) in shift.iter().zip(product).enumerate() {
             let y = f64::from(self.point.targets[i]);
-            let gradient = self.point.outputs[i] + bias + weights.diagonal * self.point.alphas[i] - y;
-            change += shift[i] * (gradient + 0.5 * (product[i] + weights.diagonal * shift[i]));
+            slope += shift * (self.point.outputs[i] + bias + weights.diagonal * self.point.alphas[i] - y);
+            curvature += shift * (product + weights.diagonal * shift);
         }
-        change
+        if curvature > 0.0 { -slope / curvature } else { 0.0 }
     }
 
     /// Moves the point by the shift.

@@ -1,5 +1,7 @@
 //! Products of tall matrices that are long in the summed dimension.
 
+use std::ops::Range;
+
 use fisherlens_product::{Target, multiply, multiply_lower};
 use ndarray::{Array2, ArrayView2, s};
 
@@ -9,26 +11,48 @@ use ndarray::{Array2, ArrayView2, s};
 /// single products.
 pub(crate) const RUN: usize = 2048;
 
+/// Dimensions of one product; blocks of both factors of this width stay in a second-level cache.
+const WIDTH: usize = 512;
+
 /// `a · bᵀ` for `a` `(m, D)` and `b` `(n, D)`: `(m, n)`.
 pub(crate) fn product_transposed(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> {
-    let mut product = Array2::zeros((a.nrows(), b.nrows()));
-    let mut sums = Array2::zeros((a.nrows(), b.nrows()));
-    for start in (0..a.ncols()).step_by(RUN) {
-        let run = start..a.ncols().min(start + RUN);
-        multiply(Target::Overwrite(product.view_mut()), a.slice(s![.., run.clone()]), b.slice(s![.., run]).t());
-        sums.zip_mut_with(&product, |sum, &product| *sum += f64::from(product));
-    }
-    sums
+    in_runs(a.ncols(), (a.nrows(), b.nrows()), |target, columns| {
+        multiply(target, a.slice(s![.., columns.clone()]), b.slice(s![.., columns]).t());
+    })
 }
 
 /// `a · aᵀ` for `a` `(m, D)`: `(m, m)`, the entries above the diagonal left at 0.
 pub(crate) fn product_with_itself(a: ArrayView2<'_, f32>) -> Array2<f64> {
-    let mut product = Array2::zeros((a.nrows(), a.nrows()));
-    let mut sums = Array2::zeros((a.nrows(), a.nrows()));
-    for start in (0..a.ncols()).step_by(RUN) {
-        let run = start..a.ncols().min(start + RUN);
-        multiply_lower(product.view_mut(), a.slice(s![.., run]));
-        sums.zip_mut_with(&product, |sum, &product| *sum += f64::from(product));
+    in_runs(a.ncols(), (a.nrows(), a.nrows()), |target, columns| {
+        multiply_lower(target, a.slice(s![.., columns]));
+    })
+}
+
+/// The sum of products over runs of columns, each run in `f32`, their sums in `f64`.
+fn in_runs(n_columns: usize, shape: (usize, usize), multiply: impl Fn(Target<'_>, Range<usize>)) -> Array2<f64> {
+    let mut product = Array2::zeros(shape);
+    let mut sums = Array2::zeros(shape);
+    for start in (0..n_columns).step_by(RUN) {
+        let end = n_columns.min(start + RUN);
+        for first in (start..end).step_by(WIDTH) {
+            let c = product.view_mut();
+            let target = if first == start { Target::Overwrite(c) } else { Target::AddTo(c) };
+            multiply(target, first..end.min(first + WIDTH));
+        }
+        if let (Some(sums), Some(product)) = (sums.as_slice_mut(), product.as_slice()) {
+            add(sums, product);
+        }
     }
     sums
+}
+
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
+    "x86_64+avx2+fma",
+    "aarch64+neon"
+))]
+fn add(sums: &mut [f64], values: &[f32]) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += f64::from(value);
+    }
 }

@@ -3,10 +3,11 @@
 //! Orientations are innermost in memory, so that every sum runs over 8 (or 32) neighbouring values. Only what a row of
 //! descriptors needs exists at a time: a ring of orientation rows, and the four rows of bins made from them.
 
+use fisherlens_lanes::multiply_add;
 use multiversion::{multiversion, target::target_cfg_f};
 
 use crate::Frame;
-use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar, multiply_add};
+use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar};
 use crate::grid::Grid;
 use crate::normalize::{Finish, N_FEATURES};
 use crate::window::N_BINS;

@@ -1,5 +1,6 @@
 //! Gradient of the smoothed image, and its spread over 8 orientations.
 
+use fisherlens_lanes::multiply_add;
 use multiversion::{multiversion, target::target_cfg_f};
 
 /// Orientations of a descriptor, 45° apart, the first along +x and the third along +y (down).
@@ -25,13 +26,6 @@ pub(crate) enum Polar {
     /// VLFeat's approximations, so that tests can compare against its own output closely.
     #[cfg(test)]
     VlFeat,
-}
-
-/// `a · b + c`, in one rounding where `fused` says that the instruction exists; elsewhere `mul_add` would be a slow
-/// call.
-#[inline(always)]
-pub(crate) fn multiply_add(fused: bool, a: f32, b: f32, c: f32) -> f32 {
-    if fused { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// One row of buffers, `width` long each.

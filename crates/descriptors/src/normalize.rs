@@ -1,5 +1,7 @@
 //! From sums of gradients to a descriptor: contrast, unit norm, clamp, RootSIFT and the 8-bit form.
 
+use fisherlens_lanes::{LANES, sum_lanes};
+
 use crate::{DenseSift, LowContrast, RootSift};
 
 /// Entries of a descriptor: 4 × 4 bins of 8 orientations.
@@ -13,9 +15,6 @@ const LEAST_NORM: f32 = f32::EPSILON;
 
 /// Factor of the 8-bit form (`vl_dsift`).
 const LEVELS_A_UNIT: f32 = 512.0;
-
-/// Entries summed in parallel.
-const LANES: usize = 16;
 
 /// What the settings ask for at the end of each descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -74,14 +73,7 @@ fn lane_sum(values: &[f32; N_FEATURES], of: impl Fn(f32) -> f32) -> f32 {
             *lane += of(value);
         }
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
+    sum_lanes(&lanes)
 }
 
 /// VLFeat's 8-bit form of descriptors of unit norm.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use fisherlens_lanes::multiply_add;
 use multiversion::{multiversion, target::target_cfg_f};
 use ndarray::{Array2, ArrayView2};
 
-use crate::{DescriptorError, gradient::multiply_add};
+use crate::DescriptorError;
 
 /// Half-width of the kernel in standard deviations (`vl_imsmooth`).
 const RADIUS_IN_SIGMAS: f64 = 4.0;

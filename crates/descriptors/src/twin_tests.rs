@@ -244,6 +244,30 @@ fn used_memory_gives_the_same_as_fresh() {
 }
 
 #[test]
+fn blocks_are_the_whole_in_pieces() {
+    for low_contrast in [LowContrast::Zero, LowContrast::Drop] {
+        let sift = DenseSift::params().low_contrast(low_contrast).check().unwrap();
+        for (height, width) in [(90, 120), (60, 60), (1, 1), (100, 131)] {
+            let image = image(height, width);
+            let whole = sift.extract(image.view()).unwrap();
+            assert!(whole.len() <= sift.most_descriptors(width, height));
+            let (mut frames, mut values) = (Vec::new(), Vec::new());
+            let mut take = |block: &[crate::Frame], descriptors: ndarray::ArrayView2<'_, f32>| {
+                assert!(!block.is_empty() && descriptors.dim() == (block.len(), 128));
+                frames.extend_from_slice(block);
+                values.extend(descriptors.iter().copied());
+            };
+            sift.extract_blocks(image.view(), &mut take).unwrap();
+            assert_eq!(frames, whole.frames);
+            assert_eq!(Some(values.as_slice()), whole.values.as_slice());
+        }
+    }
+    let sift = DenseSift::params().check().unwrap();
+    let outside = Array2::from_elem((60, 60), 2.0);
+    assert!(sift.extract_blocks(outside.view(), &mut |_, _| panic!("there is nothing to take")).is_err());
+}
+
+#[test]
 fn pixels_out_of_range_are_named() {
     let sift = DenseSift::params().check().unwrap();
     for value in [f32::NAN, f32::INFINITY, -0.1, 1.5, 255.0] {

@@ -96,13 +96,6 @@ fn replace(sums: &mut [f64], removed: &[f32], added: &[f32], factor: f64, mean: 
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn round(sums: &[f64], rounded: &mut [f32]) {
-    for (rounded, &sum) in rounded.iter_mut().zip(sums) {
-        *rounded = sum as f32;
-    }
-}
-
 impl BatchSums {
     /// What the replacements take away: the first descriptors of `order`, batch by batch.
     ///
@@ -152,11 +145,8 @@ impl BatchSums {
         resampling.check()?;
         let n_batches = rows.len().div_ceil(resampling.batch);
         let mut sums = Array2::zeros((n_batches, mapping.n_dimensions()));
-        let mut batch_sums = vec![0.0_f64; mapping.n_dimensions()];
-        for (batch, mut kept) in rows.chunks(resampling.batch).zip(sums.rows_mut()) {
-            batch_sums.fill(0.0);
-            mapping.accumulate(Rows::Some(batch), Sign::Signed, &mut batch_sums);
-            round(&batch_sums, kept.as_slice_mut().expect("a row of sums is one slice"));
+        for (batch, mut sums) in rows.chunks(resampling.batch).zip(sums.rows_mut()) {
+            mapping.sum_few(batch, sums.as_slice_mut().expect("a row of sums is one slice"));
         }
         Ok(Self { sums, n_rows: rows.len(), resampling })
     }

@@ -150,7 +150,7 @@ impl<'a> AssignedMapping<'a> {
         &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
     }
 
-    fn accumulate_rows(&self, rows: &[u32], scratch: &mut Scratch, sign: Sign, sums: &mut [f64]) {
+    fn accumulate_rows<T: Entry>(&self, rows: &[u32], scratch: &mut Scratch, sign: Sign, sums: &mut [T]) {
         let tables = self.tables;
         let Scratch { by_component, first, second } = scratch;
         by_component.fill(&self.posteriors, rows.iter().copied());
@@ -162,13 +162,13 @@ impl<'a> AssignedMapping<'a> {
             let total = |posteriors: &[f32]| posteriors.iter().map(|&posterior| f64::from(posterior)).sum::<f64>();
             match (tables.share, sign) {
                 (Share::Absent, _) => {}
-                (Share::Posterior, _) => sums[component] += total(posteriors),
+                (Share::Posterior, _) => sums[component].add(total(posteriors)),
                 // What the descriptor adds to the constant of one that does not reach the component.
-                (Share::Centred, Sign::Signed) => sums[component] += total(posteriors) * tables.scales[component],
+                (Share::Centred, Sign::Signed) => sums[component].add(total(posteriors) * tables.scales[component]),
                 (Share::Centred, Sign::Absolute) => {
                     let weight = f64::from(tables.weights[component]);
                     let more = |&posterior: &f32| (f64::from(posterior) - weight).abs() - weight;
-                    sums[component] += posteriors.iter().map(more).sum::<f64>() * tables.scales[component];
+                    sums[component].add(posteriors.iter().map(more).sum::<f64>() * tables.scales[component]);
                 }
             }
             if tables.first.is_none() && tables.second.is_none() {
@@ -179,20 +179,55 @@ impl<'a> AssignedMapping<'a> {
             moments(&self.values, rows, posteriors, mean, inverse, sign, first, second);
             let scale = tables.scales[component];
             if let Some(start) = tables.first {
-                add_scaled(&mut sums[start + block.start..start + block.end], first, scale);
+                T::add_scaled(&mut sums[start + block.start..start + block.end], first, scale);
             }
             if let Some(start) = tables.second {
                 let scale = scale * std::f64::consts::FRAC_1_SQRT_2;
-                add_scaled(&mut sums[start + block.start..start + block.end], second, scale);
+                T::add_scaled(&mut sums[start + block.start..start + block.end], second, scale);
             }
         }
     }
 }
 
+/// What sums are kept in: `f64` over an image, `f32` over a batch of some hundred descriptors.
+trait Entry: Sized {
+    fn add(&mut self, value: f64);
+
+    /// `sums += scale · block`.
+    fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64);
+}
+
+impl Entry for f64 {
+    fn add(&mut self, value: f64) {
+        *self += value;
+    }
+
+    fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64) {
+        add_wide(sums, block, scale);
+    }
+}
+
+impl Entry for f32 {
+    fn add(&mut self, value: f64) {
+        *self += value as f32;
+    }
+
+    fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64) {
+        add_narrow(sums, block, scale as f32);
+    }
+}
+
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn add_scaled(sums: &mut [f64], block: &[f32], scale: f64) {
+fn add_wide(sums: &mut [f64], block: &[f32], scale: f64) {
     for (sum, &value) in sums.iter_mut().zip(block) {
         *sum += scale * f64::from(value);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+fn add_narrow(sums: &mut [f32], block: &[f32], scale: f32) {
+    for (sum, &value) in sums.iter_mut().zip(block) {
+        *sum += scale * value;
     }
 }
 
@@ -305,6 +340,20 @@ impl Mapping for AssignedMapping<'_> {
             for (component, sum) in sums[..tables.n_components].iter_mut().enumerate() {
                 let constant = tables.share(component, 0.0) * n_rows as f64;
                 *sum += if sign == Sign::Absolute { constant.abs() } else { constant };
+            }
+        }
+    }
+
+    fn sum_few(&self, rows: &[u32], out: &mut [f32]) {
+        let tables = self.tables;
+        let mut scratch = Scratch::new(tables);
+        out.fill(0.0);
+        for block in rows.chunks(BLOCK) {
+            self.accumulate_rows(block, &mut scratch, Sign::Signed, out);
+        }
+        if tables.share == Share::Centred {
+            for (component, sum) in out[..tables.n_components].iter_mut().enumerate() {
+                sum.add(tables.share(component, 0.0) * rows.len() as f64);
             }
         }
     }

@@ -148,6 +148,16 @@ pub trait Mapping: Send + Sync {
         }
     }
 
+    /// `out[d] = Σ_{l in rows} m_d(l)` of few descriptors, such as those replaced between two measurements: some hundred, so that `f32`
+    /// will do.
+    fn sum_few(&self, rows: &[u32], out: &mut [f32]) {
+        let mut sums = vec![0.0; self.n_dimensions()];
+        self.accumulate(Rows::Some(rows), Sign::Signed, &mut sums);
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = sum as f32;
+        }
+    }
+
     /// `Σ_d coefficients[d] · m_d(l)`, or of the magnitudes, for every descriptor l.
     fn contract(&self, coefficients: &[f32], sign: Sign) -> Vec<f32> {
         let mut row = vec![0.0; self.n_dimensions()];

@@ -1,13 +1,11 @@
 //! The two inner loops: moments of the descriptors of one component, and the product of a mapping with coefficients.
 
+use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
 use fisherlens_mixture::SparsePosteriors;
 use multiversion::{multiversion, target::target_cfg_f};
 
 use crate::assigned::Tables;
 use crate::{Rows, Sign};
-
-/// Entries worked on together: one AVX-512 register, two of AVX2.
-const LANES: usize = 16;
 
 /// Descriptors whose products wait for the sums over their lanes.
 const BLOCK: usize = 64;
@@ -198,25 +196,6 @@ fn apply_of<const ABSOLUTE: bool>(
             *product = sum_lanes(sums);
         }
     }
-}
-
-#[inline(always)]
-fn sum_lanes(sums: &[f32; LANES]) -> f32 {
-    let mut sums = *sums;
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
-        }
-        half /= 2;
-    }
-    sums[0]
-}
-
-/// `a · b + c`, in one rounding where `fused` says that the instruction exists; elsewhere `mul_add` would be a slow call.
-#[inline(always)]
-fn multiply_add(fused: bool, a: f32, b: f32, c: f32) -> f32 {
-    if fused { a.mul_add(b, c) } else { a * b + c }
 }
 
 #[inline(always)]

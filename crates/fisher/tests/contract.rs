@@ -116,6 +116,13 @@ fn overridden_methods_say_what_the_rows_say() {
                 let expected: Vec<f32> = some.iter().map(|&l| found[l as usize]).collect();
                 assert_eq!(picked, expected, "{name}: products of some rows");
             }
+            for list in [&some[..], &everyone, &[]] {
+                let mut few = vec![9.0; layout.len()];
+                mapping.sum_few(list, &mut few);
+                let (expected, sizes) = plain_sums(&rows, list, Sign::Signed);
+                let wide: Vec<f64> = few.iter().map(|&value| f64::from(value)).collect();
+                assert_near(&name, "sums of few", &wide, &expected, &sizes);
+            }
             let unreached: Vec<bool> = (0..layout.len()).map(|d| rows.iter().all(|row| row[d] == 0.0)).collect();
             assert_eq!(mapping.unreached(), unreached, "{name}: unreached");
             let counts = mapping.cell_counts();

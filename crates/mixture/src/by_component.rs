@@ -1,9 +1,9 @@
 //! Posteriors sorted by component, so that the sums of a component stay in registers while its samples pass.
 
+use fisherlens_lanes::{LANES, multiply_add};
 use multiversion::{multiversion, target::target_cfg_f};
 
 use crate::SparsePosteriors;
-use crate::exponential::{LANES, multiply_add};
 
 /// The entries of some rows of [`SparsePosteriors`], component by component; memory for one block of rows after another.
 #[derive(Debug, Clone)]
@@ -146,5 +146,37 @@ mod tests {
         assert_eq!(sorted.component(3), (&[2, 0][..], &[0.125, 0.75][..]));
         sorted.fill(&posteriors, std::iter::empty());
         assert_eq!(sorted.component(3), (&[][..], &[][..]));
+    }
+
+    #[test]
+    fn moments_are_those_of_the_formula() {
+        for n_features in [1, 5, 16, 37] {
+            let n_rows = 60;
+            let values: Vec<f32> = (0..n_rows * n_features).map(|i| ((i * 37) % 101) as f32 / 25.0 - 2.0).collect();
+            let mean: Vec<f32> = (0..n_features).map(|d| (d % 7) as f32 / 5.0 - 0.5).collect();
+            // Every second row has component 1, with one of four posteriors.
+            let posterior = |row: usize| [0.125, 0.5, 0.75, 1.0][row % 4];
+            let mut posteriors = SparsePosteriors { offsets: vec![0], components: Vec::new(), values: Vec::new() };
+            for row in 0..n_rows {
+                if row % 2 == 0 {
+                    posteriors.components.push(1);
+                    posteriors.values.push(posterior(row));
+                }
+                posteriors.offsets.push(posteriors.values.len());
+            }
+            let mut sorted = ByComponent::new(3);
+            sorted.fill(&posteriors, 0..n_rows as u32);
+            let (mut first, mut second) = (vec![9.0; n_features], vec![9.0; n_features]);
+            let mass = sorted.moments(1, &values, &mean, &mut first, &mut second);
+            let rows = || (0..n_rows).step_by(2);
+            assert_eq!(mass, rows().map(|row| f64::from(posterior(row))).sum::<f64>());
+            for d in 0..n_features {
+                let difference = |row: usize| f64::from(values[row * n_features + d]) - f64::from(mean[d]);
+                let expected: f64 = rows().map(|row| f64::from(posterior(row)) * difference(row)).sum();
+                assert!((f64::from(first[d]) - expected).abs() < 1e-4);
+                let expected: f64 = rows().map(|row| f64::from(posterior(row)) * difference(row).powi(2)).sum();
+                assert!((f64::from(second[d]) - expected).abs() < 1e-4);
+            }
+        }
     }
 }

@@ -1,19 +1,13 @@
 //! exp over whole arrays of values that are not above 0 by much, without branches, so that it runs in vector registers.
 
-/// Values worked on together, one AVX-512 register of `f32`.
-pub(crate) const LANES: usize = 16;
+use fisherlens_lanes::multiply_add;
+
 /// Below, exp is taken as 0; e^-87 is the smallest normal `f32`.
 const LEAST_EXPONENT: f32 = -87.0;
 /// Adding 1.5·2^23 leaves the nearest integer in the low bits, without the slow saturating cast.
 const ROUNDING: f32 = 12_582_912.0;
 /// 2^f over |f| ≤ ½ to 2.6e-6 of it: a minimax fit of the relative error.
 const QUICK: [f32; 5] = [0.999_999_3, 0.693_121_8, 0.240_247_44, 0.055_917_86, 0.009_570_101];
-
-/// `a · b + c`, in one rounding where `fused` says that the instruction exists; elsewhere `mul_add` would be a slow call.
-#[inline(always)]
-pub(crate) fn multiply_add(fused: bool, a: f32, b: f32, c: f32) -> f32 {
-    if fused { a.mul_add(b, c) } else { a * b + c }
-}
 
 /// exp(x) for x ≤ 0, or near 0 from above, within 1e-7 of it; 0 below −87.
 #[inline(always)]

@@ -1,8 +1,9 @@
 //! From log densities of the product to posteriors, row by row.
 
+use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
 use multiversion::target::target_cfg_f;
 
-use crate::exponential::{LANES, exponential, multiply_add, quick_exponential};
+use crate::exponential::{exponential, quick_exponential};
 use crate::posteriors::{PosteriorKernel, SparsePosteriors, Workspace};
 
 /// Components whose posterior surely lies below this (or below the floor, where that is lower) keep the product's value. Lower
@@ -226,19 +227,6 @@ fn quadratic_forms(
         // Stored, and added up in a loop of its own: a reduction here makes the compiler take this loop apart.
         *form = sums;
     }
-}
-
-#[inline(always)]
-fn sum_lanes(sums: &[f32; LANES]) -> f32 {
-    let mut sums = *sums;
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
-        }
-        half /= 2;
-    }
-    sums[0]
 }
 
 /// Turns every value v into exp(v − shift) and returns their sum; the length is a multiple of `LANES`.

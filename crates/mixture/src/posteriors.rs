@@ -7,10 +7,10 @@
 
 use std::ops::Range;
 
+use fisherlens_lanes::LANES;
 use fisherlens_product::{Target, multiply};
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::exponential::LANES;
 use crate::finish::append_block;
 use crate::{DiagonalGmm, MixtureError};
 

@@ -72,6 +72,36 @@ fn posteriors_are_those_of_the_definition_and_sum_to_one() {
     }
 }
 
+/// Rows that equal an earlier one are not computed again: where they lie, and how many, must not show.
+#[test]
+fn equal_rows_have_equal_posteriors_wherever_they_lie() {
+    let mixture = three_clusters();
+    let distinct = cloud(700, 3) * 8.0;
+    let n_features = distinct.ncols();
+    // Runs of one row, two rows in turn, and a row that comes back after others.
+    let source: Vec<usize> = (0..2500)
+        .map(|n| match n % 1000 {
+            300..620 | 700..720 => 7,
+            620..700 => [3, 11][n % 2],
+            n => (n * 13) % 700,
+        })
+        .collect();
+    let x = Array2::from_shape_fn((source.len(), n_features), |(n, d)| distinct[[source[n], d]]);
+    for floor in [0.0, 1e-4] {
+        let expected = mixture.posteriors(distinct.view(), floor);
+        let found = mixture.posteriors(x.view(), floor);
+        for (n, &source) in source.iter().enumerate() {
+            for (found, expected) in found.row(n).iter().zip(expected.row(source)) {
+                assert!((found - expected).abs() < 1e-6, "row {n}: {found} for {expected}");
+            }
+        }
+    }
+    let expected = mixture.log_likelihood(distinct.view());
+    for (n, found) in mixture.log_likelihood(x.view()).iter().enumerate() {
+        assert_relative_eq!(*found, expected[source[n]], max_relative = 1e-6);
+    }
+}
+
 #[test]
 fn a_floor_drops_the_small_posteriors_and_leaves_the_others() {
     let mixture = three_clusters();

@@ -37,5 +37,7 @@ fn ndarray_shape(bencher: Bencher<'_, '_>, (m, n, p): (usize, usize, usize)) {
 #[divan::bench(args = [256, 1024])]
 fn lower_half_2048(bencher: Bencher<'_, '_>, m: usize) {
     let (a, mut c) = (numbers(m, 2048), Array2::zeros((m, m)));
-    bencher.counter(ItemsCount::new(m * m * 2048)).bench_local(|| multiply_lower(c.view_mut(), a.view()));
+    bencher
+        .counter(ItemsCount::new(m * m * 2048))
+        .bench_local(|| multiply_lower(Target::Overwrite(c.view_mut()), a.view()));
 }

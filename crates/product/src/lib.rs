@@ -50,18 +50,20 @@ pub fn multiply(target: Target<'_>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f3
     matmul(matrix_mut(&mut c), accumulate, matrix(&a), matrix(&b), 1.0, Par::Seq);
 }
 
-/// The entries on and below the diagonal of `C = A · Aᵀ`, the others left as they are: half of the work of [`multiply`].
+/// The entries on and below the diagonal of `C = A · Aᵀ`, or `C += A · Aᵀ`, the others left as they are: half of the work of
+/// [`multiply`].
 ///
-/// `a` `(m, n)`, `c` `(m, m)`.
+/// `a` `(m, n)`, the target `(m, m)`.
 ///
 /// # Panics
 /// When the shapes do not fit together.
-pub fn multiply_lower(mut c: ArrayViewMut2<'_, f32>, a: ArrayView2<'_, f32>) {
+pub fn multiply_lower(target: Target<'_>, a: ArrayView2<'_, f32>) {
+    let (mut c, accumulate) = target.parts();
     check(&c, a, a.t());
     triangular::matmul(
         matrix_mut(&mut c),
         BlockStructure::TriangularLower,
-        Accum::Replace,
+        accumulate,
         matrix(&a),
         BlockStructure::Rectangular,
         matrix(&a).transpose(),
@@ -157,8 +159,9 @@ mod tests {
         for m in [0, 1, 5, 64, 257] {
             let a = numbers(m, 130, 5);
             let mut c = Array2::from_elem((m, m), 7.0_f32);
-            multiply_lower(c.view_mut(), a.view());
-            let expected = slow(a.view(), a.t());
+            multiply_lower(Target::Overwrite(c.view_mut()), a.view());
+            multiply_lower(Target::AddTo(c.view_mut()), a.view());
+            let expected = 2.0 * slow(a.view(), a.t());
             for ((i, j), &value) in c.indexed_iter() {
                 if j > i {
                     assert_eq!(value, 7.0);

@@ -1,8 +1,10 @@
 //! Descriptors drawn from the training images, for the projection and the mixture to learn from.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use fisherlens_descriptors::LocalDescriptors;
 use ndarray::{Array2, Axis, concatenate};
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,11 @@ pub struct Sample {
     /// `(n_sampled, n_features)`, grouped by image.
     #[serde(with = "array")]
     pub values: Array2<f32>,
+}
+
+thread_local! {
+    /// The descriptors of a thread's present image; fresh memory for each would cost more than the extraction.
+    static MEMORY: RefCell<LocalDescriptors> = RefCell::default();
 }
 
 /// The same number of descriptors from each training image, drawn without replacement.
@@ -36,13 +43,15 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let drawn = experiment.for_each(&bar, &indices, |i| {
         let entry = &images[i];
-        let local = photograph::extract(extractor, &photograph::read(&entry.path)?, &entry.path)?;
-        // Image i takes its share of what is wanted, so that the shares add up to it exactly.
-        let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
-        let mut rng = generator(keys.seed, "sample", &entry.id, 0);
-        let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
-        rows.sort_unstable();
-        Ok(local.values.select(Axis(0), &rows))
+        MEMORY.with_borrow_mut(|local| {
+            photograph::extract_into(extractor, &photograph::read(&entry.path)?, &entry.path, local)?;
+            // Image i takes its share of what is wanted, so that the shares add up to it exactly.
+            let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
+            let mut rng = generator(keys.seed, "sample", &entry.id, 0);
+            let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
+            rows.sort_unstable();
+            Ok(local.values.select(Axis(0), &rows))
+        })
     })?;
     bar.finish_and_clear();
     let views: Vec<_> = drawn.iter().map(Array2::view).collect();
