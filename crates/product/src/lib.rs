@@ -48,6 +48,7 @@ pub fn multiply(target: Target<'_>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f3
     let (mut c, accumulate) = target.parts();
     check(&c, a, b);
     matmul(matrix_mut(&mut c), accumulate, matrix(&a), matrix(&b), 1.0, Par::Seq);
+    clear_upper_halves();
 }
 
 /// The entries on and below the diagonal of `C = A · Aᵀ`, or `C += A · Aᵀ`, the others left as they are: half of the work of
@@ -71,6 +72,28 @@ pub fn multiply_lower(target: Target<'_>, a: ArrayView2<'_, f32>) {
         1.0,
         Par::Seq,
     );
+    clear_upper_halves();
+}
+
+/// Ends the use of wide vector registers, which faer's kernels leave to their caller.
+///
+/// Code for the baseline, such as a C library called next, runs at little more than half its speed while their upper halves are in use (VLFeat's
+/// dense SIFT on a Zen 4: 170 ms in place of 100).
+fn clear_upper_halves() {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx")]
+        fn zero_upper() {
+            std::arch::x86_64::_mm256_zeroupper();
+        }
+        if std::arch::is_x86_feature_detected!("avx") {
+            #[expect(unsafe_code, reason = "an instruction of AVX, which was found to be there")]
+            // SAFETY: the processor has AVX.
+            unsafe {
+                zero_upper();
+            }
+        }
+    }
 }
 
 fn check(c: &ArrayViewMut2<'_, f32>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
