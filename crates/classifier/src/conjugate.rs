@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::solver::{DualPoint, Problems, Weights};
+use crate::dual::{DualPoint, Problems, Weights};
 
 /// Most steps before the bounds are looked at again.
 const N_STEPS: usize = 4;

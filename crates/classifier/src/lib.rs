@@ -22,6 +22,7 @@
 mod cholesky;
 mod conjugate;
 mod cross_validation;
+mod dual;
 mod error;
 mod gram;
 mod linear_model;

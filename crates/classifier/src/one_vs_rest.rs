@@ -5,8 +5,8 @@ use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 
 use crate::cross_validation::{best_c, cross_validate};
+use crate::dual::{DualPoint, Panels, Problems};
 use crate::primal::coefficients;
-use crate::solver::{DualPoint, Panels, Problems};
 use crate::{
     ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training, TrainingReport, gram,
 };

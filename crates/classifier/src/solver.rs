@@ -6,117 +6,19 @@
 
 use std::ops::Range;
 
-use fisherlens_product::{Target, multiply};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
-use crate::product::RUN;
+use crate::dual::{DualPoint, Problems, Weights};
 use crate::{ClassReport, Loss, conjugate};
 
 /// Samples of one block; their part of the Gram matrix, 64 kB, and the rows of one product stay in a second-level cache.
 const BLOCK: usize = 128;
 /// Passes over a block before the others are told; the last ones seldom move anything.
 const N_INNER_PASSES: usize = 4;
-/// Columns of the Gram matrix that lie together. A product with few rows reads the matrix once and is as fast as that: in panels of
-/// this width it is read from one end to the other, where whole rows would be a page apart from step to step (one core of a Zen 4, 5,000
-/// samples, 20 rows: 14 ms in place of 21).
-const PANEL: usize = 96;
-/// Panels of one task.
-const PANELS_A_TASK: usize = 8;
-
-/// The Gram matrix once more, cut into panels of columns.
-pub(crate) struct Panels(Vec<Array2<f32>>);
-
-impl Panels {
-    pub(crate) fn new(gram: ArrayView2<'_, f32>) -> Self {
-        let n = gram.nrows();
-        let panel = |index: usize| {
-            gram.slice(s![.., index * PANEL..n.min((index + 1) * PANEL)]).as_standard_layout().into_owned()
-        };
-        Self((0..n.div_ceil(PANEL)).into_par_iter().map(panel).collect())
-    }
-
-    /// `left · K[rows, ..]` for `left` `(m, rows)`: `(m, n)` in panels; in `f32` over runs of samples, their sums in `f64`.
-    pub(crate) fn multiply(&self, left: ArrayView2<'_, f32>, rows: Range<usize>) -> Vec<Array2<f64>> {
-        let of_panel = |panel: &Array2<f32>| {
-            let mut product = Array2::zeros((left.nrows(), panel.ncols()));
-            let mut sums = Array2::zeros((left.nrows(), panel.ncols()));
-            for start in (0..rows.len()).step_by(RUN) {
-                let run = start..rows.len().min(start + RUN);
-                let right = panel.slice(s![rows.start + run.start..rows.start + run.end, ..]);
-                multiply(Target::Overwrite(product.view_mut()), left.slice(s![.., run]), right);
-                sums.zip_mut_with(&product, |sum, &product| *sum += f64::from(product));
-            }
-            sums
-        };
-        self.0.par_iter().with_min_len(PANELS_A_TASK).map(of_panel).collect()
-    }
-}
-
-/// What the dual problems of all classes share.
-///
-/// ```text
-/// min over 0 ≤ a_i ≤ U of   ½ Σ_ij a_i a_j y_i y_j (K_ij + s²) + ½ δ Σ_i a_i² − Σ_i a_i
-/// hinge: U = C, δ = 0        squared hinge: U = ∞, δ = 1/(2C)
-/// ```
-pub(crate) struct Problems<'a> {
-    /// K `(n, n)`, symmetric, in C order.
-    pub(crate) gram: ArrayView2<'a, f32>,
-    /// The same.
-    pub(crate) panels: Panels,
-    /// The loss.
-    pub(crate) loss: Loss,
-    /// s².
-    pub(crate) squared_bias_feature: f64,
-    /// Relative duality gap to reach.
-    pub(crate) tolerance: f64,
-    /// Most passes.
-    pub(crate) max_n_epochs: usize,
-    /// Seed of the order of the blocks.
-    pub(crate) seed: u64,
-}
-
-/// A point of one problem's dual; zeros at first, or the solution for a smaller C.
-#[derive(Debug, Clone)]
-pub(crate) struct DualPoint {
-    /// y; samples with 0 take no part, but their outputs are kept up to date like the others'.
-    pub(crate) targets: Vec<i8>,
-    /// `α_i = y_i a_i`.
-    pub(crate) alphas: Vec<f64>,
-    /// `Σ_j α_j K_ij` for every sample, without the bias.
-    pub(crate) outputs: Vec<f64>,
-    /// `Σ_j α_j`.
-    pub(crate) alpha_sum: f64,
-    /// Whether the outputs are sums in `f64`; the products that bring them up to date are `f32`.
-    pub(crate) exact: bool,
-}
-
-impl DualPoint {
-    pub(crate) fn zero(targets: Vec<i8>) -> Self {
-        let n = targets.len();
-        Self { targets, alphas: vec![0.0; n], outputs: vec![0.0; n], alpha_sum: 0.0, exact: true }
-    }
-
-    /// Score of every sample, ignored ones too.
-    pub(crate) fn scores(&self, problems: &Problems<'_>) -> Vec<f64> {
-        let bias = problems.squared_bias_feature * self.alpha_sum;
-        self.outputs.iter().map(|output| output + bias).collect()
-    }
-}
-
-/// The loss's part of the problem for one C.
-#[derive(Clone, Copy)]
-pub(crate) struct Weights {
-    c: f64,
-    loss: Loss,
-    /// U.
-    pub(crate) upper: f64,
-    /// δ.
-    pub(crate) diagonal: f64,
-}
 
 /// How far a point is from the optimum.
 struct Progress {
@@ -321,23 +223,6 @@ fn move_block(
     any
 }
 
-impl Weights {
-    /// ξ of 1 − margin.
-    fn of(&self, slack: f64) -> f64 {
-        let slack = slack.max(0.0);
-        match self.loss {
-            Loss::Hinge => slack,
-            Loss::SquaredHinge => slack * slack,
-        }
-    }
-
-    /// Whether the gradient is 0 or a bound holds `a` back.
-    #[inline(always)]
-    fn is_optimal(&self, a: f64, gradient: f64) -> bool {
-        (a <= 0.0 && gradient >= 0.0) || (a >= self.upper && gradient <= 0.0) || gradient == 0.0
-    }
-}
-
 /// `outputs += changes`.
 #[multiversion::multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
@@ -364,6 +249,7 @@ fn add_scaled(outputs: &mut [f64], row: &[f32], scale: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dual::Panels;
     use crate::test_data::normal;
 
     #[test]

@@ -2,8 +2,9 @@
 
 use fisherlens_mixture::DiagonalGmm;
 
-use crate::assigned::{AssignedMapping, Tables};
+use crate::assigned::AssignedMapping;
 use crate::params::BagOfWordsValidParams;
+use crate::tables::Tables;
 use crate::{Assignment, BagOfWordsParams, DescriptorSet, Encoder, FisherError, Layout, Mapping};
 
 /// Bags of visual words.

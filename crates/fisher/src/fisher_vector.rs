@@ -2,8 +2,9 @@
 
 use fisherlens_mixture::DiagonalGmm;
 
-use crate::assigned::{AssignedMapping, Tables};
+use crate::assigned::AssignedMapping;
 use crate::params::FisherVectorValidParams;
+use crate::tables::Tables;
 use crate::{Assignment, DescriptorSet, Encoder, FisherError, FisherPart, FisherVectorParams, Layout, Mapping};
 
 /// Fisher vectors by a diagonal Gaussian mixture.

@@ -4,7 +4,7 @@ use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
 use fisherlens_mixture::SparsePosteriors;
 use multiversion::{multiversion, target::target_cfg_f};
 
-use crate::assigned::Tables;
+use crate::tables::Tables;
 use crate::{Rows, Sign};
 
 /// Descriptors whose products wait for the sums over their lanes.

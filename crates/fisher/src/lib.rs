@@ -9,6 +9,7 @@ mod kernel;
 mod normalize;
 mod params;
 mod pyramid;
+mod tables;
 mod vlad;
 
 pub use bag_of_words::BagOfWords;

@@ -2,8 +2,9 @@
 
 use fisherlens_mixture::DiagonalGmm;
 
-use crate::assigned::{AssignedMapping, Tables};
+use crate::assigned::AssignedMapping;
 use crate::params::VladValidParams;
+use crate::tables::Tables;
 use crate::{Assignment, DescriptorSet, Encoder, FisherError, Layout, Mapping, VladParams};
 
 /// Vectors of locally aggregated descriptors.

@@ -2,6 +2,7 @@
 
 use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
 use multiversion::target::target_cfg_f;
+use ndarray::ArrayView2;
 
 use crate::exponential::{exponential, quick_exponential};
 use crate::posteriors::{PosteriorKernel, SparsePosteriors, Workspace};
@@ -18,7 +19,7 @@ const ROW_SLACK: f32 = 1e-5;
 
 /// What becomes of the components that are no candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
+enum Rest {
     /// Only their sum counts, as no floor lets one of them pass.
     Summed,
     /// Each is wanted: the row of the product is overwritten by exp(its log density − the row's largest), 0 at candidates.
@@ -34,8 +35,32 @@ struct Row {
 }
 
 /// Whether posteriors of at least `floor` can all be found among the candidates.
-pub(crate) fn rest_at(floor: f32) -> Rest {
+fn rest_at(floor: f32) -> Rest {
     if floor >= LEAST_CANDIDATE_POSTERIOR { Rest::Summed } else { Rest::Kept }
+}
+
+impl PosteriorKernel {
+    /// Appends the rows' posteriors of at least `floor` to `posteriors` and the rows' log densities to `log_densities`. `x`
+    /// holds finite values in standard layout.
+    pub(crate) fn append(
+        &self,
+        x: ArrayView2<'_, f32>,
+        floor: f32,
+        workspace: &mut Workspace,
+        posteriors: &mut SparsePosteriors,
+        mut log_densities: Option<&mut Vec<f64>>,
+    ) {
+        let x_rows = x.as_slice().expect("the callers bring samples to standard layout");
+        let first = posteriors.len();
+        let mut repeated = None;
+        let mut start = 0;
+        while start < x.nrows() {
+            let end = self.choose_rows(x_rows, start, x.nrows(), &mut repeated, workspace);
+            self.multiply_block(x_rows, workspace);
+            append_block(self, x_rows, floor, first, workspace, posteriors, log_densities.as_deref_mut());
+            start = end;
+        }
+    }
 }
 
 /// Appends the posteriors of the block's rows, in order; rows marked as equal to an earlier one are copied.
@@ -46,7 +71,7 @@ pub(crate) fn rest_at(floor: f32) -> Rest {
     "x86_64+avx2+fma",
     "aarch64+neon"
 ))]
-pub(crate) fn append_block(
+fn append_block(
     kernel: &PosteriorKernel,
     x: &[f32],
     floor: f32,

@@ -11,7 +11,6 @@ use fisherlens_lanes::LANES;
 use fisherlens_product::{Target, multiply};
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::finish::append_block;
 use crate::{DiagonalGmm, MixtureError};
 
 /// Rows worked on at a time: inputs, product and matrix stay in a second-level cache.
@@ -200,31 +199,9 @@ impl PosteriorKernel {
         }
     }
 
-    /// Appends the rows' posteriors of at least `floor` to `posteriors` and the rows' log densities to `log_densities`. `x`
-    /// holds finite values in standard layout.
-    pub(crate) fn append(
-        &self,
-        x: ArrayView2<'_, f32>,
-        floor: f32,
-        workspace: &mut Workspace,
-        posteriors: &mut SparsePosteriors,
-        mut log_densities: Option<&mut Vec<f64>>,
-    ) {
-        let x_rows = x.as_slice().expect("the callers bring samples to standard layout");
-        let first = posteriors.len();
-        let mut repeated = None;
-        let mut start = 0;
-        while start < x.nrows() {
-            let end = self.choose_rows(x_rows, start, x.nrows(), &mut repeated, workspace);
-            self.multiply_block(x_rows, workspace);
-            append_block(self, x_rows, floor, first, workspace, posteriors, log_densities.as_deref_mut());
-            start = end;
-        }
-    }
-
     /// Marks rows from `start` on as new or as equal to an earlier one, until a block of new ones is full; returns the row after them.
     /// A row is compared with the one before it and with the last row that came twice.
-    fn choose_rows(
+    pub(crate) fn choose_rows(
         &self,
         x: &[f32],
         start: usize,
@@ -252,7 +229,7 @@ impl PosteriorKernel {
     }
 
     /// The product of the block's new rows.
-    fn multiply_block(&self, x: &[f32], workspace: &mut Workspace) {
+    pub(crate) fn multiply_block(&self, x: &[f32], workspace: &mut Workspace) {
         let n_features = self.offset.len();
         let design = workspace.design.as_slice_mut().expect("made in standard layout");
         let mut n_new = 0;
