@@ -47,11 +47,12 @@ pub(crate) fn descend(problems: &Problems<'_>, weights: Weights, points: Vec<&mu
     descents.par_iter_mut().for_each(|descent| descent.finish_inside(weights));
     // Only steps that leave the box are left.
     for halving in 0..N_HALVINGS {
+        let length = 0.5_f64.powi(halving as i32);
         let mut outside: Vec<(&mut Descent<'_>, Vec<f64>)> = descents
             .iter_mut()
             .filter(|descent| !descent.accepted)
             .map(|descent| {
-                let to_bounds = descent.to_bounds(weights, 0.5_f64.powi(halving as i32));
+                let to_bounds = descent.to_bounds(weights, length);
                 (descent, to_bounds)
             })
             .collect();
@@ -63,9 +64,8 @@ pub(crate) fn descend(problems: &Problems<'_>, weights: Weights, points: Vec<&mu
         outside.par_iter_mut().zip(products).for_each(|((descent, to_bounds), product)| {
             let share = descent.best_share(problems, weights, to_bounds, &product);
             if share > LEAST_SHARE {
-                descent.shift.copy_from_slice(to_bounds);
-                descent.outputs.copy_from_slice(&product);
-                descent.accept();
+                descent.outputs = product;
+                descent.accept(weights, length);
             }
         });
     }
@@ -105,10 +105,10 @@ impl<'p> Descent<'p> {
 
     /// One step; `product` is K · direction.
     fn step(&mut self, problems: &Problems<'_>, weights: Weights, product: Vec<f64>) {
-        let bias = problems.squared_bias_feature * self.direction.iter().sum::<f64>();
-        let curvature = dot(&self.direction, &product)
-            + bias * self.direction.iter().sum::<f64>()
-            + weights.diagonal * dot(&self.direction, &self.direction);
+        let sum: f64 = self.direction.iter().sum();
+        let bias = problems.squared_bias_feature * sum;
+        let curvature =
+            dot(&self.direction, &product) + bias * sum + weights.diagonal * dot(&self.direction, &self.direction);
         if curvature <= 0.0 {
             // Nothing to be gained, up to rounding.
             self.squared_residual = 0.0;
@@ -138,16 +138,13 @@ impl<'p> Descent<'p> {
             (0.0..=weights.upper).contains(&a)
         });
         if inside {
-            self.accept();
+            self.accept(weights, 1.0);
         }
     }
 
-    /// The shift times `share`, cut off at the bounds.
-    fn to_bounds(&self, weights: Weights, share: f64) -> Vec<f64> {
-        let of = |((&y, &alpha), &shift): ((&i8, &f64), &f64)| {
-            let y = f64::from(y);
-            y * (y * (alpha + share * shift)).clamp(0.0, weights.upper) - alpha
-        };
+    /// The shift times `length`, cut off at the bounds.
+    fn to_bounds(&self, weights: Weights, length: f64) -> Vec<f64> {
+        let of = |((&y, &alpha), &shift): ((&i8, &f64), &f64)| weights.inside(y, alpha + length * shift) - alpha;
         self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).map(of).collect()
     }
 
@@ -164,12 +161,14 @@ impl<'p> Descent<'p> {
         if curvature > 0.0 { -slope / curvature } else { 0.0 }
     }
 
-    /// Moves the point by the shift.
-    fn accept(&mut self) {
+    /// Moves the point by the shift times `length`, cut off at the bounds, where samples then lie to the last bit.
+    fn accept(&mut self, weights: Weights, length: f64) {
         let point = &mut *self.point;
-        add_scaled(&mut point.alphas, &self.shift, 1.0);
+        for ((alpha, &y), &shift) in point.alphas.iter_mut().zip(&point.targets).zip(&self.shift) {
+            *alpha = weights.inside(y, *alpha + length * shift);
+        }
         add_scaled(&mut point.outputs, &self.outputs, 1.0);
-        point.alpha_sum += self.shift.iter().sum::<f64>();
+        point.alpha_sum = point.alphas.iter().sum();
         point.exact = false;
         self.accepted = true;
     }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use fisherlens_product::{Target, multiply};
+use fisherlens_product::multiply;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::Loss;
-use crate::product::RUN;
+use crate::product::in_runs;
 
 /// Columns of the Gram matrix that lie together. A product with few rows reads the matrix once and is as fast as that: in panels of
 /// this width it is read from one end to the other, where whole rows would be a page apart from step to step (one core of a Zen 4, 5,000
@@ -31,15 +31,10 @@ impl Panels {
     /// `left · K[rows, ..]` for `left` `(m, rows)`: `(m, n)` in panels; in `f32` over runs of samples, their sums in `f64`.
     pub(crate) fn multiply(&self, left: ArrayView2<'_, f32>, rows: Range<usize>) -> Vec<Array2<f64>> {
         let of_panel = |panel: &Array2<f32>| {
-            let mut product = Array2::zeros((left.nrows(), panel.ncols()));
-            let mut sums = Array2::zeros((left.nrows(), panel.ncols()));
-            for start in (0..rows.len()).step_by(RUN) {
-                let run = start..rows.len().min(start + RUN);
-                let right = panel.slice(s![rows.start + run.start..rows.start + run.end, ..]);
-                multiply(Target::Overwrite(product.view_mut()), left.slice(s![.., run]), right);
-                sums.zip_mut_with(&product, |sum, &product| *sum += f64::from(product));
-            }
-            sums
+            let right = panel.slice(s![rows.clone(), ..]);
+            in_runs(rows.len(), (left.nrows(), panel.ncols()), |target, run| {
+                multiply(target, left.slice(s![.., run.clone()]), right.slice(s![run, ..]));
+            })
         };
         self.0.par_iter().with_min_len(PANELS_A_TASK).map(of_panel).collect()
     }
@@ -115,6 +110,13 @@ impl Weights {
             Loss::Hinge => slack,
             Loss::SquaredHinge => slack * slack,
         }
+    }
+
+    /// The nearest α to this one that the bounds allow a sample of target y.
+    #[inline(always)]
+    pub(crate) fn inside(&self, y: i8, alpha: f64) -> f64 {
+        let y = f64::from(y);
+        y * (y * alpha).clamp(0.0, self.upper)
     }
 
     /// Whether the gradient is 0 or a bound holds `a` back.

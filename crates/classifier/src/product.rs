@@ -9,9 +9,9 @@ use ndarray::{Array2, ArrayView2, s};
 ///
 /// An `f32` product over all 41,216 dimensions of a Fisher vector is off by some 1e-6; in runs it stays at the rounding of the
 /// single products.
-pub(crate) const RUN: usize = 2048;
+const RUN: usize = 2048;
 
-/// Dimensions of one product; blocks of both factors of this width stay in a second-level cache.
+/// Terms of one product; blocks of both factors of this width stay in a second-level cache.
 const WIDTH: usize = 512;
 
 /// `a · bᵀ` for `a` `(m, D)` and `b` `(n, D)`: `(m, n)`.
@@ -28,20 +28,23 @@ pub(crate) fn product_with_itself(a: ArrayView2<'_, f32>) -> Array2<f64> {
     })
 }
 
-/// The sum of products over runs of columns, each run in `f32`, their sums in `f64`.
-fn in_runs(n_columns: usize, shape: (usize, usize), multiply: impl Fn(Target<'_>, Range<usize>)) -> Array2<f64> {
+/// A product summed over runs of `n_summed` terms, each run in `f32`, their sums in `f64`; `multiply` makes the part of a range of terms.
+pub(crate) fn in_runs(
+    n_summed: usize,
+    shape: (usize, usize),
+    multiply: impl Fn(Target<'_>, Range<usize>),
+) -> Array2<f64> {
     let mut product = Array2::zeros(shape);
     let mut sums = Array2::zeros(shape);
-    for start in (0..n_columns).step_by(RUN) {
-        let end = n_columns.min(start + RUN);
+    for start in (0..n_summed).step_by(RUN) {
+        let end = n_summed.min(start + RUN);
         for first in (start..end).step_by(WIDTH) {
             let c = product.view_mut();
             let target = if first == start { Target::Overwrite(c) } else { Target::AddTo(c) };
             multiply(target, first..end.min(first + WIDTH));
         }
-        if let (Some(sums), Some(product)) = (sums.as_slice_mut(), product.as_slice()) {
-            add(sums, product);
-        }
+        let in_order = "new arrays are in C order";
+        add(sums.as_slice_mut().expect(in_order), product.as_slice().expect(in_order));
     }
     sums
 }

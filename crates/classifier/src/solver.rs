@@ -36,6 +36,13 @@ struct Unsolved<'p> {
     moved: bool,
 }
 
+impl<'p> Unsolved<'p> {
+    fn new(index: usize, point: &'p mut DualPoint) -> Self {
+        let progress = Progress { primal: 0.0, gap: f64::INFINITY };
+        Self { index, point, progress, steps: [0.0; BLOCK], moved: false }
+    }
+}
+
 impl Problems<'_> {
     /// Moves every point to the optimum for C; its α must not exceed C, as those of a smaller C do not.
     pub(crate) fn solve(&self, c: f64, points: &mut [DualPoint]) -> Vec<ClassReport> {
@@ -45,14 +52,8 @@ impl Problems<'_> {
             Loss::SquaredHinge => Weights { c, loss: self.loss, upper: f64::INFINITY, diagonal: 0.5 / c },
         };
         let mut reports: Vec<Option<ClassReport>> = points.iter().map(|_| None).collect();
-        let mut unsolved: Vec<Unsolved<'_>> = points
-            .iter_mut()
-            .enumerate()
-            .map(|(index, point)| {
-                let progress = self.progress(weights, point);
-                Unsolved { index, point, progress, steps: [0.0; BLOCK], moved: false }
-            })
-            .collect();
+        let mut unsolved: Vec<Unsolved<'_>> =
+            points.iter_mut().enumerate().map(|(index, point)| Unsolved::new(index, point)).collect();
         let mut blocks: Vec<usize> = (0..n.div_ceil(BLOCK)).collect();
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         for n_epochs in 0.. {
@@ -169,11 +170,10 @@ impl Problems<'_> {
     }
 }
 
-/// Takes each `a_i` of a block to its optimum with all others held, some times over.
-/// Says whether anything moved.
+/// Takes each `a_i` of a block to its optimum with all others held, some times over. Says whether anything moved.
 ///
-/// `own`: the block's part of the Gram matrix, row after row. `visits`: the order within the block. `steps`: what the α of the block have moved by. The outputs of the block,
-/// and of no other sample, follow.
+/// `own`: the block's part of the Gram matrix, row after row. `visits`: the order within the block. `steps`: what the α of the
+/// block have moved by. The outputs of the block, and of no other sample, follow.
 #[multiversion::multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
     "x86_64+avx2+fma",
@@ -268,14 +268,8 @@ mod tests {
         let targets = |class: usize| (0..300).map(|i| if (i * 7 + class * 3) % 5 < 2 { 1 } else { -1 }).collect();
         let mut points: Vec<DualPoint> = (0..3).map(|class| DualPoint::zero(targets(class))).collect();
         let weights = Weights { c: 1.0, loss: Loss::Hinge, upper: 1.0, diagonal: 0.0 };
-        let mut unsolved: Vec<Unsolved<'_>> = points
-            .iter_mut()
-            .enumerate()
-            .map(|(index, point)| {
-                let progress = problems.progress(weights, point);
-                Unsolved { index, point, progress, steps: [0.0; BLOCK], moved: false }
-            })
-            .collect();
+        let mut unsolved: Vec<Unsolved<'_>> =
+            points.iter_mut().enumerate().map(|(index, point)| Unsolved::new(index, point)).collect();
         for block in [128..256, 0..128, 256..300] {
             let visits: Vec<usize> = (0..block.len()).rev().collect();
             problems.pass_block(weights, block, &visits, &mut unsolved);
