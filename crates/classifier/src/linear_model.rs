@@ -123,6 +123,14 @@ impl LinearModel {
         self.coefficients.view()
     }
 
+    /// w of one class `(D)`.
+    ///
+    /// # Panics
+    /// When `class` is no class.
+    pub fn class_coefficients(&self, class: usize) -> &[f32] {
+        self.coefficients.row(class).to_slice().expect("coefficients are kept in C order")
+    }
+
     /// b `(n_classes)`.
     pub fn bias(&self) -> ArrayView1<'_, f32> {
         self.bias.view()
@@ -171,8 +179,7 @@ impl LinearModel {
     /// When `class` is no class or `x` has another length than D.
     pub fn score(&self, class: usize, x: &[f32]) -> f64 {
         assert_eq!(x.len(), self.n_dimensions(), "the vector must be as long as those of training");
-        let coefficients = self.coefficients.row(class);
-        let coefficients = coefficients.as_slice().expect("coefficients are kept in C order");
+        let coefficients = self.class_coefficients(class);
         let mut sums = [0.0_f64; 8];
         let (x_runs, w_runs) = (x.chunks_exact(8), coefficients.chunks_exact(8));
         let rest = x_runs.remainder().iter().zip(w_runs.remainder());

@@ -62,8 +62,7 @@ pub fn dimension_relevance_dual(alphas: &[f32], training_phi: ArrayView2<'_, f32
 /// coefficients.
 pub fn class_relevance(model: &LinearModel, class: usize, phi: &[f32]) -> Result<Vec<f64>, LrpError> {
     check(model, class, phi)?;
-    let coefficients = model.coefficients();
-    Ok(dimension_relevance(&coefficients.row(class).to_vec(), model.bias()[class], phi))
+    Ok(dimension_relevance(model.class_coefficients(class), model.bias()[class], phi))
 }
 
 /// [`dimension_relevance_dual`] for one class of a model that kept its dual view.
