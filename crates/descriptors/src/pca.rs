@@ -155,18 +155,18 @@ impl Pca {
         let n_components = self.n_components();
         let start = projected.len();
         projected.resize(start + n_samples * n_components, 0.0);
-        let mut centred = vec![0.0; TRANSFORM_ROWS.min(n_samples) * n_features];
+        let mut centred = Vec::with_capacity(TRANSFORM_ROWS.min(n_samples) * n_features);
         let targets = projected[start..].chunks_mut(TRANSFORM_ROWS * n_components);
         for (rows, target) in x.axis_chunks_iter(Axis(0), TRANSFORM_ROWS).zip(targets) {
-            let centred = &mut centred[..rows.len()];
-            for (row, centred) in rows.rows().into_iter().zip(centred.chunks_exact_mut(n_features)) {
+            centred.clear();
+            for row in rows.rows() {
                 match (row.as_slice(), self.mean.as_slice()) {
-                    (Some(row), Some(mean)) => subtract(row, mean, centred),
-                    _ => centred.iter_mut().zip(row).zip(&self.mean).for_each(|((to, x), mean)| *to = x - mean),
+                    (Some(row), Some(mean)) => append_differences(row, mean, &mut centred),
+                    _ => centred.extend(row.iter().zip(&self.mean).map(|(x, mean)| x - mean)),
                 }
             }
             let shape = "as many values as rows and columns";
-            let centred = ArrayView2::from_shape((rows.nrows(), n_features), centred).expect(shape);
+            let centred = ArrayView2::from_shape((rows.nrows(), n_features), &centred).expect(shape);
             let target = ArrayViewMut2::from_shape((rows.nrows(), n_components), target).expect(shape);
             multiply(Target::Overwrite(target), centred, self.components.t());
         }
@@ -175,10 +175,8 @@ impl Pca {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn subtract(row: &[f32], mean: &[f32], centred: &mut [f32]) {
-    for ((to, &x), &mean) in centred.iter_mut().zip(row).zip(mean) {
-        *to = x - mean;
-    }
+fn append_differences(row: &[f32], mean: &[f32], centred: &mut Vec<f32>) {
+    centred.extend(row.iter().zip(mean).map(|(x, mean)| x - mean));
 }
 
 /// linfa's front door to [`Pca::transform`].

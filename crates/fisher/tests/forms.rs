@@ -10,6 +10,15 @@ use fisherlens_mixture::DiagonalGmm;
 use ndarray::array;
 use support::{descriptors, mixture, set};
 
+const ALL: [Normalization; 6] = [
+    Normalization::Raw,
+    Normalization::Power,
+    Normalization::L2,
+    Normalization::Improved,
+    Normalization::Hellinger,
+    Normalization::Intra,
+];
+
 /// Two components on a line, so far apart that a descriptor near one has a posterior of 0 or 1.
 fn two_apart() -> DiagonalGmm {
     DiagonalGmm::from_parts(array![0.25, 0.75], array![[0.0], [100.0]], array![[4.0], [1.0]]).unwrap()
@@ -131,14 +140,7 @@ fn each_normalisation_by_hand() {
     close(of(Normalization::Hellinger, x.clone()), improved);
     let half = 0.5_f32.sqrt();
     close(of(Normalization::Intra, x), [0.6 * half, -half, 0.8 * half, 0.0]);
-    for normalization in [
-        Normalization::Raw,
-        Normalization::Power,
-        Normalization::L2,
-        Normalization::Improved,
-        Normalization::Hellinger,
-        Normalization::Intra,
-    ] {
+    for normalization in ALL {
         assert_eq!(of(normalization, vec![0.0; 4]), vec![0.0; 4], "{normalization:?} leaves zeros alone");
     }
 }
@@ -149,14 +151,7 @@ fn a_product_equals_that_with_the_normalised_vector() {
         let layout = Layout { n_cells, n_components: 13, part_widths: vec![1, 20, 20] };
         let x: Vec<f32> = (0..layout.len()).map(|d| ((d * 37 % 101) as f32 - 50.0) / 300.0).collect();
         let coefficients: Vec<f32> = (0..layout.len()).map(|d| ((d * 53 % 97) as f32 - 48.0) / 20.0).collect();
-        for normalization in [
-            Normalization::Raw,
-            Normalization::Power,
-            Normalization::L2,
-            Normalization::Improved,
-            Normalization::Hellinger,
-            Normalization::Intra,
-        ] {
+        for normalization in ALL {
             let mut normalised = x.clone();
             normalization.apply(&mut normalised, &layout);
             let terms = normalised.iter().zip(&coefficients).map(|(&x, &w)| f64::from(x) * f64::from(w));

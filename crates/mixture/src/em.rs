@@ -13,10 +13,10 @@ use crate::{DiagonalGmm, FitReport, MixtureError, init};
 
 /// Components that receive fewer samples than this keep mean and variance.
 const LEAST_MASS: f64 = 1e-6;
-/// Samples whose variance one task sums.
-const CHUNK: usize = 4096;
 /// Weight of such components (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_PRIOR`).
 const LEAST_WEIGHT: f64 = 1e-6;
+/// Samples whose variance one task sums.
+const CHUNK: usize = 4096;
 
 impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, MixtureError> for DiagonalGmmValidParams {
     type Object = DiagonalGmm;
