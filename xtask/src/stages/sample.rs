@@ -1,6 +1,6 @@
 //! Descriptors drawn from the training images, for the projection and the mixture to learn from.
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -22,11 +22,6 @@ pub struct Sample {
     pub values: Array2<f32>,
 }
 
-thread_local! {
-    /// The descriptors of a thread's present image; fresh memory for each would cost more than the extraction.
-    static MEMORY: RefCell<LocalDescriptors> = RefCell::default();
-}
-
 /// The same number of descriptors from each training image, drawn without replacement.
 ///
 /// # Errors
@@ -41,17 +36,21 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
     let bar = experiment.progress.bar("sample", images.len() as u64);
     let extractor = experiment.parts.extractor.value.as_ref();
     let indices: Vec<usize> = (0..images.len()).collect();
+    // The descriptors of an image, used again by the next one: fresh memory for each would cost more than the extraction.
+    let memory = Mutex::new(Vec::new());
     let drawn = experiment.for_each(&bar, &indices, |i| {
         let entry = &images[i];
-        MEMORY.with_borrow_mut(|local| {
-            photograph::extract_into(extractor, &photograph::read(&entry.path)?, &entry.path, local)?;
-            // Image i takes its share of what is wanted, so that the shares add up to it exactly.
-            let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
-            let mut rng = generator(keys.seed, "sample", &entry.id, 0);
-            let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
-            rows.sort_unstable();
-            Ok(local.values.select(Axis(0), &rows))
-        })
+        let unused = "no thread stops while it holds this";
+        let mut local: LocalDescriptors = memory.lock().expect(unused).pop().unwrap_or_default();
+        photograph::extract_into(extractor, &photograph::read(&entry.path)?, &entry.path, &mut local)?;
+        // Image i takes its share of what is wanted, so that the shares add up to it exactly.
+        let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
+        let mut rng = generator(keys.seed, "sample", &entry.id, 0);
+        let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
+        rows.sort_unstable();
+        let drawn = local.values.select(Axis(0), &rows);
+        memory.lock().expect(unused).push(local);
+        Ok(drawn)
     })?;
     bar.finish_and_clear();
     let views: Vec<_> = drawn.iter().map(Array2::view).collect();
