@@ -116,9 +116,7 @@ impl Explainer {
 
     /// Score of one class for a raw vector.
     pub fn score(&self, class: usize, raw: &[f32], scratch: &mut Vec<f32>) -> f64 {
-        let coefficients = self.model.coefficients();
-        let coefficients = coefficients.row(class);
-        let coefficients = coefficients.to_slice().expect("coefficients are kept in C order");
+        let coefficients = self.model.class_coefficients(class);
         self.normalization.dot(raw, coefficients, &self.layout, scratch) + f64::from(self.model.bias()[class])
     }
 

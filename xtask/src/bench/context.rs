@@ -11,10 +11,8 @@ use super::inputs::Inputs;
 use super::machine::{Limits, Machine};
 use super::peers::{Found, Python, VlFeat};
 use super::row::{Peer, Row};
-use super::rows::STAGES;
 use super::say;
 use super::timing::{Repeats, Timing};
-use super::whole::Voc;
 
 /// Seconds of repeated runs of one of our rows.
 const OUR_SECONDS: f64 = 4.0;
@@ -40,6 +38,25 @@ pub struct Options {
     pub voc: Option<Voc>,
 }
 
+/// Where the data of the whole experiment is and where its results go.
+#[derive(Debug, Clone)]
+pub struct Voc {
+    /// The devkit.
+    pub folder: PathBuf,
+    /// Images that are missing are skipped.
+    pub allow_missing: bool,
+    /// Folder of the artifacts, which is to be empty; without it a temporary one.
+    pub artifacts: Option<PathBuf>,
+}
+
+/// Work that is measured together.
+pub(crate) struct Stage {
+    /// Names of the rows it gives, in their order.
+    pub(crate) rows: &'static [&'static str],
+    /// Measures them.
+    pub(crate) measure: fn(&mut Bench) -> Result<Vec<Row>>,
+}
+
 /// One run of the command.
 pub(crate) struct Bench {
     /// What the command line says.
@@ -50,6 +67,7 @@ pub(crate) struct Bench {
     pub(crate) limits: Limits,
     /// The rows measured so far.
     pub(crate) rows: Vec<Row>,
+    stages: &'static [Stage],
     inputs: OnceCell<Rc<Inputs>>,
     vlfeat: Found<Rc<VlFeat>>,
     python: Found<Rc<Python>>,
@@ -63,7 +81,7 @@ impl Bench {
     ///
     /// # Errors
     /// Threads or a temporary folder that cannot be made.
-    pub(crate) fn new(options: Options) -> Result<Self> {
+    pub(crate) fn new(options: Options, stages: &'static [Stage]) -> Result<Self> {
         let machine = Machine::look();
         say(&format!(
             "{:>26}  {}, {} cores, {}",
@@ -94,7 +112,7 @@ impl Bench {
         say(&format!("{:>26}  {}", "product, one thread", rates(&limits.products, "GFLOP/s")));
         say(&format!("{:>26}  {}", "memory, one thread", rates(&limits.streams, "GB/s")));
         let inputs = OnceCell::new();
-        Ok(Self { options, machine, limits, rows: Vec::new(), inputs, vlfeat, python, missing, one, two })
+        Ok(Self { options, machine, limits, rows: Vec::new(), stages, inputs, vlfeat, python, missing, one, two })
     }
 
     /// What is not measured, and what to install for it.
@@ -176,7 +194,7 @@ impl Bench {
         if self.rows.iter().any(|row| row.name == name) {
             return Ok(());
         }
-        let stage = STAGES.iter().find(|stage| stage.rows.contains(&name));
+        let stage = self.stages.iter().find(|stage| stage.rows.contains(&name));
         let stage = stage.with_context(|| format!("no stage measures a row {name}"))?;
         let rows = (stage.measure)(self).with_context(|| format!("row {name} could not be measured"))?;
         for row in rows {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::context::Bench;
+use super::grid::{Grid, seconds};
 use super::rows::{classifier, mixture};
-use super::table::{Grid, seconds};
 
 /// How often an experiment does what the rows measure.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,6 +31,28 @@ pub(crate) struct Counts {
     pub(crate) traced: usize,
     /// Traces of these.
     pub(crate) traces: usize,
+}
+
+impl Counts {
+    /// Whether every kind of work was done.
+    pub(crate) fn is_whole(&self) -> bool {
+        let Self {
+            sampled,
+            projected,
+            em_visits,
+            encoded,
+            trained,
+            trainings,
+            solved_a_class,
+            explained,
+            heatmaps,
+            traced,
+            traces,
+        } = *self;
+        let front = [sampled, projected, em_visits, encoded];
+        let back = [trained, trainings, solved_a_class, explained, heatmaps, traced, traces];
+        front.iter().chain(&back).all(|&count| count > 0)
+    }
 }
 
 /// One line of the sum.

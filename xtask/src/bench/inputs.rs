@@ -52,10 +52,8 @@ pub(crate) struct Inputs {
     pub(crate) model: LinearModel,
     /// The photograph's descriptors.
     pub(crate) local: LocalDescriptors,
-    /// Their centres as fractions of width and height.
-    pub(crate) positions: Vec<[f32; 2]>,
-    /// `(N, 80)`.
-    pub(crate) projected: Array2<f32>,
+    /// The same, projected.
+    pub(crate) described: Described,
     sample: OnceLock<Array2<f32>>,
 }
 
@@ -65,7 +63,7 @@ impl Inputs {
     /// # Errors
     /// See [`Described::from_gray`].
     pub(crate) fn describe(&self, gray: ArrayView2<'_, f32>) -> Result<Described> {
-        Described::from_gray(&self.sift, &self.pca, gray, Path::new("the photograph"))
+        describe(&self.sift, &self.pca, gray)
     }
 
     /// Reads the models of the golden file and describes the photograph, or the one of `image`.
@@ -99,11 +97,10 @@ impl Inputs {
         let encoder = FisherVector::params(mixture).posterior_floor(POSTERIOR_FLOOR).check()?;
         let local = sift.extract(gray.view())?;
         ensure!(!local.is_empty(), "the photograph is too small: it has no descriptor");
-        let positions = positions(&local, gray.dim());
-        let projected = pca.transform(local.values.view())?;
+        let described = describe(&sift, &pca, gray.view())?;
         let model = made_up_model(encoder.n_dimensions())?;
         let sample = OnceLock::new();
-        Ok(Self { jpeg, gray, sift, pca, encoder, model, local, positions, projected, sample })
+        Ok(Self { jpeg, gray, sift, pca, encoder, model, local, described, sample })
     }
 
     /// Number of descriptors.
@@ -113,7 +110,7 @@ impl Inputs {
 
     /// The photograph's projected descriptors as an encoder takes them.
     pub(crate) fn set(&self) -> DescriptorSet<'_> {
-        DescriptorSet { values: self.projected.view(), positions: &self.positions }
+        self.described.set()
     }
 
     /// `n` projected descriptors other than zero, from the photograph turned and mirrored in all eight ways, in random order.
@@ -164,9 +161,8 @@ impl Inputs {
     }
 }
 
-/// Centres of descriptors as fractions of width and height.
-fn positions(local: &LocalDescriptors, (height, width): (usize, usize)) -> Vec<[f32; 2]> {
-    local.frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect()
+fn describe(sift: &DenseSift, pca: &Pca, gray: ArrayView2<'_, f32>) -> Result<Described> {
+    Described::from_gray(sift, pca, gray, Path::new("the photograph"))
 }
 
 fn models(path: &Path) -> Result<(Pca, DiagonalGmm)> {

@@ -71,8 +71,8 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let inputs = Inputs::small()?;
     // Every so many descriptors, so that all bin sizes and parts of the image are among them.
     let rows: Vec<usize> = (0..N_DESCRIPTORS).map(|index| index * inputs.n_descriptors() / N_DESCRIPTORS).collect();
-    let projected = inputs.projected.select(Axis(0), &rows);
-    let positions: Vec<[f32; 2]> = rows.iter().map(|&row| inputs.positions[row]).collect();
+    let projected = inputs.described.values.select(Axis(0), &rows);
+    let positions: Vec<[f32; 2]> = rows.iter().map(|&row| inputs.described.positions[row]).collect();
     let set = DescriptorSet { values: projected.view(), positions: &positions };
     match name {
         "dense-sift" => {

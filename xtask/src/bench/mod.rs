@@ -5,8 +5,8 @@
 //! worked out from that run's own P and G.
 
 mod context;
-mod date;
 mod estimate;
+mod grid;
 mod growth;
 mod inputs;
 mod instructions;
@@ -25,10 +25,9 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result, bail};
 
 use context::Bench;
-pub use context::Options;
+pub use context::{Options, Voc};
 use rows::STAGES;
 use table::{Extra, Report};
-pub use whole::Voc;
 
 use crate::interrupt::Interrupt;
 
@@ -38,7 +37,7 @@ use crate::interrupt::Interrupt;
 /// A word that no row's name contains, with the names; what a stage says; an interrupt.
 pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &Interrupt) -> Result<()> {
     let names = chosen(wanted, options)?;
-    let mut bench = Bench::new(options.clone())?;
+    let mut bench = Bench::new(options.clone(), STAGES)?;
     for line in bench.missing() {
         say(&line);
     }

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use serde::Serialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::context::Bench;
-use super::date::date;
+use super::grid::{Grid, seconds};
 use super::growth::Measured;
 use super::row::{Goal, Row};
 use super::whole::Whole;
@@ -17,45 +17,6 @@ const BUSY: f64 = 0.7;
 
 /// Columns of the table.
 const COLUMNS: [&str; 9] = ["row", "ours", "median", "goal", "met", "peer", "peer's time", "ratio", "limit"];
-
-/// A table of words.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Grid {
-    /// What it shows.
-    pub(crate) title: String,
-    /// Names of the columns.
-    pub(crate) columns: Vec<String>,
-    /// As many cells a row.
-    pub(crate) rows: Vec<Vec<String>>,
-}
-
-impl Grid {
-    /// For a terminal: columns of equal width, the first to the left.
-    pub(crate) fn text(&self) -> String {
-        let lines = || std::iter::once(&self.columns).chain(&self.rows);
-        let width = |column: usize| lines().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let mut text = String::new();
-        for cells in lines() {
-            let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-            });
-            let _ = writeln!(text, "{}", padded.collect::<Vec<_>>().join("  ").trim_end());
-        }
-        text
-    }
-
-    /// For a page.
-    pub(crate) fn markdown(&self) -> String {
-        let mut text = String::new();
-        let _ = writeln!(text, "| {} |", self.columns.join(" | "));
-        let _ = writeln!(text, "|{}", "---|".repeat(self.columns.len()));
-        for row in &self.rows {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-        }
-        text
-    }
-}
 
 /// What one run found.
 pub(crate) struct Report<'a> {
@@ -86,44 +47,36 @@ impl<'a> Report<'a> {
 
     /// For a terminal.
     pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
-        if !self.rows.is_empty() {
-            text += &self.grid().text();
-            text += "\n";
-        }
-        for row in &self.rows {
-            let _ = writeln!(text, "{}: {}{}", row.name, row.note, goals(row));
-        }
-        for grid in &self.extra.grids {
-            let _ = write!(text, "\n{}\n\n{}", grid.title, grid.text());
-        }
-        for line in self.remarks() {
-            let _ = writeln!(text, "\n{line}");
-        }
-        text
+        self.body(Grid::text, str::to_owned)
     }
 
     /// For a page, with the machine and the day.
     pub(crate) fn markdown(&self, now: SystemTime) -> String {
         let machine = &self.bench.machine;
-        let mut text = format!(
+        let head = format!(
             "Measured on {} by `cargo xtask bench`: {}, {} cores ({}), {}; version {}.\n\n",
-            date(now),
+            OffsetDateTime::from(now).date(),
             machine.processor,
             machine.cores,
             machine.features.join(", "),
             machine.os,
             env!("CARGO_PKG_VERSION"),
         );
+        head + &self.body(Grid::markdown, |name| format!("- `{name}`"))
+    }
+
+    /// Tables, a line on each row, and remarks; `table` and `name` give them their form.
+    fn body(&self, table: impl Fn(&Grid) -> String, name: impl Fn(&str) -> String) -> String {
+        let mut text = String::new();
         if !self.rows.is_empty() {
-            text += &self.grid().markdown();
+            text += &table(&self.grid());
             text += "\n";
         }
         for row in &self.rows {
-            let _ = writeln!(text, "- `{}`: {}{}", row.name, row.note, goals(row));
+            let _ = writeln!(text, "{}: {}{}", name(row.name), row.note, goals(row));
         }
         for grid in &self.extra.grids {
-            let _ = write!(text, "\n{}\n\n{}", grid.title, grid.markdown());
+            let _ = write!(text, "\n{}\n\n{}", grid.title, table(grid));
         }
         for line in self.remarks() {
             let _ = writeln!(text, "\n{line}");
@@ -210,13 +163,6 @@ fn cells(row: &Row) -> Vec<String> {
             }),
         ),
     ]
-}
-
-/// `0.12 ms`, `12.3 ms`, `1.23 s`, `123 s`: three digits.
-pub(crate) fn seconds(seconds: f64) -> String {
-    let (value, unit) = if seconds < 1.0 { (seconds * 1e3, "ms") } else { (seconds, "s") };
-    let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.decimals$} {unit}")
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! The whole experiment on PASCAL VOC 2007, as a user runs it, beside the sum of its rows.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
-use super::context::Bench;
+use super::context::{Bench, Voc};
 use super::estimate::{Counts, Item, items, sum};
 use super::row::Row;
 use super::say;
@@ -29,17 +28,6 @@ const MOST_OVERHEAD: f64 = 1.15;
 const MOST_MEMORY: u64 = 3_000_000_000;
 /// Between two looks at its memory.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// Where its data is and where its results go.
-#[derive(Debug, Clone)]
-pub struct Voc {
-    /// The devkit.
-    pub folder: PathBuf,
-    /// Images that are missing are skipped.
-    pub allow_missing: bool,
-    /// Folder of the artifacts, which is to be empty; without it a temporary one.
-    pub artifacts: Option<PathBuf>,
-}
 
 /// What the run took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,8 +59,9 @@ pub(crate) fn measure(bench: &mut Bench, voc: &Voc, interrupt: &Interrupt) -> Re
     let (seconds, peak_bytes, lines) = watch(command, interrupt)?;
     let counts = counts(&lines, &Settings::load(EXPERIMENT, &[])?);
     ensure!(
-        counts.encoded > 0 && counts.traces > 0,
-        "the experiment found results of an earlier run in {}; a whole run needs an empty folder",
+        counts.is_whole(),
+        "not every stage said that it computed something ({counts:?}): a whole run needs an empty folder, and {} may hold results of an \
+         earlier one",
         artifacts.display()
     );
     let items = items(bench, &counts)?;

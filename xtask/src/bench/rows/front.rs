@@ -109,7 +109,7 @@ pub(crate) fn fisher_vector(bench: &mut Bench) -> Result<Vec<Row>> {
 /// Hands over the projected descriptors and the mixture.
 pub(crate) fn hand_projected(python: &Python, inputs: &Inputs) -> Result<()> {
     let mixture = inputs.encoder.mixture();
-    python.hand("projected", &inputs.projected)?;
+    python.hand("projected", &inputs.described.values)?;
     python.hand("weights", &mixture.weights())?;
     python.hand("means", &mixture.means())?;
     python.hand("variances", &mixture.variances())
@@ -125,7 +125,7 @@ pub(crate) fn encode(inputs: &Inputs, set: DescriptorSet<'_>) -> Result<Vec<f32>
 fn vlfeat_fisher_vector(bench: &Bench, inputs: &Inputs) -> Result<Option<Peer>> {
     let Some(vlfeat) = bench.vlfeat() else { return Ok(None) };
     let mixture = inputs.encoder.mixture();
-    let x = inputs.projected.view();
+    let x = inputs.described.values.view();
     let theirs = vlfeat.fisher_vector(x, mixture)?;
     // Theirs has no weight part.
     let ours = encode(inputs, inputs.set())?;

@@ -6,18 +6,7 @@ pub(crate) mod mixture;
 pub(crate) mod relevance;
 mod threads;
 
-use anyhow::Result;
-
-use super::context::Bench;
-use super::row::Row;
-
-/// Work that is measured together.
-pub(crate) struct Stage {
-    /// Names of the rows it gives, in their order.
-    pub(crate) rows: &'static [&'static str],
-    /// Measures them.
-    pub(crate) measure: fn(&mut Bench) -> Result<Vec<Row>>,
-}
+use super::context::Stage;
 
 /// Everything, in the order of the table.
 pub(crate) const STAGES: &[Stage] = &[

@@ -175,9 +175,7 @@ impl<'a> Traced<'a> {
         let removals = BatchSums::removals(self.explained.mapping(), &self.order, self.resampling)?;
         let additions = BatchSums::additions(mapping.as_ref(), n_replaced, self.resampling)?;
         let (layout, model) = (encoder.layout(), &self.inputs.model);
-        let coefficients = model.coefficients();
-        let coefficients = coefficients.row(0);
-        let coefficients = coefficients.to_slice().expect("coefficients are kept in C order");
+        let coefficients = model.class_coefficients(0);
         let mut scratch = Vec::new();
         let mut score = |raw: &[f32]| {
             Normalization::Improved.dot(raw, coefficients, &layout, &mut scratch) + f64::from(model.bias()[0])
