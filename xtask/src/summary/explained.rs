@@ -1,0 +1,160 @@
+//! Where relevance goes: conservation, perturbation, context, masks.
+
+use anyhow::Result;
+use fisherlens_eval::{Context, quality_by_image, summarize_context};
+use fisherlens_lrp::{Conservation, Rule};
+
+use crate::experiment::{Experiment, Order};
+use crate::mini_devkit::TAGGED_CLASS;
+use crate::report::{ConservationRow, ContextRow, PerturbationOrder, PerturbationSummary, Share, Table};
+use crate::run::Run;
+use crate::stages::{context, resampling};
+
+pub(super) fn conservation_row(rule: Rule, records: &[Conservation]) -> ConservationRow {
+    let share = |value: fn(&Conservation) -> f64| {
+        let shares: Vec<f64> = records.iter().filter(|c| c.scale() > 0.0).map(|c| value(c) / c.scale()).collect();
+        Share {
+            mean: shares.iter().sum::<f64>() / shares.len().max(1) as f64,
+            max: shares.iter().fold(0.0, |largest: f64, share| largest.max(share.abs())),
+        }
+    };
+    ConservationRow {
+        rule: rule.to_string(),
+        n_heatmaps: records.len(),
+        dimensions: share(|c| c.dimensions - c.score),
+        descriptors: share(|c| c.descriptors - c.dimensions),
+        pixels: share(|c| c.pixels - c.descriptors),
+        predicted: Some(share(|c| -c.predicted_leak - c.undistributed)),
+        bias: Some(share(|c| c.bias_share)),
+        unreached: Some(share(|c| c.unreached_share)),
+    }
+}
+
+pub(super) fn perturbation(experiment: &Experiment, run: &Run) -> Result<PerturbationSummary> {
+    let settings = &experiment.settings.resampling;
+    let classes = experiment.dataset.classes();
+    let mut orders = Vec::new();
+    for order in experiment.orders() {
+        let targets = resampling::all(experiment, &run.keys, order)?;
+        let of = |class: Option<usize>| -> (Vec<_>, Vec<usize>) {
+            let chosen = targets.iter().filter(|target| class.is_none_or(|class| target.class == class));
+            chosen.flat_map(|target| target.traces.iter().map(|trace| (trace.clone(), target.image))).unzip()
+        };
+        let (traces, images) = of(None);
+        if traces.is_empty() {
+            continue;
+        }
+        let quality = quality_by_image(&traces, &images)?;
+        let a_by_class = (0..classes.len())
+            .map(|class| {
+                let (traces, images) = of(Some(class));
+                quality_by_image(&traces, &images).ok().map(|quality| quality.a)
+            })
+            .collect();
+        orders.push(PerturbationOrder {
+            name: order.to_string(),
+            is_random: order == Order::Random,
+            a: quality.a,
+            a_interval: quality.a_interval,
+            v: quality.v,
+            aopc: quality.aopc,
+            n_traces: quality.n_traces,
+            n_short: quality.n_short,
+            curve_interval: quality.curve_low.iter().copied().zip(quality.curve_high).collect(),
+            curve: quality.curve,
+            first_sign_changes: quality.first_sign_changes,
+            a_by_class,
+        });
+    }
+    Ok(PerturbationSummary {
+        n_replacements: settings.n_replacements,
+        batch: settings.batch,
+        n_repeats: settings.n_repeats,
+        orders,
+        classes: classes.to_vec(),
+    })
+}
+
+pub(super) fn context_rows(experiment: &Experiment, contexts: &context::Contexts) -> Vec<ContextRow> {
+    let row = |(class, name): (usize, &String)| {
+        let of_class: Vec<Context> =
+            contexts.targets.iter().filter(|target| target.class == class).map(|target| target.context).collect();
+        let summary = summarize_context(&of_class);
+        let looked_at: Vec<bool> = of_class.iter().filter_map(|context| context.pointing_hit).collect();
+        ContextRow {
+            class: name.clone(),
+            n_images: summary.n_images - summary.n_excluded,
+            n_excluded: summary.n_excluded,
+            mean: summary.mean.unwrap_or(f64::NAN),
+            median: summary.median.unwrap_or(f64::NAN),
+            ratio_of_sums: summary.ratio_of_sums.unwrap_or(f64::NAN),
+            signed_difference: summary.mean_signed_difference.unwrap_or(f64::NAN),
+            pointing_hits: Some((looked_at.iter().filter(|hit| **hit).count(), looked_at.len())),
+        }
+    };
+    experiment.dataset.classes().iter().enumerate().map(row).collect()
+}
+
+/// Context pooled over classes, a row a rule.
+pub(super) fn context_by_rule(contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
+    let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+    let rows = contexts.iter().map(|(rule, contexts)| {
+        let all: Vec<Context> = contexts.targets.iter().map(|target| target.context).collect();
+        let summary = summarize_context(&all);
+        vec![
+            rule.to_string(),
+            (summary.n_images - summary.n_excluded).to_string(),
+            text(summary.mean),
+            text(summary.median),
+            text(summary.ratio_of_sums),
+            text(summary.mean_signed_difference),
+            text(summary.pointing_rate),
+            text(summary.mean_inside_share),
+        ]
+    });
+    let columns =
+        ["rule", "heatmaps", "mean", "median", "ratio of sums", "signed difference", "pointing rate", "share inside"];
+    (!contexts.is_empty()).then(|| Table {
+        title: "Context by rule, all classes together".to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+        note: "Ratio of the mean positive relevance outside the boxes to that inside; share inside: of all positive relevance."
+            .to_owned(),
+    })
+}
+
+/// Heatmaps against the drawn masks, where there are masks.
+pub(super) fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
+    experiment.dataset.masks.as_ref()?;
+    let tag_class = experiment.dataset.classes().iter().position(|class| class == TAGGED_CLASS);
+    let mean = |values: &[f64]| -> String {
+        if values.is_empty() {
+            return "–".to_owned();
+        }
+        format!("{:.3}", values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let rows = contexts.iter().map(|(rule, contexts)| {
+        let all: Vec<_> = contexts.targets.iter().filter_map(|target| target.masks).collect();
+        let of_tag = contexts.targets.iter().filter(|target| tag_class == Some(target.class)).filter_map(|t| t.masks);
+        let tagged: Vec<_> = of_tag.filter_map(|shares| shares.tag.map(|tag| (tag, shares.tag_area))).collect();
+        vec![
+            rule.to_string(),
+            all.len().to_string(),
+            mean(&all.iter().map(|shares| shares.object).collect::<Vec<_>>()),
+            mean(&all.iter().map(|shares| shares.object_area).collect::<Vec<_>>()),
+            mean(&all.iter().filter_map(|shares| shares.pixel_auc).collect::<Vec<_>>()),
+            tagged.len().to_string(),
+            mean(&tagged.iter().map(|(tag, _)| *tag).collect::<Vec<_>>()),
+            mean(&tagged.iter().map(|(_, area)| *area).collect::<Vec<_>>()),
+        ]
+    });
+    let columns = ["rule", "heatmaps", "on object", "its area", "pixel AUC", "tagged", "on tag", "its area"];
+    Some(Table {
+        title: "Heatmaps against the drawn masks".to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+        note: "Mean share of the positive relevance on the object's and, for the class that carries it, on the tag's pixels beside \
+               the share of the image they cover; pixel AUC: relevance as a detector of the object's pixels, 0.5 for chance."
+            .to_owned(),
+    })
+}

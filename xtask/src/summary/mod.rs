@@ -1,0 +1,72 @@
+//! What the stages found, gathered for the report.
+
+mod explained;
+mod learned;
+mod shown;
+
+use anyhow::Result;
+
+use crate::experiment::Experiment;
+use crate::provenance;
+use crate::report::{Limits, ReportData};
+use crate::run::Run;
+use crate::settings::DataSource;
+use crate::stages::{Stage, context, relevance, scores};
+
+/// Longest side of a picture in the report, in pixels.
+const THUMBNAIL: usize = 220;
+
+/// Gathers what the stages that were run have found.
+///
+/// # Errors
+/// A damaged artifact.
+pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
+    let settings = &experiment.settings;
+    let ran = |stage: Stage| run.stages.iter().any(|(other, _)| *other == stage);
+    let mut data = ReportData {
+        title: format!("Fisher-vector experiment {}", experiment.name),
+        experiment: experiment.name.clone(),
+        is_voc: settings.data.source == DataSource::Voc,
+        limits: Limits { n_examples: settings.report.n_examples, thumbnail: THUMBNAIL },
+        data: Some(shown::data_summary(experiment)),
+        settings: settings.describe(),
+        ..ReportData::default()
+    };
+    if !experiment.dataset.left_out.is_empty() {
+        data.notes.push(format!(
+            "The image sets were limited; classes without examples in one of them are left out: {}.",
+            experiment.dataset.left_out.join(", ")
+        ));
+    }
+    if ran(Stage::Classifier) {
+        data.classifier = Some(learned::classifier_summary(experiment, run)?);
+    }
+    if ran(Stage::Scores) {
+        let scores = scores::get(experiment, &run.keys)?;
+        let predictions = scores.predictions(settings.data.difficult);
+        data.average_precision = Some(learned::average_precision_summary(experiment, run, &scores));
+        data.precision_recall = learned::precision_recall_curves(experiment, &scores);
+        data.equal_error = learned::equal_error_rows(experiment, &scores, &predictions);
+    }
+    if ran(Stage::Relevance) {
+        for &rule in &settings.relevance.rules {
+            data.conservation
+                .push(explained::conservation_row(rule, &relevance::conservation(experiment, &run.keys, rule)?));
+        }
+    }
+    if ran(Stage::Resampling) {
+        data.perturbation = Some(explained::perturbation(experiment, run)?);
+    }
+    if ran(Stage::Context) {
+        let contexts = context::get(experiment, &run.keys)?;
+        if let Some((_, shown)) = contexts.iter().find(|(rule, _)| *rule == settings.relevance.display_rule) {
+            data.context = explained::context_rows(experiment, shown);
+        }
+        data.extra_tables.extend(explained::context_by_rule(&contexts));
+        data.extra_tables.extend(explained::mask_table(experiment, &contexts));
+        data.examples = shown::examples(experiment, run)?;
+    }
+    data.stages = shown::stage_rows(experiment, run)?;
+    data.provenance = Some(provenance::collect(experiment));
+    Ok(data)
+}

@@ -1,0 +1,108 @@
+//! The images, the examples and the stages of the run.
+
+use anyhow::Result;
+use ndarray::Array2;
+
+use crate::experiment::Experiment;
+use crate::explainer::conservation_line;
+use crate::report::{ClassCounts, ClassExamples, DataSummary, Example, SkippedImage, StageRow};
+use crate::run::Run;
+use crate::stages::{Stage, gallery};
+
+pub(super) fn data_summary(experiment: &Experiment) -> DataSummary {
+    let dataset = &experiment.dataset;
+    let (train, test) = (dataset.train.label_matrix(), dataset.test.label_matrix());
+    let count =
+        |labels: &Array2<i8>, class: usize, label: i8| labels.column(class).iter().filter(|l| **l == label).count();
+    let skipped = dataset.train.set.skipped.iter().chain(&dataset.test.set.skipped);
+    DataSummary {
+        train_name: dataset.train.set.name.clone(),
+        test_name: dataset.test.set.name.clone(),
+        n_train: dataset.train.len(),
+        n_test: dataset.test.len(),
+        skipped: skipped.map(|s| SkippedImage { id: s.id.clone(), reason: s.reason.clone() }).collect(),
+        classes: (0..dataset.classes().len())
+            .map(|class| ClassCounts {
+                class: dataset.classes()[class].clone(),
+                n_positive_train: count(&train, class, 1),
+                n_difficult_train: count(&train, class, 0),
+                n_positive_test: count(&test, class, 1),
+                n_difficult_test: count(&test, class, 0),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<Vec<ClassExamples>> {
+    let gallery = gallery::get(experiment, &run.keys)?;
+    let of = |class: usize, best: bool| {
+        let chosen = gallery.examples.iter().filter(|example| example.class == class && example.best == best);
+        chosen
+            .map(|example| Example {
+                id: example.id.clone(),
+                score: example.score,
+                label: 1,
+                photograph: example.photograph.view().into(),
+                heatmap: example.heatmap.view().into(),
+                overlay: example.overlay.view().into(),
+                conservation: conservation_line(&example.conservation),
+            })
+            .collect()
+    };
+    let classes = experiment.dataset.classes().iter().enumerate();
+    Ok(classes
+        .map(|(class, name)| ClassExamples {
+            class: name.clone(),
+            rule: experiment.settings.relevance.display_rule.to_string(),
+            best: of(class, true),
+            worst: of(class, false),
+        })
+        .collect())
+}
+
+/// Size, number and time of the artifacts of this run's keys.
+pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<StageRow>> {
+    let keys = &run.keys;
+    let settings = &experiment.settings;
+    let entries = experiment.store.entries()?;
+    let rules = &settings.relevance.rules;
+    let keys_of = |stage: Stage| match stage {
+        Stage::Sample => vec![keys.sample],
+        Stage::Pca => vec![keys.pca],
+        Stage::Mixture => vec![keys.mixture],
+        Stage::Encode => {
+            vec![keys.encode(crate::dataset::Half::Train), keys.encode(crate::dataset::Half::Test)]
+        }
+        Stage::Classifier => vec![keys.classifier],
+        Stage::Scores => vec![keys.scores],
+        Stage::Relevance => rules.iter().map(|rule| keys.relevance(*rule)).collect(),
+        Stage::Resampling => experiment.orders().iter().map(|order| keys.resampling(*order, settings)).collect(),
+        Stage::Context => rules.iter().map(|rule| keys.context(*rule, &experiment.dataset)).collect(),
+        Stage::Report => vec![keys.gallery(settings)],
+    };
+    let row = |&(stage, seconds): &(Stage, f64)| {
+        let keys: Vec<String> = keys_of(stage).iter().map(|key| key.short()).collect();
+        let files: Vec<_> =
+            entries.iter().filter(|entry| entry.stage == stage.name() && keys.contains(&entry.key)).collect();
+        // A stage that took next to nothing found its artifacts; what they took then is in their headers.
+        let made: f64 = files.iter().filter_map(|entry| entry.header.as_ref()).map(|header| header.seconds).sum();
+        let cached = seconds < 0.5 * made;
+        StageRow {
+            name: stage.name().to_owned(),
+            key: keys.first().cloned().unwrap_or_default(),
+            n_artifacts: files.len(),
+            bytes: files.iter().map(|entry| entry.n_bytes).sum(),
+            seconds: if cached { made } else { seconds },
+            cached,
+        }
+    };
+    let mut rows: Vec<StageRow> = run.stages.iter().map(row).collect();
+    if let Some(seconds) = run.other_seeds_seconds {
+        let after_scores =
+            rows.iter().position(|row| row.name == Stage::Scores.name()).map_or(rows.len(), |row| row + 1);
+        let further =
+            StageRow { name: "further seeds".to_owned(), seconds, cached: seconds < 1.0, ..StageRow::default() };
+        rows.insert(after_scores, further);
+    }
+    Ok(rows)
+}
