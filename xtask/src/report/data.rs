@@ -7,6 +7,8 @@
 use ndarray::ArrayView3;
 use serde::{Deserialize, Serialize};
 
+use super::strategies::StrategySummary;
+
 /// One whole report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReportData {
@@ -44,6 +46,8 @@ pub struct ReportData {
     pub context: Vec<ContextRow>,
     /// Tables that only some experiments have.
     pub extra_tables: Vec<Table>,
+    /// Strategies found among the heatmaps of a class.
+    pub strategies: Vec<StrategySummary>,
     /// Heatmaps by class.
     pub examples: Vec<ClassExamples>,
     /// One row a stage, in the order they ran.

@@ -12,6 +12,7 @@ mod html;
 pub mod paper;
 mod picture;
 mod scores;
+mod strategies;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use data::{
     PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, Share, SkippedImage, StageRow, Table,
     TrainingRow,
 };
+pub use strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
 /// Writes `report.html` into `folder`, which is made if it is not there, and returns the file's path.
 ///
