@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::{DescriptorError, Frame};
+use crate::{DescriptorError, Frame, SupportSquare};
 
 /// The local descriptors of one image.
 ///
@@ -79,6 +79,25 @@ pub trait DescriptorExtractor: Send + Sync {
         let descriptors = self.extract(image)?;
         take(&descriptors.frames, descriptors.values.view());
         Ok(())
+    }
+
+    /// The descriptors that pixels inside `changed` have a part in, when the rest of `image` is as it was: `take` gets their places in
+    /// the order of [`extract`](Self::extract) and, as rows, the descriptors of the image as it is now.
+    ///
+    /// Lets a caller who alters a few pixels at a time keep what he knows of the other descriptors. The same bits as in a
+    /// whole extraction. Returns false, with `take` not called, where the extractor cannot say which descriptors those are,
+    /// as one that chooses its places by what it sees; the caller then extracts everything anew.
+    ///
+    /// # Errors
+    /// Those of [`extract`](Self::extract).
+    fn extract_touched(
+        &self,
+        image: ArrayView2<'_, f32>,
+        changed: SupportSquare,
+        take: &mut dyn FnMut(&[u32], ArrayView2<'_, f32>),
+    ) -> Result<bool, DescriptorError> {
+        let _ = (image, changed, take);
+        Ok(false)
     }
 
     /// A number that the descriptors of an image of this size do not exceed, for setting memory aside; 0 where it is not known.

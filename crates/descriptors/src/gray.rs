@@ -2,6 +2,8 @@
 
 use ndarray::{Array2, ArrayView3};
 
+use crate::DescriptorError;
+
 /// Share of red in the grey value (ITU-R BT.601, rounded as MATLAB's `rgb2gray` documents it).
 const RED: f32 = 0.2989;
 /// Share of green.
@@ -29,6 +31,15 @@ pub fn gray_from_rgb(rgb: ArrayView3<u8>) -> Array2<f32> {
             Array2::from_shape_vec((height, width), values).expect("one grey value a pixel")
         }
         None => Array2::from_shape_fn((height, width), |(y, x)| mix(rgb[[y, x, 0]], rgb[[y, x, 1]], rgb[[y, x, 2]])),
+    }
+}
+
+/// The first pixel outside `[0, 1]`, as an error.
+pub(crate) fn refuse_pixels_out_of_range(pixels: &[f32], width: usize) -> Result<(), DescriptorError> {
+    let inside = |value: &f32| (0.0..=1.0).contains(value);
+    match pixels.iter().position(|value| !inside(value)) {
+        None => Ok(()),
+        Some(index) => Err(DescriptorError::Pixel { x: index % width, y: index / width, found: pixels[index] }),
     }
 }
 

@@ -35,6 +35,7 @@ mod pca;
 #[cfg(feature = "decode")]
 mod photograph;
 mod smoothing;
+mod touched;
 #[cfg(test)]
 mod twin_tests;
 mod window;

@@ -6,11 +6,14 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::dense_sift::{GridExtraction, Image};
 use crate::gradient::Polar;
+use crate::gray::refuse_pixels_out_of_range;
 use crate::grid::Grid;
 use crate::normalize::{Finish, N_FEATURES};
 use crate::smoothing::{gaussian_kernel, sigma_of_bin_size, smooth_into};
 use crate::window::bin_kernels;
-use crate::{DenseSift, DescriptorError, DescriptorExtractor, Frame, LocalDescriptors, LowContrast};
+use crate::{
+    DenseSift, DescriptorError, DescriptorExtractor, Frame, LocalDescriptors, LowContrast, SupportSquare, touched,
+};
 
 impl DescriptorExtractor for DenseSift {
     /// 128: entry `t + 8 · (i + 4 · j)` is orientation `t` of the bin in column `i`, row `j`.
@@ -63,6 +66,21 @@ impl DescriptorExtractor for DenseSift {
         })
     }
 
+    /// Bin size by bin size, from a cut of the image that holds the descriptors touched and all pixels they see. With [`LowContrast::Drop`] the
+    /// order depends on the pixels, and the answer is false.
+    fn extract_touched(
+        &self,
+        image: ArrayView2<'_, f32>,
+        changed: SupportSquare,
+        take: &mut dyn FnMut(&[u32], ArrayView2<'_, f32>),
+    ) -> Result<bool, DescriptorError> {
+        if self.low_contrast == LowContrast::Drop {
+            return Ok(false);
+        }
+        touched::extract_touched(self, image, changed, take)?;
+        Ok(true)
+    }
+
     fn most_descriptors(&self, width: usize, height: usize) -> usize {
         self.grids(width, height).iter().map(Grid::len).sum()
     }
@@ -110,15 +128,26 @@ impl DenseSift {
         };
         refuse_pixels_out_of_range(&pixels, width)?;
         let mut smoothed = vec![0.0; pixels.len()];
-        let finish = Finish::new(self);
         for grid in self.grids(width, height).iter().filter(|grid| grid.len() > 0) {
-            let smoothing = gaussian_kernel(sigma_of_bin_size(grid.bin_size));
-            smooth_into(&pixels, width, &smoothing, &mut smoothed);
-            let kernels = bin_kernels(self.window, grid.bin_size);
-            let image = Image { pixels: &smoothed, width };
-            extract(grid, &mut GridExtraction::new(image, grid, &kernels, polar, finish));
+            self.with_grid(&pixels, width, grid, polar, &mut smoothed, |extraction| extract(grid, extraction));
         }
         Ok(())
+    }
+
+    /// Smooths `pixels`, rows of `width`, into memory of the same size for the bin size of `grid`, and hands its extraction over.
+    pub(crate) fn with_grid(
+        &self,
+        pixels: &[f32],
+        width: usize,
+        grid: &Grid,
+        polar: Polar,
+        smoothed: &mut [f32],
+        extract: impl FnOnce(&mut GridExtraction<'_>),
+    ) {
+        smooth_into(pixels, width, &gaussian_kernel(sigma_of_bin_size(grid.bin_size)), smoothed);
+        let kernels = bin_kernels(self.window, grid.bin_size);
+        let image = Image { pixels: smoothed, width };
+        extract(&mut GridExtraction::new(image, grid, &kernels, polar, Finish::new(self)));
     }
 }
 
@@ -145,13 +174,4 @@ fn drop_below(contrast_threshold: f32, frames: &mut Vec<Frame>, values: &mut Vec
     }
     frames.truncate(n_kept);
     values.truncate(n_kept * N_FEATURES);
-}
-
-/// The first pixel outside `[0, 1]`, as an error.
-fn refuse_pixels_out_of_range(pixels: &[f32], width: usize) -> Result<(), DescriptorError> {
-    let inside = |value: &f32| (0.0..=1.0).contains(value);
-    match pixels.iter().position(|value| !inside(value)) {
-        None => Ok(()),
-        Some(index) => Err(DescriptorError::Pixel { x: index % width, y: index / width, found: pixels[index] }),
-    }
 }

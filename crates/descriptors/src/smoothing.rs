@@ -61,9 +61,14 @@ pub(crate) fn sigma_of_bin_size(bin_size: u16) -> f64 {
     f64::from(bin_size) / BINS_A_SIGMA
 }
 
+/// Pixels on each side that smoothing by this standard deviation looks at.
+pub(crate) fn smoothing_radius(sigma: f64) -> usize {
+    (RADIUS_IN_SIGMAS * sigma).ceil() as usize
+}
+
 /// The whole kernel, odd length, sum 1.
 pub(crate) fn gaussian_kernel(sigma: f64) -> Vec<f32> {
-    let radius = (RADIUS_IN_SIGMAS * sigma).ceil() as i64;
+    let radius = smoothing_radius(sigma) as i64;
     let taps: Vec<f64> = (-radius..=radius).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp()).collect();
     let sum: f64 = taps.iter().sum();
     taps.iter().map(|tap| (tap / sum) as f32).collect()

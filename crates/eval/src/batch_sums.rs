@@ -60,7 +60,47 @@ impl RawSums {
         }
     }
 
-    pub(crate) fn write_mean(&self, mean: &mut [f32]) {
+    /// Takes one batch away, so that fewer descriptors remain, and writes the raw mean vector. What remains of an emptied cell is 0.
+    pub(crate) fn remove(&mut self, removed: ArrayView1<'_, f32>, counts: &[usize], mean: &mut [f32]) {
+        for (count, &fewer) in self.cell_counts.iter_mut().zip(counts) {
+            *count = count.saturating_sub(fewer);
+        }
+        for (sum, &removed) in self.sums.iter_mut().zip(removed) {
+            *sum -= f64::from(removed);
+        }
+        self.write_mean(mean);
+    }
+
+    /// Puts descriptors in the place of others of the same cells: their sums change, the number in each cell does not.
+    ///
+    /// `before` and `after`: the mapping of those that go and of those that come.
+    ///
+    /// # Errors
+    /// [`EvalError::Length`] when the mappings are of another encoder, or differ in their number of descriptors.
+    pub fn exchange(&mut self, before: &dyn Mapping, after: &dyn Mapping) -> Result<(), EvalError> {
+        same("dimensions of the descriptors that go", self.n_dimensions(), before.n_dimensions())?;
+        same("dimensions of the descriptors that come", self.n_dimensions(), after.n_dimensions())?;
+        same("descriptors that come", before.n_descriptors(), after.n_descriptors())?;
+        let mut change = vec![0.0; self.sums.len()];
+        before.accumulate(Rows::All, Sign::Signed, &mut change);
+        for change in &mut change {
+            *change = -*change;
+        }
+        after.accumulate(Rows::All, Sign::Signed, &mut change);
+        for (sum, change) in self.sums.iter_mut().zip(change) {
+            *sum += change;
+        }
+        Ok(())
+    }
+
+    /// Descriptors in each cell.
+    pub fn cell_counts(&self) -> &[usize] {
+        &self.cell_counts
+    }
+
+    /// Writes the raw mean vector, as [`RawSums::mean`] returns it.
+    ///
+    pub fn write_mean(&self, mean: &mut [f32]) {
         let cell_len = self.sums.len() / self.cell_counts.len().max(1);
         if cell_len == 0 {
             return;
@@ -83,6 +123,8 @@ impl RawSums {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchSums {
     sums: Array2<f32>,
+    /// Descriptors of each batch in each cell.
+    cell_counts: Vec<Vec<usize>>,
     n_rows: usize,
     resampling: Resampling,
 }
@@ -148,7 +190,8 @@ impl BatchSums {
         for (batch, mut sums) in rows.chunks(resampling.batch).zip(sums.rows_mut()) {
             mapping.sum_few(batch, sums.as_slice_mut().expect("a row of sums is one slice"));
         }
-        Ok(Self { sums, n_rows: rows.len(), resampling })
+        let cell_counts = rows.chunks(resampling.batch).map(|batch| mapping.cell_counts_of(batch)).collect();
+        Ok(Self { sums, cell_counts, n_rows: rows.len(), resampling })
     }
 
     /// The settings that the batches were cut by.
@@ -169,6 +212,11 @@ impl BatchSums {
     /// Sum of the mapping over one batch.
     pub(crate) fn batch(&self, batch: usize) -> ArrayView1<'_, f32> {
         self.sums.row(batch)
+    }
+
+    /// Descriptors of one batch in each cell.
+    pub(crate) fn cell_counts(&self, batch: usize) -> &[usize] {
+        &self.cell_counts[batch]
     }
 
     /// Descriptors summed.

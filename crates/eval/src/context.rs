@@ -2,6 +2,8 @@
 
 use ndarray::ArrayView2;
 
+use crate::distance_correlation;
+
 /// A half-open rectangle of pixels, `left ≤ x < right`, `top ≤ y < bottom`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -40,6 +42,8 @@ pub struct Context {
     pub pointing_hit: Option<bool>,
     /// Share of the positive relevance that is inside, 0 to 1; none without positive relevance.
     pub inside_share: Option<f64>,
+    /// Rank correlation of relevance and distance from the boxes, over the pixels outside: [`distance_correlation`].
+    pub distance_correlation: Option<f64>,
 }
 
 /// Compares the relevance outside all boxes of a class with that inside.
@@ -97,6 +101,7 @@ pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
             .then(|| (mean(signed, 0) - mean(signed, 1)) / largest_size),
         pointing_hit: any_positive.then_some(highest.1),
         inside_share: any_positive.then(|| positive[1] / (positive[0] + positive[1])),
+        distance_correlation: distance_correlation(relevance, boxes),
     }
 }
 
@@ -115,6 +120,10 @@ pub struct ContextSummary {
     pub median: Option<f64>,
     /// Sum of the images' means outside over the sum of their means inside.
     pub ratio_of_sums: Option<f64>,
+    /// Mean positive relevance of all pixels outside, over all images, against that of all pixels inside: images weigh by their size and by their
+    /// relevance. All images count in it, those without a ratio of their own too; none where all images together have nothing outside, or no
+    /// positive relevance inside.
+    pub size_weighted: Option<f64>,
     /// Mean of the signed differences of those images that have one.
     pub mean_signed_difference: Option<f64>,
     /// Images without a signed difference.
@@ -123,6 +132,10 @@ pub struct ContextSummary {
     pub pointing_rate: Option<f64>,
     /// Mean share of the positive relevance inside the boxes, over the same images.
     pub mean_inside_share: Option<f64>,
+    /// Mean share of the pixels inside the boxes, over the same images: what a heatmap that knows nothing would have inside.
+    pub mean_inside_area: Option<f64>,
+    /// Mean rank correlation of relevance and distance from the boxes, over those images that have one.
+    pub mean_distance_correlation: Option<f64>,
 }
 
 /// Mean, median and ratio of sums over the images of one class; a number without any image to make it is none.
@@ -142,6 +155,20 @@ pub fn summarize_context(contexts: &[Context]) -> ContextSummary {
     let hits: Vec<f64> =
         contexts.iter().filter_map(|each| each.pointing_hit.map(|hit| f64::from(u8::from(hit)))).collect();
     let shares: Vec<f64> = contexts.iter().filter_map(|each| each.inside_share).collect();
+    let area = |each: &Context| each.n_inside as f64 / (each.n_inside + each.n_outside) as f64;
+    let areas: Vec<f64> = contexts.iter().filter(|each| each.inside_share.is_some()).map(area).collect();
+    let correlations: Vec<f64> = contexts.iter().filter_map(|each| each.distance_correlation).collect();
+    // (relevance, pixels) of each side.
+    let pooled = |side: fn(&Context) -> (f64, usize)| {
+        let (relevance, n_pixels) = contexts.iter().fold((0.0, 0), |(relevance, n_pixels), each| {
+            let (mean, n) = side(each);
+            (relevance + mean * n as f64, n_pixels + n)
+        });
+        if n_pixels == 0 { 0.0 } else { relevance / n_pixels as f64 }
+    };
+    let pooled_inside = pooled(|each| (each.mean_inside, each.n_inside));
+    let pooled_outside = pooled(|each| (each.mean_outside, each.n_outside));
+    let any_outside = contexts.iter().any(|each| each.n_outside > 0);
     ContextSummary {
         n_images: contexts.len(),
         n_excluded: contexts.len() - included.len(),
@@ -152,6 +179,9 @@ pub fn summarize_context(contexts: &[Context]) -> ContextSummary {
         n_excluded_signed: contexts.len() - signed.len(),
         pointing_rate: mean(&hits),
         mean_inside_share: mean(&shares),
+        mean_inside_area: mean(&areas),
+        size_weighted: (any_outside && pooled_inside > 0.0).then(|| pooled_outside / pooled_inside),
+        mean_distance_correlation: mean(&correlations),
     }
 }
 
@@ -227,6 +257,10 @@ mod tests {
         assert_relative_eq!(summary.ratio_of_sums.unwrap(), 1.25);
         assert_relative_eq!(summary.mean_signed_difference.unwrap(), 2.0);
         assert_relative_eq!(summary.pointing_rate.unwrap(), 0.25);
+        let sized = |outside, n_outside, inside, n_inside| Context { n_outside, n_inside, ..with(outside, inside) };
+        let pooled = summarize_context(&[sized(1.0, 10, 2.0, 30), sized(4.0, 5, 1.0, 20), sized(0.0, 0, 3.0, 10)]);
+        assert_relative_eq!(pooled.size_weighted.unwrap(), (30.0 / 15.0) / (110.0 / 60.0));
+        assert_relative_eq!(pooled.mean_inside_area.unwrap(), (0.75 + 0.8 + 1.0) / 3.0);
         let even = summarize_context(&[with(1.0, 2.0), with(3.0, 1.0)]);
         assert_relative_eq!(even.median.unwrap(), 1.75);
         assert_eq!(summarize_context(&[]), ContextSummary::default());

@@ -13,22 +13,30 @@
 //! # Ok::<(), fisherlens_eval::EvalError>(())
 //! ```
 
+mod area_between;
 mod average_precision;
 mod batch_sums;
 mod bootstrap;
 mod context;
+mod distance;
 mod equal_error;
 mod error;
 mod order;
+mod perturbation;
 mod quality;
+mod regions;
 mod resampling;
 
+pub use area_between::{AreaBetween, area_between};
 pub use average_precision::{Interpolation, PrecisionRecall, average_precision, precision_recall};
 pub use batch_sums::{BatchSums, RawSums};
 pub use bootstrap::{Interval, bootstrap_mean_average_precision};
 pub use context::{Context, ContextSummary, Rect, context, summarize_context};
+pub use distance::distance_correlation;
 pub use equal_error::{EqualError, equal_error_threshold};
 pub use error::EvalError;
 pub use order::{random_order, relevance_order};
+pub use perturbation::{Perturbation, Removal, Replacement, Trace, perturbation_trace};
 pub use quality::{Quality, quality, quality_by_image};
-pub use resampling::{Resampling, Trace, resampling_trace, trace_from_sums};
+pub use regions::{region_relevance, regions};
+pub use resampling::{Resampling, resampling_trace, trace_from_sums};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::batch_sums::same;
 use crate::{EvalError, Trace};
 
 /// Half width of a 95 % interval in standard errors, `Φ⁻¹(0.975)` of the normal distribution.
@@ -69,24 +70,8 @@ pub fn quality(traces: &[Trace]) -> Result<Quality, EvalError> {
 /// # Errors
 /// Those of [`quality`]; [`EvalError::Length`] when `images` and `traces` differ in number.
 pub fn quality_by_image(traces: &[Trace], images: &[usize]) -> Result<Quality, EvalError> {
-    let n_points = traces.first().map_or(0, |trace| trace.scores.len());
-    if n_points == 0 {
-        return Err(EvalError::Empty { what: "traces with points of measurement" });
-    }
-    for (what, expected, found) in traces
-        .iter()
-        .map(|trace| ("points of a trace", n_points, trace.scores.len()))
-        .chain([("images of the traces", traces.len(), images.len())])
-    {
-        if expected != found {
-            return Err(EvalError::Length { what, expected, found });
-        }
-    }
-    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (trace, &image) in images.iter().enumerate() {
-        members.entry(image).or_default().push(trace);
-    }
-    let groups: Vec<Vec<usize>> = members.into_values().collect();
+    let n_points = checked_n_points(traces, images)?;
+    let groups = groups_of(images);
     let drop_at = |trace: usize, point: usize| traces[trace].start - f64::from(traces[trace].scores[point]);
 
     let areas: Vec<f64> = (0..traces.len())
@@ -118,8 +103,30 @@ pub fn quality_by_image(traces: &[Trace], images: &[usize]) -> Result<Quality, E
     })
 }
 
+/// Points of measurement, the same in all traces, of which there is one an entry of `images`.
+pub(crate) fn checked_n_points(traces: &[Trace], images: &[usize]) -> Result<usize, EvalError> {
+    let n_points = traces.first().map_or(0, |trace| trace.scores.len());
+    if n_points == 0 {
+        return Err(EvalError::Empty { what: "traces with points of measurement" });
+    }
+    for trace in traces {
+        same("points of a trace", n_points, trace.scores.len())?;
+    }
+    same("images of the traces", traces.len(), images.len())?;
+    Ok(n_points)
+}
+
+/// The traces of each image.
+pub(crate) fn groups_of(images: &[usize]) -> Vec<Vec<usize>> {
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (trace, &image) in images.iter().enumerate() {
+        members.entry(image).or_default().push(trace);
+    }
+    members.into_values().collect()
+}
+
 /// Mean over all traces and half the width of its 95 % interval, with the traces of one group taken together.
-fn mean_and_half_width(groups: &[Vec<usize>], value: impl Fn(usize) -> f64) -> (f64, f64) {
+pub(crate) fn mean_and_half_width(groups: &[Vec<usize>], value: impl Fn(usize) -> f64) -> (f64, f64) {
     let n_traces = groups.iter().map(Vec::len).sum::<usize>() as f64;
     let mean = groups.iter().flatten().map(|&trace| value(trace)).sum::<f64>() / n_traces;
     if groups.len() < 2 {

@@ -2,8 +2,7 @@
 
 use fisherlens_fisher::Mapping;
 
-use crate::batch_sums::same;
-use crate::{BatchSums, EvalError, RawSums};
+use crate::{BatchSums, EvalError, RawSums, Replacement, Trace, perturbation_trace};
 
 /// Replacements of an image, in the paper (supplement §4.1).
 const N_REPLACEMENTS: usize = 10_000;
@@ -51,20 +50,6 @@ impl Resampling {
     }
 }
 
-/// The score of one image while its descriptors are replaced.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Trace {
-    /// f(x), before any replacement.
-    pub start: f64,
-    /// f of the altered vector at each point of measurement, in their order; I of them (Eq. 13).
-    pub scores: Vec<f32>,
-    /// Descriptors replaced in the end.
-    pub n_replaced: usize,
-    /// Descriptors that were to be replaced; more than `n_replaced` for an image that has fewer.
-    pub n_requested: usize,
-}
-
 /// Replaces descriptors in order and measures the score after every batch (Algorithm 1, Eq. 13).
 ///
 /// ```text
@@ -99,33 +84,14 @@ pub fn resampling_trace(
 /// [`resampling_trace`] from sums made before, so that repeats of one order do not sum its removals again.
 ///
 /// # Errors
-/// [`EvalError::Length`] when the sums are of different encoders or stand for different numbers of descriptors, and when
-/// the removals and additions were made with different settings.
+/// Those of [`Replacement::new`].
 pub fn trace_from_sums(
     start: &RawSums,
     removals: &BatchSums,
     additions: &BatchSums,
     score: &mut dyn FnMut(&[f32]) -> f64,
 ) -> Result<Trace, EvalError> {
-    let n_dimensions = start.n_dimensions();
-    same("dimensions of the removals", n_dimensions, removals.n_dimensions())?;
-    same("dimensions of the additions", n_dimensions, additions.n_dimensions())?;
-    same("descriptors added", removals.n_rows(), additions.n_rows())?;
-    let resampling = removals.resampling();
-    same("replacements of the additions", resampling.n_replacements, additions.resampling().n_replacements)?;
-    same("batch of the additions", resampling.batch, additions.resampling().batch)?;
-
-    let mut current = start.clone();
-    let mut mean = start.mean();
-    let start_score = score(&mean);
-    let mut scores = Vec::with_capacity(resampling.n_points());
-    for batch in 0..removals.n_batches() {
-        current.replace(removals.batch(batch), additions.batch(batch), &mut mean);
-        scores.push(score(&mean) as f32);
-    }
-    let last = scores.last().copied().unwrap_or(start_score as f32);
-    scores.resize(resampling.n_points(), last);
-    Ok(Trace { start: start_score, scores, n_replaced: removals.n_rows(), n_requested: resampling.n_replacements })
+    perturbation_trace(&mut Replacement::new(start, removals, additions)?, score)
 }
 
 #[cfg(test)]

@@ -191,6 +191,11 @@ pub trait Mapping: Send + Sync {
         vec![self.n_descriptors()]
     }
 
+    /// How many of the descriptors `rows` are in each cell, in the order of [`Mapping::cell_counts`].
+    fn cell_counts_of(&self, rows: &[u32]) -> Vec<usize> {
+        vec![rows.len()]
+    }
+
     /// The raw vector, `x_d = Σ_l m_d(l) / count of d's cell`; zeros where the cell is empty.
     fn mean(&self) -> Array1<f32> {
         let mut sums = vec![0.0; self.n_dimensions()];

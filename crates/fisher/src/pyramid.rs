@@ -213,4 +213,14 @@ impl Mapping for PyramidMapping<'_> {
     fn cell_counts(&self) -> Vec<usize> {
         self.cells.iter().map(Vec::len).collect()
     }
+
+    fn cell_counts_of(&self, rows: &[u32]) -> Vec<usize> {
+        let mut counts = vec![0; self.cells.len()];
+        for &l in rows {
+            for cell in self.cells_of(l as usize) {
+                counts[cell] += 1;
+            }
+        }
+        counts
+    }
 }

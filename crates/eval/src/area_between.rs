@@ -1,0 +1,91 @@
+//! The area between two perturbation curves of the same images.
+
+use crate::batch_sums::same;
+use crate::quality::{checked_n_points, groups_of, mean_and_half_width};
+use crate::{EvalError, Trace};
+
+/// How much faster the score falls in one order than in another.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AreaBetween {
+    /// Mean over traces and points of `f_other(x(i)) − f_one(x(i))`: above 0 where the one order takes more away.
+    pub area: f64,
+    /// Its 95 % interval, traces of one image taken together as in [`quality_by_image`](crate::quality_by_image).
+    pub interval: (f64, f64),
+    /// Mean over traces at each point.
+    pub curve: Vec<f64>,
+    /// Pairs of traces read.
+    pub n_traces: usize,
+}
+
+/// Area between the curves of two orders, trace by trace.
+///
+/// ```text
+/// area = mean over traces of 1/I Σ_{i=1..I} (f(x_other(i)) − f(x_one(i)))
+/// ```
+/// With `one` most relevant first and `other` least relevant first this is the area between perturbation curves, ABPC; with `other` in random order
+/// it is the margin A(one) − A(random), whose interval is narrower than that of the two A taken apart, as both see the same images and replacements.
+/// `one[t]` and `other[t]` are of the same image, class and repeat; `images`: any number that stands for the image, one a pair.
+///
+/// # Errors
+/// [`EvalError::Empty`] without traces or without points, [`EvalError::Length`] when the numbers of traces, points or images differ.
+///
+/// # References
+/// `schulz2020`, on the area between most and least relevant first; `samek2017`, on perturbation.
+pub fn area_between(one: &[Trace], other: &[Trace], images: &[usize]) -> Result<AreaBetween, EvalError> {
+    let n_points = checked_n_points(one, images)?;
+    same("traces of the other order", one.len(), other.len())?;
+    same("points of the other order", n_points, checked_n_points(other, images)?)?;
+    let gap = |trace: usize, point: usize| f64::from(other[trace].scores[point]) - f64::from(one[trace].scores[point]);
+    let areas: Vec<f64> = (0..one.len())
+        .map(|trace| (0..n_points).map(|point| gap(trace, point)).sum::<f64>() / n_points as f64)
+        .collect();
+    let (area, half) = mean_and_half_width(&groups_of(images), |trace| areas[trace]);
+    let mean_at = |point: usize| (0..one.len()).map(|trace| gap(trace, point)).sum::<f64>() / one.len() as f64;
+    Ok(AreaBetween {
+        area,
+        interval: (area - half, area + half),
+        curve: (0..n_points).map(mean_at).collect(),
+        n_traces: one.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+    use crate::quality;
+
+    fn trace(scores: &[f32]) -> Trace {
+        Trace { start: 1.0, scores: scores.to_vec(), n_replaced: 10, n_requested: 10 }
+    }
+
+    #[test]
+    fn by_hand() {
+        let most = [trace(&[0.5, 0.0]), trace(&[0.0, -1.0]), trace(&[1.0, 1.0])];
+        let least = [trace(&[1.0, 1.0]), trace(&[1.0, 0.5]), trace(&[0.5, 1.0])];
+        let found = area_between(&most, &least, &[4, 4, 9]).unwrap();
+        // Gaps: 0.5 1 | 1 1.5 | −0.5 0.
+        assert_relative_eq!(found.area, (0.75 + 1.25 - 0.25) / 3.0);
+        assert_relative_eq!(found.curve[0], 1.0 / 3.0);
+        assert_relative_eq!(found.curve[1], 2.5 / 3.0);
+        assert_relative_eq!(found.area, quality(&most).unwrap().a - quality(&least).unwrap().a, max_relative = 1e-12);
+        assert_eq!(found.n_traces, 3);
+        // Two images: sums of their deviations are s and −s, so that the variance is 2 · 2 s² / 9.
+        let s = 0.75 + 1.25 - 2.0 * found.area;
+        assert_relative_eq!(found.interval.1 - found.area, 1.959_963_984_540_054 * 2.0 * s / 3.0, max_relative = 1e-12);
+        let turned = area_between(&least, &most, &[4, 4, 9]).unwrap();
+        assert_eq!((turned.area, turned.interval.0), (-found.area, -found.interval.1));
+    }
+
+    #[test]
+    fn traces_that_are_no_pairs_are_refused() {
+        let one = [trace(&[0.5]), trace(&[0.5])];
+        assert!(matches!(area_between(&[], &[], &[]), Err(EvalError::Empty { .. })));
+        assert!(matches!(area_between(&one, &one[..1], &[0, 1]), Err(EvalError::Length { expected: 2, found: 1, .. })));
+        assert!(matches!(area_between(&one, &one, &[0]), Err(EvalError::Length { .. })));
+        let longer = [trace(&[0.5, 0.5]), trace(&[0.5, 0.5])];
+        assert!(matches!(area_between(&one, &longer, &[0, 1]), Err(EvalError::Length { expected: 1, found: 2, .. })));
+    }
+}
