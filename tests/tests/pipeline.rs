@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use fisherlens_lrp::Rule;
 use fisherlens_xtask::artifact::Store;
-use fisherlens_xtask::experiment::Order;
 use fisherlens_xtask::interrupt::Interrupted;
 use fisherlens_xtask::run::Run;
-use fisherlens_xtask::stages::{Stage, context, relevance, resampling, scores};
+use fisherlens_xtask::series::{Ranking, Series};
+use fisherlens_xtask::stages::{Stage, context, pixels, relevance, resampling, scores};
 use fisherlens_xtask::{report, summary};
 use support::open;
 
@@ -49,8 +49,8 @@ fn every_stage_runs_once_and_its_results_make_sense() {
             assert_eq!(matches!(rule, Rule::Epsilon(_)), conservation.predicted_leak != 0.0);
         }
     }
-    for order in experiment.orders() {
-        let traces = resampling::all(&experiment, &run.keys, order).unwrap();
+    for series in Series::all(&experiment.settings) {
+        let traces = resampling::all(&experiment, &run.keys, series).unwrap();
         assert_eq!(traces.len(), n_targets);
         for target in &traces {
             assert_eq!(target.traces.len(), 1);
@@ -58,9 +58,19 @@ fn every_stage_runs_once_and_its_results_make_sense() {
             assert!(target.traces[0].start > 0.0, "a true positive lies above the threshold");
         }
     }
-    // What the rules start from is the score, whatever the order.
-    let start = |order| resampling::all(&experiment, &run.keys, order).unwrap()[0].traces[0].start;
-    assert_eq!(start(Order::Random), start(Order::Rule(Rule::Naive)));
+    // What the rules start from is the score, whatever the order, and relevance falls faster from its upper end.
+    let first = |series| resampling::all(&experiment, &run.keys, series).unwrap().remove(0).traces.remove(0);
+    let display = Series::of(Ranking::Rule(experiment.settings.relevance.display_rule));
+    assert_eq!(first(Series::of(Ranking::Random)).start, first(display).start);
+    assert!(first(display).scores[99] < first(display.least_first()).scores[99]);
+
+    let pixels = pixels::get(&experiment, &run.keys).unwrap();
+    let (settings, n_rankings) = (&experiment.settings, Ranking::compared(&experiment.settings).len());
+    assert!(pixels.targets.len() > settings.pixels.fills.len() * n_rankings);
+    for target in &pixels.targets {
+        assert_eq!(target.trace.scores.len(), settings.pixels.n_regions / settings.pixels.batch);
+        assert!(target.trace.start > 0.0 && target.touched > 0.01 && target.touched < 1.0, "{target:?}");
+    }
     assert_eq!(context::get(&experiment, &run.keys).unwrap().len(), experiment.settings.relevance.rules.len());
 
     let data = summary::collect(&experiment, &run).unwrap();
@@ -90,7 +100,7 @@ fn the_number_of_threads_changes_no_bit() {
             let rule = experiment.settings.relevance.display_rule;
             let shard = relevance::shard(&experiment, &run.keys, rule, 0).unwrap();
             let relevance: Vec<Vec<f32>> = shard.targets.into_iter().map(|target| target.relevance).collect();
-            let traces = resampling::all(&experiment, &run.keys, Order::Random).unwrap();
+            let traces = resampling::all(&experiment, &run.keys, Series::of(Ranking::Random)).unwrap();
             let traces: Vec<_> = traces.into_iter().map(|target| target.traces).collect();
             (scores::get(&experiment, &run.keys).unwrap().scores, relevance, traces)
         })

@@ -14,7 +14,8 @@ use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
 use crate::parts::Parts;
 use crate::progress::Progress;
-use crate::settings::Settings;
+use crate::series::Series;
+use crate::settings::{ResamplingSettings, Settings};
 use crate::stages::Stage;
 
 /// Everything a stage may look at.
@@ -36,24 +37,6 @@ pub struct Experiment {
     pub interrupt: Interrupt,
     /// The commit that was checked out when the experiment was opened, where this is a checkout.
     pub commit: Option<String>,
-}
-
-/// In which order descriptors are replaced.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Order {
-    /// Most relevant first, by this rule.
-    Rule(Rule),
-    /// Drawn at random: the baseline.
-    Random,
-}
-
-impl std::fmt::Display for Order {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Rule(rule) => rule.fmt(formatter),
-            Self::Random => formatter.write_str("random"),
-        }
-    }
 }
 
 /// The keys of one run with one seed: each a digest of the stage's settings and of its inputs' keys.
@@ -151,12 +134,25 @@ impl Keys {
             .finish()
     }
 
-    /// Resampling in one order. Random order depends on no rule.
-    pub fn resampling(&self, order: Order, settings: &Settings) -> Key {
+    /// One series of traces.
+    pub fn resampling(&self, series: Series, settings: &Settings) -> Key {
         let stage = Stage::Resampling;
+        let ResamplingSettings { n_replacements, batch, n_repeats, .. } = settings.resampling;
         Key::builder(stage.name(), stage.format_version())
-            .setting("order", &order.to_string())
-            .setting("resampling", &settings.resampling)
+            .setting("series", &series.to_string())
+            .setting("resampling", &(n_replacements, batch, n_repeats))
+            .setting("seed", &self.seed)
+            .input("scores", self.scores)
+            .finish()
+    }
+
+    /// Traces with regions of pixels replaced, in the orders of the rules that heatmaps are made by.
+    pub fn pixels(&self, settings: &Settings) -> Key {
+        let stage = Stage::Pixels;
+        let rules: Vec<String> = settings.relevance.rules.iter().map(Rule::to_string).collect();
+        Key::builder(stage.name(), stage.format_version())
+            .setting("pixels", &settings.pixels)
+            .setting("rules", &rules)
             .setting("seed", &self.seed)
             .input("scores", self.scores)
             .finish()
@@ -189,12 +185,6 @@ impl Experiment {
     /// See [`Keys::new`].
     pub fn keys(&self) -> Result<Keys> {
         Keys::new(self, self.settings.seed)
-    }
-
-    /// The orders of the resampling stage: every rule, then random.
-    pub fn orders(&self) -> Vec<Order> {
-        let rules = self.settings.relevance.rules.iter().map(|rule| Order::Rule(*rule));
-        rules.chain([Order::Random]).collect()
     }
 
     /// The artifact of `stage` under `key`, if it is there.

@@ -157,6 +157,15 @@ impl Explained<'_> {
         self.explainer.model.score(class, &self.phi)
     }
 
+    /// Relevance of the descriptors alone for one class's score by one rule, where that is all that is needed.
+    ///
+    /// # Errors
+    /// What the rule refuses.
+    pub fn descriptors(&self, class: usize, rule: Rule) -> Result<Vec<f32>> {
+        let dimensions = class_relevance(&self.explainer.model, class, &self.phi)?;
+        Ok(descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?.values)
+    }
+
     /// Relevance of one class's score by one rule.
     ///
     /// # Errors

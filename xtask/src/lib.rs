@@ -21,6 +21,7 @@ pub mod progress;
 pub mod provenance;
 pub mod report;
 pub mod run;
+pub mod series;
 pub mod session;
 pub mod settings;
 pub mod stages;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
-use crate::stages::{Stage, classifier, context, encode, mixture, pca, relevance, resampling, sample, scores};
+use crate::stages::{Stage, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores};
 
 /// What a run went through.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl Run {
                 Stage::Scores => drop(scores::get(experiment, &keys)?),
                 Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
                 Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
+                Stage::Pixels => drop(pixels::get(experiment, &keys)?),
                 Stage::Context => drop(context::get(experiment, &keys)?),
                 Stage::Report => {}
             }

@@ -23,8 +23,8 @@ pub use fisherlens_lrp::Rule;
 pub use pyramid::PyramidLevel;
 pub use sections::{
     AssignmentKind, ClassifierKind, ClassifierSettings, DataSettings, DataSource, DescriptorKind, DescriptorSettings,
-    EncoderKind, EncoderSettings, EvaluationSettings, InitKind, MixtureSettings, PcaSettings, RelevanceSettings,
-    ReportSettings, ResamplingSettings, SampleSettings,
+    EncoderKind, EncoderSettings, EvaluationSettings, Fill, InitKind, MixtureSettings, PcaSettings, PixelSettings,
+    RelevanceSettings, ReportSettings, ResamplingSettings, SampleSettings,
 };
 
 /// Name and text of the built-in experiments.
@@ -58,6 +58,8 @@ pub struct Settings {
     pub relevance: RelevanceSettings,
     /// Algorithm 1: what happens to a score when relevant descriptors are replaced.
     pub resampling: ResamplingSettings,
+    /// The same with regions of pixels.
+    pub pixels: PixelSettings,
     /// Scores to numbers.
     pub evaluation: EvaluationSettings,
     /// What the page shows.

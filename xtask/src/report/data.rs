@@ -296,6 +296,18 @@ pub struct PerturbationOrder {
     pub first_sign_changes: Vec<usize>,
     /// A of each class's traces; `None` for a class without a true positive.
     pub a_by_class: Vec<Option<f64>>,
+    /// True for orders that know nothing of the classifier, random order among them.
+    pub is_baseline: bool,
+    /// A of the same order from its other end.
+    pub a_least_first: Option<f64>,
+    /// Area between the curves of both ends, mean over points.
+    pub abpc: Option<f64>,
+    /// Its 95 % interval.
+    pub abpc_interval: Option<(f64, f64)>,
+    /// The curve from the other end; empty without one.
+    pub curve_least_first: Vec<f64>,
+    /// Its 95 % interval at the same points.
+    pub interval_least_first: Vec<(f64, f64)>,
 }
 
 /// Mean over heatmaps and the largest magnitude.
@@ -344,8 +356,14 @@ pub struct ContextRow {
     pub median: f64,
     /// (sum over images of the means outside) / (sum of the means inside).
     pub ratio_of_sums: f64,
+    /// Mean positive relevance of all pixels outside over that of all pixels inside, images weighing by their size.
+    pub size_weighted: f64,
     /// Mean of (mean relevance outside − mean inside) / max|R|, sign kept.
     pub signed_difference: f64,
+    /// Mean share of the positive relevance that lies in the boxes, and of the pixels.
+    pub inside: (f64, f64),
+    /// Mean rank correlation of relevance and distance from the boxes.
+    pub distance_correlation: f64,
     /// Images whose most relevant pixel lies in a box, of those looked at.
     pub pointing_hits: Option<(usize, usize)>,
 }

@@ -133,8 +133,19 @@ pub(super) fn surroundings(rows: &[ContextRow]) -> anyhow::Result<Value> {
     let label = format!("Bar chart of the median ratio of relevance outside to inside: {}", words.join(", "));
     let chart = charts::horizontal(&bars, 1.0, "relevance outside / inside", 1.0, Some(1.0), &label)?;
     let has_pointing = rows.iter().any(|row| row.pointing_hits.is_some());
-    let mut columns =
-        vec!["Class", "Mean ratio", "Median ratio", "Ratio of sums", "Signed difference", "Images", "Left out"];
+    let mut columns = vec![
+        "Class",
+        "Mean ratio",
+        "Median ratio",
+        "Ratio of sums",
+        "Size-weighted",
+        "Signed difference",
+        "Inside (%)",
+        "Boxes’ area (%)",
+        "Distance ρ",
+        "Images",
+        "Left out",
+    ];
     if has_pointing {
         columns.push("Pointing hits (%)");
     }
@@ -145,7 +156,11 @@ pub(super) fn surroundings(rows: &[ContextRow]) -> anyhow::Result<Value> {
                 fixed(row.mean, 3),
                 fixed(row.median, 3),
                 fixed(row.ratio_of_sums, 3),
+                fixed(row.size_weighted, 3),
                 signed(row.signed_difference, 4),
+                percent(row.inside.0, 1),
+                percent(row.inside.1, 1),
+                signed(row.distance_correlation, 2),
                 count(row.n_images),
                 count(row.n_excluded),
             ];
@@ -158,7 +173,10 @@ pub(super) fn surroundings(rows: &[ContextRow]) -> anyhow::Result<Value> {
             cells
         }))
         .note(
-            "Ratio of sums: sum over images of the means outside, divided by the sum of the means inside. Signed difference: mean over \
+            "Ratio of sums: sum over images of the means outside, divided by the sum of the means inside. Size-weighted: mean over all pixels \
+             outside, of all images, divided by that inside. Inside: share of the positive relevance in the boxes, beside the share of the image \
+             that they cover. Distance ρ: rank correlation of relevance and distance from the nearest box, over the pixels outside, mean \
+             over images; below 0 relevance fades away from the object. Signed difference: mean over \
              images of (mean relevance outside − mean inside) / largest magnitude, sign kept. Left out: nothing outside the boxes, or no \
              positive relevance inside. Pointing hits: images whose most relevant pixel lies in a box.",
         );

@@ -8,6 +8,7 @@ use fisherlens_fisher::FisherPart;
 
 use super::sections::{AssignmentKind, DataSource, EncoderKind, InitKind};
 use super::{Rule, Settings};
+use crate::series::Substitute;
 
 /// Entries of a SIFT descriptor: 4 × 4 bins of 8 orientations.
 const SIFT_N_FEATURES: usize = 128;
@@ -22,6 +23,7 @@ impl Settings {
         self.check_classifier()?;
         self.check_relevance()?;
         self.check_resampling()?;
+        self.check_pixels()?;
         at_least("evaluation.n_bootstrap", self.evaluation.n_bootstrap, 1)?;
         at_least("evaluation.n_seeds", self.evaluation.n_seeds, 1)
     }
@@ -166,6 +168,29 @@ impl Settings {
         ensure!(
             n_replacements > 0 && n_replacements.is_multiple_of(batch),
             "resampling.n_replacements = {n_replacements}: expected a multiple of resampling.batch = {batch}"
+        );
+        distinct("resampling.rules", &resampling.rules)?;
+        distinct("resampling.substitutes", &resampling.substitutes)?;
+        ensure!(
+            !resampling.substitutes.contains(&Substitute::Draws),
+            "resampling.substitutes has \"draws\": expected some of \"mean\" and \"removal\", as draws are always made"
+        );
+        Ok(())
+    }
+
+    fn check_pixels(&self) -> Result<()> {
+        let pixels = &self.pixels;
+        distinct("pixels.fills", &pixels.fills)?;
+        if pixels.fills.is_empty() {
+            return Ok(());
+        }
+        at_least("pixels.side", pixels.side, 1)?;
+        at_least("pixels.batch", pixels.batch, 1)?;
+        at_least("pixels.n_targets", pixels.n_targets, 1)?;
+        let (n_regions, batch) = (pixels.n_regions, pixels.batch);
+        ensure!(
+            n_regions > 0 && n_regions.is_multiple_of(batch),
+            "pixels.n_regions = {n_regions}: expected a multiple of pixels.batch = {batch}"
         );
         Ok(())
     }

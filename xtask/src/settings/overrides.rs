@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Every setting there is, by its dotted name.
-pub(super) const NAMES: [&str; 49] = [
+pub(super) const NAMES: [&str; 56] = [
     "seed",
     "data.source",
     "data.year",
@@ -50,6 +50,13 @@ pub(super) const NAMES: [&str; 49] = [
     "resampling.n_replacements",
     "resampling.batch",
     "resampling.n_repeats",
+    "resampling.rules",
+    "resampling.substitutes",
+    "pixels.side",
+    "pixels.n_regions",
+    "pixels.batch",
+    "pixels.fills",
+    "pixels.n_targets",
     "evaluation.interpolation",
     "evaluation.n_bootstrap",
     "evaluation.n_seeds",

@@ -10,6 +10,7 @@ use fisherlens_lrp::Rule;
 use serde::{Deserialize, Serialize};
 
 use super::PyramidLevel;
+use crate::series::Substitute;
 
 /// Where photographs come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +234,49 @@ pub struct ResamplingSettings {
     pub batch: usize,
     /// Traces of each true positive, with draws of their own (5).
     pub n_repeats: usize,
+    /// Rules whose orders are compared, from both ends, beside contrast and random order: those of `relevance.rules` and further
+    /// values of ε.
+    pub rules: Vec<Rule>,
+    /// What takes a descriptor's place besides the draws of Algorithm 1, to compare: `mean`, `removal`, in the orders of `relevance.rules`.
+    pub substitutes: Vec<Substitute>,
+}
+
+/// What takes the place of a region's pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// The photograph, blurred by a Gaussian with the side of a region for its standard deviation.
+    Blur,
+    /// The mean grey value of the photograph.
+    Mean,
+    /// Grey values drawn uniformly from black to white (`samek2017`).
+    Noise,
+}
+
+impl std::fmt::Display for Fill {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Blur => "blur",
+            Self::Mean => "mean",
+            Self::Noise => "noise",
+        })
+    }
+}
+
+/// `[pixels]`: the same measure with regions of pixels replaced (`samek2017`) and the descriptors they touch computed anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PixelSettings {
+    /// Side of a region in pixels (9).
+    pub side: usize,
+    /// Regions replaced in a trace (100).
+    pub n_regions: usize,
+    /// Regions replaced between two scores.
+    pub batch: usize,
+    /// What takes their place: some of `blur`, `mean` and `noise`; none leaves the stage out.
+    pub fills: Vec<Fill>,
+    /// True positives of each class that are looked at, evenly spread; each takes about as long as fifty traces of descriptors.
+    pub n_targets: usize,
 }
 
 /// `[evaluation]`: scores to numbers.

@@ -7,6 +7,7 @@ pub mod gallery;
 pub mod masks;
 pub mod mixture;
 pub mod pca;
+pub mod pixels;
 pub mod relevance;
 pub mod resampling;
 pub mod sample;
@@ -31,6 +32,8 @@ pub enum Stage {
     Relevance,
     /// Algorithm 1: scores while descriptors are replaced.
     Resampling,
+    /// The same with regions of pixels.
+    Pixels,
     /// Relevance outside and inside the boxes.
     Context,
     /// Example heatmaps and the page that shows everything.
@@ -39,7 +42,7 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Sample,
         Self::Pca,
         Self::Mixture,
@@ -48,6 +51,7 @@ impl Stage {
         Self::Scores,
         Self::Relevance,
         Self::Resampling,
+        Self::Pixels,
         Self::Context,
         Self::Report,
     ];
@@ -63,6 +67,7 @@ impl Stage {
             Self::Scores => "scores",
             Self::Relevance => "relevance",
             Self::Resampling => "resampling",
+            Self::Pixels => "pixels",
             Self::Context => "context",
             Self::Report => "report",
         }
@@ -71,8 +76,9 @@ impl Stage {
     /// The format version of the stage's artifacts: it rises whenever the stage computes something else.
     pub const fn format_version(self) -> u32 {
         match self {
-            // 2: other rounding, since products are faer's and classes are solved together.
-            Self::Mixture | Self::Encode | Self::Classifier => 2,
+            // Other rounding, since products are faer's and classes are solved together.
+            // Resampling and context: more series, the distance from the boxes.
+            Self::Mixture | Self::Encode | Self::Classifier | Self::Resampling | Self::Context => 2,
             _ => 1,
         }
     }

@@ -120,6 +120,11 @@ impl Scores {
     }
 }
 
+/// The equal-error threshold of every class; 0 where there is none.
+pub fn thresholds(predictions: &[Prediction]) -> Vec<f64> {
+    predictions.iter().map(|p| p.equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold))).collect()
+}
+
 /// Classes to explain in each test image: those of which it is a true positive.
 pub fn targets(predictions: &[Prediction], n_images: usize) -> Vec<Vec<usize>> {
     let mut targets = vec![Vec::new(); n_images];

@@ -1,14 +1,12 @@
-//! Where relevance goes: conservation, perturbation, context, masks.
+//! Where relevance goes: conservation, context, masks.
 
-use anyhow::Result;
-use fisherlens_eval::{Context, quality_by_image, summarize_context};
+use fisherlens_eval::{Context, summarize_context};
 use fisherlens_lrp::{Conservation, Rule};
 
-use crate::experiment::{Experiment, Order};
+use crate::experiment::Experiment;
 use crate::mini_devkit::TAGGED_CLASS;
-use crate::report::{ConservationRow, ContextRow, PerturbationOrder, PerturbationSummary, Share, Table};
-use crate::run::Run;
-use crate::stages::{context, resampling};
+use crate::report::{ConservationRow, ContextRow, Share, Table};
+use crate::stages::context;
 
 pub(super) fn conservation_row(rule: Rule, records: &[Conservation]) -> ConservationRow {
     let share = |value: fn(&Conservation) -> f64| {
@@ -30,51 +28,6 @@ pub(super) fn conservation_row(rule: Rule, records: &[Conservation]) -> Conserva
     }
 }
 
-pub(super) fn perturbation(experiment: &Experiment, run: &Run) -> Result<PerturbationSummary> {
-    let settings = &experiment.settings.resampling;
-    let classes = experiment.dataset.classes();
-    let mut orders = Vec::new();
-    for order in experiment.orders() {
-        let targets = resampling::all(experiment, &run.keys, order)?;
-        let of = |class: Option<usize>| -> (Vec<_>, Vec<usize>) {
-            let chosen = targets.iter().filter(|target| class.is_none_or(|class| target.class == class));
-            chosen.flat_map(|target| target.traces.iter().map(|trace| (trace.clone(), target.image))).unzip()
-        };
-        let (traces, images) = of(None);
-        if traces.is_empty() {
-            continue;
-        }
-        let quality = quality_by_image(&traces, &images)?;
-        let a_by_class = (0..classes.len())
-            .map(|class| {
-                let (traces, images) = of(Some(class));
-                quality_by_image(&traces, &images).ok().map(|quality| quality.a)
-            })
-            .collect();
-        orders.push(PerturbationOrder {
-            name: order.to_string(),
-            is_random: order == Order::Random,
-            a: quality.a,
-            a_interval: quality.a_interval,
-            v: quality.v,
-            aopc: quality.aopc,
-            n_traces: quality.n_traces,
-            n_short: quality.n_short,
-            curve_interval: quality.curve_low.iter().copied().zip(quality.curve_high).collect(),
-            curve: quality.curve,
-            first_sign_changes: quality.first_sign_changes,
-            a_by_class,
-        });
-    }
-    Ok(PerturbationSummary {
-        n_replacements: settings.n_replacements,
-        batch: settings.batch,
-        n_repeats: settings.n_repeats,
-        orders,
-        classes: classes.to_vec(),
-    })
-}
-
 pub(super) fn context_rows(experiment: &Experiment, contexts: &context::Contexts) -> Vec<ContextRow> {
     let row = |(class, name): (usize, &String)| {
         let of_class: Vec<Context> =
@@ -88,7 +41,10 @@ pub(super) fn context_rows(experiment: &Experiment, contexts: &context::Contexts
             mean: summary.mean.unwrap_or(f64::NAN),
             median: summary.median.unwrap_or(f64::NAN),
             ratio_of_sums: summary.ratio_of_sums.unwrap_or(f64::NAN),
+            size_weighted: summary.size_weighted.unwrap_or(f64::NAN),
             signed_difference: summary.mean_signed_difference.unwrap_or(f64::NAN),
+            inside: (summary.mean_inside_share.unwrap_or(f64::NAN), summary.mean_inside_area.unwrap_or(f64::NAN)),
+            distance_correlation: summary.mean_distance_correlation.unwrap_or(f64::NAN),
             pointing_hits: Some((looked_at.iter().filter(|hit| **hit).count(), looked_at.len())),
         }
     };
@@ -107,18 +63,33 @@ pub(super) fn context_by_rule(contexts: &[(Rule, context::Contexts)]) -> Option<
             text(summary.mean),
             text(summary.median),
             text(summary.ratio_of_sums),
+            text(summary.size_weighted),
             text(summary.mean_signed_difference),
             text(summary.pointing_rate),
             text(summary.mean_inside_share),
+            text(summary.mean_inside_area),
+            text(summary.mean_distance_correlation),
         ]
     });
-    let columns =
-        ["rule", "heatmaps", "mean", "median", "ratio of sums", "signed difference", "pointing rate", "share inside"];
+    let columns = [
+        "rule",
+        "heatmaps",
+        "mean",
+        "median",
+        "ratio of sums",
+        "size-weighted",
+        "signed difference",
+        "pointing rate",
+        "share inside",
+        "boxes' area",
+        "distance ρ",
+    ];
     (!contexts.is_empty()).then(|| Table {
         title: "Context by rule, all classes together".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
-        note: "Ratio of the mean positive relevance outside the boxes to that inside; share inside: of all positive relevance."
+        note: "Ratio of the mean positive relevance outside the boxes to that inside; share inside: of all positive relevance, \
+               beside the share of the image that the boxes cover; distance ρ: rank correlation of relevance and distance from the boxes, outside."
             .to_owned(),
     })
 }

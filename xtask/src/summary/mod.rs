@@ -2,6 +2,7 @@
 
 mod explained;
 mod learned;
+mod perturbed;
 mod shown;
 
 use anyhow::Result;
@@ -55,7 +56,11 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         }
     }
     if ran(Stage::Resampling) {
-        data.perturbation = Some(explained::perturbation(experiment, run)?);
+        data.perturbation = Some(perturbed::orders(experiment, run)?);
+        data.extra_tables.extend(perturbed::tables(experiment, run)?);
+    }
+    if ran(Stage::Pixels) {
+        data.extra_tables.extend(perturbed::pixels(experiment, run)?);
     }
     if ran(Stage::Context) {
         let contexts = context::get(experiment, &run.keys)?;

@@ -7,6 +7,7 @@ use crate::experiment::Experiment;
 use crate::explainer::conservation_line;
 use crate::report::{ClassCounts, ClassExamples, DataSummary, Example, SkippedImage, StageRow};
 use crate::run::Run;
+use crate::series::Series;
 use crate::stages::{Stage, gallery};
 
 pub(super) fn data_summary(experiment: &Experiment) -> DataSummary {
@@ -76,7 +77,10 @@ pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<Stage
         Stage::Classifier => vec![keys.classifier],
         Stage::Scores => vec![keys.scores],
         Stage::Relevance => rules.iter().map(|rule| keys.relevance(*rule)).collect(),
-        Stage::Resampling => experiment.orders().iter().map(|order| keys.resampling(*order, settings)).collect(),
+        Stage::Resampling => {
+            Series::all(settings).into_iter().map(|series| keys.resampling(series, settings)).collect()
+        }
+        Stage::Pixels => vec![keys.pixels(settings)],
         Stage::Context => rules.iter().map(|rule| keys.context(*rule, &experiment.dataset)).collect(),
         Stage::Report => vec![keys.gallery(settings)],
     };

@@ -99,6 +99,7 @@ fn order(name: &str, height: f64, is_random: bool) -> PerturbationOrder {
             .collect(),
         curve,
         a_by_class: (0..20).map(|class| (class != 4).then(|| a * (0.7 + 0.6 * noise(class)))).collect(),
+        ..PerturbationOrder::default()
     }
 }
 
@@ -109,6 +110,7 @@ pub(super) fn full() -> ReportData {
     let each = || CLASSES.iter().enumerate();
     let share = |mean, max| Share { mean, max };
     ReportData {
+        strategies: Vec::new(),
         title: text("Fisher vectors on PASCAL VOC 2007, explained"),
         experiment: text("voc2007"),
         generated_at: Some(text("24 November 2026")),
@@ -262,7 +264,10 @@ pub(super) fn full() -> ReportData {
                 mean: 0.2 + 0.9 * noise(n + 8),
                 median: 0.15 + 0.8 * noise(n + 8),
                 ratio_of_sums: 0.18 + 0.85 * noise(n + 8),
+                size_weighted: 0.17 + 0.8 * noise(n + 8),
                 signed_difference: 0.02 * (noise(n) - 0.7),
+                inside: (0.3 + 0.5 * noise(n), 0.25 + 0.3 * noise(n)),
+                distance_correlation: 0.4 * (noise(n) - 0.8),
                 pointing_hits: Some((100 + n, 150 + n)),
             })
             .collect(),

@@ -1,0 +1,255 @@
+//! What perturbation says of the orders: A, V, areas between curves, margins over random order, other substitutes, pixels.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use fisherlens_eval::{Quality, Trace, area_between, quality_by_image};
+
+use crate::experiment::Experiment;
+use crate::report::{PerturbationOrder, PerturbationSummary, Table};
+use crate::run::Run;
+use crate::series::{Direction, Ranking, Series, Substitute};
+use crate::stages::{pixels, resampling};
+
+/// Traces with the image and the class that each is of.
+#[derive(Default)]
+struct Traces {
+    all: Vec<Trace>,
+    images: Vec<usize>,
+    classes: Vec<usize>,
+}
+
+impl Traces {
+    fn read(experiment: &Experiment, run: &Run, series: Series) -> Result<Self> {
+        let mut all = Self::default();
+        for target in resampling::all(experiment, &run.keys, series)? {
+            for trace in target.traces {
+                all.push(trace, target.image, target.class);
+            }
+        }
+        Ok(all)
+    }
+
+    fn push(&mut self, trace: Trace, image: usize, class: usize) {
+        self.all.push(trace);
+        self.images.push(image);
+        self.classes.push(class);
+    }
+
+    /// None without a trace.
+    fn quality(&self) -> Option<Quality> {
+        quality_by_image(&self.all, &self.images).ok()
+    }
+
+    fn quality_of_class(&self, class: usize) -> Option<Quality> {
+        let of_class = (0..self.all.len()).filter(|&at| self.classes[at] == class);
+        let (traces, images): (Vec<_>, Vec<_>) = of_class.map(|at| (self.all[at].clone(), self.images[at])).unzip();
+        quality_by_image(&traces, &images).ok()
+    }
+}
+
+/// Figure 1: Algorithm 1 in every order.
+pub(super) fn orders(experiment: &Experiment, run: &Run) -> Result<PerturbationSummary> {
+    let settings = &experiment.settings.resampling;
+    let classes = experiment.dataset.classes();
+    let mut orders = Vec::new();
+    for series in algorithm_1(experiment) {
+        let most = Traces::read(experiment, run, series)?;
+        let Some(quality) = most.quality() else { continue };
+        let least = match series.ranking {
+            Ranking::Random => None,
+            _ => Some(Traces::read(experiment, run, series.least_first())?),
+        };
+        let least_quality = least.as_ref().and_then(Traces::quality);
+        let between = least.as_ref().map(|least| area_between(&most.all, &least.all, &most.images)).transpose()?;
+        orders.push(PerturbationOrder {
+            name: series.ranking.to_string(),
+            is_random: series.ranking == Ranking::Random,
+            is_baseline: series.ranking.is_baseline(),
+            a: quality.a,
+            a_interval: quality.a_interval,
+            v: quality.v,
+            aopc: quality.aopc,
+            n_traces: quality.n_traces,
+            n_short: quality.n_short,
+            a_by_class: (0..classes.len()).map(|class| most.quality_of_class(class).map(|of| of.a)).collect(),
+            a_least_first: least_quality.as_ref().map(|least| least.a),
+            abpc: between.as_ref().map(|between| between.area),
+            abpc_interval: between.as_ref().map(|between| between.interval),
+            interval_least_first: least_quality.as_ref().map(interval_of_curve).unwrap_or_default(),
+            curve_least_first: least_quality.map(|least| least.curve).unwrap_or_default(),
+            curve_interval: interval_of_curve(&quality),
+            curve: quality.curve,
+            first_sign_changes: quality.first_sign_changes,
+        });
+    }
+    Ok(PerturbationSummary {
+        n_replacements: settings.n_replacements,
+        batch: settings.batch,
+        n_repeats: settings.n_repeats,
+        orders,
+        classes: classes.to_vec(),
+    })
+}
+
+fn interval_of_curve(quality: &Quality) -> Vec<(f64, f64)> {
+    quality.curve_low.iter().copied().zip(quality.curve_high.iter().copied()).collect()
+}
+
+/// The series of Algorithm 1, most relevant first.
+fn algorithm_1(experiment: &Experiment) -> impl Iterator<Item = Series> {
+    Series::all(&experiment.settings)
+        .into_iter()
+        .filter(|series| series.direction == Direction::MostFirst && series.substitute == Substitute::Draws)
+}
+
+/// Margins over random order, V by class, and the other substitutes.
+pub(super) fn tables(experiment: &Experiment, run: &Run) -> Result<Vec<Table>> {
+    let random = Traces::read(experiment, run, Series::of(Ranking::Random))?;
+    if random.all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let classes = experiment.dataset.classes();
+    let mut margins = Vec::new();
+    let mut names = Vec::new();
+    let mut flipped: Vec<Vec<String>> = classes.iter().map(|class| vec![class.clone()]).collect();
+    for series in algorithm_1(experiment) {
+        let traces = Traces::read(experiment, run, series)?;
+        names.push(series.ranking.to_string());
+        for (class, row) in flipped.iter_mut().enumerate() {
+            row.push(traces.quality_of_class(class).map_or_else(none, |of| format!("{:.1}", 100.0 * of.v)));
+        }
+        if series.ranking != Ranking::Random {
+            let margin = area_between(&traces.all, &random.all, &traces.images)?;
+            let stands = if margin.interval.0 > 0.0 { "yes" } else { "no" };
+            margins.push(vec![
+                series.ranking.to_string(),
+                format!("{:.4}", margin.area),
+                interval(margin.interval),
+                stands.to_owned(),
+            ]);
+        }
+    }
+    let mut tables = vec![
+        Table {
+            title: "Margin over random order".to_owned(),
+            columns: ["Order", "A − A(random)", "95 % interval", "Above 0"].map(str::to_owned).to_vec(),
+            rows: margins,
+            note: "Mean over the same images and draws in both orders; the interval takes all traces of an image together. Above 0: the whole \
+                   interval."
+                .to_owned(),
+        },
+        Table {
+            title: "Predictions flipped (V, %) by class".to_owned(),
+            columns: ["Class".to_owned()].into_iter().chain(names).collect(),
+            rows: flipped,
+            note: String::new(),
+        },
+    ];
+    tables.extend(substitutes(experiment, run)?);
+    Ok(tables)
+}
+
+/// A by what takes a descriptor's place.
+fn substitutes(experiment: &Experiment, run: &Run) -> Result<Option<Table>> {
+    let others = &experiment.settings.resampling.substitutes;
+    if others.is_empty() {
+        return Ok(None);
+    }
+    let substitutes: Vec<Substitute> = [Substitute::Draws].iter().chain(others).copied().collect();
+    let mut rows = Vec::new();
+    for ranking in Ranking::compared(&experiment.settings) {
+        let mut row = vec![ranking.to_string()];
+        for &substitute in &substitutes {
+            let series = Series::of(ranking).by(substitute);
+            let known = Series::all(&experiment.settings).contains(&series);
+            let quality = if known { Traces::read(experiment, run, series)?.quality() } else { None };
+            row.extend(cells(quality.as_ref()));
+        }
+        rows.push(row);
+    }
+    Ok(Some(Table {
+        title: "Descriptors replaced by draws, by the mean, or removed".to_owned(),
+        columns: columns("Order", substitutes.iter().map(ToString::to_string)),
+        rows,
+        note: "Mean: every replaced descriptor becomes the mean of the mixture. Removal: the vector is the mean of those left. Both do without \
+               chance, so that an order has one trace an image; random order has as many as with draws."
+            .to_owned(),
+    }))
+}
+
+/// A by ranking, regions of pixels replaced; beside it the same images with descriptors replaced.
+pub(super) fn pixels(experiment: &Experiment, run: &Run) -> Result<Option<Table>> {
+    let settings = &experiment.settings.pixels;
+    let found = pixels::get(experiment, &run.keys)?;
+    if found.targets.is_empty() {
+        return Ok(None);
+    }
+    let looked_at: BTreeSet<(usize, usize)> = found.targets.iter().map(|target| (target.image, target.class)).collect();
+    let mut rows = Vec::new();
+    for ranking in Ranking::compared(&experiment.settings) {
+        let mut row = vec![ranking.to_string()];
+        for &fill in &settings.fills {
+            let mut traces = Traces::default();
+            let of = found.targets.iter().filter(|target| target.fill == fill && target.ranking == ranking.to_string());
+            for target in of {
+                traces.push(target.trace.clone(), target.image, target.class);
+            }
+            row.extend(cells(traces.quality().as_ref()));
+        }
+        let series = Series::of(ranking);
+        let mut same = Traces::default();
+        if Series::all(&experiment.settings).contains(&series) {
+            for target in resampling::all(experiment, &run.keys, series)? {
+                if looked_at.contains(&(target.image, target.class)) {
+                    for trace in target.traces {
+                        same.push(trace, target.image, target.class);
+                    }
+                }
+            }
+        }
+        row.extend(cells(same.quality().as_ref()));
+        rows.push(row);
+    }
+    let touched = found.targets.iter().map(|target| target.touched).sum::<f64>() / found.targets.len() as f64;
+    Ok(Some(Table {
+        title: format!("Regions of {0} × {0} pixels replaced instead of descriptors", settings.side),
+        columns: columns(
+            "Order",
+            settings.fills.iter().map(ToString::to_string).chain(["descriptors by draws".to_owned()]),
+        ),
+        rows,
+        note: format!(
+            "{} true positives; the {} regions of the highest mean relevance are replaced, {} between two scores, and the descriptors that they \
+             touch are computed anew: {:.0} % of an image’s in the end. Replaced pixels make edges that no photograph has, so that random \
+             regions move the score too; draws from the mixture are descriptors as the classifier knows them.",
+            looked_at.len(),
+            settings.n_regions,
+            settings.batch,
+            100.0 * touched
+        ),
+    }))
+}
+
+/// A with its interval, and V.
+fn cells(quality: Option<&Quality>) -> [String; 2] {
+    match quality {
+        Some(quality) => {
+            [format!("{:.4} ({})", quality.a, interval(quality.a_interval)), format!("{:.1}", 100.0 * quality.v)]
+        }
+        None => [none(), none()],
+    }
+}
+
+fn columns(first: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+    let pairs = names.flat_map(|name| [format!("A, {name} (95 % interval)"), format!("V, {name} (%)")]);
+    [first.to_owned()].into_iter().chain(pairs).collect()
+}
+
+fn interval((low, high): (f64, f64)) -> String {
+    format!("{low:.4} to {high:.4}")
+}
+
+fn none() -> String {
+    "–".to_owned()
+}
