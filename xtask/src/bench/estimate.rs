@@ -31,6 +31,8 @@ pub(crate) struct Counts {
     pub(crate) traced: usize,
     /// Traces of these.
     pub(crate) traces: usize,
+    /// Orders of descriptors by relevance that these follow: classes times rules.
+    pub(crate) ranked: usize,
 }
 
 impl Counts {
@@ -48,9 +50,10 @@ impl Counts {
             heatmaps,
             traced,
             traces,
+            ranked,
         } = *self;
         let front = [sampled, projected, em_visits, encoded];
-        let back = [trained, trainings, solved_a_class, explained, heatmaps, traced, traces];
+        let back = [trained, trainings, solved_a_class, explained, heatmaps, traced, traces, ranked];
         front.iter().chain(&back).all(|&count| count > 0)
     }
 }
@@ -110,7 +113,13 @@ pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
             further,
             counts.heatmaps.saturating_sub(counts.explained) as f64,
         ),
-        item("photographs mapped for traces", "jpeg-to-vector", vector, counts.traced as f64),
+        item("photographs mapped for traces", "relevance-absolute", absolute, counts.traced as f64),
+        item(
+            "further orders by relevance",
+            "relevance-further-class",
+            further,
+            counts.ranked.saturating_sub(counts.traced) as f64,
+        ),
         item("traces", "resampling-trace", trace, counts.traces as f64),
     ])
 }

@@ -84,10 +84,11 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     let explained = |index: usize| shards[index].clone().filter(|&image| !targets[image].is_empty());
     let n_images: usize = work.iter().map(|(index, _)| explained(*index).count()).sum();
     let bar = experiment.progress.bar("resampling", n_images as u64);
-    let mut n_traces = 0;
+    let (mut n_traces, mut n_ranked) = (0, 0);
     for (index, series) in work {
         let shard_since = Instant::now();
         let indices: Vec<usize> = explained(index).collect();
+        n_ranked += rules(&series).len() * indices.iter().map(|&image| targets[image].len()).sum::<usize>();
         let results = experiment.for_each(&bar, &indices, |image| runner.image(image, &targets[image], &series))?;
         let mut by_series = vec![Shard::default(); series.len()];
         for (at, target) in results.into_iter().flatten() {
@@ -101,7 +102,8 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
         }
     }
     bar.finish_and_clear();
-    experiment.progress.computed("resampling", &format!("{n_traces} traces of {n_images} images"), since);
+    let what = format!("{n_traces} traces of {n_images} images, {n_ranked} orders by relevance");
+    experiment.progress.computed("resampling", &what, since);
     Ok(())
 }
 
