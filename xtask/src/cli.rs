@@ -114,11 +114,11 @@ pub struct Explain {
 /// `cargo xtask export`
 #[derive(Debug, Clone, Args)]
 pub struct Export {
-    /// descriptors, pca, mixture, fisher-vectors, classifier, scores or relevance
+    /// descriptors, pca, mixture, fisher-vectors, classifier, scores, relevance or traces
     #[arg(value_name = "WHAT")]
     pub what: What,
-    /// The image (descriptors, relevance: a file or an id) or the image set (fisher-vectors, scores)
-    #[arg(value_name = "IMAGE|SET")]
+    /// The image (descriptors, relevance: a file or an id), the image set (fisher-vectors, scores) or the series (traces: all without)
+    #[arg(value_name = "IMAGE|SET|SERIES")]
     pub subject: Option<String>,
     /// The class (relevance)
     #[arg(long)]
@@ -154,6 +154,8 @@ pub enum What {
     Scores,
     /// Relevance of dimensions, descriptors and pixels of one image
     Relevance,
+    /// Scores at every point of every trace of Algorithm 1
+    Traces,
 }
 
 /// `cargo xtask bench`

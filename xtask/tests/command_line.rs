@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use approx::assert_abs_diff_eq;
 use fisherlens_xtask::stages::Stage;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
 
 /// Small enough that the whole chain takes seconds.
@@ -244,7 +244,16 @@ fn exports_fit_together() {
     for sum in [dimensions.sum(), of_descriptors, wide(pixels.into_dyn())] {
         assert_abs_diff_eq!(sum, score[0], epsilon = 1e-4 * score[0].abs().max(1.0));
     }
+    // Every target has a trace a repeat, and starts at its score less the threshold.
+    let mut traces = export(&["traces", "naive:least"]);
+    let one: Array3<f32> = traces.by_name("naive:least").unwrap();
+    let (start, class): (Array1<f64>, Array1<u32>) =
+        (traces.by_name("start").unwrap(), traces.by_name("class").unwrap());
+    assert_eq!((one.dim().0, one.dim().2), (start.len(), 100));
+    assert!(start.iter().all(|&start| start > 0.0) && class.iter().all(|&class| class < 7));
     let out = text(folder.path()).to_owned() + "/wrong.npz";
+    fail(&[&["export", "traces", "gradient", "--out", &out], &common], &["gradient", "contrast"]);
+    fail(&[&["export", "traces", "naive:least:mean", "--out", &out], &common], &["naive:least:mean", "it has naive"]);
     fail(&[&["export", "scores", "night", "--out", &out], &common], &["night", "test"]);
     fail(&[&["export", "relevance", "2016_000002", "--out", &out], &common], &["--class"]);
     fail(&[&["export", "descriptors", "--out", &out], &common], &["say which"]);

@@ -9,8 +9,10 @@
 //! | `classifier` | `coefficients` f32 (`n_classes`, `n_dimensions`), `bias` f32 (`n_classes`), and `alphas` f32 (`n_classes`, `n_images`) where known |
 //! | `scores SET` | `scores` f32 and `labels` i8 (`n_images`, `n_classes`) |
 //! | `relevance IMAGE` | `score` f64 (1), `dimensions` f64 (`n_dimensions`), `descriptors` f32 (N), `pixels` f32 (height, width), `x`, `y`, `bin_size` |
+//! | `traces [SERIES]` | an array a series, f32 (`n_targets`, `n_repeats`, `n_points`): f less its threshold; `start` f64, `image` and `class` u32 (`n_targets`) |
 //!
-//! SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the order of
+//! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (from its other end), `:mean` or `:removal`
+//! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the order of
 //! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
 
 use anyhow::{Context as _, Result, bail};
@@ -19,6 +21,7 @@ use fisherlens_lrp::Rule;
 use ndarray::Array1;
 
 use super::explain::{ensure_learned, image_path};
+use super::traces;
 use crate::cli::{Export, What};
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
@@ -28,7 +31,7 @@ use crate::npz::NpzFile;
 use crate::photograph;
 use crate::progress::Progress;
 use crate::session::{self, Session};
-use crate::stages::{Stage, classifier, encode, mixture, pca, scores};
+use crate::stages::{Stage, classifier, encode, mixture, pca, resampling, scores};
 
 /// Runs the command.
 ///
@@ -71,6 +74,11 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
             file.add("labels", &scores.labels)?;
         }
         What::Relevance => relevance(&experiment, &keys, arguments, &mut file)?,
+        What::Traces => {
+            ensure_learned(&experiment, &keys, Stage::Classifier)?;
+            resampling::ensure_shards(&experiment, &keys)?;
+            traces::add(&experiment, &keys, arguments.subject.as_deref(), &mut file)?;
+        }
     }
     file.finish()?;
     println!("{}", arguments.out.display());

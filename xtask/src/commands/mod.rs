@@ -6,3 +6,4 @@ pub mod explain;
 pub mod export;
 pub mod reproduce;
 pub mod status;
+pub mod traces;

@@ -1,0 +1,46 @@
+//! `cargo xtask export traces`: the raw traces of Algorithm 1.
+
+use anyhow::{Result, ensure};
+use ndarray::{Array1, Array3};
+
+use crate::experiment::{Experiment, Keys};
+use crate::npz::NpzFile;
+use crate::series::Series;
+use crate::stages::resampling;
+
+/// Adds the traces of one series, or of all: an array under the name of each, and what its rows are of.
+///
+/// # Errors
+/// A series that the settings do not ask for; a shard that is absent or damaged.
+pub fn add(experiment: &Experiment, keys: &Keys, series: Option<&str>, file: &mut NpzFile) -> Result<()> {
+    let known = Series::all(&experiment.settings);
+    let chosen = match series {
+        None => known,
+        Some(text) => {
+            let series: Series = text.parse()?;
+            let names: Vec<String> = known.iter().map(ToString::to_string).collect();
+            ensure!(
+                known.contains(&series),
+                "experiment {} has no series \"{series}\" with these settings; it has {}",
+                experiment.name,
+                names.join(", ")
+            );
+            vec![series]
+        }
+    };
+    for (index, series) in chosen.into_iter().enumerate() {
+        let targets = resampling::all(experiment, keys, series)?;
+        let n_repeats = targets.first().map_or(0, |target| target.traces.len());
+        let n_points = targets.first().and_then(|target| target.traces.first()).map_or(0, |trace| trace.scores.len());
+        let scores: Vec<f32> =
+            targets.iter().flat_map(|target| &target.traces).flat_map(|trace| trace.scores.iter().copied()).collect();
+        if index == 0 {
+            file.add("image", &targets.iter().map(|target| target.image as u32).collect::<Array1<u32>>())?;
+            file.add("class", &targets.iter().map(|target| target.class as u32).collect::<Array1<u32>>())?;
+            let start = targets.iter().map(|target| target.traces.first().map_or(f64::NAN, |trace| trace.start));
+            file.add("start", &start.collect::<Array1<f64>>())?;
+        }
+        file.add(&series.to_string(), &Array3::from_shape_vec((targets.len(), n_repeats, n_points), scores)?)?;
+    }
+    Ok(())
+}
