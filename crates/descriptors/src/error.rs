@@ -8,11 +8,20 @@ use thiserror::Error;
 pub enum DescriptorError {
     /// The bytes are neither a JPEG nor a PNG.
     #[error(
-        "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47): give one of the two formats"
+        "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47): give one of the two formats, \
+         converted by an image program if need be"
     )]
     UnknownFormat {
-        /// First bytes in hexadecimal, or "nothing".
+        /// First bytes in hexadecimal with the name of the format where it is a well-known one, or "nothing".
         found: String,
+    },
+    /// A PNG holds several pictures.
+    #[error(
+        "the PNG is animated, {n_frames} pictures one after the other: save the one that is meant as a file of its own"
+    )]
+    Animated {
+        /// How many.
+        n_frames: u32,
     },
     /// The bytes begin like an image but cannot be decoded to the end.
     #[error("the {format} data cannot be decoded: {reason}; the file is damaged or cut short, fetch it again")]

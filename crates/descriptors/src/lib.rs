@@ -30,6 +30,8 @@ mod gray;
 mod grid;
 mod multiscale;
 mod normalize;
+#[cfg(feature = "decode")]
+mod orientation;
 mod params;
 mod pca;
 #[cfg(feature = "decode")]

@@ -2,10 +2,13 @@
 
 use std::io::Cursor;
 
+use fast_image_resize::images::Image;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array2, Array3};
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
+use crate::orientation::Orientation;
 use crate::{DescriptorError, gray_from_rgb};
 
 /// Most pixels accepted, so that a few damaged bytes cannot ask for all memory; 64 million are 192 MB of colour.
@@ -19,9 +22,8 @@ const PNG_SIGNATURE: &[u8] = &[0x89, b'P', b'N', b'G'];
 
 /// A decoded photograph, 8 bits a channel, colour or grey.
 ///
-/// JPEG: colour spaces are turned to RGB, grey stays grey. PNG: 16 bits are rounded to 8, palettes are looked up, and
-/// transparent pixels are laid on white. An orientation noted in EXIF is not applied and profiles are not looked at, as
-/// VOC's boxes refer to the pixels as stored.
+/// JPEG: colour spaces, CMYK among them, are turned to RGB, grey stays grey. PNG: 16 bits are rounded to 8, palettes are looked up, and
+/// transparent pixels are laid on white; an animated one is refused. Colour profiles are not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Photograph {
     width: usize,
@@ -37,7 +39,8 @@ enum Pixels {
 }
 
 impl Photograph {
-    /// Decodes a whole JPEG or PNG file.
+    /// Decodes a whole JPEG or PNG file, pixels as they are stored: an orientation noted in EXIF is not applied, as the boxes of PASCAL VOC refer
+    /// to the stored pixels.
     ///
     /// # Errors
     /// [`DescriptorError::UnknownFormat`] for other bytes, [`DescriptorError::Decode`] when they are damaged or cut
@@ -48,10 +51,56 @@ impl Photograph {
         } else if bytes.starts_with(PNG_SIGNATURE) {
             decode_png(bytes)
         } else {
-            let found: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-            let found = if found.is_empty() { "nothing".to_owned() } else { found.join(" ") };
-            Err(DescriptorError::UnknownFormat { found })
+            Err(DescriptorError::UnknownFormat { found: first_bytes(bytes) })
         }
+    }
+
+    /// [`Photograph::decode`], turned as the orientation in its EXIF data says: the way up that viewers show it.
+    ///
+    /// EXIF data that cannot be read is taken for none.
+    ///
+    /// # Errors
+    /// Those of [`Photograph::decode`].
+    pub fn decode_upright(bytes: &[u8]) -> Result<Self, DescriptorError> {
+        let photograph = Self::decode(bytes)?;
+        let orientation = Orientation::read(bytes);
+        let Self { width, height, pixels } = photograph;
+        let pixels = match pixels {
+            Pixels::Gray(values) => Pixels::Gray(orientation.turn::<1>(values, width, height)),
+            Pixels::Rgb(values) => Pixels::Rgb(orientation.turn::<3>(values, width, height)),
+        };
+        let (width, height) = if orientation.swaps_sides() { (height, width) } else { (width, height) };
+        Ok(Self { width, height, pixels })
+    }
+
+    /// The same photograph with its longer side `max_side` pixels long, or as it is where that is not shorter, by Lanczos' kernel of three
+    /// lobes, widened so that no pixel is skipped.
+    ///
+    /// # Panics
+    /// When `max_side` is 0.
+    #[must_use]
+    pub fn fitted(self, max_side: usize) -> Self {
+        assert!(max_side > 0, "a side has at least one pixel");
+        let longer = self.width.max(self.height);
+        if longer <= max_side {
+            return self;
+        }
+        let shrunk = |side: usize| ((side * max_side) as f64 / longer as f64).round().max(1.0) as usize;
+        let (width, height) = (shrunk(self.width), shrunk(self.height));
+        let resize = |values: Vec<u8>, kind: PixelType| {
+            let side = |side: usize| u32::try_from(side).expect("sides of a photograph are below 2³²");
+            let from = Image::from_vec_u8(side(self.width), side(self.height), values, kind);
+            let from = from.expect("the pixels were counted when decoding");
+            let mut to = Image::new(side(width), side(height), kind);
+            let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+            Resizer::new().resize(&from, &mut to, &options).expect("both images have the same kind of pixel");
+            to.into_vec()
+        };
+        let pixels = match self.pixels {
+            Pixels::Gray(values) => Pixels::Gray(resize(values, PixelType::U8)),
+            Pixels::Rgb(values) => Pixels::Rgb(resize(values, PixelType::U8x3)),
+        };
+        Self { width, height, pixels }
     }
 
     /// Width in pixels.
@@ -89,6 +138,24 @@ impl Photograph {
         };
         Array3::from_shape_vec((self.height, self.width, 3), values).expect("three values a pixel")
     }
+}
+
+/// The first bytes in hexadecimal, and whose they are.
+fn first_bytes(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "nothing".to_owned();
+    }
+    let found: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let brand = bytes.get(4..8) == Some(b"ftyp");
+    let name = match bytes {
+        [b'G', b'I', b'F', b'8', ..] => " (GIF)",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => " (WebP)",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => " (TIFF, or a camera's raw file)",
+        [b'B', b'M', ..] => " (BMP)",
+        _ if brand => " (HEIC, AVIF or a film)",
+        _ => "",
+    };
+    found.join(" ") + name
 }
 
 fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {
@@ -150,6 +217,11 @@ fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
     let (width, height) = (header.width as usize, header.height as usize);
     refuse_size(width, height)?;
     let mut reader = decoder.read_info().map_err(fault)?;
+    if let Some(animation) = reader.info().animation_control
+        && animation.num_frames > 1
+    {
+        return Err(DescriptorError::Animated { n_frames: animation.num_frames });
+    }
     let size = reader.output_buffer_size().ok_or(DescriptorError::TooLarge { width, height, limit: MAX_PIXELS })?;
     let mut buffer = vec![0; size];
     let frame = reader.next_frame(&mut buffer).map_err(fault)?;

@@ -85,6 +85,64 @@ fn jpegs_are_those_of_libjpeg_turbo() {
 }
 
 #[test]
+fn inks_become_colours() {
+    // Left half (200, 40, 60), right half (30, 140, 220), as Pillow turns its own CMYK file back.
+    let found = Photograph::decode(&jpeg("cmyk")).unwrap().rgb();
+    assert_eq!(found.dim(), (16, 16, 3));
+    for (x, expected) in [(2, [200_u8, 40, 60]), (13, [30, 140, 220])] {
+        let pixel = found.slice(ndarray::s![4, x, ..]);
+        assert!(pixel.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 4), "{pixel} for {expected:?}");
+    }
+}
+
+#[test]
+fn the_way_up_is_that_of_exif_where_asked_for() {
+    // Stored 24 wide and 16 high, red and green over blue and yellow, to be turned clockwise.
+    let stored = Photograph::decode(&jpeg("oriented")).unwrap();
+    assert_eq!((stored.width(), stored.height()), (24, 16));
+    let seen = Photograph::decode_upright(&jpeg("oriented")).unwrap();
+    assert_eq!((seen.width(), seen.height()), (16, 24));
+    let (stored, seen) = (stored.rgb(), seen.rgb());
+    for y in 0..24 {
+        for x in 0..16 {
+            assert_eq!(seen.slice(ndarray::s![y, x, ..]), stored.slice(ndarray::s![15 - x, y, ..]), "({x}, {y})");
+        }
+    }
+    assert!(seen[[2, 13, 0]] > 200 && seen[[2, 13, 1]] < 60, "red is now at the top right");
+    // A file without EXIF is as it is stored.
+    assert_eq!(Photograph::decode_upright(&jpeg("grey")).unwrap(), Photograph::decode(&jpeg("grey")).unwrap());
+}
+
+#[test]
+fn photographs_are_fitted_and_never_enlarged() {
+    let photograph = Photograph::decode(&jpeg("baseline")).unwrap();
+    assert_eq!(photograph.clone().fitted(61), photograph);
+    let small = photograph.clone().fitted(30);
+    assert_eq!((small.width(), small.height()), (30, 22));
+    let mean = |photograph: &Photograph| photograph.gray().mean().unwrap();
+    assert!((mean(&small) - mean(&photograph)).abs() < 0.01);
+    assert_eq!(photograph.fitted(1).width(), 1);
+    let grey = Photograph::decode(&jpeg("grey")).unwrap().fitted(20);
+    assert_eq!(grey.rgb().dim(), (15, 20, 3));
+    // Grey stays grey: value / 255, not weighted.
+    assert!(grey.gray().iter().all(|value| ((value * 255.0).round() - value * 255.0).abs() < 1e-3));
+}
+
+#[test]
+fn animated_pngs_are_refused() {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+    encoder.set_color(ColorType::Grayscale);
+    encoder.set_animated(2, 0).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[1, 2]).unwrap();
+    writer.write_image_data(&[3, 4]).unwrap();
+    writer.finish().unwrap();
+    let error = Photograph::decode(&bytes).unwrap_err();
+    assert!(matches!(error, DescriptorError::Animated { n_frames: 2 }), "{error}");
+}
+
+#[test]
 fn what_is_cut_short_is_refused_wherever_it_was_cut() {
     let png = png(9, 7, ColorType::Rgb, BitDepth::Eight, &(0..189).collect::<Vec<u8>>());
     for bytes in [jpeg("baseline"), jpeg("progressive"), jpeg("grey"), png] {
@@ -98,7 +156,15 @@ fn what_is_cut_short_is_refused_wherever_it_was_cut() {
 #[test]
 fn other_files_and_huge_claims_are_named() {
     let error = Photograph::decode(b"GIF89a").unwrap_err();
-    assert!(matches!(&error, DescriptorError::UnknownFormat { found } if found == "47 49 46 38"), "{error}");
+    assert!(matches!(&error, DescriptorError::UnknownFormat { found } if found == "47 49 46 38 (GIF)"), "{error}");
+    for (bytes, name) in [
+        (&b"RIFF\x10\0\0\0WEBPVP8 "[..], "WebP"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"II*\0\x08", "TIFF"),
+        (b"BM6", "BMP"),
+    ] {
+        assert!(Photograph::decode(bytes).unwrap_err().to_string().contains(name), "{name}");
+    }
     assert!(matches!(Photograph::decode(b"").unwrap_err(), DescriptorError::UnknownFormat { .. }));
     // A header that claims 60,000 × 60,000 pixels.
     let mut bytes = Vec::new();
@@ -110,7 +176,7 @@ fn other_files_and_huge_claims_are_named() {
 proptest! {
     #[test]
     fn damaged_bytes_never_panic(
-        name in prop::sample::select(vec!["baseline", "subsampled", "progressive", "grey"]),
+        name in prop::sample::select(vec!["baseline", "subsampled", "progressive", "grey", "cmyk", "oriented"]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = jpeg(name);
@@ -118,7 +184,7 @@ proptest! {
             let at = index.index(bytes.len());
             bytes[at] = value;
         }
-        let _ = Photograph::decode(&bytes);
+        let _ = Photograph::decode_upright(&bytes);
     }
 
     #[test]
@@ -126,6 +192,6 @@ proptest! {
         signature in prop::sample::select(vec![&b"\xff\xd8\xff"[..], b"\x89PNG\r\n\x1a\n", b""]),
         rest in prop::collection::vec(any::<u8>(), 0..400),
     ) {
-        let _ = Photograph::decode(&[signature, &rest].concat());
+        let _ = Photograph::decode_upright(&[signature, &rest].concat());
     }
 }
