@@ -12,6 +12,14 @@ pub enum LrpError {
         /// The text that was read.
         found: String,
     },
+    /// A colour map's name is not one of those known.
+    #[error("colour map: found {found:?}, expected one of {known}")]
+    UnknownColorMap {
+        /// The text that was read.
+        found: String,
+        /// All names.
+        known: String,
+    },
     /// The stabiliser of the epsilon rule is not a positive number.
     #[error("rule: epsilon is {found}, expected a finite number above 0; use \"naive\" for no stabiliser")]
     Epsilon {

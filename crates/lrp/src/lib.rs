@@ -34,12 +34,14 @@ mod heatmap;
 mod mapping;
 mod pixels;
 mod rule;
+mod squares;
 mod svm;
 
 pub use conservation::Conservation;
 pub use error::LrpError;
-pub use heatmap::{ColorMap, heatmap, overlay};
+pub use heatmap::{ColorMap, blend, heatmap, heatmap_scaled, largest_size, overlay};
 pub use mapping::{DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_with};
 pub use pixels::{pixel_relevance, pixel_relevance_checked};
 pub use rule::Rule;
+pub use squares::draw_descriptors;
 pub use svm::{class_relevance, class_relevance_dual, dimension_relevance, dimension_relevance_dual};
