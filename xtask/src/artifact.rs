@@ -37,9 +37,11 @@
 pub mod array;
 mod envelope;
 mod key;
+mod single;
 mod store;
 
 pub use array::{Block, Element, FromBlock, ToBlock};
 pub use envelope::Header;
 pub use key::{Key, KeyBuilder, ParseKeyError};
+pub use single::{read_file, write_file};
 pub use store::{Address, Entry, Loaded, Store};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use fisherlens_lrp::ColorMap;
 
 /// Fisher-vector image classifiers that can say why.
 #[derive(Debug, Parser)]
@@ -24,7 +25,7 @@ pub enum Command {
     Clean(Clean),
     /// Explain the decision on single photographs: heatmap, overlay, score, where relevance was lost
     Explain(Explain),
-    /// Write one thing as a .npz file that numpy reads
+    /// Write one thing as a .npz file that numpy reads, or the model for `explain`
     Export(Export),
     /// Measure every hot stage beside its peer and the machine's limit
     Bench(Bench),
@@ -91,30 +92,67 @@ pub struct Clean {
 /// `cargo xtask explain`
 #[derive(Debug, Clone, Args)]
 pub struct Explain {
-    /// JPEG or PNG files, or ids of images of the experiment
+    /// JPEG or PNG files; with --experiment also ids of its images
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// The class whose score is explained
-    #[arg(long)]
-    pub class: String,
-    /// naive, epsilon=NUMBER or absolute; without it the experiment's display rule
-    #[arg(long)]
-    pub rule: Option<String>,
+    /// A class whose score is explained (may be repeated); without it all that the model finds in the photograph
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<String>,
+    /// naive, epsilon=NUMBER or absolute (may be repeated); without it the model's own choice
+    #[arg(long = "rule", value_name = "RULE")]
+    pub rules: Vec<String>,
+    /// A model file that `export model` wrote; without it, and without --experiment, the one in data/models
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["experiment", "voc"])]
+    pub model: Option<PathBuf>,
     /// The experiment whose model explains; it must have been reproduced up to its classifier
     #[arg(long, value_name = "E")]
     pub experiment: Option<String>,
     /// Which experiment on which data.
     #[command(flatten)]
     pub selection: Selection,
+    /// Files are shrunk so that their longer side has at most N pixels (0: as they are); the models learned from photographs of 500
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub max_side: usize,
+    /// Colours: diverging, positive, black-fire, gray or blue-orange
+    #[arg(long, value_name = "NAME", default_value = "diverging")]
+    pub color_map: ColorMap,
+    /// Strongest colour: the largest relevance of each picture (image), or of all pictures of the command (common)
+    #[arg(long, value_name = "HOW", default_value = "image")]
+    pub normalize: Normalize,
+    /// How much the heatmap covers the photograph in overlays, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share)]
+    pub opacity: f32,
+    /// Also draw the N most relevant descriptors as squares
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Also write photograph, pixels, descriptors and scores as a .npz file
+    #[arg(long)]
+    pub npz: bool,
     /// Folder of the pictures
     #[arg(long, value_name = "DIR", default_value = "explained")]
     pub out: PathBuf,
 }
 
+/// What the strongest colour stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Normalize {
+    /// The largest relevance of the picture
+    Image,
+    /// The largest relevance of all pictures
+    Common,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("found \"{text}\", expected a number from 0 to 1")),
+    }
+}
+
 /// `cargo xtask export`
 #[derive(Debug, Clone, Args)]
 pub struct Export {
-    /// descriptors, pca, mixture, fisher-vectors, classifier, scores, relevance or traces
+    /// descriptors, pca, mixture, fisher-vectors, classifier, scores, relevance, traces or model
     #[arg(value_name = "WHAT")]
     pub what: What,
     /// The image (descriptors, relevance: a file or an id), the image set (fisher-vectors, scores) or the series (traces: all without)
@@ -132,8 +170,11 @@ pub struct Export {
     /// Which experiment on which data.
     #[command(flatten)]
     pub selection: Selection,
+    /// Write the model's coefficients in two bytes each
+    #[arg(long)]
+    pub f16: bool,
     /// The file to write
-    #[arg(long, value_name = "F.npz")]
+    #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }
 
@@ -156,6 +197,8 @@ pub enum What {
     Relevance,
     /// Scores at every point of every trace of Algorithm 1
     Traces,
+    /// Everything that explains a photograph, for `explain --model`
+    Model,
 }
 
 /// `cargo xtask bench`

@@ -11,6 +11,8 @@ use fisherlens_lrp::{Conservation, MappingSums, Rule, class_relevance, descripto
 use ndarray::Array2;
 
 use crate::experiment::{Experiment, Keys};
+use crate::model::Model;
+use crate::parts;
 use crate::photograph::Described;
 use crate::stages::{classifier, encode, pca};
 
@@ -54,22 +56,44 @@ impl Explainer {
     /// # Errors
     /// What those stages say; models that do not fit together.
     pub fn new(experiment: &Experiment, keys: &Keys) -> Result<Self> {
-        let encoder = encode::encoder(experiment, keys)?;
-        let model = classifier::get(experiment, keys)?.model;
-        ensure!(
-            model.n_dimensions() == encoder.n_dimensions(),
-            "the classifier takes vectors of {} dimensions, the encoder makes {}",
-            model.n_dimensions(),
-            encoder.n_dimensions()
-        );
-        Ok(Self {
-            extractor: Arc::clone(&experiment.parts.extractor.value),
-            pca: pca::get(experiment, keys)?,
-            layout: encoder.layout(),
-            encoder,
-            normalization: experiment.settings.encoder.normalization,
-            model,
-        })
+        Self::assemble(
+            Arc::clone(&experiment.parts.extractor.value),
+            pca::get(experiment, keys)?,
+            encode::encoder(experiment, keys)?,
+            experiment.settings.encoder.normalization,
+            classifier::get(experiment, keys)?.model,
+        )
+    }
+
+    /// The stages of a model that was read from a file.
+    ///
+    /// # Errors
+    /// Settings that a stage refuses; models that do not fit together.
+    pub fn from_model(model: &Model) -> Result<Self> {
+        Self::assemble(
+            parts::extractor(&model.descriptors)?.value,
+            model.pca.clone(),
+            (parts::encoder(&model.encoder).value)(&model.mixture)?,
+            model.encoder.normalization,
+            model.classifier.clone(),
+        )
+    }
+
+    fn assemble(
+        extractor: Arc<dyn DescriptorExtractor>,
+        pca: Pca,
+        encoder: Box<dyn Encoder>,
+        normalization: Normalization,
+        model: LinearModel,
+    ) -> Result<Self> {
+        for (from, found, to, expected) in [
+            ("the extractor makes descriptors", extractor.n_features(), "the projection takes", pca.n_features()),
+            ("the projection gives descriptors", pca.n_components(), "the encoder takes", encoder.n_features()),
+            ("the encoder makes vectors", encoder.n_dimensions(), "the classifier takes", model.n_dimensions()),
+        ] {
+            ensure!(found == expected, "{from} of {found} dimensions, {to} {expected}: learn or load both together");
+        }
+        Ok(Self { extractor, pca, layout: encoder.layout(), encoder, normalization, model })
     }
 
     /// Projected descriptors of a photograph; `path` names it in errors.

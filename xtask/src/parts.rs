@@ -9,7 +9,7 @@ use fisherlens_fisher::{BagOfWords, Encoder, FisherVector, Pyramid, Vlad};
 use fisherlens_mixture::DiagonalGmm;
 use linfa::ParamGuard;
 
-use crate::settings::{ClassifierKind, EncoderKind, Settings};
+use crate::settings::{ClassifierKind, DescriptorSettings, EncoderKind, EncoderSettings, Settings};
 
 /// Makes an encoder from the learned mixture.
 pub type BuildEncoder = dyn Fn(&DiagonalGmm) -> Result<Box<dyn Encoder>> + Send + Sync;
@@ -51,7 +51,11 @@ impl Parts {
     /// # Errors
     /// A parameter that the part itself refuses.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
-        Ok(Self { extractor: extractor(settings)?, encoder: encoder(settings), trainer: trainer(settings)? })
+        Ok(Self {
+            extractor: extractor(&settings.descriptors)?,
+            encoder: encoder(&settings.encoder),
+            trainer: trainer(settings)?,
+        })
     }
 
     /// The same parts with another extractor; `identity` names it and its parameters.
@@ -86,8 +90,11 @@ fn identity(section: &impl serde::Serialize) -> Result<String> {
     toml::to_string(section).context("settings always have a TOML form")
 }
 
-fn extractor(settings: &Settings) -> Result<Part<dyn DescriptorExtractor>> {
-    let section = &settings.descriptors;
+/// The extractor that a section of the settings asks for.
+///
+/// # Errors
+/// A parameter that the extractor refuses.
+pub fn extractor(section: &DescriptorSettings) -> Result<Part<dyn DescriptorExtractor>> {
     let sift = DenseSift::params()
         .bin_sizes(section.bin_sizes.clone())
         .step(section.step)
@@ -100,8 +107,9 @@ fn extractor(settings: &Settings) -> Result<Part<dyn DescriptorExtractor>> {
     Ok(Part { identity: identity(section)?, value: Arc::new(sift) })
 }
 
-fn encoder(settings: &Settings) -> Part<BuildEncoder> {
-    let section = settings.encoder.clone();
+/// The encoder that a section of the settings asks for.
+pub fn encoder(section: &EncoderSettings) -> Part<BuildEncoder> {
+    let section = section.clone();
     // The normalisation is applied when vectors are read, so that it is no part of what was encoded.
     let identity = format!(
         "{:?} parts {:?} posterior floor {} assignment {:?} pyramid {:?}",

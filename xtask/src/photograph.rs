@@ -31,6 +31,16 @@ pub fn read(path: &Path) -> Result<Photograph> {
     Photograph::decode(&bytes).with_context(|| format!("cannot decode {}", path.display()))
 }
 
+/// Reads a photograph of a user's own: the way up that its EXIF data says, and at most `max_side` pixels long where that is not 0.
+///
+/// # Errors
+/// The file's name with what is wrong with it.
+pub fn read_upright(path: &Path, max_side: usize) -> Result<Photograph> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let photograph = Photograph::decode_upright(&bytes).with_context(|| format!("cannot decode {}", path.display()))?;
+    Ok(if max_side == 0 { photograph } else { photograph.fitted(max_side) })
+}
+
 /// Local descriptors of a photograph's grey values.
 ///
 /// # Errors

@@ -1,14 +1,17 @@
 //! The program as a user meets it: right words, wrong words, bad files, Ctrl-C.
 
+mod support;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use approx::assert_abs_diff_eq;
 use fisherlens_xtask::stages::Stage;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
+use support::{fail, succeed, text, xtask};
 
 /// Small enough that the whole chain takes seconds.
 const SMALL: [&str; 12] = [
@@ -26,10 +29,6 @@ const SMALL: [&str; 12] = [
     "mixture.max_n_iterations=3",
 ];
 
-fn xtask(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_xtask")).args(words).output().unwrap()
-}
-
 /// The folder of a run up to its scores, made once for all tests.
 fn artifacts() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -42,28 +41,6 @@ fn artifacts() -> &'static Path {
         ]);
         folder
     })
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// Standard output of a command that must succeed.
-fn succeed(words: &[&[&str]]) -> String {
-    let output = xtask(&words.concat());
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The one sentence of a command that must fail without a panic; all of `expected` must be in it.
-fn fail(words: &[&[&str]], expected: &[&str]) {
-    let output = xtask(&words.concat());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(1 | 2)), "{words:?}: {:?} {said}", output.status);
-    assert!(!said.contains("panicked"), "{words:?}: {said}");
-    for part in expected {
-        assert!(said.contains(part), "{words:?} should say {part:?}, but says: {said}");
-    }
 }
 
 #[test]
@@ -138,7 +115,8 @@ fn a_devkit_with_gaps_is_refused_or_its_gaps_are_counted() {
 fn explain_answers_and_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("explained");
-    let common = [&["--artifacts", text(artifacts()), "--out", text(&out)], &SMALL[..]].concat();
+    let common =
+        [&["--experiment", "mini", "--artifacts", text(artifacts()), "--out", text(&out)], &SMALL[..]].concat();
     let said = succeed(&[&["explain", "2016_000002", "--class", "knot", "--rule", "absolute"], &common]);
     assert!(said.contains("score of knot") && said.contains("pixels"), "{said}");
     for kind in ["heatmap", "overlay"] {
@@ -152,6 +130,8 @@ fn explain_answers_and_refuses() {
     fail(&[&["explain", "2016_000002", "--class", "horse"], &common], &["horse", "burr", "knot"]);
     fail(&[&["explain", "2016_000002", "--class", "knot", "--rule", "gamma"], &common], &["gamma", "epsilon"]);
     fail(&[&["explain", "nothing.jpg", "--class", "knot"], &common], &["nothing.jpg"]);
+    fail(&[&["explain", "2016_000002", "--color-map", "jet"], &common], &["jet", "black-fire"]);
+    fail(&[&["explain", "2016_000002", "--opacity", "2"], &common], &["\"2\"", "0 to 1"]);
     // A model that was never learned is not learned for one question.
     let other = ["--set", "mixture.n_components=9"];
     fail(&[&["explain", "2016_000002", "--class", "knot"], &common, &other], &["reproduce mini --until classifier"]);

@@ -235,20 +235,31 @@ impl Store {
     ) -> Result<u64> {
         ensure!(self.root.is_dir(), "the folder {} went away", self.root.display());
         fs::create_dir_all(folder)?;
-        let mut aside = tempfile::Builder::new();
-        aside.prefix(ASIDE);
-        // Temporary files are private by default; an artifact is as open as any other file the user makes.
-        #[cfg(unix)]
-        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = aside.tempfile_in(folder)?;
-        let n_bytes = envelope::write(file.as_file(), address, header, value)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // The rename itself is safe on disk only once the folder is.
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(n_bytes)
+        replace(path, folder, address, header, value)
     }
+}
+
+/// Writes an artifact aside in `folder` and gives it its name, whole or not at all.
+pub(super) fn replace<T: Serialize>(
+    path: &Path,
+    folder: &Path,
+    address: &Address,
+    header: &Header,
+    value: &T,
+) -> Result<u64> {
+    let mut aside = tempfile::Builder::new();
+    aside.prefix(ASIDE);
+    // Temporary files are private by default; an artifact is as open as any other file the user makes.
+    #[cfg(unix)]
+    aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = aside.tempfile_in(folder)?;
+    let n_bytes = envelope::write(file.as_file(), address, header, value)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename itself is safe on disk only once the folder is.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(n_bytes)
 }
 
 /// Paths in a folder.

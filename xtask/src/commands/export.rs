@@ -11,22 +11,26 @@
 //! | `relevance IMAGE` | `score` f64 (1), `dimensions` f64 (`n_dimensions`), `descriptors` f32 (N), `pixels` f32 (height, width), `x`, `y`, `bin_size` |
 //! | `traces [SERIES]` | an array a series, f32 (`n_targets`, `n_repeats`, `n_points`): f less its threshold; `start` f64, `image` and `class` u32 (`n_targets`) |
 //!
+//! `model` is no `.npz` file but all that `explain --model` needs, `--f16` in half the size.
+//!
 //! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (from its other end), `:mean` or `:removal`
 //! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the order of
 //! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_descriptors::Frame;
 use fisherlens_lrp::Rule;
 use ndarray::Array1;
 
 use super::explain::{ensure_learned, image_path};
 use super::traces;
+use crate::artifact::Header;
 use crate::cli::{Export, What};
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;
+use crate::model::{Model, Precision};
 use crate::npz::NpzFile;
 use crate::photograph;
 use crate::progress::Progress;
@@ -43,6 +47,10 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
     let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
     let experiment = session.open(Progress::standard(), interrupt.clone())?;
     let keys = experiment.keys()?;
+    if arguments.what == What::Model {
+        return model(&experiment, &keys, arguments);
+    }
+    ensure!(!arguments.f16, "--f16 is for `export model`; the arrays of a .npz file are written as they are");
     let mut file = NpzFile::create(&arguments.out)?;
     match arguments.what {
         What::Descriptors => descriptors(&experiment, &keys, arguments, &mut file)?,
@@ -74,6 +82,7 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
             file.add("labels", &scores.labels)?;
         }
         What::Relevance => relevance(&experiment, &keys, arguments, &mut file)?,
+        What::Model => unreachable!("a model is no .npz file"),
         What::Traces => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
             resampling::ensure_shards(&experiment, &keys)?;
@@ -82,6 +91,16 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
     }
     file.finish()?;
     println!("{}", arguments.out.display());
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of the command")]
+fn model(experiment: &Experiment, keys: &Keys, arguments: &Export) -> Result<()> {
+    ensure_learned(experiment, keys, Stage::Classifier)?;
+    let precision = if arguments.f16 { Precision::Half } else { Precision::Whole };
+    let header = Header::new(&experiment.settings, 0.0)?;
+    let n_bytes = Model::of(experiment, keys)?.write(&arguments.out, &header, precision)?;
+    println!("{}  {n_bytes} bytes", arguments.out.display());
     Ok(())
 }
 

@@ -1,0 +1,247 @@
+//! Everything that scores and explains a photograph, in one file that can be handed to somebody without the data.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_classifier::LinearModel;
+use fisherlens_descriptors::Pca;
+use fisherlens_lrp::Rule;
+use fisherlens_mixture::DiagonalGmm;
+use fisherlens_voc::ImageEntry;
+use half::f16;
+use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{self, Address, Block, Header, array};
+use crate::experiment::{Experiment, Keys};
+use crate::parts::Parts;
+use crate::settings::{DescriptorSettings, EncoderSettings};
+use crate::stages::{Stage, classifier, mixture, pca, scores};
+
+/// What the file says it holds.
+const STAGE: &str = "model";
+/// Rises when the content changes.
+const FORMAT_VERSION: u32 = 1;
+
+/// A learned pipeline from photograph to scores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// How photographs are described.
+    pub descriptors: DescriptorSettings,
+    /// Projection of the descriptors.
+    pub pca: Pca,
+    /// Mixture that the encoder is made of.
+    pub mixture: DiagonalGmm,
+    /// How descriptors become a vector, normalisation included.
+    pub encoder: EncoderSettings,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// One linear classifier a class.
+    pub classifier: LinearModel,
+    /// Scores above which an image counts as found, one a class, where they are known: the equal-error thresholds of test images that it did
+    /// not learn from.
+    pub thresholds: Option<Vec<f64>>,
+    /// The rule that its pictures show unless another is asked for.
+    pub display_rule: Rule,
+    /// (what, value): where it comes from and what it reaches.
+    pub card: Vec<(String, String)>,
+}
+
+/// The coefficients, most of the file, in four or two bytes each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Coefficients {
+    /// As they were learned.
+    Whole(Block<Array2<f32>>),
+    /// Each class's divided by its largest magnitude, which keeps them where `f16` is densest: half a unit in the eleventh binary place.
+    Half {
+        /// Largest magnitude `(n_classes)`.
+        scales: Block<Array1<f32>>,
+        /// `(n_classes, n_dimensions)`.
+        values: Block<Array2<f16>>,
+    },
+}
+
+/// The file's payload.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    descriptors: DescriptorSettings,
+    encoder: EncoderSettings,
+    display_rule: Rule,
+    classes: Vec<String>,
+    #[serde(with = "array")]
+    pca_mean: Array1<f32>,
+    #[serde(with = "array")]
+    pca_components: Array2<f32>,
+    #[serde(with = "array")]
+    pca_explained_variance: Array1<f32>,
+    #[serde(with = "array")]
+    mixture_weights: Array1<f32>,
+    #[serde(with = "array")]
+    mixture_means: Array2<f32>,
+    #[serde(with = "array")]
+    mixture_variances: Array2<f32>,
+    coefficients: Coefficients,
+    #[serde(with = "array")]
+    bias: Array1<f32>,
+    thresholds: Option<Vec<f64>>,
+    card: Vec<(String, String)>,
+}
+
+/// In how many bytes coefficients are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Four: the same scores to the last bit.
+    Whole,
+    /// Two: half the size.
+    Half,
+}
+
+impl Model {
+    /// The model of an experiment, learned or loaded; thresholds where its test images were scored and are others than those it learned from.
+    ///
+    /// # Errors
+    /// What the stages say; an experiment with an extractor or encoder of the caller's own, which no settings describe.
+    pub fn of(experiment: &Experiment, keys: &Keys) -> Result<Self> {
+        let settings = &experiment.settings;
+        let built_in = Parts::from_settings(settings)?;
+        for (what, found, expected) in [
+            ("extractor", &experiment.parts.extractor.identity, &built_in.extractor.identity),
+            ("encoder", &experiment.parts.encoder.identity, &built_in.encoder.identity),
+        ] {
+            ensure!(
+                found == expected,
+                "the {what} \"{found}\" is not one that settings describe, so a file cannot hold it: keep its model in the program that has it"
+            );
+        }
+        let classes = experiment.dataset.classes().to_vec();
+        let training = classifier::get(experiment, keys)?;
+        let data = &settings.data;
+        let mut card = vec![
+            ("experiment".to_owned(), experiment.name.clone()),
+            (
+                "learned from".to_owned(),
+                format!("{} images of set {}", experiment.dataset.train.len(), experiment.dataset.train.set.name),
+            ),
+            ("digest of these images".to_owned(), experiment.dataset.train.files.to_hex()),
+            ("difficult instances".to_owned(), format!("{:?}", data.difficult).to_lowercase()),
+        ];
+        if let Some(c) = training.report.c {
+            card.push(("C".to_owned(), c.to_string()));
+        }
+        for row in &training.report.cross_validation {
+            let mean = 100.0 * row.mean_average_precision;
+            card.push((format!("cross-validated mAP (area), C = {}", row.c), format!("{mean:.2} %")));
+        }
+        let mut thresholds = None;
+        // What was learned from says nothing of new photographs.
+        let seen = |entry: &ImageEntry| experiment.dataset.train.set.images.iter().any(|other| other.id == entry.id);
+        let is_held_out = !experiment.dataset.test.set.images.iter().any(seen);
+        if is_held_out && experiment.has(Stage::Scores, keys.scores, None) {
+            let scores = scores::get(experiment, keys)?;
+            let set = &experiment.dataset.test.set.name;
+            let mean = 100.0 * scores.mean_average_precision(data.difficult, settings.evaluation.interpolation);
+            card.push((format!("mAP on set {set}"), format!("{mean:.2} %")));
+            thresholds = Some(scores::thresholds(&scores.predictions(data.difficult)));
+        }
+        card.push(("made by".to_owned(), format!("fisherlens {}", env!("CARGO_PKG_VERSION"))));
+        Ok(Self {
+            descriptors: settings.descriptors.clone(),
+            pca: pca::get(experiment, keys)?,
+            mixture: mixture::get(experiment, keys)?,
+            encoder: settings.encoder.clone(),
+            classes,
+            classifier: training.model,
+            thresholds,
+            display_rule: settings.relevance.display_rule,
+            card,
+        })
+    }
+
+    /// Writes the file and returns its size in bytes. `header`: what the model was made by.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self, path: &Path, header: &Header, precision: Precision) -> Result<u64> {
+        let coefficients = self.classifier.coefficients();
+        let coefficients = match precision {
+            Precision::Whole => Coefficients::Whole(Block(coefficients.to_owned())),
+            Precision::Half => {
+                let largest = |row: ndarray::ArrayView1<'_, f32>| {
+                    let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+                    if largest > 0.0 { largest } else { 1.0 }
+                };
+                let scales: Array1<f32> = coefficients.rows().into_iter().map(largest).collect();
+                let mut values = Array2::from_elem(coefficients.dim(), f16::ZERO);
+                for ((mut values, row), &scale) in values.rows_mut().into_iter().zip(coefficients.rows()).zip(&scales) {
+                    values.zip_mut_with(&row, |value, &coefficient| *value = f16::from_f32(coefficient / scale));
+                }
+                Coefficients::Half { scales: Block(scales), values: Block(values) }
+            }
+        };
+        let stored = Stored {
+            descriptors: self.descriptors.clone(),
+            encoder: self.encoder.clone(),
+            display_rule: self.display_rule,
+            classes: self.classes.clone(),
+            pca_mean: self.pca.mean().to_owned(),
+            pca_components: self.pca.components().to_owned(),
+            pca_explained_variance: self.pca.explained_variance().to_owned(),
+            mixture_weights: self.mixture.weights().to_owned(),
+            mixture_means: self.mixture.means().to_owned(),
+            mixture_variances: self.mixture.variances().to_owned(),
+            coefficients,
+            bias: self.classifier.bias().to_owned(),
+            thresholds: self.thresholds.clone(),
+            card: self.card.clone(),
+        };
+        let key = artifact::Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
+        artifact::write_file(path, &Address::new(STAGE, FORMAT_VERSION, key, None), header, &stored)
+    }
+
+    /// Reads a file that [`Model::write`] wrote.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged or no model; parts that do not fit together.
+    pub fn read(path: &Path) -> Result<Self> {
+        let (_, stored) = artifact::read_file::<Stored>(path, STAGE, FORMAT_VERSION)?;
+        stored.model().with_context(|| format!("the model in {} does not fit together", path.display()))
+    }
+}
+
+impl Stored {
+    fn model(self) -> Result<Model> {
+        let coefficients = match self.coefficients {
+            Coefficients::Whole(Block(values)) => values,
+            Coefficients::Half { scales: Block(scales), values: Block(values) } => {
+                ensure!(scales.len() == values.nrows(), "{} scales for {} classes", scales.len(), values.nrows());
+                let mut coefficients = values.mapv(f16::to_f32);
+                for (mut row, &scale) in coefficients.rows_mut().into_iter().zip(&scales) {
+                    row *= scale;
+                }
+                coefficients
+            }
+        };
+        let classifier = LinearModel::from_parts(coefficients, self.bias)?;
+        let n_classes = classifier.n_classes();
+        ensure!(self.classes.len() == n_classes, "{} names for {n_classes} classes", self.classes.len());
+        if let Some(thresholds) = &self.thresholds {
+            ensure!(
+                thresholds.len() == n_classes && thresholds.iter().all(|threshold| threshold.is_finite()),
+                "expected a finite threshold for each of {n_classes} classes, found {thresholds:?}"
+            );
+        }
+        self.display_rule.check()?;
+        Ok(Model {
+            descriptors: self.descriptors,
+            pca: Pca::from_parts(self.pca_mean, self.pca_components, self.pca_explained_variance)?,
+            mixture: DiagonalGmm::from_parts(self.mixture_weights, self.mixture_means, self.mixture_variances)?,
+            encoder: self.encoder,
+            classes: self.classes,
+            classifier,
+            thresholds: self.thresholds,
+            display_rule: self.display_rule,
+            card: self.card,
+        })
+    }
+}
