@@ -1,6 +1,6 @@
 //! Numbers from scores, labels and relevance: average precision and equal-error thresholds of classifiers as PASCAL VOC defines
 //! them (`everingham2010`), the replacement of an image's most relevant descriptors (Algorithm 1 of `lapuschkin2016`), and the
-//! relevance outside the boxes of a class against that inside.
+//! relevance outside the boxes of a class against that inside, and strategies found among heatmaps (`lapuschkin2019`).
 //!
 //! ```
 //! use fisherlens_eval::{Interpolation, average_precision, equal_error_threshold};
@@ -13,22 +13,30 @@
 //! # Ok::<(), fisherlens_eval::EvalError>(())
 //! ```
 
+mod agreement;
 mod average_precision;
 mod batch_sums;
 mod bootstrap;
 mod context;
+mod downsized;
 mod equal_error;
 mod error;
 mod order;
 mod quality;
 mod resampling;
+mod spectral;
+mod strategies;
 
+pub use agreement::{ClusterAgreement, adjusted_mutual_information, best_cluster};
 pub use average_precision::{Interpolation, PrecisionRecall, average_precision, precision_recall};
 pub use batch_sums::{BatchSums, RawSums};
 pub use bootstrap::{Interval, bootstrap_mean_average_precision};
 pub use context::{Context, ContextSummary, Rect, context, summarize_context};
+pub use downsized::downsized;
 pub use equal_error::{EqualError, equal_error_threshold};
 pub use error::EvalError;
 pub use order::{random_order, relevance_order};
 pub use quality::{Quality, quality, quality_by_image};
 pub use resampling::{Resampling, Trace, resampling_trace, trace_from_sums};
+pub use spectral::{SpectralEmbedding, neighbour_graph};
+pub use strategies::{ExcessWindow, Strategies, SweepRow, excess_window, find_strategies};
