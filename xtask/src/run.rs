@@ -6,7 +6,9 @@ use anyhow::Result;
 
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
-use crate::stages::{Stage, classifier, context, encode, mixture, pca, relevance, resampling, sample, scores};
+use crate::stages::{
+    Stage, classifier, context, encode, mixture, pca, relevance, resampling, sample, scores, strategies,
+};
 
 /// What a run went through.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Run {
                 Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
                 Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
                 Stage::Context => drop(context::get(experiment, &keys)?),
+                Stage::Strategies => drop(strategies::get(experiment, &keys)?),
                 Stage::Report => {}
             }
             run.stages.push((stage, since.elapsed().as_secs_f64()));

@@ -9,6 +9,7 @@ mod checks;
 mod overrides;
 mod pyramid;
 mod sections;
+mod strategies;
 
 use std::path::Path;
 
@@ -26,6 +27,7 @@ pub use sections::{
     EncoderKind, EncoderSettings, EvaluationSettings, InitKind, MixtureSettings, PcaSettings, RelevanceSettings,
     ReportSettings, ResamplingSettings, SampleSettings,
 };
+pub use strategies::{Corner, ExplainedImages, StrategySettings};
 
 /// Name and text of the built-in experiments.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -60,6 +62,8 @@ pub struct Settings {
     pub resampling: ResamplingSettings,
     /// Scores to numbers.
     pub evaluation: EvaluationSettings,
+    /// Clusters among heatmaps, and a tag pasted and removed.
+    pub strategies: StrategySettings,
     /// What the page shows.
     pub report: ReportSettings,
 }

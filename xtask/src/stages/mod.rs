@@ -11,6 +11,9 @@ pub mod relevance;
 pub mod resampling;
 pub mod sample;
 pub mod scores;
+pub mod strategies;
+pub mod tag;
+pub mod tag_scores;
 
 /// The name of a stage on the command line and in the artifact folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -33,13 +36,15 @@ pub enum Stage {
     Resampling,
     /// Relevance outside and inside the boxes.
     Context,
+    /// Clusters among the heatmaps of a class, and a tag pasted and removed.
+    Strategies,
     /// Example heatmaps and the page that shows everything.
     Report,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Sample,
         Self::Pca,
         Self::Mixture,
@@ -49,6 +54,7 @@ impl Stage {
         Self::Relevance,
         Self::Resampling,
         Self::Context,
+        Self::Strategies,
         Self::Report,
     ];
 
@@ -64,6 +70,7 @@ impl Stage {
             Self::Relevance => "relevance",
             Self::Resampling => "resampling",
             Self::Context => "context",
+            Self::Strategies => "strategies",
             Self::Report => "report",
         }
     }

@@ -78,6 +78,7 @@ pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<Stage
         Stage::Relevance => rules.iter().map(|rule| keys.relevance(*rule)).collect(),
         Stage::Resampling => experiment.orders().iter().map(|order| keys.resampling(*order, settings)).collect(),
         Stage::Context => rules.iter().map(|rule| keys.context(*rule, &experiment.dataset)).collect(),
+        Stage::Strategies => vec![keys.strategies(experiment)],
         Stage::Report => vec![keys.gallery(settings)],
     };
     let row = |&(stage, seconds): &(Stage, f64)| {

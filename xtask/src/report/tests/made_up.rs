@@ -266,6 +266,7 @@ pub(super) fn full() -> ReportData {
                 pointing_hits: Some((100 + n, 150 + n)),
             })
             .collect(),
+        strategies: Vec::new(),
         extra_tables: vec![Table {
             title: text("Positive relevance on the drawn masks"),
             columns: ["Class", "On the object (%)", "On the tag (%)"].map(text).to_vec(),
