@@ -82,8 +82,16 @@ fn the_tag_carries_the_score_and_draws_the_relevance() {
 #[test]
 fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
     let folder = tempfile::tempdir().unwrap();
-    let small = ["mixture.n_components=32", "sample.n_descriptors=60000", "relevance.rules=[\"epsilon=21\"]"];
-    let experiment = open(folder.path(), None, &small);
+    // The model of the whole experiment: a smaller one leans less on the tag, and its heatmaps part by where the object stands.
+    let whole = [
+        "data.shard_size=50",
+        "sample.n_descriptors=250000",
+        "pca.n_components=80",
+        "mixture.n_components=64",
+        "mixture.max_n_iterations=20",
+        "relevance.rules=[\"epsilon=21\"]",
+    ];
+    let experiment = open(folder.path(), None, &whole);
     let keys = experiment.keys().unwrap();
     let found = strategies::get(&experiment, &keys).unwrap();
     let knots = &found.classes[0];
@@ -112,7 +120,7 @@ fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
     let mean = |name: &str| {
         let change = knots.changes.iter().find(|change| change.name == name).unwrap();
         let [mean, low, high] = change.mean().unwrap();
-        assert!(low <= mean && mean <= high && change.before.len() >= 20, "{name}: {change:?}");
+        assert!(low <= mean && mean <= high && change.before.len() >= 16, "{name}: {change:?}");
         (mean, low, high)
     };
     let (pasted, drawn) = (mean("tag pasted"), mean("tag drawn (truth)"));
