@@ -31,6 +31,10 @@ impl Run {
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let keys = experiment.keys()?;
         let until = until.unwrap_or(Stage::Report);
+        if until >= Stage::Strategies {
+            // Before anything is computed: the names of classes are only known once the photographs are.
+            strategies::classes(experiment)?;
+        }
         let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
         for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
             experiment.interrupt.check()?;

@@ -50,11 +50,12 @@ pub fn best_cluster(labels: &[usize], property: &[bool]) -> Result<Option<Cluste
 ///
 /// ```text
 /// AMI = (MI − E[MI]) / (½ (H(a) + H(b)) − E[MI])
-/// E[MI] = Σ_i Σ_j Σ_n  n/N · ln(N n / (a_i b_j)) · a_i! b_j! (N − a_i)! (N − b_j)! / (N! n! (a_i − n)! (b_j − n)! (N − a_i − b_j + n)!)
+/// E[MI] = Σ_i Σ_j Σ_n  n/N · ln(N n / (a_i b_j)) · p(n),   n from max(1, a_i + b_j − N) to min(a_i, b_j)
+/// p(n)  = a_i! b_j! (N − a_i)! (N − b_j)! / (N! n! (a_i − n)! (b_j − n)! (N − a_i − b_j + n)!)
 /// ```
-/// `a_i`, `b_j`: sizes of the clusters; n from `max(1, a_i + b_j − N)` to `min(a_i, b_j)`. E[MI] is exact, over all labelings with
-/// clusters of these sizes. Names of clusters do not matter. Two labelings with one cluster each, or with every sample for itself
-/// in both, count as 1, as do empty ones (so scikit-learn).
+/// `a_i`, `b_j`: sizes of the clusters. The expectation is exact, over all labelings with clusters of these sizes. Names of
+/// clusters do not matter. Two labelings with one cluster each, or with every sample for itself in both, count as 1, as do
+/// empty ones (so scikit-learn).
 ///
 /// # Errors
 /// [`EvalError::Length`] when the labelings are not of the same samples.

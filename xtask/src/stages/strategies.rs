@@ -155,7 +155,10 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
 }
 
 /// The classes of the settings, without those that a limited set leaves out.
-fn classes(experiment: &Experiment) -> Result<Vec<usize>> {
+///
+/// # Errors
+/// A class that the data does not have, with those that it has.
+pub fn classes(experiment: &Experiment) -> Result<Vec<usize>> {
     let dataset = &experiment.dataset;
     let names = &experiment.settings.strategies.classes;
     let unknown = |name: &String| !dataset.classes().contains(name) && !dataset.left_out.contains(name);

@@ -77,7 +77,8 @@ impl Tag {
     /// `corners`: grey values 0 to 255 `(height, width)`, all of one size and each with the corner's own borders. Each is parted into
     /// its ground, the median of the square of 17 pixels around, and what stands out from it. One corner after another, eight at
     /// most, is the reference: the others are moved by up to 6 pixels to where they correlate most with it, and those
-    /// that correlate by 0.3 or more carry the same tag. The reference with the greatest sum of correlations stays. The matte is the median over its group of
+    /// that correlate by 0.3 or more carry the same tag. The reference with the greatest sum of correlations stays. The matte is
+    /// the median over its group of
     ///
     /// ```text
     /// m = (I − B) / (255 − B)  where I ≥ B,   (I − B) / B  elsewhere

@@ -91,8 +91,8 @@ fn findings(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool], t
         class.agreement.iter().find(|agreement| Some(agreement.owner.as_str()) == owner)
     {
         findings.push(format!(
-            "Checked afterwards against the photographers: {} of the {} images of {} are by {owner} (purity {:.2}), who took {n_images} \
-             of all (recall {:.2}).",
+            "Checked afterwards against the photographers: {} of the {} images of {} are by {owner} (purity {:.2}), who took \
+             {n_images} of all (recall {:.2}).",
             best.n_hits,
             best.n_members,
             name(class, best.cluster),
@@ -201,8 +201,8 @@ fn agreement_table(class: &ClassStrategies) -> Option<Table> {
         "Clusters against photographers",
         &["photographer", "images", "best cluster", "its images", "purity", "recall", "AMI"],
         rows.collect(),
-        "Photographers of five or more of the images; the clustering never saw them. AMI: adjusted mutual information of the clusters with \
-         being his or not."
+        "Photographers of five or more of the images; the clustering never saw them, and not every image of a photographer need \
+         carry his tag. AMI: adjusted mutual information of the clusters with being his or not."
             .to_owned(),
     )
 }
@@ -254,15 +254,16 @@ fn change_table(class: &ClassStrategies, tag: Option<&Tag>) -> Option<Table> {
         ])
     };
     let taken = tag.map_or_else(String::new, |_| {
-        " The pasted tag is the median over training images of what stands out from the local ground, with its transparency.".to_owned()
+        " The pasted tag is the median over training images of what stands out from the local ground, with its transparency."
+            .to_owned()
     });
     table(
         "The tag pasted and removed",
         &["change: images", "images", "score before", "mean change", "95 % interval", "found by it", "lost by it"],
         class.changes.iter().filter_map(row).collect(),
         format!(
-            "Scores less the equal-error threshold. Found, lost: images whose score rises above it or falls below. A filled corner holds the \
-             mirrored image of what lies next to it.{taken}"
+            "Scores less the equal-error threshold. Found, lost: images whose score rises above it or falls below. A filled corner \
+             holds the mirrored image of what lies next to it.{taken}"
         ),
     )
 }
