@@ -11,7 +11,7 @@ use fisherlens_xtask::artifact::Store;
 use fisherlens_xtask::interrupt::Interrupted;
 use fisherlens_xtask::run::Run;
 use fisherlens_xtask::series::{Ranking, Series};
-use fisherlens_xtask::stages::{Stage, context, pixels, relevance, resampling, scores};
+use fisherlens_xtask::stages::{Stage, context, pixels, relevance, resampling, scores, strategies};
 use fisherlens_xtask::{report, summary};
 use support::open;
 
@@ -74,6 +74,11 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     assert_eq!(context::get(&experiment, &run.keys).unwrap().len(), experiment.settings.relevance.rules.len());
 
     let data = summary::collect(&experiment, &run).unwrap();
+    let found = &data.strategies[0];
+    assert_eq!((data.strategies.len(), found.class.as_str()), (1, "knot"));
+    assert_eq!(found.clusters.iter().map(|cluster| cluster.ids.len()).sum::<usize>(), found.n_heatmaps);
+    assert!(found.clusters.iter().all(|cluster| !cluster.examples.is_empty() && cluster.examples.len() <= 8));
+    assert!(found.tables.iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
     let page = report::write(&data, &folder.path().join("report")).unwrap();
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("data:image/png;base64,") && page.contains("<svg"));
@@ -96,18 +101,32 @@ fn the_number_of_threads_changes_no_bit() {
         let experiment = open(folder.path(), Some(24), &["relevance.rules=[\"epsilon=21\"]"]);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         pool.install(|| {
-            let run = Run::execute(&experiment, Some(Stage::Resampling)).unwrap();
+            let run = Run::execute(&experiment, Some(Stage::Strategies)).unwrap();
             let rule = experiment.settings.relevance.display_rule;
             let shard = relevance::shard(&experiment, &run.keys, rule, 0).unwrap();
             let relevance: Vec<Vec<f32>> = shard.targets.into_iter().map(|target| target.relevance).collect();
             let traces = resampling::all(&experiment, &run.keys, Series::of(Ranking::Random)).unwrap();
             let traces: Vec<_> = traces.into_iter().map(|target| target.traces).collect();
-            (scores::get(&experiment, &run.keys).unwrap().scores, relevance, traces)
+            let found = strategies::get(&experiment, &run.keys).unwrap();
+            let classes = found.classes.into_iter().map(|class| (class.heatmaps, class.strategies, class.changes));
+            let strategies: Vec<_> = classes.collect();
+            (scores::get(&experiment, &run.keys).unwrap().scores, relevance, traces, strategies, found.tag)
         })
     };
     let one = run(1);
     assert_eq!(one, run(2));
     assert_eq!(one, run(5));
+}
+
+#[test]
+fn a_class_that_is_not_there_is_refused_before_anything_is_computed() {
+    for setting in ["strategies.classes=[\"horse\"]", "strategies.paste_on=horse"] {
+        let folder = tempfile::tempdir().unwrap();
+        let experiment = open(folder.path(), Some(24), &[setting]);
+        let message = Run::execute(&experiment, None).unwrap_err().to_string();
+        assert!(message.contains("\"horse\"") && message.contains("knot"), "{message}");
+        assert!(files(folder.path()).is_empty());
+    }
 }
 
 #[test]

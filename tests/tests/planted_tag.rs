@@ -4,7 +4,10 @@ mod support;
 
 use fisherlens_lrp::Rule;
 use fisherlens_xtask::explainer::Explainer;
-use fisherlens_xtask::mini_devkit::{CLASSES, N_IMAGES, Picture, TAGGED_CLASS, draw_image, draw_pair, image_id};
+use fisherlens_xtask::mini_devkit::{
+    CLASSES, N_IMAGES, Picture, TAG_OWNER, TAGGED_CLASS, draw_image, draw_pair, image_id,
+};
+use fisherlens_xtask::stages::strategies;
 use support::open;
 
 fn decoded(picture: &Picture) -> fisherlens_descriptors::Photograph {
@@ -74,4 +77,61 @@ fn the_tag_carries_the_score_and_draws_the_relevance() {
         .collect();
     let (mean, n_denser) = mean_and_positive(&densities);
     assert!(mean > 1.0 && n_denser >= 22, "relevance on the tag: {mean}, {n_denser} of 24: {densities:?}");
+}
+
+#[test]
+fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
+    let folder = tempfile::tempdir().unwrap();
+    // The model of the whole experiment: a smaller one leans less on the tag, and its heatmaps part by where the object stands.
+    let whole = [
+        "data.shard_size=50",
+        "sample.n_descriptors=250000",
+        "pca.n_components=80",
+        "mixture.n_components=64",
+        "mixture.max_n_iterations=20",
+        "relevance.rules=[\"epsilon=21\"]",
+    ];
+    let experiment = open(folder.path(), None, &whole);
+    let keys = experiment.keys().unwrap();
+    let found = strategies::get(&experiment, &keys).unwrap();
+    let knots = &found.classes[0];
+    assert_eq!(experiment.dataset.classes()[knots.class], TAGGED_CLASS);
+
+    // The clustering saw heatmaps alone; the photographers are looked up afterwards.
+    let agreement = knots.agreement.iter().find(|agreement| agreement.owner == TAG_OWNER).unwrap();
+    assert!(agreement.n_images >= 40, "{agreement:?}");
+    assert!(agreement.best.purity >= 0.9 && agreement.best.recall >= 0.9, "{agreement:?}");
+    assert!(agreement.information > 0.6, "{agreement:?}");
+    let others = knots.agreement.iter().filter(|agreement| agreement.owner != TAG_OWNER);
+    assert!(others.into_iter().all(|agreement| agreement.information < 0.2));
+
+    // The cluster that is called most suspicious is the tag's, and its window lies where the tags were drawn.
+    let first = &knots.clusters[0];
+    assert_eq!(first.label, agreement.best.cluster);
+    let window = first.window.as_ref().unwrap();
+    let grid = experiment.settings.strategies.grid;
+    assert!(window.rows.end == grid && 2 * window.rows.start > grid, "{window:?}");
+    assert!(window.columns.end == grid && 2 * window.columns.start > grid, "{window:?}");
+    assert!(window.inside > 3.0 * window.elsewhere, "{window:?}");
+    let other_clusters = &knots.clusters[1..];
+    assert!(other_clusters.iter().all(|cluster| 2.0 * cluster.window.as_ref().unwrap().suspicion < window.suspicion));
+
+    // The tag taken from the training images does what the drawn one does, and so does its removal.
+    let mean = |name: &str| {
+        let change = knots.changes.iter().find(|change| change.name == name).unwrap();
+        let [mean, low, high] = change.mean().unwrap();
+        assert!(low <= mean && mean <= high && change.before.len() >= 16, "{name}: {change:?}");
+        (mean, low, high)
+    };
+    let (pasted, drawn) = (mean("tag pasted"), mean("tag drawn (truth)"));
+    assert!(pasted.1 > 0.05 && (pasted.0 - drawn.0).abs() < 0.2 * drawn.0, "{pasted:?}, {drawn:?}");
+    let (filled, removed) = (mean("lower right corner filled"), mean("drawn without tag (truth)"));
+    assert!(filled.2 < -0.05 && removed.2 < -0.05, "{filled:?}, {removed:?}");
+    let control = mean("lower left corner filled");
+    assert!(filled.0 < 3.0 * control.0.min(0.0) && filled.2 < control.1, "{filled:?}, {control:?}");
+
+    // What is stored is what was computed.
+    let again = strategies::get(&experiment, &keys).unwrap();
+    assert_eq!(again.classes[0].strategies, knots.strategies);
+    assert_eq!(again.tag, found.tag);
 }

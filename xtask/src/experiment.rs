@@ -167,6 +167,20 @@ impl Keys {
             .finish()
     }
 
+    /// Clusters among heatmaps; owners are in the annotations, and the tag is taken from training images.
+    pub fn strategies(&self, experiment: &Experiment) -> Key {
+        let Experiment { settings, dataset, .. } = experiment;
+        let stage = Stage::Strategies;
+        Key::builder(stage.name(), stage.format_version())
+            .setting("strategies", &settings.strategies)
+            .setting("seed", &self.seed)
+            .input("relevance", self.relevance(settings.relevance.display_rule))
+            .input("annotations", dataset.test.annotations)
+            .input("train_images", dataset.train.files)
+            .input("train_annotations", dataset.train.annotations)
+            .finish()
+    }
+
     /// Example heatmaps of the report.
     pub fn gallery(&self, settings: &Settings) -> Key {
         let stage = Stage::Report;

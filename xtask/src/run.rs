@@ -6,7 +6,9 @@ use anyhow::Result;
 
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
-use crate::stages::{Stage, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores};
+use crate::stages::{
+    Stage, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
+};
 
 /// What a run went through.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ impl Run {
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let keys = experiment.keys()?;
         let until = until.unwrap_or(Stage::Report);
+        if until >= Stage::Strategies {
+            // Before anything is computed: the names of classes are only known once the photographs are.
+            strategies::classes(experiment)?;
+        }
         let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
         for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
             experiment.interrupt.check()?;
@@ -47,6 +53,7 @@ impl Run {
                 Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
                 Stage::Pixels => drop(pixels::get(experiment, &keys)?),
                 Stage::Context => drop(context::get(experiment, &keys)?),
+                Stage::Strategies => drop(strategies::get(experiment, &keys)?),
                 Stage::Report => {}
             }
             run.stages.push((stage, since.elapsed().as_secs_f64()));

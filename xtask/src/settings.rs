@@ -9,6 +9,7 @@ mod checks;
 mod overrides;
 mod pyramid;
 mod sections;
+mod strategies;
 
 use std::path::Path;
 
@@ -26,6 +27,7 @@ pub use sections::{
     EncoderKind, EncoderSettings, EvaluationSettings, Fill, InitKind, MixtureSettings, PcaSettings, PixelSettings,
     RelevanceSettings, ReportSettings, ResamplingSettings, SampleSettings,
 };
+pub use strategies::{Corner, ExplainedImages, StrategySettings};
 
 /// Name and text of the built-in experiments.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -62,6 +64,8 @@ pub struct Settings {
     pub pixels: PixelSettings,
     /// Scores to numbers.
     pub evaluation: EvaluationSettings,
+    /// Clusters among heatmaps, and a tag pasted and removed.
+    pub strategies: StrategySettings,
     /// What the page shows.
     pub report: ReportSettings,
 }

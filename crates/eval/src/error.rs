@@ -64,4 +64,20 @@ pub enum EvalError {
         /// Its value, written out.
         found: String,
     },
+    /// A value of a heatmap or of a similarity cannot be compared.
+    #[error(
+        "value {index} is {found}, expected a finite number, of similarities none below 0: look at the relevance it came from"
+    )]
+    Relevance {
+        /// Place of the first such value, from 0, row by row.
+        index: usize,
+        /// Its value, written out.
+        found: String,
+    },
+    /// The eigenproblem or k-means did not come to an end.
+    #[error("clustering failed: {reason}; leave out heatmaps that are all zero, or try other numbers of neighbours")]
+    Clustering {
+        /// What the library says.
+        reason: String,
+    },
 }

@@ -1,6 +1,6 @@
 //! Numbers from scores, labels and relevance: average precision and equal-error thresholds of classifiers as PASCAL VOC defines
 //! them (`everingham2010`), the replacement of an image's most relevant descriptors (Algorithm 1 of `lapuschkin2016`), and the
-//! relevance outside the boxes of a class against that inside.
+//! relevance outside the boxes of a class against that inside, and strategies found among heatmaps (`lapuschkin2019`).
 //!
 //! ```
 //! use fisherlens_eval::{Interpolation, average_precision, equal_error_threshold};
@@ -13,12 +13,14 @@
 //! # Ok::<(), fisherlens_eval::EvalError>(())
 //! ```
 
+mod agreement;
 mod area_between;
 mod average_precision;
 mod batch_sums;
 mod bootstrap;
 mod context;
 mod distance;
+mod downsized;
 mod equal_error;
 mod error;
 mod order;
@@ -26,13 +28,17 @@ mod perturbation;
 mod quality;
 mod regions;
 mod resampling;
+mod spectral;
+mod strategies;
 
+pub use agreement::{ClusterAgreement, adjusted_mutual_information, best_cluster};
 pub use area_between::{AreaBetween, area_between};
 pub use average_precision::{Interpolation, PrecisionRecall, average_precision, precision_recall};
 pub use batch_sums::{BatchSums, RawSums};
 pub use bootstrap::{Interval, bootstrap_mean_average_precision};
 pub use context::{Context, ContextSummary, Rect, context, summarize_context};
 pub use distance::distance_correlation;
+pub use downsized::downsized;
 pub use equal_error::{EqualError, equal_error_threshold};
 pub use error::EvalError;
 pub use order::{random_order, relevance_order};
@@ -40,3 +46,5 @@ pub use perturbation::{Perturbation, Removal, Replacement, Trace, perturbation_t
 pub use quality::{Quality, quality, quality_by_image};
 pub use regions::{region_relevance, regions};
 pub use resampling::{Resampling, resampling_trace, trace_from_sums};
+pub use spectral::{SpectralEmbedding, neighbour_graph};
+pub use strategies::{ExcessWindow, Strategies, SweepRow, excess_window, find_strategies};

@@ -24,6 +24,7 @@ impl Settings {
         self.check_relevance()?;
         self.check_resampling()?;
         self.check_pixels()?;
+        self.check_strategies()?;
         at_least("evaluation.n_bootstrap", self.evaluation.n_bootstrap, 1)?;
         at_least("evaluation.n_seeds", self.evaluation.n_seeds, 1)
     }
@@ -193,6 +194,28 @@ impl Settings {
             "pixels.n_regions = {n_regions}: expected a multiple of pixels.batch = {batch}"
         );
         Ok(())
+    }
+
+    fn check_strategies(&self) -> Result<()> {
+        let strategies = &self.strategies;
+        distinct("strategies.classes", &strategies.classes)?;
+        at_least("strategies.grid", strategies.grid, 1)?;
+        for (name, numbers, least) in [
+            ("strategies.n_neighbours", &strategies.n_neighbours, 1),
+            ("strategies.n_clusters", &strategies.n_clusters, 2),
+        ] {
+            ensure!(!numbers.is_empty(), "{name} is empty: expected at least one number, such as [10]");
+            numbers.iter().try_for_each(|&number| at_least(name, number, least))?;
+            distinct(name, numbers)?;
+        }
+        for part in strategies.tag_size {
+            ensure!(
+                part > 0.0 && part <= 0.5,
+                "strategies.tag_size has {part}: expected shares of width and height above 0 and at most 0.5, so that \
+                 corners do not overlap"
+            );
+        }
+        at_least("strategies.n_changed", strategies.n_changed, 1)
     }
 }
 

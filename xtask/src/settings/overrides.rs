@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Every setting there is, by its dotted name.
-pub(super) const NAMES: [&str; 56] = [
+pub(super) const NAMES: [&str; 66] = [
     "seed",
     "data.source",
     "data.year",
@@ -60,11 +60,21 @@ pub(super) const NAMES: [&str; 56] = [
     "evaluation.interpolation",
     "evaluation.n_bootstrap",
     "evaluation.n_seeds",
+    "strategies.classes",
+    "strategies.images",
+    "strategies.grid",
+    "strategies.n_neighbours",
+    "strategies.n_clusters",
+    "strategies.tag_owner",
+    "strategies.tag_corner",
+    "strategies.tag_size",
+    "strategies.paste_on",
+    "strategies.n_changed",
     "report.n_examples",
 ];
 
 /// Settings that may be left out; an empty value takes them away.
-const OPTIONAL: [&str; 4] = ["data.year", "pca.from", "mixture.from", "classifier.from"];
+const OPTIONAL: [&str; 5] = ["data.year", "pca.from", "mixture.from", "classifier.from", "strategies.tag_owner"];
 
 /// Settings named in an error at most.
 const MAX_N_SUGGESTIONS: usize = 4;

@@ -118,6 +118,19 @@ fn a_value_of_the_wrong_kind_is_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn strategies_that_say_nothing_are_refused() {
+    refused(&["strategies.grid=0"], &["strategies.grid = 0"]);
+    refused(&["strategies.n_neighbours=[]"], &["strategies.n_neighbours is empty"]);
+    refused(&["strategies.n_neighbours=[5, 5]"], &["strategies.n_neighbours has 5 twice"]);
+    refused(&["strategies.n_clusters=[1]"], &["strategies.n_clusters = 1: expected at least 2"]);
+    refused(&["strategies.tag_corner=left"], &["strategies.tag_corner: ", "`left`", "`lower-left`"]);
+    refused(&["strategies.tag_size=[0.6, 0.2]"], &["strategies.tag_size has 0.6", "at most 0.5"]);
+    refused(&["strategies.images=all"], &["strategies.images: ", "`true-positives` or `positives`"]);
+    refused(&["strategies.n_changed=0"], &["strategies.n_changed = 0"]);
+    assert_eq!(changed(&["strategies.tag_owner="]).unwrap().strategies.tag_owner, None);
+}
+
+#[test]
 fn what_cannot_be_learned_is_refused_before_anything_is_computed() {
     refused(&["data.source=mini"], &["data.year = 2007", "only data.source = \"voc\""]);
     refused(&["data.train="], &["data.train is empty"]);

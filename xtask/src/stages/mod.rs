@@ -12,6 +12,9 @@ pub mod relevance;
 pub mod resampling;
 pub mod sample;
 pub mod scores;
+pub mod strategies;
+pub mod tag;
+pub mod tag_scores;
 
 /// The name of a stage on the command line and in the artifact folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -36,13 +39,15 @@ pub enum Stage {
     Pixels,
     /// Relevance outside and inside the boxes.
     Context,
+    /// Clusters among the heatmaps of a class, and a tag pasted and removed.
+    Strategies,
     /// Example heatmaps and the page that shows everything.
     Report,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Sample,
         Self::Pca,
         Self::Mixture,
@@ -53,6 +58,7 @@ impl Stage {
         Self::Resampling,
         Self::Pixels,
         Self::Context,
+        Self::Strategies,
         Self::Report,
     ];
 
@@ -69,6 +75,7 @@ impl Stage {
             Self::Resampling => "resampling",
             Self::Pixels => "pixels",
             Self::Context => "context",
+            Self::Strategies => "strategies",
             Self::Report => "report",
         }
     }

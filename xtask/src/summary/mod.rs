@@ -4,6 +4,7 @@ mod explained;
 mod learned;
 mod perturbed;
 mod shown;
+mod strategies;
 
 use anyhow::Result;
 
@@ -70,6 +71,9 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         data.extra_tables.extend(explained::context_by_rule(&contexts));
         data.extra_tables.extend(explained::mask_table(experiment, &contexts));
         data.examples = shown::examples(experiment, run)?;
+    }
+    if ran(Stage::Strategies) {
+        data.strategies = strategies::summaries(experiment, &crate::stages::strategies::get(experiment, &run.keys)?);
     }
     data.stages = shown::stage_rows(experiment, run)?;
     data.provenance = Some(provenance::collect(experiment));

@@ -82,6 +82,7 @@ pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<Stage
         }
         Stage::Pixels => vec![keys.pixels(settings)],
         Stage::Context => rules.iter().map(|rule| keys.context(*rule, &experiment.dataset)).collect(),
+        Stage::Strategies => vec![keys.strategies(experiment)],
         Stage::Report => vec![keys.gallery(settings)],
     };
     let row = |&(stage, seconds): &(Stage, f64)| {

@@ -110,7 +110,6 @@ pub(super) fn full() -> ReportData {
     let each = || CLASSES.iter().enumerate();
     let share = |mean, max| Share { mean, max };
     ReportData {
-        strategies: Vec::new(),
         title: text("Fisher vectors on PASCAL VOC 2007, explained"),
         experiment: text("voc2007"),
         generated_at: Some(text("24 November 2026")),
@@ -271,6 +270,7 @@ pub(super) fn full() -> ReportData {
                 pointing_hits: Some((100 + n, 150 + n)),
             })
             .collect(),
+        strategies: Vec::new(),
         extra_tables: vec![Table {
             title: text("Positive relevance on the drawn masks"),
             columns: ["Class", "On the object (%)", "On the tag (%)"].map(text).to_vec(),
