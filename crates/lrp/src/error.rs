@@ -51,4 +51,29 @@ pub enum LrpError {
         /// The value found.
         value: f64,
     },
+    /// An entry lies below 0 where the kernel compares histograms.
+    #[error(
+        "entry {dimension} of the vector is {value}, expected at least 0 for the {kernel} kernel; encode the image with the encoder \
+         that the model was trained on"
+    )]
+    Negative {
+        /// Index of the entry.
+        dimension: usize,
+        /// The value found.
+        value: f32,
+        /// Name of the kernel.
+        kernel: &'static str,
+    },
+    /// A Taylor expansion found no point of score 0 to start from.
+    #[error(
+        "class {class}: the score is {score} and keeps its sign along its gradient, at every support vector and at the zero vector, \
+         expected a root to expand it around; this class has no relevance with this kernel: take the histogram-intersection or the \
+         linear one"
+    )]
+    NoRoot {
+        /// The class.
+        class: usize,
+        /// Its score.
+        score: f64,
+    },
 }

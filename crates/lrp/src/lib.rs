@@ -31,14 +31,17 @@
 mod conservation;
 mod error;
 mod heatmap;
+mod kernel;
 mod mapping;
 mod pixels;
+mod root;
 mod rule;
 mod svm;
 
 pub use conservation::Conservation;
 pub use error::LrpError;
 pub use heatmap::{ColorMap, heatmap, overlay};
+pub use kernel::{DimensionRelevance, kernel_relevance, model_relevance};
 pub use mapping::{DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_with};
 pub use pixels::{pixel_relevance, pixel_relevance_checked};
 pub use rule::Rule;
