@@ -14,6 +14,7 @@
 //! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
 
 use anyhow::{Context as _, Result, bail};
+use fisherlens_classifier::Model;
 use fisherlens_descriptors::Frame;
 use fisherlens_lrp::Rule;
 use ndarray::Array1;
@@ -59,7 +60,10 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
         }
         What::Classifier => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
-            file.add_classifier(&classifier::get(&experiment, &keys)?.model)?;
+            match &classifier::get(&experiment, &keys)?.model {
+                Model::Linear(model) => file.add_classifier(model)?,
+                Model::Kernel(model) => file.add_kernel_classifier(model)?,
+            }
         }
         What::Scores => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
