@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use fisherlens_classifier::LinearModel;
+use fisherlens_classifier::Model as Classifier;
 use fisherlens_descriptors::{DescriptorExtractor, Frame, Pca, Photograph};
 use fisherlens_fisher::{Encoder, Layout, Mapping, Normalization};
-use fisherlens_lrp::{Conservation, MappingSums, Rule, class_relevance, descriptor_relevance_with, pixel_relevance};
+use fisherlens_lrp::{Conservation, MappingSums, Rule, descriptor_relevance_with, model_relevance, pixel_relevance};
 use ndarray::Array2;
 
 use crate::experiment::{Experiment, Keys};
@@ -23,7 +23,7 @@ pub struct Explainer {
     encoder: Box<dyn Encoder>,
     layout: Layout,
     normalization: Normalization,
-    model: LinearModel,
+    model: Classifier,
 }
 
 /// One image's mapping with what all of its explanations share.
@@ -75,7 +75,7 @@ impl Explainer {
             model.pca.clone(),
             (parts::encoder(&model.encoder).value)(&model.mixture)?,
             model.encoder.normalization,
-            model.classifier.clone(),
+            Classifier::Linear(model.classifier.clone()),
         )
     }
 
@@ -84,7 +84,7 @@ impl Explainer {
         pca: Pca,
         encoder: Box<dyn Encoder>,
         normalization: Normalization,
-        model: LinearModel,
+        model: Classifier,
     ) -> Result<Self> {
         for (from, found, to, expected) in [
             ("the extractor makes descriptors", extractor.n_features(), "the projection takes", pca.n_features()),
@@ -140,12 +140,18 @@ impl Explainer {
 
     /// Score of one class for a raw vector.
     pub fn score(&self, class: usize, raw: &[f32], scratch: &mut Vec<f32>) -> f64 {
-        let coefficients = self.model.class_coefficients(class);
-        self.normalization.dot(raw, coefficients, &self.layout, scratch) + f64::from(self.model.bias()[class])
+        if let Some(model) = self.model.linear() {
+            let coefficients = model.class_coefficients(class);
+            return self.normalization.dot(raw, coefficients, &self.layout, scratch) + f64::from(model.bias()[class]);
+        }
+        scratch.clear();
+        scratch.extend_from_slice(raw);
+        self.normalization.apply(scratch, &self.layout);
+        self.model.score(class, scratch)
     }
 
     /// The classifiers.
-    pub fn model(&self) -> &LinearModel {
+    pub fn model(&self) -> &Classifier {
         &self.model
     }
 
@@ -186,7 +192,7 @@ impl Explained<'_> {
     /// # Errors
     /// What the rule refuses.
     pub fn descriptors(&self, class: usize, rule: Rule) -> Result<Vec<f32>> {
-        let dimensions = class_relevance(&self.explainer.model, class, &self.phi)?;
+        let dimensions = model_relevance(&self.explainer.model, class, &self.phi)?.values;
         Ok(descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?.values)
     }
 
@@ -196,13 +202,15 @@ impl Explained<'_> {
     /// What the rule refuses.
     pub fn explain(&self, class: usize, rule: Rule) -> Result<Explanation> {
         let model = &self.explainer.model;
-        let dimensions = class_relevance(model, class, &self.phi)?;
+        let by_dimension = model_relevance(model, class, &self.phi)?;
+        let dimensions = by_dimension.values;
         let relevance = descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?;
         let Described { frames, width, height, .. } = self.described;
         let pixels = pixel_relevance(&relevance.values, frames, *width, *height);
         let score = self.score(class);
-        let bias = f64::from(model.bias()[class]);
-        let conservation = Conservation::measure(score, bias, &dimensions, &relevance, pixels.view());
+        let conservation =
+            Conservation::measure(score, by_dimension.bias_share, &dimensions, &relevance, pixels.view())
+                .with_taylor_remainder(by_dimension.taylor_remainder);
         Ok(Explanation { score, dimensions, descriptors: relevance.values, pixels, conservation })
     }
 }
@@ -212,7 +220,7 @@ pub fn conservation_line(conservation: &Conservation) -> String {
     let percent = |value: f64| 100.0 * value / conservation.scale().max(f64::MIN_POSITIVE);
     format!(
         "score {:+.4} (bias {:+.4}) → dimensions {:+.4} → descriptors {:+.4} → pixels {:+.4}: {:+.2} % made (+) or lost (−) on \
-         the way, of which the rule predicts {:+.2} %",
+         the way, of which the rule predicts {:+.2} %{}",
         conservation.score,
         conservation.bias_share,
         conservation.dimensions,
@@ -220,5 +228,9 @@ pub fn conservation_line(conservation: &Conservation) -> String {
         conservation.pixels,
         percent(conservation.pixels - conservation.score),
         percent(-conservation.predicted_leak - conservation.undistributed),
+        match conservation.taylor_remainder {
+            0.0 => String::new(),
+            remainder => format!(" and the Taylor expansion leaves out {:+.2} %", percent(-remainder)),
+        },
     )
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
-use fisherlens_classifier::LinearModel;
+use anyhow::{Context as _, Result, bail, ensure};
+use fisherlens_classifier::{LinearModel, Model as Classifier};
 use fisherlens_descriptors::Pca;
 use fisherlens_lrp::Rule;
 use fisherlens_mixture::DiagonalGmm;
@@ -116,6 +116,12 @@ impl Model {
         }
         let classes = experiment.dataset.classes().to_vec();
         let training = classifier::get(experiment, keys)?;
+        let Classifier::Linear(linear) = training.model else {
+            bail!(
+                "experiment {} has classifiers with a kernel, which keep their training vectors; a model file holds linear ones",
+                experiment.name
+            );
+        };
         let data = &settings.data;
         let mut card = vec![
             ("experiment".to_owned(), experiment.name.clone()),
@@ -151,7 +157,7 @@ impl Model {
             mixture: mixture::get(experiment, keys)?,
             encoder: settings.encoder.clone(),
             classes,
-            classifier: training.model,
+            classifier: linear,
             thresholds,
             display_rule: settings.relevance.display_rule,
             card,

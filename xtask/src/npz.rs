@@ -20,7 +20,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use fisherlens_classifier::{DualView, LinearModel, Training, TrainingReport};
+use fisherlens_classifier::{DualView, KernelModel, LinearModel, Training, TrainingReport};
 use fisherlens_descriptors::Pca;
 use fisherlens_mixture::DiagonalGmm;
 use ndarray::{Array1, Array2, ArrayBase, ArrayD, Data, Dimension, OwnedRepr};
@@ -103,6 +103,17 @@ impl NpzFile {
             Some(dual) => self.add("alphas", &dual.alphas),
             None => Ok(()),
         }
+    }
+
+    /// Adds the arrays of classifiers with a kernel; its width is `gamma`, without entries where it has none.
+    ///
+    /// # Errors
+    /// See [`NpzFile::add`].
+    pub fn add_kernel_classifier(&mut self, model: &KernelModel) -> Result<()> {
+        self.add("support", &model.support())?;
+        self.add("alphas", &model.alphas())?;
+        self.add("bias", &model.bias())?;
+        self.add("gamma", &model.kernel().gamma().into_iter().collect::<Array1<f64>>())
     }
 
     /// Completes the file and puts it under its name, in place of what was there.

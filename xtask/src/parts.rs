@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use fisherlens_classifier::{ClassifierTrainer, LinearSvm, LogisticRegression};
+use fisherlens_classifier::{ClassifierTrainer, KernelKind, KernelSvm, LinearSvm, LinearSvmParams, LogisticRegression};
 use fisherlens_descriptors::{DenseSift, DescriptorExtractor};
 use fisherlens_fisher::{BagOfWords, Encoder, FisherVector, Pyramid, Vlad};
 use fisherlens_mixture::DiagonalGmm;
@@ -43,6 +43,8 @@ pub struct Parts {
     pub encoder: Part<BuildEncoder>,
     /// Vectors and targets to linear classifiers.
     pub trainer: Part<dyn ClassifierTrainer>,
+    /// What takes the trainer's place where the settings ask for a kernel; its identity is the trainer's.
+    pub kernel: Option<KernelSvm>,
 }
 
 impl Parts {
@@ -55,6 +57,7 @@ impl Parts {
             extractor: extractor(&settings.descriptors)?,
             encoder: encoder(&settings.encoder),
             trainer: trainer(settings)?,
+            kernel: kernel(settings)?,
         })
     }
 
@@ -81,6 +84,7 @@ impl Parts {
     #[must_use]
     pub fn with_trainer(mut self, identity: &str, trainer: impl ClassifierTrainer + 'static) -> Self {
         self.trainer = Part { identity: identity.to_owned(), value: Arc::new(trainer) };
+        self.kernel = None;
         self
     }
 }
@@ -135,21 +139,37 @@ pub fn encoder(section: &EncoderSettings) -> Part<BuildEncoder> {
     Part { identity, value: Arc::new(build) }
 }
 
+fn machine(settings: &Settings) -> LinearSvmParams {
+    let section = &settings.classifier;
+    LinearSvm::params()
+        .c_grid(section.c_grid.clone())
+        .n_folds(section.n_folds)
+        .loss(section.loss)
+        .tolerance(section.tolerance)
+        .max_n_epochs(section.max_n_epochs)
+        .difficult(settings.data.difficult)
+        .seed(settings.seed)
+}
+
+fn kernel(settings: &Settings) -> Result<Option<KernelSvm>> {
+    let section = &settings.classifier;
+    if section.kernel == KernelKind::Linear {
+        return Ok(None);
+    }
+    let params = KernelSvm::params(section.kernel).machine(machine(settings));
+    let params = match section.gamma {
+        Some(gamma) => params.gamma(gamma),
+        None => params,
+    };
+    Ok(Some(params.check().context("settings, section [classifier]")?))
+}
+
 fn trainer(settings: &Settings) -> Result<Part<dyn ClassifierTrainer>> {
     let section = &settings.classifier;
     let identity = identity(section)?;
     Ok(match section.kind {
         ClassifierKind::LinearSvm => {
-            let svm = LinearSvm::params()
-                .c_grid(section.c_grid.clone())
-                .n_folds(section.n_folds)
-                .loss(section.loss)
-                .tolerance(section.tolerance)
-                .max_n_epochs(section.max_n_epochs)
-                .difficult(settings.data.difficult)
-                .seed(settings.seed)
-                .check()
-                .context("settings, section [classifier]")?;
+            let svm = machine(settings).check().context("settings, section [classifier]")?;
             Part { identity, value: Arc::new(svm) }
         }
         ClassifierKind::LogisticRegression => {

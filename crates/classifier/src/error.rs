@@ -65,6 +65,21 @@ pub enum ClassifierError {
         /// The value found.
         found: f32,
     },
+    /// A vector holds an entry below 0 where the kernel compares histograms.
+    #[error(
+        "entry {dimension} of sample {sample} is {found}, expected at least 0 for the {kernel} kernel: it compares histograms such \
+         as bags of words; take those, or the linear or rbf kernel"
+    )]
+    Negative {
+        /// Name of the kernel.
+        kernel: &'static str,
+        /// Row of the sample.
+        sample: usize,
+        /// Index of the entry.
+        dimension: usize,
+        /// Its value.
+        found: f32,
+    },
     /// Cross-validation could measure nothing on a part of the samples.
     #[error(
         "part {fold} of {n_folds} of the cross-validation has no class with a positive sample in it and both kinds outside: \

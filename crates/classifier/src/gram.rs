@@ -52,7 +52,7 @@ fn block(index: usize, n: usize) -> std::ops::Range<usize> {
 }
 
 /// Copies the part below the diagonal to above it, block by block for the sake of the cache.
-fn mirror(gram: &mut Array2<f32>) {
+pub(crate) fn mirror(gram: &mut Array2<f32>) {
     let n = gram.nrows();
     for row_block in 0..n.div_ceil(BLOCK) {
         for column_block in 0..=row_block {

@@ -1,8 +1,9 @@
-//! One-vs-rest linear classifiers for vectors that are much longer than there are samples.
+//! One-vs-rest classifiers, linear and with a kernel, for vectors that are much longer than there are samples.
 //!
 //! [`LinearSvm`] multiplies the samples with one another once (the Gram matrix) and then solves the dual problem of every class
 //! on it, so that neither the number of classes nor of candidates for C costs another pass over the vectors. The fitted
 //! [`LinearModel`] has the primal view, w and b, and the dual view, `w = Σ α_i x_i`.
+//! [`KernelSvm`] solves the same problems on the Gram matrix of a kernel; its [`KernelModel`] has the dual view only.
 //!
 //! ```
 //! use fisherlens_classifier::{ClassifierTrainer, LinearSvm};
@@ -25,10 +26,14 @@ mod cross_validation;
 mod dual;
 mod error;
 mod gram;
+mod kernel;
+mod kernel_model;
+mod kernel_svm;
 mod linear_model;
 #[cfg(feature = "logistic")]
 mod logistic;
 mod one_vs_rest;
+mod pairs;
 mod params;
 mod primal;
 mod product;
@@ -39,6 +44,9 @@ mod training;
 
 pub use error::ClassifierError;
 pub use gram::gram;
+pub use kernel::{Kernel, KernelKind};
+pub use kernel_model::{KernelModel, Model};
+pub use kernel_svm::{KernelSvm, KernelSvmParams};
 pub use linear_model::{DualView, LinearModel};
 #[cfg(feature = "logistic")]
 pub use logistic::{LogisticRegression, LogisticRegressionParams};

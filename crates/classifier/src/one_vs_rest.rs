@@ -11,6 +11,15 @@ use crate::{
     ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training, TrainingReport, gram,
 };
 
+/// What the dual problems of all classes give, before it is a model.
+pub(crate) struct Solution {
+    /// α `(n_classes, n_samples)`, with the sign of the targets.
+    pub(crate) alphas: Array2<f32>,
+    /// b `(n_classes)`.
+    pub(crate) bias: Array1<f32>,
+    pub(crate) report: TrainingReport,
+}
+
 impl ClassifierTrainer for LinearSvm {
     fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError> {
         // Looked at before the costly product, and once more with it.
@@ -34,7 +43,19 @@ impl LinearSvm {
         targets: ArrayView2<'_, i8>,
     ) -> Result<Training, ClassifierError> {
         let targets = checked_targets(x, targets, self.difficult)?;
-        check_gram(gram, x.nrows())?;
+        let Solution { alphas, bias, report } = self.solve_dual(gram, &targets)?;
+        // The coefficients are sums with the α that are kept, so that both views are the same classifier.
+        let model = LinearModel::from_parts(coefficients(alphas.view(), x), bias)?.with_dual(DualView { alphas })?;
+        Ok(Training { model, report })
+    }
+
+    /// C and the dual solutions of all classes, of whatever kernel the Gram matrix is; `targets` as [`checked_targets`] gives them.
+    pub(crate) fn solve_dual(
+        &self,
+        gram: ArrayView2<'_, f32>,
+        targets: &Array2<i8>,
+    ) -> Result<Solution, ClassifierError> {
+        check_gram(gram, targets.nrows())?;
         let gram = gram.as_standard_layout();
         let problems = Problems {
             gram: gram.view(),
@@ -48,7 +69,7 @@ impl LinearSvm {
         let (c, cross_validation) = match self.c_grid.as_slice() {
             [c] => (*c, Vec::new()),
             c_grid => {
-                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |folds| {
+                let rows = cross_validate(targets, c_grid, self.n_folds, self.seed, |folds| {
                     let mut points: Vec<DualPoint> =
                         folds.iter().map(|(_, kept)| DualPoint::zero(kept.clone())).collect();
                     let mut paths = vec![Vec::with_capacity(c_grid.len()); points.len()];
@@ -70,7 +91,7 @@ impl LinearSvm {
         let reports = problems.solve(c, &mut points);
 
         let n_classes = targets.ncols();
-        let mut alphas = Array2::zeros((n_classes, x.nrows()));
+        let mut alphas = Array2::zeros((n_classes, targets.nrows()));
         let mut bias = Array1::zeros(n_classes);
         for (class, point) in points.iter().enumerate() {
             bias[class] = (problems.squared_bias_feature * point.alphas.iter().sum::<f64>()) as f32;
@@ -78,9 +99,7 @@ impl LinearSvm {
                 *alpha = value as f32;
             }
         }
-        // The coefficients are sums with the α that are kept, so that both views are the same classifier.
-        let model = LinearModel::from_parts(coefficients(alphas.view(), x), bias)?.with_dual(DualView { alphas })?;
-        Ok(Training { model, report: TrainingReport { c: Some(c), classes: reports, cross_validation } })
+        Ok(Solution { alphas, bias, report: TrainingReport { c: Some(c), classes: reports, cross_validation } })
     }
 }
 

@@ -19,9 +19,9 @@ pub trait ClassifierTrainer: Send + Sync {
 /// A model with the account of how it was found.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Training {
+pub struct Training<M = LinearModel> {
     /// The classifiers.
-    pub model: LinearModel,
+    pub model: M,
     /// How they were found.
     pub report: TrainingReport,
 }

@@ -8,7 +8,7 @@ use crate::DescriptorRelevance;
 ///
 /// ```text
 /// score       = f(x)
-/// dimensions  = Σ_d R[d] = score
+/// dimensions  = Σ_d R[d] = score − taylor_remainder
 /// descriptors = Σ_l R[l] = dimensions − predicted_leak − undistributed
 /// pixels      = Σ_p R[p] = descriptors
 /// ```
@@ -32,6 +32,9 @@ pub struct Conservation {
     pub predicted_leak: f64,
     /// Relevance that could be given to no descriptor.
     pub undistributed: f64,
+    /// What a Taylor expansion of the score leaves out (`f(x) − Σ_d R[d]`); 0 for scores that are sums over dimensions.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub taylor_remainder: f64,
 }
 
 impl Conservation {
@@ -54,12 +57,19 @@ impl Conservation {
             unreached_share: descriptors.unreached,
             predicted_leak: descriptors.predicted_leak,
             undistributed: descriptors.undistributed,
+            taylor_remainder: 0.0,
         }
     }
 
-    /// `Σ_d R[d] − f(x)`: rounding, or a score and a vector that do not belong together.
+    /// The same for relevance of dimensions that leaves a remainder of the score.
+    #[must_use]
+    pub fn with_taylor_remainder(self, taylor_remainder: f64) -> Self {
+        Self { taylor_remainder, ..self }
+    }
+
+    /// `Σ_d R[d] + taylor_remainder − f(x)`: rounding, or a score and a vector that do not belong together.
     pub fn dimension_gap(&self) -> f64 {
-        self.dimensions - self.score
+        self.dimensions + self.taylor_remainder - self.score
     }
 
     /// `Σ_l R[l] − (Σ_d R[d] − predicted_leak − undistributed)`: rounding, or a relevance that did not use the γ of the
@@ -116,6 +126,9 @@ mod tests {
         assert_relative_eq!(measured.largest_relative_gap(), 0.125);
         assert_eq!(measured.scale(), 1.0);
         assert_eq!(measured.unreached_share, 0.1);
+        let expanded = measured.with_taylor_remainder(0.25);
+        assert_relative_eq!(expanded.dimension_gap(), 0.25);
+        assert_eq!(expanded.descriptor_gap(), measured.descriptor_gap());
         assert_eq!(Conservation::default().largest_relative_gap(), 0.0);
     }
 }

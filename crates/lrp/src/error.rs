@@ -59,4 +59,17 @@ pub enum LrpError {
         /// The value found.
         value: f64,
     },
+    /// An entry lies below 0 where the kernel compares histograms.
+    #[error(
+        "entry {dimension} of the vector is {value}, expected at least 0 for the {kernel} kernel; encode the image with the encoder \
+         that the model was trained on"
+    )]
+    Negative {
+        /// Index of the entry.
+        dimension: usize,
+        /// The value found.
+        value: f32,
+        /// Name of the kernel.
+        kernel: &'static str,
+    },
 }

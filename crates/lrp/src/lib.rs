@@ -31,8 +31,10 @@
 mod conservation;
 mod error;
 mod heatmap;
+mod kernel;
 mod mapping;
 mod pixels;
+mod root;
 mod rule;
 mod squares;
 mod svm;
@@ -40,6 +42,7 @@ mod svm;
 pub use conservation::Conservation;
 pub use error::LrpError;
 pub use heatmap::{ColorMap, blend, heatmap, heatmap_scaled, largest_size, overlay};
+pub use kernel::{DimensionRelevance, kernel_relevance, model_relevance};
 pub use mapping::{DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_with};
 pub use pixels::{pixel_relevance, pixel_relevance_checked};
 pub use rule::Rule;

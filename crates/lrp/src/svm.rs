@@ -21,7 +21,7 @@ use crate::LrpError;
 /// `lapuschkin2016`, supplement Eq. 6.
 pub fn dimension_relevance(coefficients: &[f32], bias: f32, phi: &[f32]) -> Vec<f64> {
     assert_eq!(coefficients.len(), phi.len(), "coefficients and vector must have one length");
-    let bias_share = share(bias, phi.len());
+    let bias_share = share(f64::from(bias), phi.len());
     coefficients.iter().zip(phi).map(|(&w, &value)| f64::from(w) * f64::from(value) + bias_share).collect()
 }
 
@@ -51,7 +51,7 @@ pub fn dimension_relevance_dual(alphas: &[f32], training_phi: ArrayView2<'_, f32
             }
         }
     }
-    let bias_share = share(bias, phi.len());
+    let bias_share = share(f64::from(bias), phi.len());
     coefficients.iter().zip(phi).map(|(&w, &value)| w * f64::from(value) + bias_share).collect()
 }
 
@@ -93,8 +93,8 @@ pub fn class_relevance_dual(
 }
 
 /// What every dimension gets of the bias, `b / D`; nothing for a vector without dimensions.
-fn share(bias: f32, n_dimensions: usize) -> f64 {
-    if n_dimensions == 0 { 0.0 } else { f64::from(bias) / n_dimensions as f64 }
+pub(crate) fn share(bias: f64, n_dimensions: usize) -> f64 {
+    if n_dimensions == 0 { 0.0 } else { bias / n_dimensions as f64 }
 }
 
 fn check(model: &LinearModel, class: usize, phi: &[f32]) -> Result<(), LrpError> {

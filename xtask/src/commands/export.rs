@@ -18,6 +18,7 @@
 //! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fisherlens_classifier::Model as Classifier;
 use fisherlens_descriptors::Frame;
 use fisherlens_lrp::Rule;
 use ndarray::Array1;
@@ -70,7 +71,10 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
         }
         What::Classifier => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
-            file.add_classifier(&classifier::get(&experiment, &keys)?.model)?;
+            match &classifier::get(&experiment, &keys)?.model {
+                Classifier::Linear(model) => file.add_classifier(model)?,
+                Classifier::Kernel(model) => file.add_kernel_classifier(model)?,
+            }
         }
         What::Scores => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;

@@ -4,9 +4,10 @@
 //! that lie between two sections.
 
 use anyhow::{Result, ensure};
+use fisherlens_classifier::KernelKind;
 use fisherlens_fisher::FisherPart;
 
-use super::sections::{AssignmentKind, DataSource, EncoderKind, InitKind};
+use super::sections::{AssignmentKind, ClassifierKind, DataSource, EncoderKind, InitKind};
 use super::{Rule, Settings};
 use crate::series::Substitute;
 
@@ -141,7 +142,37 @@ impl Settings {
             "classifier.tolerance = {}: expected a number above 0",
             classifier.tolerance
         );
-        at_least("classifier.max_n_epochs", classifier.max_n_epochs, 1)
+        at_least("classifier.max_n_epochs", classifier.max_n_epochs, 1)?;
+        self.check_kernel()
+    }
+
+    fn check_kernel(&self) -> Result<()> {
+        let classifier = &self.classifier;
+        let (kernel, name) = (classifier.kernel, classifier.kernel.name());
+        if let Some(gamma) = classifier.gamma {
+            ensure!(
+                kernel.has_gamma(),
+                "classifier.gamma = {gamma}: the {name} kernel has no width, only \"chi-squared\" and \"rbf\" have"
+            );
+            ensure!(gamma.is_finite() && gamma > 0.0, "classifier.gamma = {gamma}: expected a number above 0");
+        }
+        if kernel == KernelKind::Linear {
+            return Ok(());
+        }
+        ensure!(
+            classifier.kind == ClassifierKind::LinearSvm,
+            "classifier.kernel = \"{name}\": only the support vector machine takes a kernel, expected classifier.kind = \"linear-svm\""
+        );
+        ensure!(
+            classifier.from.is_none(),
+            "classifier.kernel = \"{name}\": classifiers read from a file are linear, expected \"linear\" or no classifier.from"
+        );
+        ensure!(
+            !kernel.needs_histograms() || self.encoder.kind == EncoderKind::BagOfWords,
+            "classifier.kernel = \"{name}\" compares histograms, whose entries are at least 0: expected encoder.kind = \
+             \"bag-of-words\", or the \"linear\" or \"rbf\" kernel"
+        );
+        Ok(())
     }
 
     fn check_relevance(&self) -> Result<()> {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
 /// Every setting there is, by its dotted name.
-pub(super) const NAMES: [&str; 66] = [
+pub(super) const NAMES: [&str; 68] = [
     "seed",
     "data.source",
     "data.year",
@@ -39,6 +39,8 @@ pub(super) const NAMES: [&str; 66] = [
     "encoder.normalization",
     "encoder.pyramid",
     "classifier.kind",
+    "classifier.kernel",
+    "classifier.gamma",
     "classifier.c_grid",
     "classifier.loss",
     "classifier.n_folds",
@@ -74,7 +76,15 @@ pub(super) const NAMES: [&str; 66] = [
 ];
 
 /// Settings that may be left out; an empty value takes them away.
-const OPTIONAL: [&str; 5] = ["data.year", "pca.from", "mixture.from", "classifier.from", "strategies.tag_owner"];
+const OPTIONAL: [&str; 7] = [
+    "data.year",
+    "pca.from",
+    "mixture.from",
+    "classifier.kernel",
+    "classifier.gamma",
+    "classifier.from",
+    "strategies.tag_owner",
+];
 
 /// Settings named in an error at most.
 const MAX_N_SUGGESTIONS: usize = 4;

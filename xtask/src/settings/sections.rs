@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use fisherlens_classifier::{Difficult, Loss};
+use fisherlens_classifier::{Difficult, KernelKind, Loss};
 use fisherlens_descriptors::{LowContrast, RootSift, Whitening, Window};
 use fisherlens_eval::Interpolation;
 use fisherlens_fisher::{Assignment, FisherPart, Grid, Normalization};
@@ -198,6 +198,13 @@ pub enum ClassifierKind {
 pub struct ClassifierSettings {
     /// `linear-svm` or `logistic-regression`.
     pub kind: ClassifierKind,
+    /// Kernel of the support vector machine: `linear`, or `histogram-intersection`, `chi-squared` (both for bags of words) or `rbf`
+    /// (`bach2015`). A linear one is left out where settings are written, so that older runs keep their keys.
+    #[serde(default, skip_serializing_if = "is_linear")]
+    pub kernel: KernelKind,
+    /// Width γ of the `chi-squared` and the `rbf` kernel; left out, it is one over the mean distance of the training vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<f64>,
     /// Costs of a violated margin to choose from by cross-validation; a single one is taken as it is.
     pub c_grid: Vec<f64>,
     /// Loss of the linear SVM: `hinge` or `squared-hinge`.
@@ -211,6 +218,11 @@ pub struct ClassifierSettings {
     /// A `.npz` file to read the classifiers from instead of training them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_linear(kernel: &KernelKind) -> bool {
+    *kernel == KernelKind::Linear
 }
 
 /// `[relevance]`: scores back to descriptors.

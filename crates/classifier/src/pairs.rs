@@ -1,0 +1,44 @@
+//! Sums over the dimensions of two vectors, in vector registers.
+
+use fisherlens_lanes::{LANES, sum_lanes};
+use multiversion::multiversion;
+
+/// `Σ min(x, y)`, entries below 0 taken for 0.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn shared_part(x: &[f32], y: &[f32]) -> f32 {
+    sum_pairs(x, y, |x, y| {
+        let smaller = if x < y { x } else { y };
+        if smaller > 0.0 { smaller } else { 0.0 }
+    })
+}
+
+/// `Σ (x − y)² / (x + y)` with 0/0 = 0, entries below 0 taken for 0.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn chi_squared(x: &[f32], y: &[f32]) -> f32 {
+    sum_pairs(x, y, |x, y| {
+        let x = if x > 0.0 { x } else { 0.0 };
+        let y = if y > 0.0 { y } else { 0.0 };
+        let (difference, sum) = (x - y, x + y);
+        // Where the sum is 0 so is the difference. The ratio is at most 1, so that no square overflows or vanishes.
+        difference * (difference / if sum > 0.0 { sum } else { 1.0 })
+    })
+}
+
+/// `Σ (x − y)²`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn squared_distance(x: &[f32], y: &[f32]) -> f32 {
+    sum_pairs(x, y, |x, y| (x - y) * (x - y))
+}
+
+#[inline(always)]
+fn sum_pairs(x: &[f32], y: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    let (x_runs, y_runs) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let rest: f32 = x_runs.remainder().iter().zip(y_runs.remainder()).map(|(&x, &y)| term(x, y)).sum();
+    for (x, y) in x_runs.zip(y_runs) {
+        for lane in 0..LANES {
+            sums[lane] += term(x[lane], y[lane]);
+        }
+    }
+    sum_lanes(&sums) + rest
+}

@@ -1,0 +1,191 @@
+//! Layer 3 for classifiers with a kernel: exact where the kernel is a sum over dimensions, a first-order Taylor expansion at a root
+//! of the score elsewhere.
+
+use fisherlens_classifier::{Kernel, KernelModel, Model};
+
+use crate::LrpError;
+use crate::root::expansion_point;
+use crate::svm::{class_relevance, share};
+
+/// Relevance of the dimensions, with what it leaves of the score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DimensionRelevance {
+    /// `R[d]` `(D)`.
+    pub values: Vec<f64>,
+    /// What all dimensions share: the bias b, or the score at the point of a Taylor expansion, which is 0 at a root.
+    pub bias_share: f64,
+    /// `f(x) − Σ_d R[d]` of a Taylor expansion: the terms of second and higher order. 0 for decompositions that are exact.
+    pub taylor_remainder: f64,
+}
+
+/// Relevance of every dimension for one class of either kind of model: [`class_relevance`] or [`kernel_relevance`].
+///
+/// # Errors
+/// Those of the two.
+pub fn model_relevance(model: &Model, class: usize, phi: &[f32]) -> Result<DimensionRelevance, LrpError> {
+    match model {
+        Model::Linear(model) => Ok(DimensionRelevance {
+            values: class_relevance(model, class, phi)?,
+            bias_share: f64::from(model.bias()[class]),
+            taylor_remainder: 0.0,
+        }),
+        Model::Kernel(model) => kernel_relevance(model, class, phi),
+    }
+}
+
+/// Relevance of every dimension for one class of a model with a kernel.
+///
+/// ```text
+/// linear                   R[d] = Σ_i α_i s_i[d] x[d] + b / D
+/// histogram intersection   R[d] = Σ_i α_i min(s_i[d], x[d]) + b / D
+/// chi-squared, rbf         R[d] = (∂f/∂x[d])(x0) · (x[d] − x0[d]) + f(x0) / D,   f(x0) = 0 where a root is met
+/// ```
+/// `phi` x `(D)`, as the classifier reads it. The first two sum to f(x) exactly. The third is the first order of the Taylor
+/// expansion of f at a root x0: its sum misses f(x) by [`DimensionRelevance::taylor_remainder`], which is exactly the terms of higher
+/// order and shrinks with the square of the distance from x to x0. The bias is part of f at either end, so no dimension gets a share of
+/// it. A dimension in which x is 0 and x0 is not has relevance too: the word's absence speaks.
+///
+/// The root is looked for on the line through x along the gradient of f, where a small step changes the score most (entries of
+/// histograms stop at 0); then on the way to the nearest support vector whose score has the other sign; then on the way to the zero
+/// vector. The first change of sign is bisected until the score is below 1e-9 of the sizes it is a sum of. Sums in `f64`; the same
+/// input gives the same root. Where the score has one sign at all those places, as that of a class whose bias outweighs all its support
+/// vectors, x0 is the point among them whose score is nearest to 0, and what is left of it, f(x0), is shared by all dimensions as
+/// a bias is.
+///
+/// # Errors
+/// [`LrpError::Class`], [`LrpError::Length`]; [`LrpError::Negative`] for an entry below 0 with a kernel of histograms;
+/// [`LrpError::NotFinite`].
+///
+/// # References
+/// `bach2015`, section on bag-of-words features: sums over dimensions are decomposed, differentiable kernels expanded around a root.
+pub fn kernel_relevance(model: &KernelModel, class: usize, phi: &[f32]) -> Result<DimensionRelevance, LrpError> {
+    check(model, class, phi)?;
+    let machine = Machine::new(model, class);
+    let x: Vec<f64> = phi.iter().map(|&value| f64::from(value)).collect();
+    let bias_share = share(machine.bias, x.len());
+    let exact = |term: fn(f64, f64) -> f64| {
+        let mut values = vec![bias_share; x.len()];
+        for (alpha, support) in &machine.terms {
+            for ((value, &s), &x) in values.iter_mut().zip(*support).zip(&x) {
+                *value += alpha * term(f64::from(s), x);
+            }
+        }
+        DimensionRelevance { values, bias_share: machine.bias, taylor_remainder: 0.0 }
+    };
+    match machine.kernel {
+        Kernel::Linear => Ok(exact(|s, x| s * x)),
+        Kernel::HistogramIntersection => Ok(exact(f64::min)),
+        Kernel::ChiSquared { .. } | Kernel::Rbf { .. } => {
+            let (point, score) = expansion_point(&machine, &x);
+            Ok(taylor(&machine, &x, &point, score))
+        }
+    }
+}
+
+fn taylor(machine: &Machine<'_>, x: &[f64], point: &[f64], score: f64) -> DimensionRelevance {
+    let gradient = machine.gradient(point);
+    let constant = share(score, x.len());
+    let values: Vec<f64> = gradient.iter().zip(x).zip(point).map(|((g, x), x0)| g * (x - x0) + constant).collect();
+    let taylor_remainder = machine.score(x) - values.iter().sum::<f64>();
+    DimensionRelevance { values, bias_share: score, taylor_remainder }
+}
+
+/// The score of one class as a function in `f64`.
+pub(crate) struct Machine<'a> {
+    kernel: Kernel,
+    /// α and s of the support vectors with α ≠ 0.
+    pub(crate) terms: Vec<(f64, &'a [f32])>,
+    bias: f64,
+}
+
+impl<'a> Machine<'a> {
+    pub(crate) fn new(model: &'a KernelModel, class: usize) -> Self {
+        let alphas = model.alphas();
+        let needed = alphas.row(class).into_iter().enumerate().filter(|(_, alpha)| **alpha != 0.0);
+        let terms = needed.map(|(i, &alpha)| (f64::from(alpha), model.support_vector(i))).collect();
+        Self { kernel: model.kernel(), terms, bias: f64::from(model.bias()[class]) }
+    }
+
+    /// Whether entries stay at least 0.
+    pub(crate) fn is_of_histograms(&self) -> bool {
+        self.kernel.kind().needs_histograms()
+    }
+
+    /// `Σ_i |α_i| + |b|`, what a score is small against: the kernels expanded here are at most 1.
+    pub(crate) fn scale(&self) -> f64 {
+        self.terms.iter().map(|(alpha, _)| alpha.abs()).sum::<f64>() + self.bias.abs()
+    }
+
+    /// f(x).
+    pub(crate) fn score(&self, x: &[f64]) -> f64 {
+        self.terms.iter().map(|(alpha, support)| alpha * self.value(support, x)).sum::<f64>() + self.bias
+    }
+
+    fn value(&self, support: &[f32], x: &[f64]) -> f64 {
+        let pairs = support.iter().zip(x).map(|(&s, &x)| (f64::from(s), x));
+        match self.kernel {
+            Kernel::Linear => pairs.map(|(s, x)| s * x).sum(),
+            Kernel::HistogramIntersection => pairs.map(|(s, x)| s.min(x)).sum(),
+            Kernel::ChiSquared { gamma } => {
+                let term = |(s, x): (f64, f64)| if s + x > 0.0 { (x - s) * (x - s) / (x + s) } else { 0.0 };
+                (-gamma * pairs.map(term).sum::<f64>()).exp()
+            }
+            Kernel::Rbf { gamma } => (-gamma * pairs.map(|(s, x)| (x - s) * (x - s)).sum::<f64>()).exp(),
+        }
+    }
+
+    /// ∂f/∂x, at entries of 0 from above for kernels of histograms.
+    pub(crate) fn gradient(&self, x: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; x.len()];
+        for (alpha, support) in &self.terms {
+            let weight = alpha * self.value(support, x);
+            for ((sum, &s), &x) in gradient.iter_mut().zip(*support).zip(x) {
+                let s = f64::from(s);
+                *sum += match self.kernel {
+                    Kernel::Linear => alpha * s,
+                    Kernel::HistogramIntersection => {
+                        if x < s {
+                            *alpha
+                        } else {
+                            0.0
+                        }
+                    }
+                    // Of (x − s)² / (x + s); where s is 0 that is x itself.
+                    Kernel::ChiSquared { gamma } => {
+                        let slope = if s > 0.0 { (x - s) * (x + 3.0 * s) / ((x + s) * (x + s)) } else { 1.0 };
+                        -gamma * weight * slope
+                    }
+                    Kernel::Rbf { gamma } => -2.0 * gamma * weight * (x - s),
+                };
+            }
+        }
+        gradient
+    }
+}
+
+fn check(model: &KernelModel, class: usize, phi: &[f32]) -> Result<(), LrpError> {
+    if class >= model.n_classes() {
+        return Err(LrpError::Class { found: class, n_classes: model.n_classes() });
+    }
+    if phi.len() != model.n_dimensions() {
+        return Err(LrpError::Length {
+            what: "length of the vector",
+            expected: model.n_dimensions(),
+            found: phi.len(),
+            hint: "encode the image with the encoder that the model was trained on",
+        });
+    }
+    for (dimension, &value) in phi.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(LrpError::NotFinite { dimension, value: f64::from(value) });
+        }
+        if value < 0.0 && model.kernel().kind().needs_histograms() {
+            return Err(LrpError::Negative { dimension, value, kernel: model.kernel().kind().name() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "kernel_tests.rs"]
+mod tests;
