@@ -182,12 +182,16 @@ impl Keys {
     }
 
     /// Example heatmaps of the report.
-    pub fn gallery(&self, settings: &Settings) -> Key {
+    pub fn gallery(&self, settings: &Settings, dataset: &Dataset) -> Key {
         let stage = Stage::Report;
+        let rules: Vec<String> = settings.relevance.rules.iter().map(Rule::to_string).collect();
+        let shown = settings.relevance.display_rule;
         Key::builder(stage.name(), stage.format_version())
-            .setting("rule", &settings.relevance.display_rule)
+            .setting("rules", &rules)
+            .setting("rule", &shown)
             .setting("n_examples", &settings.report.n_examples)
             .input("scores", self.scores)
+            .input("context", self.context(shown, dataset))
             .finish()
     }
 }

@@ -4,10 +4,12 @@
 //! gets a report of what it has. Fractions (average precision, V, rates, shares) lie in [0, 1] here and are shown in per cent;
 //! a value that is not finite is shown as a dash.
 
-use ndarray::ArrayView3;
 use serde::{Deserialize, Serialize};
 
+mod examples;
+
 use super::strategies::StrategySummary;
+pub use examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
 
 /// One whole report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,8 @@ pub struct ReportData {
     pub context: Vec<ContextRow>,
     /// Tables that only some experiments have.
     pub extra_tables: Vec<Table>,
+    /// Sections that only some experiments have, after the further measurements.
+    pub extra_sections: Vec<ExtraSection>,
     /// Strategies found among the heatmaps of a class.
     pub strategies: Vec<StrategySummary>,
     /// Heatmaps by class.
@@ -57,14 +61,16 @@ pub struct ReportData {
 /// How much of the examples a report shows; photographs are what makes the file large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Most examples shown of one class and kind (best, worst); the first ones given.
+    /// Most examples shown of one class and kind (best, worst, context); the first ones given.
     pub n_examples: usize,
-    /// Longest side of a picture in pixels, at most 300. Larger pictures are averaged down to it.
+    /// Longest side of a photograph in pixels, at most 300. Larger ones are averaged down to it; heatmaps, which are smooth, to
+    /// half of it.
     pub thumbnail: usize,
 }
 
 impl Default for Limits {
-    /// Two best and two worst a class, 220 pixels: about 7 MB for twenty classes, as a photograph takes 32 kB.
+    /// Two of each kind a class, 220 pixels: about 6 MB for twenty classes and three rules, as a photograph takes 32 kB and a
+    /// heatmap 6.
     fn default() -> Self {
         Self { n_examples: 2, thumbnail: 220 }
     }
@@ -381,63 +387,17 @@ pub struct Table {
     pub note: String,
 }
 
-/// Heatmaps of one class.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClassExamples {
-    /// The class explained.
-    pub class: String,
-    /// The rule that made the heatmaps.
-    pub rule: String,
-    /// Highest scores, highest first.
-    pub best: Vec<Example>,
-    /// Lowest scores of the class's positives, lowest first.
-    pub worst: Vec<Example>,
-}
-
-/// One image, explained.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Example {
-    /// The image.
+/// A section that only some experiments have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraSection {
+    /// What links lead to, made of its ASCII letters and digits; unique among these sections.
     pub id: String,
-    /// Score of the class.
-    pub score: f64,
-    /// −1, 0 (difficult) or +1.
-    pub label: i8,
-    /// The photograph.
-    pub photograph: RgbImage,
-    /// Relevance in colours.
-    pub heatmap: RgbImage,
-    /// Relevance over the photograph; left out when empty.
-    pub overlay: RgbImage,
-    /// One line on where relevance was lost or made.
-    pub conservation: String,
-}
-
-/// An 8-bit RGB picture.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RgbImage {
-    /// Pixels a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// 3 · width · height values, row by row.
-    #[serde(with = "serde_bytes")]
-    pub rgb: Vec<u8>,
-}
-
-impl std::fmt::Debug for RgbImage {
-    /// The size alone: nobody reads the bytes.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "RgbImage({} × {})", self.width, self.height)
-    }
-}
-
-impl From<ArrayView3<'_, u8>> for RgbImage {
-    /// From `(height, width, 3)`, as the heatmaps come.
-    fn from(array: ArrayView3<'_, u8>) -> Self {
-        let (height, width, _) = array.dim();
-        Self { width, height, rgb: array.iter().copied().collect() }
-    }
+    /// Its heading.
+    pub heading: String,
+    /// One paragraph each.
+    pub sentences: Vec<String>,
+    /// Below the sentences.
+    pub tables: Vec<Table>,
 }
 
 /// One stage of the run.

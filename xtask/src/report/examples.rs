@@ -1,63 +1,211 @@
-//! Heatmaps as pictures with captions.
+//! The gallery: heatmaps as pictures with captions, and what they can be filtered by.
 
 use anyhow::Context;
 use minijinja::{Value, context};
 
-use super::data::{ClassExamples, Example, Limits, RgbImage};
-use super::format::fixed;
+use super::data::{ClassExamples, Example, Limits, RgbImage, RuleHeatmap};
+use super::format::{counted, fixed};
 use super::picture;
+use super::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
-/// The classes that have an example, each with what goes into the page.
-pub(super) fn by_class(classes: &[ClassExamples], limits: Limits) -> anyhow::Result<Vec<Value>> {
-    classes
-        .iter()
-        .filter(|class| !class.best.is_empty() || !class.worst.is_empty())
-        .map(|class| {
-            let kinds = [("Highest scores", &class.best), ("Lowest scores among positives", &class.worst)];
-            let kinds = kinds
-                .into_iter()
-                .filter(|(_, examples)| !examples.is_empty())
-                .map(|(name, examples)| {
-                    let examples = examples
-                        .iter()
-                        .take(limits.n_examples)
-                        .map(|example| view(example, class, limits.thumbnail))
-                        .collect::<anyhow::Result<Vec<Value>>>()?;
-                    Ok(context! { name => name, examples => examples })
-                })
-                .collect::<anyhow::Result<Vec<Value>>>()?;
-            let name = if class.rule.is_empty() {
-                class.class.clone()
-            } else {
-                format!("{} (rule {})", class.class, class.rule)
-            };
-            Ok(context! { name => name, kinds => kinds })
-        })
-        .collect()
+/// The kinds of examples: identifier, heading, and how many there are of it is said as.
+const KINDS: [(&str, &str); 3] =
+    [("best", "Highest scores"), ("worst", "Lowest scores among positives"), ("context", "Most context-driven")];
+
+/// What an example's pictures are named by in the page; the template counts them up.
+const PLACE: &str = "e";
+
+fn of_kind<'a>(class: &'a ClassExamples, kind: &str, limits: Limits) -> impl Iterator<Item = &'a Example> {
+    let all = match kind {
+        "best" => &class.best,
+        "worst" => &class.worst,
+        _ => &class.context,
+    };
+    all.iter().take(limits.n_examples)
 }
 
-fn view(example: &Example, class: &ClassExamples, side: usize) -> anyhow::Result<Value> {
-    let (id, name) = (&example.id, &class.class);
-    let pictures = [
-        (&example.photograph, format!("Photograph {id}")),
-        (&example.heatmap, format!("Heatmap of {id}: relevance for {name}")),
-        (&example.overlay, format!("Relevance for {name} laid over photograph {id}")),
-    ];
-    let pictures = pictures
-        .into_iter()
-        .filter(|(image, _)| **image != RgbImage::default())
-        .map(|(image, alt)| {
-            let picture = picture::embed(image, side).with_context(|| format!("example {id} of {name}"))?;
-            // Base64 has nothing to escape but its strokes, and those would grow sixfold.
-            let address = Value::from_safe_string(picture.address);
-            Ok(context! { address => address, width => picture.width, height => picture.height, alt => alt })
+/// The classes that have an example, each with what goes into the page, and the choices of the filters.
+pub(super) fn gallery(classes: &[ClassExamples], limits: Limits) -> anyhow::Result<Value> {
+    let mut n = 0;
+    let mut groups = Vec::new();
+    for class in classes.iter().filter(|class| !class.is_empty()) {
+        let mut kinds = Vec::new();
+        for (kind, name) in KINDS {
+            let mut examples = Vec::new();
+            for example in of_kind(class, kind, limits) {
+                examples.push(view(example, class, kind, limits.thumbnail, &format!("{PLACE}{n}"))?);
+                n += 1;
+            }
+            if !examples.is_empty() {
+                kinds.push(context! { name => name, examples => examples });
+            }
+        }
+        groups.push(context! { name => class.class.as_str(), kinds => kinds });
+    }
+    Ok(context! { classes => groups, n => n, filters => filters(classes, limits), rules => rules(classes) })
+}
+
+/// The rules that some example has a heatmap of, as they come, and which of them is shown first.
+fn rules(classes: &[ClassExamples]) -> Vec<Value> {
+    let mut rules: Vec<&str> = Vec::new();
+    let examples = classes.iter().flat_map(|class| class.best.iter().chain(&class.worst).chain(&class.context));
+    for heatmap in examples.flat_map(|example| &example.heatmaps) {
+        if !rules.contains(&heatmap.rule.as_str()) {
+            rules.push(&heatmap.rule);
+        }
+    }
+    let first = classes.iter().find(|class| !class.is_empty()).map(|class| class.rule.as_str());
+    let first = first.filter(|first| rules.contains(first)).or(rules.first().copied());
+    rules.iter().map(|rule| context! { name => *rule, is_shown => Some(*rule) == first }).collect()
+}
+
+/// One filter: its identifier, its label, what stands for no choice, and each choice with the number of its examples.
+fn filters(classes: &[ClassExamples], limits: Limits) -> Vec<Value> {
+    let all: Vec<(&ClassExamples, &str, &Example)> = classes
+        .iter()
+        .flat_map(|class| {
+            KINDS.iter().flat_map(move |(kind, _)| of_kind(class, kind, limits).map(move |of| (class, *kind, of)))
         })
-        .collect::<anyhow::Result<Vec<Value>>>()?;
+        .collect();
+    let named = |filter: &str, choice: &str| match (filter, choice) {
+        ("kind", kind) => KINDS.iter().find(|(id, _)| *id == kind).map_or(kind, |(_, name)| name).to_owned(),
+        ("found", "yes") => "True positives".to_owned(),
+        ("found", _) => "Below the threshold".to_owned(),
+        (_, choice) => choice.to_owned(),
+    };
+    let filter = |id: &str, label: &str, everything: &str, choice_of: &dyn Fn(usize) -> Option<String>| {
+        let mut choices: Vec<(String, usize)> = Vec::new();
+        for choice in (0..all.len()).filter_map(choice_of) {
+            match choices.iter_mut().find(|(known, _)| *known == choice) {
+                Some((_, n)) => *n += 1,
+                None => choices.push((choice, 1)),
+            }
+        }
+        let choices: Vec<Value> = choices
+            .into_iter()
+            .map(|(choice, n)| context! { value => choice.as_str(), name => named(id, &choice), n => n })
+            .collect();
+        // Whoever has no choice needs no filter.
+        (choices.len() > 1 || (id == "cluster" && !choices.is_empty()))
+            .then(|| context! { id => id, label => label, everything => everything, choices => choices })
+    };
+    [
+        filter("class", "Class", "All classes", &|at| Some(all[at].0.class.clone())),
+        filter("kind", "Chosen for", "All", &|at| Some(all[at].1.to_owned())),
+        filter("found", "Prediction", "All", &|at| found(all[at].2).map(str::to_owned)),
+        filter("cluster", "Cluster", "All, clustered or not", &|at| all[at].2.cluster.clone()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn found(example: &Example) -> Option<&'static str> {
+    example.is_true_positive.map(|found| if found { "yes" } else { "no" })
+}
+
+fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place: &str) -> anyhow::Result<Value> {
+    let (id, name) = (&example.id, &class.class);
     let label = match example.label {
         0 => "difficult",
         1.. => "positive",
         ..0 => "negative",
     };
-    let caption = format!("{id} · score {} · {label}", fixed(example.score, 3));
-    Ok(context! { pictures => pictures, caption => caption, conservation => example.conservation.as_str() })
+    let mut words = vec![id.clone(), format!("score {}", fixed(example.score, 3)), label.to_owned()];
+    words.extend(
+        example.is_true_positive.map(|found| if found { "true positive" } else { "below the threshold" }.to_owned()),
+    );
+    words.extend(example.context_ratio.map(|ratio| format!("outside / inside {}", fixed(ratio, 2))));
+    words.extend(example.cluster.clone());
+    let pictures = pictures(&example.photograph, &example.heatmaps, &class.rule, (id, name), side, place)
+        .with_context(|| format!("example {id} of {name}"))?;
+    Ok(context! {
+        class => name.as_str(),
+        kind => kind,
+        found => found(example),
+        cluster => example.cluster.as_deref(),
+        pictures => pictures,
+        caption => words.join(" · "),
+        conservation => example.conservation.as_str(),
+    })
+}
+
+/// A photograph and its heatmaps, each embedded once; the template lays them over each other by reference.
+fn pictures(
+    photograph: &RgbImage,
+    heatmaps: &[RuleHeatmap],
+    shown: &str,
+    (id, class): (&str, &str),
+    side: usize,
+    place: &str,
+) -> anyhow::Result<Value> {
+    let photograph = picture::embed(photograph, side)?;
+    let shown = heatmaps.iter().position(|heatmap| heatmap.rule == shown).unwrap_or(0);
+    let heatmaps = heatmaps
+        .iter()
+        .enumerate()
+        .map(|(at, heatmap)| {
+            let picture = picture::embed(&heatmap.picture, side.div_ceil(2))?;
+            let by = if heatmap.rule.is_empty() { String::new() } else { format!(" by rule {}", heatmap.rule) };
+            Ok(context! {
+                place => format!("{place}-{at}"),
+                rule => heatmap.rule.as_str(),
+                is_shown => at == shown,
+                address => Value::from_safe_string(picture.address),
+                alone => format!("Heatmap of {id}: relevance for {class}{by}"),
+                over => format!("Relevance for {class}{by} laid over photograph {id}"),
+            })
+        })
+        .collect::<anyhow::Result<Vec<Value>>>()?;
+    Ok(context! {
+        place => place,
+        // Base64 has nothing to escape but its strokes, and those would grow sixfold.
+        address => Value::from_safe_string(photograph.address),
+        width => photograph.width,
+        height => photograph.height,
+        alt => format!("Photograph {id}"),
+        heatmaps => heatmaps,
+    })
+}
+
+/// The clusters of one class: the mean heatmap of each, then some of its images.
+pub(super) fn clusters(summary: &StrategySummary, at: usize, limits: Limits) -> anyhow::Result<Vec<Value>> {
+    let cluster = |(number, cluster): (usize, &StrategyCluster)| {
+        let place = format!("s{at}-{number}");
+        let mean = (cluster.mean_heatmap != RgbImage::default())
+            .then(|| picture::embed(&cluster.mean_heatmap, limits.thumbnail))
+            .transpose()
+            .with_context(|| format!("mean heatmap of {} of {}", cluster.name, summary.class))?
+            .map(|picture| {
+                context! {
+                    address => Value::from_safe_string(picture.address),
+                    width => picture.width,
+                    height => picture.height,
+                    alt => format!("Mean heatmap of {} of {}", cluster.name, summary.class),
+                }
+            });
+        let examples = cluster.examples.iter().enumerate().map(|(example_at, example): (usize, &StrategyExample)| {
+            let heatmap = [RuleHeatmap { rule: summary.rule.clone(), picture: example.heatmap.clone() }];
+            let names = (example.id.as_str(), summary.class.as_str());
+            let place = format!("{place}-{example_at}");
+            let pictures = pictures(&example.photograph, &heatmap, &summary.rule, names, limits.thumbnail, &place)
+                .with_context(|| format!("example {} of {} of {}", example.id, cluster.name, summary.class))?;
+            let caption = if example.caption.is_empty() {
+                example.id.clone()
+            } else {
+                format!("{} · {}", example.id, example.caption)
+            };
+            Ok(context! { pictures => pictures, caption => caption })
+        });
+        let examples = examples.collect::<anyhow::Result<Vec<Value>>>()?;
+        Ok(context! {
+            name => cluster.name.as_str(),
+            n => counted(cluster.ids.len(), "image"),
+            ids => cluster.ids.join(", "),
+            note => cluster.note.as_str(),
+            mean => mean,
+            examples => examples,
+        })
+    };
+    summary.clusters.iter().enumerate().map(cluster).collect()
 }

@@ -1,16 +1,22 @@
 //! Fills the template: which sections there are, the header, and what each section says.
 
+use anyhow::Context as _;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
 use super::data::ReportData;
+use super::exports::{Exports, slug};
 use super::format::{NONE, count, fixed, interval_of_a, percent};
-use super::{examples, findings, scores, tables};
+use super::{examples, perturbation, scores, surroundings, tables};
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// Where the extra sections stand.
+const EXTRA: &str = "extra";
 
 /// Sections in the order of the page; the identifiers are those that the template compares with.
-const SECTIONS: [(&str, &str); 13] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("average-precision", "Average precision"),
     ("precision-recall", "Precision and recall"),
     ("equal-error", "Equal-error thresholds"),
@@ -18,6 +24,9 @@ const SECTIONS: [(&str, &str); 13] = [
     ("conservation", "Conservation of relevance"),
     ("context", "Use of context"),
     ("more", "Further measurements"),
+    // Stands for all extra sections, which bring headings of their own.
+    (EXTRA, ""),
+    ("strategies", "Strategies"),
     ("examples", "Examples"),
     ("training", "Training"),
     ("data", "Images and labels"),
@@ -26,40 +35,87 @@ const SECTIONS: [(&str, &str); 13] = [
     ("provenance", "Provenance"),
 ];
 
-/// The page as text.
-pub(super) fn render(data: &ReportData) -> anyhow::Result<String> {
+/// The page as text, and what of it also becomes a file.
+pub(super) fn render(data: &ReportData) -> anyhow::Result<(String, Exports)> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     // A name that only the template or only this file knows is a mistake; say so instead of leaving a hole in the page.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.add_template("report.html", TEMPLATE)?;
-    let contents: Vec<Value> = SECTIONS
-        .iter()
-        .filter(|(id, _)| is_present(data, id))
-        .map(|(id, heading)| context! { id => *id, heading => *heading })
-        .collect();
+    let exports = &Exports::default();
+    let sections = sections(data, exports)?;
     let page = environment.get_template("report.html")?.render(context! {
         style => Value::from_safe_string(STYLE.to_owned()),
+        script => Value::from_safe_string(SCRIPT.to_owned()),
         title => data.title.as_str(),
         byline => byline(data),
         remarks => remarks(data),
         results => results(data),
-        contents,
-        average_precision => data.average_precision.as_ref().map(scores::average_precision).transpose()?,
-        precision_recall => scores::precision_recall(&data.precision_recall)?,
-        equal_error => tables::equal_error(&data.equal_error).into_value()?,
-        perturbation => data.perturbation.as_ref().map(|s| findings::perturbation(s, data.is_voc)).transpose()?,
-        conservation => tables::conservation(&data.conservation).into_value()?,
-        context => findings::surroundings(&data.context)?,
-        extra_tables => tables::extra(&data.extra_tables)?,
-        examples => examples::by_class(&data.examples, data.limits)?,
-        training => data.classifier.as_ref().map(scores::training).transpose()?,
-        dataset => data.data.as_ref().map(tables::images).transpose()?,
-        settings => tables::settings(&data.settings).into_value()?,
-        stages => tables::stages(&data.stages).into_value()?,
-        provenance => data.provenance.as_ref().map(tables::provenance).transpose()?,
+        contents => sections,
+        average_precision => data.average_precision.as_ref().map(|s| scores::average_precision(s, exports)).transpose()?,
+        precision_recall => scores::precision_recall(&data.precision_recall, exports)?,
+        equal_error => tables::equal_error(&data.equal_error).place(exports)?,
+        perturbation => data.perturbation.as_ref().map(|s| perturbation::section(s, data.is_voc, exports)).transpose()?,
+        conservation => tables::conservation(&data.conservation).place(exports)?,
+        context => present(&data.context).map(|rows| surroundings::surroundings(rows, exports)).transpose()?,
+        extra_tables => tables::extra(&data.extra_tables, exports)?,
+        strategies => strategies(data, exports)?,
+        gallery => examples::gallery(&data.examples, data.limits)?,
+        training => data.classifier.as_ref().map(|s| scores::training(s, exports)).transpose()?,
+        dataset => data.data.as_ref().map(|s| tables::images(s, exports)).transpose()?,
+        settings => tables::settings(&data.settings).place(exports)?,
+        stages => tables::stages(&data.stages).place(exports)?,
+        provenance => data.provenance.as_ref().map(|s| tables::provenance(s, exports)).transpose()?,
     })?;
-    Ok(page)
+    Ok((page, exports.take()))
+}
+
+fn present<T>(rows: &[T]) -> Option<&[T]> {
+    (!rows.is_empty()).then_some(rows)
+}
+
+/// The sections that have something to show; an extra one brings its content along.
+fn sections(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> {
+    let mut sections = Vec::new();
+    for (id, heading) in SECTIONS {
+        if id != EXTRA {
+            if is_present(data, id) {
+                sections.push(context! { id => id, heading => heading });
+            }
+            continue;
+        }
+        for section in &data.extra_sections {
+            // Own words before the name keep it apart from everything else that links lead to.
+            let id = format!("section-{}", exports.name("section", &slug(&section.id)));
+            sections.push(context! {
+                id => id,
+                heading => section.heading.as_str(),
+                extra => context! {
+                    sentences => &section.sentences,
+                    tables => tables::extra(&section.tables, exports)
+                        .with_context(|| format!("section \"{}\"", section.heading))?,
+                },
+            });
+        }
+    }
+    Ok(sections)
+}
+
+fn strategies(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> {
+    data.strategies
+        .iter()
+        .enumerate()
+        .map(|(at, summary)| {
+            let rule = if summary.rule.is_empty() { String::new() } else { format!(" (rule {})", summary.rule) };
+            Ok(context! {
+                name => format!("{}{rule}", summary.class),
+                n => count(summary.n_heatmaps),
+                findings => &summary.findings,
+                tables => tables::extra(&summary.tables, exports)?,
+                clusters => examples::clusters(summary, at, data.limits)?,
+            })
+        })
+        .collect()
 }
 
 fn is_present(data: &ReportData, id: &str) -> bool {
@@ -71,7 +127,8 @@ fn is_present(data: &ReportData, id: &str) -> bool {
         "conservation" => !data.conservation.is_empty(),
         "context" => !data.context.is_empty(),
         "more" => !data.extra_tables.is_empty(),
-        "examples" => data.examples.iter().any(|class| !class.best.is_empty() || !class.worst.is_empty()),
+        "examples" => data.examples.iter().any(|class| !class.is_empty()),
+        "strategies" => !data.strategies.is_empty(),
         "training" => data.classifier.is_some(),
         "data" => data.data.is_some(),
         "settings" => !data.settings.is_empty(),
@@ -128,7 +185,7 @@ fn results(data: &ReportData) -> Vec<Value> {
         }
         push("mAP, 11-point", format!("{} %", percent(summary.mean_eleven_point, 2)), details.join("; "));
     }
-    if let Some(best) = data.perturbation.as_ref().and_then(findings::best_rule) {
+    if let Some(best) = data.perturbation.as_ref().and_then(perturbation::best_rule) {
         let detail = format!("largest A, {} (95 % interval {})", fixed(best.a, 3), interval_of_a(best.a_interval));
         push("Best heatmap rule", best.name.clone(), detail);
         let detail = format!("of {} traces change sign under {}", count(best.n_traces), best.name);

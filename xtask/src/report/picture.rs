@@ -6,6 +6,7 @@
 use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ndarray::{Array2, ArrayView2};
 
 use super::data::RgbImage;
 
@@ -42,16 +43,22 @@ pub(super) fn embed(image: &RgbImage, side: usize) -> anyhow::Result<Picture> {
     })
 }
 
+impl RgbImage {
+    /// Averaged down until its longest side is at most `side`; a smaller picture stays as it is.
+    #[must_use]
+    pub fn thumbnail(&self, side: usize) -> Self {
+        thumbnail(self, side.max(1))
+    }
+}
+
 /// Each new pixel is the mean of the pixels that it covers, parts of pixels counted by their area.
 fn thumbnail(image: &RgbImage, side: usize) -> RgbImage {
     let longest = image.width.max(image.height);
     if longest <= side {
         return image.clone();
     }
-    let scaled = |length: usize| ((length * side + longest / 2) / longest).max(1);
-    let (width, height) = (scaled(image.width), scaled(image.height));
-    let columns: Vec<_> = (0..width).map(|x| cover(x, width, image.width)).collect();
-    let rows: Vec<_> = (0..height).map(|y| cover(y, height, image.height)).collect();
+    let [(width, columns), (height, rows)] =
+        [image.width, image.height].map(|length| covers(length, scaled(length, longest, side)));
     let mut rgb = Vec::with_capacity(3 * width * height);
     for row in &rows {
         for column in &columns {
@@ -71,6 +78,38 @@ fn thumbnail(image: &RgbImage, side: usize) -> RgbImage {
         }
     }
     RgbImage { width, height, rgb }
+}
+
+/// Relevance `(height, width)` averaged down in the same way, before it becomes colours: means of colours would turn grey where
+/// relevance changes its sign.
+pub(crate) fn shrink(relevance: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
+    let (height, width) = relevance.dim();
+    let longest = width.max(height);
+    if longest <= side {
+        return relevance.to_owned();
+    }
+    let [(width, columns), (height, rows)] =
+        [width, height].map(|length| covers(length, scaled(length, longest, side.max(1))));
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        let (mut sum, mut area) = (0.0, 0.0);
+        for &(old_y, share_y) in &rows[y] {
+            for &(old_x, share_x) in &columns[x] {
+                sum += share_x * share_y * f64::from(relevance[[old_y, old_x]]);
+                area += share_x * share_y;
+            }
+        }
+        (sum / area) as f32
+    })
+}
+
+/// `length` times side / longest, rounded, at least 1.
+fn scaled(length: usize, longest: usize, side: usize) -> usize {
+    ((length * side + longest / 2) / longest).max(1)
+}
+
+/// The number of new pixels, and what each covers.
+fn covers(n_old: usize, n_new: usize) -> (usize, Vec<Vec<(usize, f64)>>) {
+    (n_new, (0..n_new).map(|index| cover(index, n_new, n_old)).collect())
 }
 
 /// The old pixels that new pixel `index` of `n_new` covers, each with the covered share.
@@ -191,7 +230,9 @@ fn split(set: &mut Vec<Cell>, channel: usize) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
-    use super::{N_COLOURS, cover, embed, encode, palette, thumbnail};
+    use ndarray::Array2;
+
+    use super::{N_COLOURS, cover, embed, encode, palette, shrink, thumbnail};
     use crate::report::data::RgbImage;
 
     fn decode(bytes: &[u8]) -> (usize, usize, Vec<u8>) {
@@ -242,6 +283,18 @@ mod tests {
         assert!((mean(&small.rgb) - mean(&image.rgb)).abs() < 0.5);
         let shares: f64 = (0..220).flat_map(|x| cover(x, 220, 500)).map(|(_, share)| share).sum();
         assert!((shares - 500.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn relevance_shrinks_to_means_of_its_pixels() {
+        let relevance = Array2::from_shape_fn((4, 6), |(y, x)| (6 * y + x) as f32);
+        let small = shrink(relevance.view(), 3);
+        // Blocks of 2 × 2: 0, 1, 6, 7 and so on.
+        assert_eq!(small, ndarray::array![[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]);
+        assert_eq!(shrink(relevance.view(), 6), relevance);
+        let narrow = shrink(Array2::from_elem((100, 1), -2.0_f32).view(), 10);
+        assert_eq!(narrow.dim(), (10, 1));
+        assert!(narrow.iter().all(|&value| value == -2.0));
     }
 
     #[test]

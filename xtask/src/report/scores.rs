@@ -4,19 +4,21 @@ use minijinja::{Value, context};
 
 use super::charts::{self, Bar};
 use super::data::{AveragePrecisionSummary, ClassifierSummary, PrecisionRecallCurve};
+use super::exports::Exports;
 use super::format::{count, maybe_percent, percent, plain, significant};
-use super::tables::{View, difference};
+use super::tables::difference;
+use super::view::View;
 
 /// Said where the paper's values stand beside those of other images.
 const OTHER_TEST: &str = "That is on the test images of VOC 2007, learned from its whole trainval half: other images than these, and more to \
                           learn from.";
 
-pub(super) fn average_precision(summary: &AveragePrecisionSummary) -> anyhow::Result<Value> {
+pub(super) fn average_precision(summary: &AveragePrecisionSummary, exports: &Exports) -> anyhow::Result<Value> {
     let has_paper = summary.rows.iter().any(|row| row.paper.is_some());
     let bars: Vec<Bar> = summary
         .rows
         .iter()
-        .map(|row| Bar { label: row.class.clone(), value: row.eleven_point.unwrap_or(f64::NAN), mark: row.paper })
+        .map(|row| Bar { mark: row.paper, ..Bar::new(&row.class, row.eleven_point.unwrap_or(f64::NAN)) })
         .collect();
     let label = format!(
         "Bar chart of average precision by class: {}",
@@ -62,11 +64,11 @@ pub(super) fn average_precision(summary: &AveragePrecisionSummary) -> anyhow::Re
     let table = View::numbers("Average precision by class, test images", &columns).rows(rows).foot(foot).note(note);
     Ok(context! {
         sentence => sentence(summary),
-        chart => Value::from_safe_string(chart),
+        chart => exports.figure("Average precision by class", chart),
         has_paper => has_paper,
         counts => format!("n = {} classes.", summary.rows.len()),
-        table => table.into_value()?,
-        seeds => (!summary.seeds.is_empty()).then(|| seeds(summary).into_value()).transpose()?,
+        table => table.place(exports)?,
+        seeds => (!summary.seeds.is_empty()).then(|| seeds(summary).place(exports)).transpose()?,
     })
 }
 
@@ -114,7 +116,7 @@ fn seeds(summary: &AveragePrecisionSummary) -> View {
         )
 }
 
-pub(super) fn precision_recall(curves: &[PrecisionRecallCurve]) -> anyhow::Result<Vec<Value>> {
+pub(super) fn precision_recall(curves: &[PrecisionRecallCurve], exports: &Exports) -> anyhow::Result<Vec<Value>> {
     curves
         .iter()
         .map(|curve| {
@@ -126,12 +128,12 @@ pub(super) fn precision_recall(curves: &[PrecisionRecallCurve]) -> anyhow::Resul
                 None => format!("Precision against recall of {}", curve.class),
             };
             let chart = charts::precision_recall(&curve.recall, &curve.precision, &label)?;
-            Ok(context! { class => curve.class.as_str(), value => value, chart => Value::from_safe_string(chart) })
+            Ok(context! { class => curve.class.as_str(), value => value, chart => exports.figure(&format!("Precision and recall of {}", curve.class), chart) })
         })
         .collect()
 }
 
-pub(super) fn training(summary: &ClassifierSummary) -> anyhow::Result<Value> {
+pub(super) fn training(summary: &ClassifierSummary, exports: &Exports) -> anyhow::Result<Value> {
     let choice = if summary.choice.is_empty() { String::new() } else { format!(" ({})", summary.choice) };
     let n_open = summary.classes.iter().filter(|row| !row.converged).count();
     let end = match (summary.classes.len(), n_open) {
@@ -155,7 +157,7 @@ pub(super) fn training(summary: &ClassifierSummary) -> anyhow::Result<Value> {
                 cells.extend((0..n_folds).map(|fold| maybe_percent(row.folds.get(fold).copied(), 2)));
                 cells
             }))
-            .into_value()
+            .place(exports)
     });
     let classes = (!summary.classes.is_empty()).then(|| {
         View::numbers(
@@ -172,7 +174,7 @@ pub(super) fn training(summary: &ClassifierSummary) -> anyhow::Result<Value> {
                 if row.converged { "yes" } else { "no" }.to_owned(),
             ]
         }))
-        .into_value()
+        .place(exports)
     });
     Ok(context! {
         sentence => sentence,

@@ -1,78 +1,11 @@
 //! Tables: what stands in each column, formatted.
 
-use anyhow::ensure;
 use minijinja::{Value, context};
 
-use super::data::{ConservationRow, DataSummary, EqualErrorRow, PerturbationSummary, Provenance, StageRow, Table};
-use super::format::{
-    A_DECIMALS, NONE, bytes, count, counted, duration, fixed, interval_of_a, percent, signed, significant,
-};
-
-/// A table on its way to the template. The first column heads the rows.
-#[derive(Default)]
-pub(super) struct View {
-    caption: String,
-    columns: Vec<(String, bool)>,
-    rows: Vec<Vec<String>>,
-    foot: Vec<Vec<String>>,
-    note: String,
-    is_long: bool,
-}
-
-impl View {
-    /// A table whose columns after the first hold numbers.
-    pub(super) fn numbers(caption: impl Into<String>, columns: &[&str]) -> Self {
-        let columns = columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), at > 0)).collect();
-        Self { caption: caption.into(), columns, ..Self::default() }
-    }
-
-    /// A table whose columns hold words, which may be long.
-    pub(super) fn words(caption: impl Into<String>, columns: &[&str]) -> Self {
-        let columns = columns.iter().map(|name| ((*name).to_owned(), false)).collect();
-        Self { caption: caption.into(), columns, is_long: true, ..Self::default() }
-    }
-
-    pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        self.rows = rows.into_iter().collect();
-        self
-    }
-
-    pub(super) fn foot(mut self, row: Vec<String>) -> Self {
-        self.foot.push(row);
-        self
-    }
-
-    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = note.into();
-        self
-    }
-
-    /// For the template; refuses a row that does not fit the columns.
-    pub(super) fn into_value(self) -> anyhow::Result<Value> {
-        for row in self.rows.iter().chain(&self.foot) {
-            ensure!(
-                row.len() == self.columns.len(),
-                "table \"{}\": a row has {} cells, expected one for each of the {} columns: {row:?}",
-                self.caption,
-                row.len(),
-                self.columns.len()
-            );
-        }
-        let columns: Vec<Value> = self
-            .columns
-            .into_iter()
-            .map(|(label, is_number)| context! { label => label, is_number => is_number })
-            .collect();
-        Ok(context! {
-            caption => self.caption,
-            columns => columns,
-            rows => self.rows,
-            foot => self.foot,
-            note => self.note,
-            is_long => self.is_long,
-        })
-    }
-}
+use super::data::{ConservationRow, DataSummary, EqualErrorRow, Provenance, StageRow, Table};
+use super::exports::Exports;
+use super::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
+use super::view::View;
 
 pub(super) fn equal_error(rows: &[EqualErrorRow]) -> View {
     let positives: usize = rows.iter().map(|row| row.n_positives).sum();
@@ -103,42 +36,6 @@ pub(super) fn equal_error(rows: &[EqualErrorRow]) -> View {
 
 fn share_of(part: usize, whole: usize) -> String {
     if whole == 0 { NONE.to_owned() } else { percent(part as f64 / whole as f64, 1) }
-}
-
-pub(super) fn orders(summary: &PerturbationSummary) -> View {
-    View::numbers(
-        "Quality of each order of replacement",
-        &["Order", "A", "95 % interval of A", "V (%)", "AOPC", "Traces", "Traces of short images"],
-    )
-    .rows(summary.orders.iter().map(|order| {
-        vec![
-            order.name.clone(),
-            fixed(order.a, A_DECIMALS),
-            interval_of_a(order.a_interval),
-            percent(order.v, 1),
-            fixed(order.aopc, A_DECIMALS),
-            count(order.n_traces),
-            count(order.n_short),
-        ]
-    }))
-    .note(
-        "A: mean over traces and points of f(x) − f(x⁽ⁱ⁾), without i = 0 (Eq. 14). V: share of traces whose prediction changes sign at \
-         some point. AOPC: as A, but with the point i = 0 counted. Short images have fewer descriptors than are to be replaced; \
-         their curve stays level once all are.",
-    )
-}
-
-pub(super) fn a_by_class(summary: &PerturbationSummary) -> View {
-    let mut columns = vec!["Class"];
-    columns.extend(summary.orders.iter().map(|order| order.name.as_str()));
-    View::numbers("A by class", &columns)
-        .rows(summary.classes.iter().enumerate().map(|(class, name)| {
-            let values = summary.orders.iter().map(|order| {
-                order.a_by_class.get(class).copied().flatten().map_or_else(|| NONE.to_owned(), |a| fixed(a, 4))
-            });
-            std::iter::once(name.clone()).chain(values).collect()
-        }))
-        .note("Over the traces of each class’s true positives. Dash: the class has none.")
 }
 
 pub(super) fn conservation(rows: &[ConservationRow]) -> View {
@@ -180,7 +77,7 @@ pub(super) fn conservation(rows: &[ConservationRow]) -> View {
     )
 }
 
-pub(super) fn extra(tables: &[Table]) -> anyhow::Result<Vec<Value>> {
+pub(super) fn extra(tables: &[Table], exports: &Exports) -> anyhow::Result<Vec<Value>> {
     tables
         .iter()
         .map(|table| {
@@ -188,12 +85,12 @@ pub(super) fn extra(tables: &[Table]) -> anyhow::Result<Vec<Value>> {
             View::numbers(table.title.clone(), &columns)
                 .rows(table.rows.iter().cloned())
                 .note(table.note.clone())
-                .into_value()
+                .place(exports)
         })
         .collect()
 }
 
-pub(super) fn images(summary: &DataSummary) -> anyhow::Result<Value> {
+pub(super) fn images(summary: &DataSummary, exports: &Exports) -> anyhow::Result<Value> {
     let named = |name: &str| {
         if name.is_empty() { String::new() } else { format!(" ({name})") }
     };
@@ -226,12 +123,12 @@ pub(super) fn images(summary: &DataSummary) -> anyhow::Result<Value> {
             ]
         }))
         .note("Difficult: images whose only instances of the class are marked difficult. Such an image is neither positive nor negative.")
-        .into_value()
+        .place(exports)
     });
     let skipped = (!summary.skipped.is_empty()).then(|| {
         View::words("Images left out", &["Image", "Reason"])
             .rows(summary.skipped.iter().map(|image| vec![image.id.clone(), image.reason.clone()]))
-            .into_value()
+            .place(exports)
     });
     Ok(context! { sentence => sentence, classes => classes.transpose()?, skipped => skipped.transpose()? })
 }
@@ -268,7 +165,7 @@ pub(super) fn stages(stages: &[StageRow]) -> View {
     .note("Key: first twelve digits of the digest of settings and inputs that names a stage’s files. Time: wall clock when they were computed.")
 }
 
-pub(super) fn provenance(provenance: &Provenance) -> anyhow::Result<Value> {
+pub(super) fn provenance(provenance: &Provenance, exports: &Exports) -> anyhow::Result<Value> {
     let facts = [
         ("Version", provenance.version.clone()),
         ("Commit", provenance.commit.clone().unwrap_or_default()),
@@ -288,14 +185,14 @@ pub(super) fn provenance(provenance: &Provenance) -> anyhow::Result<Value> {
         // A seed is a name rather than a quantity: no commas.
         View::numbers("Seeds", &["Of", "Seed"])
             .rows(provenance.seeds.iter().map(|(name, seed)| vec![name.clone(), seed.to_string()]))
-            .into_value()
+            .place(exports)
     });
     let crates = (!provenance.crates.is_empty()).then(|| {
         View::words("Versions of the libraries", &["Crate", "Version"])
             .rows(provenance.crates.iter().map(|(name, version)| vec![name.clone(), version.clone()]))
-            .into_value()
+            .place(exports)
     });
-    Ok(context! { facts => facts.into_value()?, seeds => seeds.transpose()?, crates => crates.transpose()? })
+    Ok(context! { facts => facts.place(exports)?, seeds => seeds.transpose()?, crates => crates.transpose()? })
 }
 
 /// A difference of two fractions in per cent, with its sign.

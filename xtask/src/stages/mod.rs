@@ -84,8 +84,8 @@ impl Stage {
     pub const fn format_version(self) -> u32 {
         match self {
             // Other rounding, since products are faer's and classes are solved together.
-            // Resampling and context: more series, the distance from the boxes.
-            Self::Mixture | Self::Encode | Self::Classifier | Self::Resampling | Self::Context => 2,
+            // Resampling and context: more series, the distance from the boxes. Report: every rule's heatmap, context-driven images.
+            Self::Mixture | Self::Encode | Self::Classifier | Self::Resampling | Self::Context | Self::Report => 2,
             _ => 1,
         }
     }

@@ -13,10 +13,7 @@ use crate::provenance;
 use crate::report::{Limits, ReportData};
 use crate::run::Run;
 use crate::settings::DataSource;
-use crate::stages::{Stage, context, relevance, scores};
-
-/// Longest side of a picture in the report, in pixels.
-const THUMBNAIL: usize = 220;
+use crate::stages::{Stage, context, gallery, relevance, scores};
 
 /// Gathers what the stages that were run have found.
 ///
@@ -29,7 +26,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         title: format!("Fisher-vector experiment {}", experiment.name),
         experiment: experiment.name.clone(),
         is_voc: settings.data.source == DataSource::Voc,
-        limits: Limits { n_examples: settings.report.n_examples, thumbnail: THUMBNAIL },
+        limits: Limits { n_examples: settings.report.n_examples, thumbnail: gallery::PHOTOGRAPH },
         data: Some(shown::data_summary(experiment)),
         settings: settings.describe(),
         ..ReportData::default()

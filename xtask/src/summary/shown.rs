@@ -5,9 +5,10 @@ use ndarray::Array2;
 
 use crate::experiment::Experiment;
 use crate::explainer::conservation_line;
-use crate::report::{ClassCounts, ClassExamples, DataSummary, Example, SkippedImage, StageRow};
+use crate::report::{ClassCounts, ClassExamples, DataSummary, Example, RuleHeatmap, SkippedImage, StageRow};
 use crate::run::Run;
 use crate::series::Series;
+use crate::stages::gallery::Kind;
 use crate::stages::{Stage, gallery};
 
 pub(super) fn data_summary(experiment: &Experiment) -> DataSummary {
@@ -36,16 +37,23 @@ pub(super) fn data_summary(experiment: &Experiment) -> DataSummary {
 
 pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<Vec<ClassExamples>> {
     let gallery = gallery::get(experiment, &run.keys)?;
-    let of = |class: usize, best: bool| {
-        let chosen = gallery.examples.iter().filter(|example| example.class == class && example.best == best);
+    let rules = &experiment.settings.relevance.rules;
+    let of = |class: usize, kind: Kind| {
+        let chosen = gallery.examples.iter().filter(|example| example.class == class && example.kind == kind);
         chosen
             .map(|example| Example {
                 id: example.id.clone(),
                 score: example.score,
                 label: 1,
-                photograph: example.photograph.view().into(),
-                heatmap: example.heatmap.view().into(),
-                overlay: example.overlay.view().into(),
+                is_true_positive: Some(example.is_true_positive),
+                cluster: None,
+                context_ratio: example.context_ratio,
+                photograph: example.photograph.clone(),
+                heatmaps: rules
+                    .iter()
+                    .zip(&example.heatmaps)
+                    .map(|(rule, picture)| RuleHeatmap { rule: rule.to_string(), picture: picture.clone() })
+                    .collect(),
                 conservation: conservation_line(&example.conservation),
             })
             .collect()
@@ -55,8 +63,9 @@ pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<Vec<ClassEx
         .map(|(class, name)| ClassExamples {
             class: name.clone(),
             rule: experiment.settings.relevance.display_rule.to_string(),
-            best: of(class, true),
-            worst: of(class, false),
+            best: of(class, Kind::Best),
+            worst: of(class, Kind::Worst),
+            context: of(class, Kind::Context),
         })
         .collect())
 }
@@ -83,7 +92,7 @@ pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<Stage
         Stage::Pixels => vec![keys.pixels(settings)],
         Stage::Context => rules.iter().map(|rule| keys.context(*rule, &experiment.dataset)).collect(),
         Stage::Strategies => vec![keys.strategies(experiment)],
-        Stage::Report => vec![keys.gallery(settings)],
+        Stage::Report => vec![keys.gallery(settings, &experiment.dataset)],
     };
     let row = |&(stage, seconds): &(Stage, f64)| {
         let keys: Vec<String> = keys_of(stage).iter().map(|key| key.short()).collect();

@@ -15,6 +15,15 @@ pub(in super::super) struct Bar {
     pub(in super::super) value: f64,
     /// A value to compare with, drawn as a line across.
     pub(in super::super) mark: Option<f64>,
+    /// Its interval, drawn as a thin line along it.
+    pub(in super::super) interval: Option<(f64, f64)>,
+}
+
+impl Bar {
+    /// A bar alone.
+    pub(in super::super) fn new(label: &str, value: f64) -> Self {
+        Self { label: label.to_owned(), value, mark: None, interval: None }
+    }
 }
 
 /// Pixels a row.
@@ -41,7 +50,7 @@ pub(in super::super) fn horizontal(
     let height = ROW * bars.len() as u32 + AXIS + 6;
     let longest = bars
         .iter()
-        .flat_map(|bar| [Some(bar.value), bar.mark])
+        .flat_map(|bar| [Some(bar.value), bar.mark, bar.interval.map(|interval| interval.1)])
         .flatten()
         .chain(reference)
         .filter(|value| value.is_finite())
@@ -81,11 +90,20 @@ pub(in super::super) fn horizontal(
                 let ends = vec![(x, row_top + px(2)), (x, row_top + px(ROW - 2))];
                 area.draw(&PathElement::new(ends, stroke(MARK, 2.0)))?;
             }
+            let interval = bar.interval.filter(|interval| interval.0.is_finite() && interval.1.is_finite());
+            if let Some((low, high)) = interval {
+                let (low, high) = (place(low.max(0.0)), place(high.max(0.0)));
+                area.draw(&PathElement::new(vec![(low, middle), (high, middle)], stroke(INK, 1.2)))?;
+                for x in [low, high] {
+                    area.draw(&PathElement::new(vec![(x, middle - px(3)), (x, middle + px(3))], stroke(INK, 1.2)))?;
+                }
+            }
             if bar.value.is_finite() {
                 // The number stands right of the bar, or of the mark where that would be in its way.
                 let after = mark
                     .filter(|&mark| place(mark) > place(bar.value) - px(2) && place(mark) < place(bar.value) + px(38))
                     .map_or(bar.value, |mark| mark.max(bar.value));
+                let after = interval.map_or(after, |(_, high)| high.max(after));
                 let style = text(MUTED, FONT).pos(Pos::new(HPos::Left, VPos::Center));
                 let digits = decimals(step * factor) + 1;
                 area.draw(&Text::new(

@@ -5,7 +5,8 @@ use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::super::format::{count, fixed};
-use super::{FONT, GRID, MUTED, SERIES, decimals, draw, px, round_step, series_colour, stroke, text};
+use super::looks::{Look, stand_in};
+use super::{FONT, GRID, MUTED, RAMP, decimals, draw, px, round_step, stroke, text};
 
 /// Most points that one precision–recall curve is drawn with.
 const MAX_POINTS: usize = 160;
@@ -35,7 +36,7 @@ pub(in super::super) fn precision_recall(recall: &[f64], precision: &[f64], labe
             .y_desc("precision")
             .draw()?;
         let points = thin(recall, precision);
-        chart.draw_series([PathElement::new(points, stroke(SERIES[0], 1.5))])?;
+        chart.draw_series([PathElement::new(points, stroke(RAMP[2], 1.5))])?;
         Ok(())
     })
 }
@@ -62,31 +63,67 @@ fn thin(recall: &[f64], precision: &[f64]) -> Vec<(f64, f64)> {
 pub(in super::super) struct Curve {
     /// Written at its end.
     pub(in super::super) name: String,
-    /// Drawn in grey.
-    pub(in super::super) is_random: bool,
+    /// How its line is drawn.
+    pub(in super::super) look: Look,
     /// Mean of f(x) − f(x⁽ⁱ⁾) at each point.
     pub(in super::super) values: Vec<f64>,
     /// Its interval at each point, may be empty.
     pub(in super::super) interval: Vec<(f64, f64)>,
 }
 
-/// Width and height in pixels.
-const SIZE: (u32, u32) = (720, 330);
-/// Pixels right of the plot, for the names.
-const NAMES: u32 = 104;
+impl Curve {
+    /// Its points from (0, 0) on, without those that are no numbers.
+    fn points(&self, batch: usize) -> Vec<(f64, f64)> {
+        std::iter::once((0.0, 0.0))
+            .chain(self.values.iter().enumerate().map(|(point, &value)| (((point + 1) * batch) as f64, value)))
+            .filter(|(_, value)| value.is_finite())
+            .collect()
+    }
 
-/// Mean fall of the score over the number of replaced descriptors, with a band for the interval, starting at (0, 0).
-pub(in super::super) fn perturbation(curves: &[Curve], batch: usize, label: &str) -> anyhow::Result<String> {
+    /// The outline of its band; none without an interval at every point.
+    fn band(&self, batch: usize) -> Option<Vec<(f64, f64)>> {
+        let finite = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite();
+        if self.interval.is_empty() || !self.interval.iter().all(finite) {
+            return None;
+        }
+        let at = |point: usize| ((point + 1) * batch) as f64;
+        let upper = self.interval.iter().enumerate().map(|(point, bounds)| (at(point), bounds.1));
+        let lower = self.interval.iter().enumerate().rev().map(|(point, bounds)| (at(point), bounds.0));
+        Some(std::iter::once((0.0, 0.0)).chain(upper).chain(lower).collect())
+    }
+}
+
+/// Width in pixels.
+const WIDTH: u32 = 720;
+/// Height in pixels of a chart of few curves; more make it higher, as each name needs a line.
+const HEIGHT: u32 = 330;
+/// Pixels between two names.
+const NAME_GAP: u32 = 15;
+/// Pixels between a curve's end and its name, for the line that joins them.
+const LEADER: u32 = 18;
+
+/// Mean fall of the score over the number of replaced descriptors, which `first` says the order of, with a band for the interval,
+/// starting at (0, 0). Each curve's name stands at its end.
+pub(in super::super) fn perturbation(
+    curves: &[Curve],
+    batch: usize,
+    first: &str,
+    label: &str,
+) -> anyhow::Result<String> {
     let n_points = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(0).max(1);
     let end = (n_points * batch) as f64;
     let (low, high) = range(curves);
     let step = round_step(high - low, 6);
     // The axis ends on a round value above; below 0 it goes no further than the curves do.
     let high = step * (high / step - 1e-9).ceil();
-    draw(SIZE, label, |area| {
+    let height = HEIGHT.max(NAME_GAP * curves.len() as u32 + 120);
+    let longest = curves.iter().map(|curve| curve.name.chars().count()).max().unwrap_or(0) as u32;
+    let x_title =
+        if first.is_empty() { "descriptors replaced".to_owned() } else { format!("descriptors replaced, {first}") };
+    draw((WIDTH, height), label, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(8))
-            .margin_right(px(NAMES))
+            .margin_right(px(LEADER + 8 + longest * 13 / 2))
             .x_label_area_size(px(36))
             .y_label_area_size(px(52))
             .build_cartesian_2d(0.0..end, low..high)?;
@@ -103,37 +140,30 @@ pub(in super::super) fn perturbation(curves: &[Curve], batch: usize, label: &str
             .y_labels(((high - low) / step).round() as usize + 1)
             .x_label_formatter(&|value| count(*value as usize))
             .y_label_formatter(&|value| fixed(*value, decimals(step)))
-            .x_desc("descriptors replaced, most relevant first")
+            .x_desc(x_title)
             .y_desc("mean of f(x) − f(x⁽ⁱ⁾)")
             .draw()?;
         chart.draw_series([PathElement::new(vec![(0.0, 0.0), (end, 0.0)], stroke(MUTED, 1.0))])?;
-        let at = |point: usize| ((point + 1) * batch) as f64;
-        for (index, curve) in curves.iter().enumerate() {
-            let colour = series_colour(index, curve.is_random);
-            let finite = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite();
-            if !curve.interval.is_empty() && curve.interval.iter().all(finite) {
-                let upper = curve.interval.iter().enumerate().map(|(point, bounds)| (at(point), bounds.1));
-                let lower = curve.interval.iter().enumerate().rev().map(|(point, bounds)| (at(point), bounds.0));
-                let band: Vec<_> = std::iter::once((0.0, 0.0)).chain(upper).chain(lower).collect();
-                chart.draw_series([Polygon::new(band, colour.mix(0.16))])?;
+        for curve in curves {
+            if let Some(band) = curve.band(batch) {
+                chart.draw_series([Polygon::new(band, curve.look.colour.mix(0.13))])?;
             }
         }
         let mut names = Vec::new();
-        for (index, curve) in curves.iter().enumerate() {
-            let colour = series_colour(index, curve.is_random);
-            let points: Vec<_> = std::iter::once((0.0, 0.0))
-                .chain(curve.values.iter().enumerate().map(|(point, &value)| (at(point), value)))
-                .filter(|(_, value)| value.is_finite())
-                .collect();
+        for curve in curves {
+            let points = curve.points(batch);
             let last = points.last().copied().unwrap_or((0.0, 0.0));
-            chart.draw_series([PathElement::new(points, stroke(colour, 2.0))])?;
-            names.push((chart.backend_coord(&last), curve.name.clone(), colour));
+            chart.draw_series([PathElement::new(points, stroke(stand_in(curve.look), curve.look.width))])?;
+            names.push((chart.backend_coord(&last), curve));
         }
-        names.sort_by_key(|((_, y), _, _)| *y);
-        let places = part(&names.iter().map(|((_, y), _, _)| *y).collect::<Vec<_>>(), px(15), px(SIZE.1 - 50));
-        for (((x, _), name, colour), y) in names.into_iter().zip(places) {
-            let style = text(colour, FONT + 1.0).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(name, (x + px(6), y), style))?;
+        names.sort_by_key(|((_, y), _)| *y);
+        let places =
+            part(&names.iter().map(|((_, y), _)| *y).collect::<Vec<_>>(), px(NAME_GAP), px(height.saturating_sub(46)));
+        for (((x, y), curve), place) in names.into_iter().zip(places) {
+            let joint = vec![(x + px(2), y), (x + px(LEADER - 3), place)];
+            area.draw(&PathElement::new(joint, stroke(curve.look.colour, 0.6)))?;
+            let style = text(curve.look.colour, FONT + 1.0).pos(Pos::new(HPos::Left, VPos::Center));
+            area.draw(&Text::new(curve.name.clone(), (x + px(LEADER), place), style))?;
         }
         Ok(())
     })

@@ -2,11 +2,12 @@
 
 use super::super::data::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassExamples, ClassifierSummary,
-    ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, Limits, PerturbationOrder,
-    PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, Share, SkippedImage, StageRow, Table,
-    TrainingRow,
+    ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, ExtraSection, Limits,
+    PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
+    SkippedImage, StageRow, Table, TrainingRow,
 };
 use super::super::paper;
+use super::super::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
 const CLASSES: [&str; 20] = [
     "aeroplane",
@@ -42,42 +43,83 @@ pub(super) fn text(words: &str) -> String {
     words.to_owned()
 }
 
-/// A sky, a meadow and a dark blob; its relevance; both.
+/// A picture of pixels that are a function of their place in it, both from 0 to 1.
+fn picture(width: usize, height: usize, pixel: impl Fn(f64, f64) -> [u8; 3]) -> RgbImage {
+    let place = |index: usize, n: usize| (index as f64 + 0.5) / n as f64;
+    let pixels = (0..width * height).flat_map(|at| pixel(place(at % width, width), place(at / width, height)));
+    RgbImage { width, height, rgb: pixels.collect() }
+}
+
+/// A sky, a meadow and a dark blob; its relevance by three rules. Odd ones are true positives.
 fn example(n: usize, class: &str) -> Example {
     let (width, height) = if n % 3 == 2 { (333, 500) } else { (500, 375) };
-    let (centre_x, centre_y) = (width as f64 * (0.3 + 0.4 * noise(n)), height as f64 * 0.6);
-    let mut photograph = Vec::new();
-    let mut heatmap = Vec::new();
-    let mut overlay = Vec::new();
-    for y in 0..height {
-        for x in 0..width {
-            let distance = ((x as f64 - centre_x).powi(2) + (y as f64 - centre_y).powi(2)).sqrt() / 70.0;
-            let ground = y * 2 > height;
-            let grain = 24.0 * (noise(n + 977 * x + 31 * y) - 0.5);
-            let base = match (distance < 1.0, ground) {
-                (true, _) => [92.0, 62.0, 44.0],
-                (false, true) => [96.0, 142.0, 70.0],
-                (false, false) => [150.0, 180.0, 220.0 - y as f64 / 6.0],
-            };
-            let pixel = base.map(|value: f64| (value + grain).clamp(0.0, 255.0) as u8);
-            let wave = (x as f64 / 23.0).sin() * (y as f64 / 31.0).cos();
-            let relevance = ((-distance * distance).exp() + 0.25 * wave).clamp(-1.0, 1.0);
+    let (centre_x, centre_y) = (0.3 + 0.4 * noise(n), 0.6);
+    let distance =
+        |x: f64, y: f64| ((x - centre_x).powi(2) * width as f64 + (y - centre_y).powi(2) * height as f64).sqrt() / 3.5;
+    let photograph = picture(width, height, |x, y| {
+        let grain = 24.0 * (noise(n + (97_700.0 * x + 3.1e6 * y) as usize) - 0.5);
+        let base = match (distance(x, y) < 1.0, y > 0.5) {
+            (true, _) => [92.0, 62.0, 44.0],
+            (false, true) => [96.0, 142.0, 70.0],
+            (false, false) => [150.0, 180.0, 220.0 - 60.0 * y],
+        };
+        base.map(|value: f64| (value + grain).clamp(0.0, 255.0) as u8)
+    });
+    let heatmap = |(at, rule): (usize, &&str)| {
+        let picture = picture(width / 4, height / 4, |x, y| {
+            let wave = (21.0 * x + at as f64).sin() * (12.0 * y).cos();
+            let relevance = ((-distance(x, y).powi(2)).exp() + 0.15 * (1 + at) as f64 * wave).clamp(-1.0, 1.0);
             let faded = (255.0 * (1.0 - relevance.abs())) as u8;
-            let colour = if relevance < 0.0 { [faded, faded, 255] } else { [255, faded, faded] };
-            photograph.extend(pixel);
-            heatmap.extend(colour);
-            overlay.extend((0..3).map(|c| u8::midpoint(pixel[c], colour[c])));
-        }
-    }
-    let image = |rgb| RgbImage { width, height, rgb };
+            if relevance < 0.0 { [faded, faded, 255] } else { [255, faded, faded] }
+        });
+        RuleHeatmap { rule: text(rule), picture }
+    };
     Example {
         id: format!("{:06}", 17 + 113 * n),
         score: 1.2 - 0.3 * n as f64,
         label: 1,
-        photograph: image(photograph),
-        heatmap: image(heatmap),
-        overlay: image(overlay),
+        is_true_positive: Some(n % 2 == 1),
+        cluster: (class == "horse" && n < 2).then(|| format!("cluster {}", n + 1)),
+        context_ratio: (n >= 6).then(|| 2.5 - 0.2 * n as f64),
+        photograph,
+        heatmaps: ["naive", "epsilon=100", "absolute"].iter().enumerate().map(heatmap).collect(),
         conservation: format!("score 1.200 = 0.612 on pixels + 0.588 lost in the step to descriptors of {class}"),
+    }
+}
+
+fn strategy() -> StrategySummary {
+    let cluster = |number: usize| {
+        let examples = (0..3).map(|n| example(10 * number + n, "horse"));
+        StrategyCluster {
+            name: format!("cluster {number}"),
+            ids: (0..40).map(|n| format!("{:06}", 101 * n + number)).collect(),
+            note: text("Most of its relevance lies in the lower left corner, where the tag is."),
+            mean_heatmap: picture(60, 60, |x, y| {
+                let faded = (255.0 * (1.0 - (-6.0 * (x * x + (1.0 - y).powi(2))).exp())) as u8;
+                [255, faded, faded]
+            }),
+            examples: examples
+                .map(|example| StrategyExample {
+                    id: example.id,
+                    caption: format!("score {:.3}", example.score),
+                    photograph: example.photograph,
+                    heatmap: example.heatmaps[0].picture.clone(),
+                })
+                .collect(),
+        }
+    };
+    StrategySummary {
+        class: text("horse"),
+        rule: text("epsilon=100"),
+        n_heatmaps: 187,
+        findings: vec![text("Two clusters stand apart: one looks at the animal, the other at the copyright tag.")],
+        tables: vec![Table {
+            title: text("Clusters of horse"),
+            columns: ["Cluster", "Images", "Relevance on the tag (%)"].map(text).to_vec(),
+            rows: vec![["cluster 1", "40", "48.9"].map(text).to_vec(), ["cluster 2", "147", "−1.2"].map(text).to_vec()],
+            note: String::new(),
+        }],
+        clusters: vec![cluster(1), cluster(2)],
     }
 }
 
@@ -97,6 +139,16 @@ fn order(name: &str, height: f64, is_random: bool) -> PerturbationOrder {
         first_sign_changes: (0..100)
             .map(|i| (1400.0 * height * (-0.05 * i as f64).exp() * (0.8 + 0.4 * noise(i))) as usize)
             .collect(),
+        a_least_first: (!is_random).then_some(-0.4 * a),
+        abpc: (!is_random).then_some(1.4 * a),
+        abpc_interval: (!is_random).then_some((1.4 * a - 0.02, 1.4 * a + 0.02)),
+        curve_least_first: curve.iter().filter(|_| !is_random).map(|value| -0.4 * value).collect(),
+        interval_least_first: curve
+            .iter()
+            .filter(|_| !is_random)
+            .map(|value| (-0.4 * value - 0.02, -0.4 * value + 0.02))
+            .collect(),
+        is_baseline: is_random || name == "contrast",
         curve,
         a_by_class: (0..20).map(|class| (class != 4).then(|| a * (0.7 + 0.6 * noise(class)))).collect(),
         ..PerturbationOrder::default()
@@ -110,6 +162,18 @@ pub(super) fn full() -> ReportData {
     let each = || CLASSES.iter().enumerate();
     let share = |mean, max| Share { mean, max };
     ReportData {
+        strategies: vec![strategy()],
+        extra_sections: vec![ExtraSection {
+            id: text("other pooling"),
+            heading: text("Other ways to pool"),
+            sentences: vec![text("Pooling by the maximum does worse than by the mean.")],
+            tables: vec![Table {
+                title: text("Pooling"),
+                columns: ["Pooling", "mAP (%)"].map(text).to_vec(),
+                rows: vec![["mean", "59.9"].map(text).to_vec(), ["maximum", "51.3"].map(text).to_vec()],
+                note: String::new(),
+            }],
+        }],
         title: text("Fisher vectors on PASCAL VOC 2007, explained"),
         experiment: text("voc2007"),
         generated_at: Some(text("24 November 2026")),
@@ -238,7 +302,14 @@ pub(super) fn full() -> ReportData {
             orders: vec![
                 order("naive", 0.91, false),
                 order("epsilon=100", 1.24, false),
+                order("epsilon=0.01", 0.93, false),
+                order("epsilon=0.1", 0.95, false),
+                order("epsilon=1", 1.0, false),
+                order("epsilon=10", 1.13, false),
+                order("epsilon=1000", 1.22, false),
+                order("epsilon=10000", 1.05, false),
                 order("absolute", 1.02, false),
+                order("contrast", 0.51, false),
                 order("random", 0.38, true),
             ],
             classes: CLASSES.map(text).to_vec(),
@@ -270,7 +341,6 @@ pub(super) fn full() -> ReportData {
                 pointing_hits: Some((100 + n, 150 + n)),
             })
             .collect(),
-        strategies: Vec::new(),
         extra_tables: vec![Table {
             title: text("Positive relevance on the drawn masks"),
             columns: ["Class", "On the object (%)", "On the tag (%)"].map(text).to_vec(),
@@ -283,6 +353,7 @@ pub(super) fn full() -> ReportData {
                 rule: text("epsilon=100"),
                 best: (0..3).map(|n| example(n, class)).collect(),
                 worst: (3..6).map(|n| example(n, class)).collect(),
+                context: (6..9).map(|n| example(n, class)).collect(),
             })
             .to_vec(),
         stages: ["descriptors", "pca", "mixture", "encode", "train", "explain"]
