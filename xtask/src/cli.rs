@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use fisherlens_lrp::ColorMap;
 
@@ -27,6 +28,8 @@ pub enum Command {
     Explain(Explain),
     /// Write one thing as a .npz file that numpy reads, or the model for `explain`
     Export(Export),
+    /// Print what each step of relevance keeps, for every encoder, kernel and rule
+    Conservation(ConservationTable),
     /// Measure every hot stage beside its peer and the machine's limit
     Bench(Bench),
 }
@@ -147,6 +150,26 @@ fn share(text: &str) -> Result<f32, String> {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err(format!("found \"{text}\", expected a number from 0 to 1")),
     }
+}
+
+/// `cargo xtask conservation`
+#[derive(Debug, Clone, Args)]
+pub struct ConservationTable {
+    /// Image files, or ids of images of the experiment; without any some of its test images
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// The experiment; it must have been reproduced up to its mixture
+    #[arg(long, value_name = "E")]
+    pub experiment: Option<String>,
+    /// Which experiment on which data.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Training images that the small classifiers learn from, evenly spread
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(2..).map(|n| n as usize))]
+    pub n_train: usize,
+    /// Also write the table for a page
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
 }
 
 /// `cargo xtask export`

@@ -79,7 +79,11 @@ impl Explainer {
         )
     }
 
-    fn assemble(
+    /// From stages at hand.
+    ///
+    /// # Errors
+    /// Stages that do not fit together.
+    pub fn assemble(
         extractor: Arc<dyn DescriptorExtractor>,
         pca: Pca,
         encoder: Box<dyn Encoder>,

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Clean(arguments) => commands::clean::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments, &interrupt),
         Command::Export(arguments) => commands::export::run(&arguments, &interrupt),
+        Command::Conservation(arguments) => commands::conservation::run(&arguments, &interrupt),
         Command::Bench(arguments) => commands::bench::run(&arguments, &interrupt),
     });
     match result {

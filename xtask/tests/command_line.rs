@@ -162,6 +162,27 @@ fn explain_answers_and_refuses() {
 }
 
 #[test]
+fn conservation_is_told_for_every_encoder_kernel_and_rule() {
+    let common = [&["--artifacts", text(artifacts()), "--n-train", "16"], &SMALL[..]].concat();
+    let said = succeed(&[&["conservation", "2016_000002"], &common]);
+    let rows: Vec<&str> = said.lines().skip(2).filter(|line| !line.is_empty()).collect();
+    // Two encoders take two kernels, the bags of words four; three rules each.
+    assert_eq!(rows.len(), (2 * 2 + 2 * 4) * 3, "{said}");
+    for row in rows {
+        let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let number = |index: usize| cells[index].parse::<f64>().unwrap();
+        // What is lost or made is what the rule and the expansion say, to a hundredth of a per cent.
+        assert!((number(3) - number(4)).abs() <= 0.02 && (number(5) - number(6)).abs() <= 0.02, "{row}");
+        assert!(number(7) == 0.0 && number(8) < 0.05, "{row}");
+        let is_exact = ["linear", "histogram-intersection"].contains(&cells[1]);
+        assert!(!is_exact || number(4) == 0.0, "{row}");
+        assert_eq!(cells[2].starts_with("epsilon"), number(6) != 0.0, "{row}");
+    }
+    fail(&[&["conservation", "nothing.jpg"], &common], &["nothing.jpg"]);
+    fail(&[&["conservation", "--n-train", "1"], &common[2..]], &["n-train"]);
+}
+
+#[test]
 fn exports_fit_together() {
     let folder = tempfile::tempdir().unwrap();
     let common = [&["--artifacts", text(artifacts())], &SMALL[..]].concat();

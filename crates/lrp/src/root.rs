@@ -19,7 +19,7 @@ pub(crate) fn expansion_point(machine: &Machine<'_>, x: &[f64]) -> (Vec<f64>, f6
         return (x.to_vec(), 0.0);
     }
     let mut search = Search { machine, x, score, tolerance, nearest: (x.to_vec(), score) };
-    let root = search.along_the_gradient().or_else(|| search.towards_a_support_vector());
+    let root = search.towards_a_support_vector().or_else(|| search.along_the_gradient());
     let root = root.or_else(|| {
         let zero = vec![0.0; x.len()];
         search.is_beyond(&zero).then(|| search.bisect(|share| between(x, &zero, share), 0.0, 1.0))

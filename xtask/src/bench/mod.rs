@@ -6,7 +6,7 @@
 
 mod context;
 mod estimate;
-mod grid;
+pub(crate) mod grid;
 mod growth;
 mod inputs;
 mod instructions;

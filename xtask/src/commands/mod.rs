@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod clean;
+pub mod conservation;
 pub mod explain;
 pub mod export;
 pub mod reproduce;

@@ -77,7 +77,7 @@ fn ramp(index: usize, n: usize) -> RGBColor {
 
 /// Solid the first time round, dashed the second.
 fn dash(index: usize, n_colours: usize) -> Dash {
-    if index / n_colours % 2 == 0 { Dash::Solid } else { Dash::Dashed }
+    if (index / n_colours).is_multiple_of(2) { Dash::Solid } else { Dash::Dashed }
 }
 
 /// The stand-in of a dashed line's colour: the green part says which dashes.

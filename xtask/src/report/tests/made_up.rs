@@ -80,7 +80,7 @@ fn example(n: usize, class: &str) -> Example {
         label: 1,
         is_true_positive: Some(n % 2 == 1),
         cluster: (class == "horse" && n < 2).then(|| format!("cluster {}", n + 1)),
-        context_ratio: (n >= 6).then(|| 2.5 - 0.2 * n as f64),
+        context_ratio: (n >= 6).then_some(2.5 - 0.2 * n as f64),
         photograph,
         heatmaps: ["naive", "epsilon=100", "absolute"].iter().enumerate().map(heatmap).collect(),
         conservation: format!("score 1.200 = 0.612 on pixels + 0.588 lost in the step to descriptors of {class}"),
@@ -151,7 +151,6 @@ fn order(name: &str, height: f64, is_random: bool) -> PerturbationOrder {
         is_baseline: is_random || name == "contrast",
         curve,
         a_by_class: (0..20).map(|class| (class != 4).then(|| a * (0.7 + 0.6 * noise(class)))).collect(),
-        ..PerturbationOrder::default()
     }
 }
 
