@@ -71,6 +71,14 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     }
     if ran(Stage::Strategies) {
         data.strategies = strategies::summaries(experiment, &crate::stages::strategies::get(experiment, &run.keys)?);
+        for strategy in &data.strategies {
+            for class in data.examples.iter_mut().filter(|class| class.class == strategy.class) {
+                for example in class.best.iter_mut().chain(&mut class.worst).chain(&mut class.context) {
+                    let of = strategy.clusters.iter().find(|cluster| cluster.ids.contains(&example.id));
+                    example.cluster = of.map(|cluster| format!("{} of {}", cluster.name, strategy.class));
+                }
+            }
+        }
     }
     data.stages = shown::stage_rows(experiment, run)?;
     data.provenance = Some(provenance::collect(experiment));
