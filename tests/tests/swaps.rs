@@ -72,7 +72,7 @@ fn models_from_files_take_the_place_of_learned_ones() {
     write("pca.npz", &|npz| npz.add_pca(&pca::get(&learned, &keys).unwrap()).unwrap());
     write("mixture.npz", &|npz| npz.add_mixture(&mixture::get(&learned, &keys).unwrap()).unwrap());
     write("svm.npz", &|npz| {
-        npz.add_classifier(classifier::get(&learned, &keys).unwrap().model.linear().unwrap()).unwrap()
+        npz.add_classifier(classifier::get(&learned, &keys).unwrap().model.linear().unwrap()).unwrap();
     });
     let from = |stage: &str, name: &str| format!("{stage}.from={}", file(name).display());
     let (pca, mixture, svm) = (from("pca", "pca.npz"), from("mixture", "mixture.npz"), from("classifier", "svm.npz"));

@@ -257,7 +257,7 @@ mod tests {
         assert_relative_eq!(summary.ratio_of_sums.unwrap(), 1.25);
         assert_relative_eq!(summary.mean_signed_difference.unwrap(), 2.0);
         assert_relative_eq!(summary.pointing_rate.unwrap(), 0.25);
-        let sized = |outside, n_outside, inside, n_inside| Context { n_outside, n_inside, ..with(outside, inside) };
+        let sized = |outside, n_outside, inside, n_inside| Context { n_inside, n_outside, ..with(outside, inside) };
         let pooled = summarize_context(&[sized(1.0, 10, 2.0, 30), sized(4.0, 5, 1.0, 20), sized(0.0, 0, 3.0, 10)]);
         assert_relative_eq!(pooled.size_weighted.unwrap(), (30.0 / 15.0) / (110.0 / 60.0));
         assert_relative_eq!(pooled.mean_inside_area.unwrap(), (0.75 + 0.8 + 1.0) / 3.0);
