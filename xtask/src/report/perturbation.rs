@@ -74,7 +74,7 @@ fn finding(summary: &PerturbationSummary, is_voc: bool) -> Option<String> {
         .collect();
     if !overlapping.is_empty() {
         sentences
-            .push(format!("The interval overlaps that of {}, so the lead may be chance.", overlapping.join(" and ")));
+            .push(format!("The interval overlaps that of {}; their difference on the same images and draws is in the table of margins.", overlapping.join(" and ")));
     }
     let random = summary.orders.iter().find(|order| order.is_random);
     if let Some(random) = random.filter(|random| random.a_interval.1 >= best.a_interval.0) {

@@ -114,7 +114,7 @@ fn other_images_come_with_a_warning() {
     for expected in [
         "The images are not those of PASCAL VOC 2007",
         "neither confirms nor contradicts",
-        "so the lead may be chance",
+        "difference on the same images and draws",
         "other images than these",
         "does not stand clear of the random order",
     ] {
