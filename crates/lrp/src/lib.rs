@@ -32,6 +32,7 @@ mod conservation;
 mod error;
 mod heatmap;
 mod kernel;
+mod machine;
 mod mapping;
 mod pixels;
 mod root;

@@ -1,6 +1,6 @@
 //! Where the Taylor expansion of a score starts: at a root, or at the best point tried.
 
-use crate::kernel::Machine;
+use crate::machine::Machine;
 
 /// Score at a root, relative to the sizes the score is a sum of.
 const TOLERANCE: f64 = 1e-9;
