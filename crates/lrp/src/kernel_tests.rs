@@ -82,7 +82,7 @@ fn the_remainder_shrinks_with_the_square_of_the_distance_to_the_root() {
             let x: Vec<f64> = root.iter().zip(&x).map(|(root, x)| root + share * (x - root)).collect();
             taylor(&machine, &x, &root, 0.0).taylor_remainder.abs()
         };
-        let (one, half, quarter) = (at(0.2), at(0.1), at(0.05));
+        let (one, half, quarter) = (at(0.02), at(0.01), at(0.005));
         assert!((3.0..5.5).contains(&(one / half)), "{kernel:?}: {one} {half}");
         assert!((3.0..5.5).contains(&(half / quarter)), "{kernel:?}: {half} {quarter}");
     }
