@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::EvalError;
+use crate::batch_sums::same;
 
 /// The cluster that agrees best with a property that some samples have.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +27,7 @@ pub struct ClusterAgreement {
 /// # Errors
 /// [`EvalError::Length`] when labels and property are not of the same samples.
 pub fn best_cluster(labels: &[usize], property: &[bool]) -> Result<Option<ClusterAgreement>, EvalError> {
-    same_length("samples with the property", labels.len(), property.len())?;
+    same("samples with the property", labels.len(), property.len())?;
     let n_property = property.iter().filter(|has| **has).count();
     let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (&label, &has) in labels.iter().zip(property) {
@@ -63,7 +64,7 @@ pub fn best_cluster(labels: &[usize], property: &[bool]) -> Result<Option<Cluste
 /// # References
 /// `vinh2010`, eq. 24a and the `sum` form of AMI (scikit-learn's `average_method="arithmetic"`).
 pub fn adjusted_mutual_information(a: &[usize], b: &[usize]) -> Result<f64, EvalError> {
-    same_length("samples of the second labeling", a.len(), b.len())?;
+    same("samples of the second labeling", a.len(), b.len())?;
     let n_samples = a.len();
     let (sizes_a, sizes_b) = (sizes(a), sizes(b));
     let trivial = |n_clusters: usize| n_clusters <= 1 || n_clusters == n_samples;
@@ -126,10 +127,6 @@ fn expected_information(a: &BTreeMap<usize, usize>, b: &BTreeMap<usize, usize>, 
         }
     }
     sum
-}
-
-fn same_length(what: &'static str, expected: usize, found: usize) -> Result<(), EvalError> {
-    if expected == found { Ok(()) } else { Err(EvalError::Length { what, expected, found }) }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use ndarray::ArrayView2;
 
 use crate::Rect;
 
-/// Pixels between two that are looked at, each way: relevance is constant over squares of some pixels, and a sixteenth of the
-/// pixels gives the same correlation to the second digit.
+/// Pixels between two that are looked at, each way: relevance changes slowly, as every descriptor spreads its own over a square of at
+/// least 16 pixels, so that a sixteenth of them ranks like all.
 const STRIDE: usize = 4;
 
 /// Spearman's rank correlation, over the pixels outside all boxes, of relevance and the distance from the nearest box.

@@ -42,7 +42,7 @@ pub use downsized::downsized;
 pub use equal_error::{EqualError, equal_error_threshold};
 pub use error::EvalError;
 pub use order::{random_order, relevance_order};
-pub use perturbation::{Perturbation, Removal, Replacement, Trace, perturbation_trace};
+pub use perturbation::{Perturbation, Replacement, Trace, perturbation_trace};
 pub use quality::{Quality, quality, quality_by_image};
 pub use regions::{region_relevance, regions};
 pub use resampling::{Resampling, resampling_trace, trace_from_sums};

@@ -19,7 +19,7 @@ pub struct Trace {
 
 /// A way of taking information out of an image, most relevant first, in steps between which the score is measured.
 ///
-/// Implementations: [`Replacement`] of descriptors by others, draws from the mixture in Algorithm 1, and [`Removal`]. One that alters pixels
+/// [`Replacement`] of descriptors by others, draws from the mixture in Algorithm 1, or by nothing, is one. One that alters pixels
 /// keeps [`RawSums`] and exchanges in them the descriptors that it touched ([`RawSums::exchange`]).
 pub trait Perturbation {
     /// What can go wrong on the way.
@@ -64,17 +64,20 @@ pub fn perturbation_trace<P: Perturbation + ?Sized>(
     Ok(Trace { start, scores, n_replaced, n_requested })
 }
 
-/// Descriptors are replaced by others, batch by batch (Algorithm 1, Eq. 13).
+/// Descriptors are replaced by others, or taken away, batch by batch.
 ///
 /// ```text
-/// x(i) = x(i−1) + (m(other i) − m(descriptor order[i])) / |L|
+/// replaced   x(i) = x(i−1) + (m(other i) − m(descriptor order[i])) / |L|            (Algorithm 1, Eq. 13)
+/// removed    x(i) = Σ_{l still there} m(l) / |still there|
 /// ```
-/// The others are draws from the mixture in the paper; the mean descriptor, repeated, is another choice.
+/// The others are draws from the mixture in the paper; the mean descriptor, repeated, is another choice. Once a cell has no descriptor left its
+/// dimensions are 0.
 #[derive(Debug)]
 pub struct Replacement<'a> {
     current: RawSums,
     removals: &'a BatchSums,
-    additions: &'a BatchSums,
+    /// Nothing comes where descriptors are taken away.
+    additions: Option<&'a BatchSums>,
     next: usize,
 }
 
@@ -92,7 +95,20 @@ impl<'a> Replacement<'a> {
         let resampling = removals.resampling();
         same("replacements of the additions", resampling.n_replacements, additions.resampling().n_replacements)?;
         same("batch of the additions", resampling.batch, additions.resampling().batch)?;
-        Ok(Self { current: start.clone(), removals, additions, next: 0 })
+        Ok(Self { current: start.clone(), removals, additions: Some(additions), next: 0 })
+    }
+
+    /// Nothing takes the place of what goes.
+    ///
+    /// # Errors
+    /// [`EvalError::Length`] when start and removals are of different encoders, or when the mapping that the removals were made from does not
+    /// say which cells its descriptors are in (`Mapping::cell_counts_of`).
+    pub fn by_nothing(start: &RawSums, removals: &'a BatchSums) -> Result<Self, EvalError> {
+        same("dimensions of the removals", start.n_dimensions(), removals.n_dimensions())?;
+        if removals.n_batches() > 0 {
+            same("cells of the removals", start.cell_counts().len(), removals.cell_counts(0).len())?;
+        }
+        Ok(Self { current: start.clone(), removals, additions: None, next: 0 })
     }
 }
 
@@ -111,72 +127,19 @@ impl Perturbation for Replacement<'_> {
         if self.next == self.removals.n_batches() {
             return Ok(false);
         }
-        self.current.replace(self.removals.batch(self.next), self.additions.batch(self.next), mean);
+        let removed = self.removals.batch(self.next);
+        match self.additions {
+            Some(additions) => self.current.replace(removed, additions.batch(self.next), mean),
+            None => self.current.remove(removed, self.removals.cell_counts(self.next), mean),
+        }
         self.next += 1;
         Ok(true)
     }
 
     fn progress(&self) -> (usize, usize) {
-        progress(self.removals, self.next)
+        let resampling = self.removals.resampling();
+        ((self.next * resampling.batch).min(self.removals.n_rows()), resampling.n_replacements)
     }
-}
-
-/// Descriptors are taken away, and the mean is over those that are left.
-///
-/// ```text
-/// x(i) = Σ_{l still there} m(l) / |still there|
-/// ```
-/// Once a cell has none left its dimensions are 0.
-#[derive(Debug)]
-pub struct Removal<'a> {
-    current: RawSums,
-    removals: &'a BatchSums,
-    next: usize,
-}
-
-impl<'a> Removal<'a> {
-    /// `start`: sums of the image; `removals`: what goes, batch by batch.
-    ///
-    /// # Errors
-    /// [`EvalError::Length`] when they are of different encoders, or when the mapping that the removals were made from does not say which
-    /// cells its descriptors are in (`Mapping::cell_counts_of`).
-    pub fn new(start: &RawSums, removals: &'a BatchSums) -> Result<Self, EvalError> {
-        same("dimensions of the removals", start.n_dimensions(), removals.n_dimensions())?;
-        if removals.n_batches() > 0 {
-            same("cells of the removals", start.cell_counts().len(), removals.cell_counts(0).len())?;
-        }
-        Ok(Self { current: start.clone(), removals, next: 0 })
-    }
-}
-
-impl Perturbation for Removal<'_> {
-    type Error = EvalError;
-
-    fn n_points(&self) -> usize {
-        self.removals.resampling().n_points()
-    }
-
-    fn mean(&self) -> Vec<f32> {
-        self.current.mean()
-    }
-
-    fn advance(&mut self, mean: &mut [f32]) -> Result<bool, EvalError> {
-        if self.next == self.removals.n_batches() {
-            return Ok(false);
-        }
-        self.current.remove(self.removals.batch(self.next), self.removals.cell_counts(self.next), mean);
-        self.next += 1;
-        Ok(true)
-    }
-
-    fn progress(&self) -> (usize, usize) {
-        progress(self.removals, self.next)
-    }
-}
-
-fn progress(removals: &BatchSums, n_batches: usize) -> (usize, usize) {
-    let resampling = removals.resampling();
-    ((n_batches * resampling.batch).min(removals.n_rows()), resampling.n_replacements)
 }
 
 #[cfg(test)]
@@ -224,7 +187,7 @@ mod tests {
     fn removal_by_hand() {
         let image = plain(array![[4.0_f32], [8.0], [0.0], [-4.0]]);
         let removals = BatchSums::removals(&image, &[1, 0, 2], STEPS).unwrap();
-        let mut removal = Removal::new(&RawSums::new(&image), &removals).unwrap();
+        let mut removal = Replacement::by_nothing(&RawSums::new(&image), &removals).unwrap();
         let trace = perturbation_trace(&mut removal, &mut |mean| f64::from(mean[0])).unwrap();
         // 8/4, then −4/2, then −4/1.
         assert_eq!((trace.start, trace.scores), (2.0, vec![-2.0, -4.0]));
@@ -236,7 +199,7 @@ mod tests {
         let rows = array![[3.0_f32, 0.0], [0.0, 8.0], [5.0, 0.0]];
         let image = Table { rows, cells: vec![0, 1, 0], n_cells: 2 };
         let removals = BatchSums::removals(&image, &[1, 0], Resampling { n_replacements: 2, batch: 1 }).unwrap();
-        let mut removal = Removal::new(&RawSums::new(&image), &removals).unwrap();
+        let mut removal = Replacement::by_nothing(&RawSums::new(&image), &removals).unwrap();
         let mut mean = removal.mean();
         assert_eq!(mean, [4.0, 8.0]);
         assert!(removal.advance(&mut mean).unwrap());
@@ -266,7 +229,7 @@ mod tests {
         }
         let image = Silent(Table { rows: array![[3.0_f32, 0.0], [0.0, 8.0]], cells: vec![0, 1], n_cells: 2 });
         let removals = BatchSums::removals(&image, &[1], Resampling { n_replacements: 1, batch: 1 }).unwrap();
-        let refused = Removal::new(&RawSums::new(&image), &removals).unwrap_err();
+        let refused = Replacement::by_nothing(&RawSums::new(&image), &removals).unwrap_err();
         assert!(matches!(refused, EvalError::Length { expected: 2, found: 1, .. }));
     }
 
@@ -296,7 +259,7 @@ mod tests {
             let order: Vec<u32> = (0..20).map(|i| (i * 7 % 20) as u32).collect();
             let image = plain(rows.clone());
             let removals = BatchSums::removals(&image, &order, Resampling { n_replacements: n, batch }).unwrap();
-            let mut removal = Removal::new(&RawSums::new(&image), &removals).unwrap();
+            let mut removal = Replacement::by_nothing(&RawSums::new(&image), &removals).unwrap();
             let mut mean = removal.mean();
             while removal.advance(&mut mean).unwrap() {
                 let (done, _) = removal.progress();

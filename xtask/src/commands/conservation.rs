@@ -23,7 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::photograph::Described;
 use crate::progress::Progress;
 use crate::session::{self, Session};
-use crate::stages::{Stage, mixture, pca};
+use crate::stages::{Stage, mixture, pca, spread};
 
 /// Images explained where none is named.
 const N_IMAGES: usize = 4;
@@ -112,8 +112,9 @@ impl<'a> Table<'a> {
         let pca = pca::get(experiment, keys)?;
         let extractor = experiment.parts.extractor.value.as_ref();
         let train = &experiment.dataset.train;
-        let n = arguments.n_train.min(train.len());
-        let chosen: Vec<usize> = (0..n).map(|i| i * train.len() / n).collect();
+        let all = |n: usize| (0..n).collect::<Vec<usize>>();
+        let chosen = spread(&all(train.len()), arguments.n_train);
+        let n = chosen.len();
         let bar = experiment.progress.bar("describe", n as u64);
         let learned_from = experiment
             .for_each(&bar, &chosen, |image| Described::from_file(extractor, &pca, &train.set.images[image].path))?;
@@ -126,7 +127,7 @@ impl<'a> Table<'a> {
         ensure!(!known.is_empty(), "none of the {n} training images is an example of a class: take more by --n-train");
         let images = if arguments.images.is_empty() {
             let test = &experiment.dataset.test.set.images;
-            (0..N_IMAGES.min(test.len())).map(|i| test[i * test.len() / N_IMAGES].path.clone()).collect()
+            spread(&all(test.len()), N_IMAGES).into_iter().map(|image| test[image].path.clone()).collect()
         } else {
             arguments.images.iter().map(|name| image_path(experiment, name)).collect::<Result<Vec<_>>>()?
         };

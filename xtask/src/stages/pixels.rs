@@ -13,7 +13,7 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, scores};
+use super::{Stage, scores, spread};
 use crate::experiment::{Experiment, Keys, generator};
 use crate::explainer::{Explained, Explainer};
 use crate::photograph::{self, Described};
@@ -83,12 +83,6 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pixels> {
     let what = format!("{} traces of {} true positives", pixels.targets.len(), chosen.len());
     experiment.progress.computed("pixels", &what, since);
     Ok(pixels)
-}
-
-/// At most `n` of them, evenly spread.
-fn spread(images: &[usize], n: usize) -> Vec<usize> {
-    let n = n.min(images.len());
-    (0..n).map(|i| images[i * images.len() / n]).collect()
 }
 
 fn trace_image(
@@ -281,17 +275,5 @@ impl Perturbation for Regions<'_> {
 
     fn progress(&self) -> (usize, usize) {
         (self.next, self.n_requested)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn true_positives_are_evenly_spread() {
-        assert_eq!(spread(&[3, 5, 8, 9, 12, 20], 3), [3, 8, 12]);
-        assert_eq!(spread(&[3, 5], 4), [3, 5]);
-        assert!(spread(&[], 4).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use fisherlens_eval::{
-    BatchSums, RawSums, Removal, Replacement, Resampling, Trace, perturbation_trace, random_order, relevance_order,
+    BatchSums, RawSums, Replacement, Resampling, Trace, perturbation_trace, random_order, relevance_order,
 };
 use fisherlens_fisher::DescriptorSet;
 use fisherlens_lrp::Rule;
@@ -246,7 +246,7 @@ impl Runner<'_> {
         let own;
         let additions = match (substitute, &image.shared) {
             (Substitute::Removal, _) => {
-                let mut removal = Removal::new(&image.start, removals)?;
+                let mut removal = Replacement::by_nothing(&image.start, removals)?;
                 return Ok(perturbation_trace(&mut removal, &mut score)?);
             }
             (Substitute::Draws, Some((draws, _))) => &draws[repeat],

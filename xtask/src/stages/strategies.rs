@@ -137,7 +137,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
         let explained = explain(experiment, keys, &explainer, class, &images)?;
         let mut strategies = cluster(experiment, class, &explained)?;
         if let Some(owner) = owner {
-            let threshold = predictions[class].equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold));
+            let threshold = scores::thresholds(&predictions)[class];
             let (tagged, untagged): (Vec<usize>, Vec<usize>) = explained.iter().map(|e| e.image).partition(|&image| {
                 experiment.dataset.test.set.images[image].annotation.owner.as_deref() == Some(owner)
             });

@@ -7,6 +7,7 @@ use ndarray::{Array2, Array3, s};
 use serde::{Deserialize, Serialize};
 
 use super::scores::Scores;
+use super::spread;
 use super::tag::{Region, Tag, fill};
 use crate::dataset::Half;
 use crate::experiment::Experiment;
@@ -204,12 +205,6 @@ impl<'a> TagScores<'a> {
         }
         Ok(Some(self.explainer.map(&described, &[])?.score(self.class) - self.threshold))
     }
-}
-
-/// At most `n` of the images, evenly spread.
-fn spread(images: &[usize], n: usize) -> Vec<usize> {
-    let n = n.min(images.len());
-    (0..n).map(|i| images[i * images.len() / n]).collect()
 }
 
 fn drawn_array(picture: Picture) -> Result<Array3<u8>> {

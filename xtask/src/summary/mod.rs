@@ -54,11 +54,12 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         }
     }
     if ran(Stage::Resampling) {
-        data.perturbation = Some(perturbed::orders(experiment, run)?);
-        data.extra_tables.extend(perturbed::tables(experiment, run)?);
-    }
-    if ran(Stage::Pixels) {
-        data.extra_tables.extend(perturbed::pixels(experiment, run)?);
+        let traces = perturbed::Algorithm1::read(experiment, run)?;
+        data.perturbation = Some(perturbed::orders(experiment, run, &traces)?);
+        data.extra_tables.extend(perturbed::tables(experiment, run, &traces)?);
+        if ran(Stage::Pixels) {
+            data.extra_tables.extend(perturbed::pixels(experiment, run, &traces)?);
+        }
     }
     if ran(Stage::Context) {
         let contexts = context::get(experiment, &run.keys)?;

@@ -8,7 +8,7 @@ use fisherlens_eval::{Quality, Trace, area_between, quality_by_image};
 use crate::experiment::Experiment;
 use crate::report::{PerturbationOrder, PerturbationSummary, Table};
 use crate::run::Run;
-use crate::series::{Direction, Ranking, Series, Substitute};
+use crate::series::{Ranking, Series, Substitute};
 use crate::stages::{pixels, resampling};
 
 /// Traces with the image and the class that each is of.
@@ -48,24 +48,39 @@ impl Traces {
     }
 }
 
+/// The traces of Algorithm 1, most relevant first, by what they are ranked by.
+pub(super) struct Algorithm1(Vec<(Ranking, Traces)>);
+
+impl Algorithm1 {
+    pub(super) fn read(experiment: &Experiment, run: &Run) -> Result<Self> {
+        let all = Series::all(&experiment.settings).into_iter();
+        let most_first = all.filter(|series| *series == Series::of(series.ranking));
+        let read = |series: Series| Ok((series.ranking, Traces::read(experiment, run, series)?));
+        Ok(Self(most_first.map(read).collect::<Result<_>>()?))
+    }
+
+    fn of(&self, ranking: Ranking) -> Option<&Traces> {
+        self.0.iter().find(|(other, _)| *other == ranking).map(|(_, traces)| traces)
+    }
+}
+
 /// Figure 1: Algorithm 1 in every order.
-pub(super) fn orders(experiment: &Experiment, run: &Run) -> Result<PerturbationSummary> {
+pub(super) fn orders(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<PerturbationSummary> {
     let settings = &experiment.settings.resampling;
     let classes = experiment.dataset.classes();
     let mut orders = Vec::new();
-    for series in algorithm_1(experiment) {
-        let most = Traces::read(experiment, run, series)?;
+    for (ranking, most) in &traces.0 {
         let Some(quality) = most.quality() else { continue };
-        let least = match series.ranking {
+        let least = match ranking {
             Ranking::Random => None,
-            _ => Some(Traces::read(experiment, run, series.least_first())?),
+            _ => Some(Traces::read(experiment, run, Series::of(*ranking).least_first())?),
         };
         let least_quality = least.as_ref().and_then(Traces::quality);
         let between = least.as_ref().map(|least| area_between(&most.all, &least.all, &most.images)).transpose()?;
         orders.push(PerturbationOrder {
-            name: series.ranking.to_string(),
-            is_random: series.ranking == Ranking::Random,
-            is_baseline: series.ranking.is_baseline(),
+            name: ranking.to_string(),
+            is_random: *ranking == Ranking::Random,
+            is_baseline: ranking.is_baseline(),
             a: quality.a,
             a_interval: quality.a_interval,
             v: quality.v,
@@ -96,47 +111,29 @@ fn interval_of_curve(quality: &Quality) -> Vec<(f64, f64)> {
     quality.curve_low.iter().copied().zip(quality.curve_high.iter().copied()).collect()
 }
 
-/// The series of Algorithm 1, most relevant first.
-fn algorithm_1(experiment: &Experiment) -> impl Iterator<Item = Series> {
-    Series::all(&experiment.settings)
-        .into_iter()
-        .filter(|series| series.direction == Direction::MostFirst && series.substitute == Substitute::Draws)
-}
-
 /// Margins over random order, V by class, and the other substitutes.
-pub(super) fn tables(experiment: &Experiment, run: &Run) -> Result<Vec<Table>> {
-    let random = Traces::read(experiment, run, Series::of(Ranking::Random))?;
-    if random.all.is_empty() {
+pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<Vec<Table>> {
+    let Some(random) = traces.of(Ranking::Random).filter(|random| !random.all.is_empty()) else {
         return Ok(Vec::new());
-    }
+    };
     let classes = experiment.dataset.classes();
     // The order with the largest A: how surely it leads is seen on the same images and draws.
-    let mut best: Option<(f64, Traces)> = None;
-    for series in algorithm_1(experiment).filter(|series| !series.ranking.is_baseline()) {
-        let traces = Traces::read(experiment, run, series)?;
-        let a = traces.quality().map_or(f64::NEG_INFINITY, |quality| quality.a);
-        if best.as_ref().is_none_or(|(most, _)| a > *most) {
-            best = Some((a, traces));
-        }
-    }
+    let a = |traces: &Traces| traces.quality().map_or(f64::NEG_INFINITY, |quality| quality.a);
+    let rules = traces.0.iter().filter(|(ranking, _)| !ranking.is_baseline());
+    let best = rules.map(|(_, traces)| (a(traces), traces)).max_by(|(one, _), (other, _)| one.total_cmp(other));
     let mut margins = Vec::new();
     let mut names = Vec::new();
     let mut flipped: Vec<Vec<String>> = classes.iter().map(|class| vec![class.clone()]).collect();
-    for series in algorithm_1(experiment) {
-        let traces = Traces::read(experiment, run, series)?;
-        names.push(series.ranking.to_string());
+    for (ranking, traces) in &traces.0 {
+        names.push(ranking.to_string());
         for (class, row) in flipped.iter_mut().enumerate() {
             row.push(traces.quality_of_class(class).map_or_else(none, |of| format!("{:.1}", 100.0 * of.v)));
         }
-        if series.ranking != Ranking::Random {
+        if *ranking != Ranking::Random {
             let margin = area_between(&traces.all, &random.all, &traces.images)?;
             let stands = if margin.interval.0 > 0.0 { "yes" } else { "no" };
-            let mut row = vec![
-                series.ranking.to_string(),
-                format!("{:.4}", margin.area),
-                interval(margin.interval),
-                stands.to_owned(),
-            ];
+            let mut row =
+                vec![ranking.to_string(), format!("{:.4}", margin.area), interval(margin.interval), stands.to_owned()];
             if let Some((_, best)) = &best {
                 let lead = area_between(&best.all, &traces.all, &traces.images)?;
                 row.extend([format!("{:.4}", lead.area), interval(lead.interval)]);
@@ -164,12 +161,12 @@ pub(super) fn tables(experiment: &Experiment, run: &Run) -> Result<Vec<Table>> {
             note: String::new(),
         },
     ];
-    tables.extend(substitutes(experiment, run)?);
+    tables.extend(substitutes(experiment, run, traces)?);
     Ok(tables)
 }
 
 /// A by what takes a descriptor's place.
-fn substitutes(experiment: &Experiment, run: &Run) -> Result<Option<Table>> {
+fn substitutes(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<Option<Table>> {
     let others = &experiment.settings.resampling.substitutes;
     if others.is_empty() {
         return Ok(None);
@@ -179,9 +176,10 @@ fn substitutes(experiment: &Experiment, run: &Run) -> Result<Option<Table>> {
     for ranking in Ranking::compared(&experiment.settings) {
         let mut row = vec![ranking.to_string()];
         for &substitute in &substitutes {
-            let series = Series::of(ranking).by(substitute);
-            let known = Series::all(&experiment.settings).contains(&series);
-            let quality = if known { Traces::read(experiment, run, series)?.quality() } else { None };
+            let quality = match substitute {
+                Substitute::Draws => traces.of(ranking).and_then(Traces::quality),
+                other => Traces::read(experiment, run, Series::of(ranking).by(other))?.quality(),
+            };
             row.extend(cells(quality.as_ref()));
         }
         rows.push(row);
@@ -197,7 +195,7 @@ fn substitutes(experiment: &Experiment, run: &Run) -> Result<Option<Table>> {
 }
 
 /// A by ranking, regions of pixels replaced; beside it the same images with descriptors replaced.
-pub(super) fn pixels(experiment: &Experiment, run: &Run) -> Result<Option<Table>> {
+pub(super) fn pixels(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<Option<Table>> {
     let settings = &experiment.settings.pixels;
     let found = pixels::get(experiment, &run.keys)?;
     if found.targets.is_empty() {
@@ -215,15 +213,10 @@ pub(super) fn pixels(experiment: &Experiment, run: &Run) -> Result<Option<Table>
             }
             row.extend(cells(traces.quality().as_ref()));
         }
-        let series = Series::of(ranking);
         let mut same = Traces::default();
-        if Series::all(&experiment.settings).contains(&series) {
-            for target in resampling::all(experiment, &run.keys, series)? {
-                if looked_at.contains(&(target.image, target.class)) {
-                    for trace in target.traces {
-                        same.push(trace, target.image, target.class);
-                    }
-                }
+        if let Some(all) = traces.of(ranking) {
+            for at in (0..all.all.len()).filter(|&at| looked_at.contains(&(all.images[at], all.classes[at]))) {
+                same.push(all.all[at].clone(), all.images[at], all.classes[at]);
             }
         }
         row.extend(cells(same.quality().as_ref()));
