@@ -6,7 +6,7 @@ use fisherlens_classifier::{Kernel, KernelModel, Model};
 use crate::LrpError;
 use crate::machine::Machine;
 use crate::root::expansion_point;
-use crate::svm::{class_relevance, share};
+use crate::svm::{self, class_relevance, share};
 
 /// Relevance of the dimensions, with what it leaves of the score.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,17 +94,7 @@ fn taylor(machine: &Machine<'_>, x: &[f64], point: &[f64], score: f64) -> Dimens
 }
 
 fn check(model: &KernelModel, class: usize, phi: &[f32]) -> Result<(), LrpError> {
-    if class >= model.n_classes() {
-        return Err(LrpError::Class { found: class, n_classes: model.n_classes() });
-    }
-    if phi.len() != model.n_dimensions() {
-        return Err(LrpError::Length {
-            what: "length of the vector",
-            expected: model.n_dimensions(),
-            found: phi.len(),
-            hint: "encode the image with the encoder that the model was trained on",
-        });
-    }
+    svm::check(model.n_classes(), model.n_dimensions(), class, phi)?;
     for (dimension, &value) in phi.iter().enumerate() {
         if !value.is_finite() {
             return Err(LrpError::NotFinite { dimension, value: f64::from(value) });

@@ -61,7 +61,7 @@ pub fn dimension_relevance_dual(alphas: &[f32], training_phi: ArrayView2<'_, f32
 /// [`LrpError::Class`] for a class the model does not have, [`LrpError::Length`] when `phi` is not as long as its
 /// coefficients.
 pub fn class_relevance(model: &LinearModel, class: usize, phi: &[f32]) -> Result<Vec<f64>, LrpError> {
-    check(model, class, phi)?;
+    check(model.n_classes(), model.n_dimensions(), class, phi)?;
     Ok(dimension_relevance(model.class_coefficients(class), model.bias()[class], phi))
 }
 
@@ -77,7 +77,7 @@ pub fn class_relevance_dual(
     training_phi: ArrayView2<'_, f32>,
     phi: &[f32],
 ) -> Result<Vec<f64>, LrpError> {
-    check(model, class, phi)?;
+    check(model.n_classes(), model.n_dimensions(), class, phi)?;
     let dual = model.dual().ok_or(LrpError::NoDualView)?;
     let alphas = dual.alphas.row(class).to_vec();
     let hint = "pass the vectors that the model was trained on";
@@ -97,14 +97,15 @@ pub(crate) fn share(bias: f64, n_dimensions: usize) -> f64 {
     if n_dimensions == 0 { 0.0 } else { bias / n_dimensions as f64 }
 }
 
-fn check(model: &LinearModel, class: usize, phi: &[f32]) -> Result<(), LrpError> {
-    if class >= model.n_classes() {
-        return Err(LrpError::Class { found: class, n_classes: model.n_classes() });
+/// Refuses a class that the model lacks and a vector that it cannot read.
+pub(crate) fn check(n_classes: usize, n_dimensions: usize, class: usize, phi: &[f32]) -> Result<(), LrpError> {
+    if class >= n_classes {
+        return Err(LrpError::Class { found: class, n_classes });
     }
-    if phi.len() != model.n_dimensions() {
+    if phi.len() != n_dimensions {
         return Err(LrpError::Length {
             what: "length of the vector",
-            expected: model.n_dimensions(),
+            expected: n_dimensions,
             found: phi.len(),
             hint: "encode the image with the encoder that the model was trained on",
         });
