@@ -163,8 +163,8 @@ impl Problems<'_> {
             squared_norm += alpha * output;
             let loss = weights.c * weights.of(slack);
             losses += loss;
-            // Every sample's share of the gap is at least 0, so nothing cancels.
-            gap += loss - a * slack + 0.5 * weights.diagonal * a * a;
+            // Every sample's share of the gap is at least 0, so nothing cancels; at an optimum rounding can take one below.
+            gap += (loss - a * slack + 0.5 * weights.diagonal * a * a).max(0.0);
         }
         Progress { primal: 0.5 * squared_norm + losses, gap }
     }

@@ -254,6 +254,15 @@ fn vectors_of_length_zero_without_a_bias_do_no_harm() {
     }
 }
 
+#[test]
+fn the_gap_of_an_optimum_reached_at_once_is_not_negative() {
+    let (x, targets) = samples(22, 1, 1, 526);
+    for loss in LOSSES {
+        let params = LinearSvm::params().c(43.017_420_916_530_725).loss(loss).max_n_epochs(1);
+        assert!(train(params, &x, &targets).report.classes[0].duality_gap.unwrap() >= 0.0);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
