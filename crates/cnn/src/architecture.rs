@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{BlobShape, Layer, LayerKind};
 use crate::CnnError;
+use crate::layer::{BlobShape, Layer, LayerKind};
 
 /// The name of the blob that holds the images.
 pub const DATA: &str = "data";
@@ -26,7 +26,8 @@ impl Architecture {
     pub fn new(input: BlobShape, layers: Vec<Layer>) -> Result<Self, CnnError> {
         let mut checked = Self { layers: Vec::new(), bottoms: Vec::new(), shapes: vec![input] };
         if input.contains(&0) || layers.is_empty() {
-            let fault = format!("found an input of {input:?} and {} layers, expected at least one of each", layers.len());
+            let fault =
+                format!("found an input of {input:?} and {} layers, expected at least one of each", layers.len());
             return Err(CnnError::Layer { layer: DATA.to_owned(), fault });
         }
         for layer in layers {

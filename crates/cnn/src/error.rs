@@ -45,7 +45,9 @@ pub enum CnnError {
         expected: Vec<usize>,
     },
     /// A layer for which the composite holds no rule.
-    #[error("no rule for layer {layer:?} ({kind}); add one for this layer, its range or its type, such as \"{kind}={example}\"")]
+    #[error(
+        "no rule for layer {layer:?} ({kind}); add one for this layer, its range or its type, such as \"{kind}={example}\""
+    )]
     NoRule {
         /// Name of the layer.
         layer: String,

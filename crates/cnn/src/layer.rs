@@ -32,7 +32,7 @@ pub enum Pooling {
 /// y[c]     = x[c] · scale[c]^(−beta)
 /// ```
 /// # References
-/// Caffe's `LRNLayer`, ACROSS_CHANNELS; AlexNet's paper has no division by `size`.
+/// Caffe's `LRNLayer`, `ACROSS_CHANNELS`; the paper on `AlexNet` has no division by `size`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ResponseNormalization {
     /// Channels in a sum, odd.

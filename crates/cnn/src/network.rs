@@ -3,11 +3,11 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use ndarray::{Array2, Array4, ArrayD, ArrayView4};
 
+use crate::CnnError;
 use crate::architecture::Architecture;
 use crate::layer::LayerKind;
 use crate::operations::{Linear, normalize, pool};
 use crate::parameters::{LayerParameters, Parameters};
-use crate::CnnError;
 
 /// Weights of one layer on a device. An inner product has `(outputs, inputs, 1, 1)`, a PReLU `(1, channels, 1, 1)`.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(crate) struct Tensors {
 /// A network ready to compute.
 ///
 /// Images are `(images, channels, height, width)`, what the network was trained on: for those of the paper blue, green and
-/// red from 0 to 255 less the mean ([`crate::Preprocessing`]).
+/// red from 0 to 255 less the mean ([`crate::Mean`]).
 #[derive(Debug, Clone)]
 pub struct Network {
     architecture: Architecture,
@@ -63,6 +63,12 @@ impl Network {
     pub(crate) fn tensors_mut(&mut self) -> impl Iterator<Item = (usize, &mut Tensors)> {
         let tensors = self.tensors.iter_mut().enumerate();
         tensors.filter_map(|(layer, tensors)| tensors.as_mut().map(|tensors| (layer, tensors)))
+    }
+
+    /// A copy with other tensors of the same shapes.
+    pub(crate) fn map(&self, change: impl Fn(Tensors) -> Tensors) -> Self {
+        let tensors = self.tensors.iter().map(|tensors| tensors.clone().map(&change)).collect();
+        Self { architecture: self.architecture.clone(), tensors, device: self.device.clone() }
     }
 
     /// Its weights, back from the device.
@@ -116,6 +122,16 @@ impl Network {
 
     /// Computes up to a blob, letting go of others as soon as no layer needs them.
     pub(crate) fn forward(&self, images: Tensor<4>, wanted: usize) -> Tensor<4> {
+        self.forward_with(images, wanted, &mut |_, x| x)
+    }
+
+    /// The same with something done at dropout layers, which are given their share.
+    pub(crate) fn forward_with(
+        &self,
+        images: Tensor<4>,
+        wanted: usize,
+        dropout: &mut dyn FnMut(f32, Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<4> {
         let mut last_use = vec![0; wanted + 1];
         for layer in 0..wanted {
             self.architecture.bottoms(layer).iter().for_each(|&blob| last_use[blob] = layer);
@@ -124,11 +140,15 @@ impl Network {
         blobs[0] = Some(images);
         for layer in 0..wanted {
             let take = |&blob: &usize| {
-                let value = if last_use[blob] == layer && blob != wanted { blobs[blob].take() } else { blobs[blob].clone() };
+                let value =
+                    if last_use[blob] == layer && blob != wanted { blobs[blob].take() } else { blobs[blob].clone() };
                 value.expect("a blob lives until its last use")
             };
-            let bottoms = self.architecture.bottoms(layer).iter().map(take).collect();
-            blobs[layer + 1] = Some(self.layer_forward(layer, bottoms));
+            let mut bottoms: Vec<Tensor<4>> = self.architecture.bottoms(layer).iter().map(take).collect();
+            blobs[layer + 1] = Some(match self.architecture.layers()[layer].kind {
+                LayerKind::Dropout { ratio } => dropout(ratio, bottoms.remove(0)),
+                _ => self.layer_forward(layer, bottoms),
+            });
         }
         blobs[wanted].take().expect("the last layer made it")
     }
@@ -211,7 +231,10 @@ fn tensors(parameters: &LayerParameters, device: &Device) -> Tensors {
 
 pub(crate) fn to_tensor(array: ArrayView4<'_, f32>, device: &Device) -> Tensor<4> {
     let (n, channels, height, width) = array.dim();
-    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<f32>>(), [n, channels, height, width]), device)
+    Tensor::from_data(
+        TensorData::new(array.iter().copied().collect::<Vec<f32>>(), [n, channels, height, width]),
+        device,
+    )
 }
 
 pub(crate) fn to_array(tensor: Tensor<4>) -> Array4<f32> {

@@ -3,6 +3,7 @@
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, module};
 
+use crate::host;
 use crate::layer::{Pooling, ResponseNormalization, Window};
 
 /// A convolution or an inner product: what linear rules of relevance work on.
@@ -66,6 +67,7 @@ fn convolution_options(window: Window, n_groups: usize) -> ConvOptions<2> {
 pub(crate) fn pool(x: Tensor<4>, pooling: Pooling, window: Window) -> Tensor<4> {
     let Window { kernel, stride, padding } = window;
     match pooling {
+        Pooling::Max if host::holds(&x) => host::max_pool(x, window),
         Pooling::Max => module::max_pool2d(x, largest(window)),
         Pooling::Average => {
             let options = AvgPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
@@ -79,8 +81,18 @@ fn largest(window: Window) -> MaxPoolOptions<2> {
     MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]).with_ceil_mode(true)
 }
 
-/// Sums each value of `s` into the place of its window's largest input, the first one where several are.
+/// Sums each value of `s` into the place of its window's largest input, the first one where several are. `s` holds the images of `x` once
+/// or several times.
 pub(crate) fn to_largest(x: Tensor<4>, s: Tensor<4>, window: Window) -> Tensor<4> {
+    if host::holds(&x) {
+        return host::to_largest(x, s, window);
+    }
+    to_largest_by_the_library(x, s, window)
+}
+
+pub(crate) fn to_largest_by_the_library(x: Tensor<4>, s: Tensor<4>, window: Window) -> Tensor<4> {
+    let n_times = s.dims()[0] / x.dims()[0];
+    let x = if n_times == 1 { x } else { x.repeat_dim(0, n_times) };
     let Window { kernel, stride, padding } = window;
     let (_, indices): (_, Tensor<4, Int>) = module::max_pool2d_with_indices(x.clone(), largest(window));
     module::max_pool2d_with_indices_backward(x, [kernel; 2], [stride; 2], [padding; 2], [1, 1], true, s, indices)
@@ -124,6 +136,9 @@ pub(crate) fn inverse_power(scale: Tensor<4>, exponent: f32) -> Tensor<4> {
 }
 
 pub(crate) fn normalize(x: Tensor<4>, lrn: &ResponseNormalization) -> Tensor<4> {
+    if host::holds(&x) {
+        return host::normalize(x, lrn);
+    }
     let scale = scale(x.clone(), lrn);
     x * inverse_power(scale, lrn.beta)
 }

@@ -6,9 +6,9 @@ use ndarray::{Array1, ArrayD};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::CnnError;
 use crate::architecture::Architecture;
 use crate::layer::LayerKind;
-use crate::CnnError;
 
 /// The weights of one layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,8 @@ impl Parameters {
         let real = |shape: &[usize]| shape.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>();
         // A convolution's kernel, flattened, fits an inner product that stands on its blob.
         let count: usize = shape.iter().product();
-        let flattened = shape.len() == 2 && found.weight.shape()[0] == shape[0] && found.weight.len() == count;
+        let flattened =
+            shape.len() == 2 && found.weight.shape().first() == Some(&shape[0]) && found.weight.len() == count;
         if real(found.weight.shape()) != real(shape) && !flattened {
             return Err(format!("{name}: found weights {:?}, expected {shape:?}", found.weight.shape()));
         }

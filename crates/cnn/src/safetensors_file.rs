@@ -6,11 +6,14 @@ use half::{bf16, f16};
 use ndarray::{Array1, ArrayD};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::parameters::{LayerParameters, Parameters};
 use crate::CnnError;
+use crate::parameters::{LayerParameters, Parameters};
 
 /// Endings of the names of weights and of biases: those of ONNX exports of Caffe's networks, and those of PyTorch.
 const ENDINGS: [(&str, &str); 2] = [("_w", "_b"), (".weight", ".bias")];
+
+/// Weight and bias of one layer, of which a file may still lack one.
+type Halves = (Option<ArrayD<f32>>, Option<Array1<f32>>);
 
 /// Reads weights named `LAYER_w` and `LAYER_b`, or `LAYER.weight` and `LAYER.bias`; f16 and bf16 become f32.
 ///
@@ -18,7 +21,7 @@ const ENDINGS: [(&str, &str); 2] = [("_w", "_b"), (".weight", ".bias")];
 /// [`CnnError::File`] for a damaged file, a name with neither ending, or values of another type.
 pub fn read_safetensors(bytes: &[u8]) -> Result<Parameters, CnnError> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| fault(error.to_string()))?;
-    let mut halves: BTreeMap<String, (Option<ArrayD<f32>>, Option<Array1<f32>>)> = BTreeMap::new();
+    let mut halves: BTreeMap<String, Halves> = BTreeMap::new();
     for (name, view) in file.iter() {
         let part = ENDINGS.iter().find_map(|(weight, bias)| {
             let layer = |ending, is_bias| name.strip_suffix(ending).map(|layer| (layer, is_bias));
@@ -29,7 +32,17 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<Parameters, CnnError> {
         })?;
         let values = values(name, &view)?;
         let entry = halves.entry(layer.to_owned()).or_default();
+        let is_there = if is_bias { entry.1.is_some() } else { entry.0.is_some() };
+        if is_there {
+            return Err(fault(format!("tensor {name:?}: layer {layer:?} has another one for the same")));
+        }
         if is_bias {
+            if view.shape().len() != 1 {
+                return Err(fault(format!(
+                    "tensor {name:?}: found shape {:?}, expected one axis for a bias",
+                    view.shape()
+                )));
+            }
             entry.1 = Some(values.into());
         } else {
             let array = ArrayD::from_shape_vec(view.shape(), values);
@@ -61,7 +74,8 @@ fn values(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CnnError> {
 /// # Errors
 /// [`CnnError::File`] where the format refuses them.
 pub fn write_safetensors(parameters: &Parameters) -> Result<Vec<u8>, CnnError> {
-    let bytes = |values: &mut dyn Iterator<Item = &f32>| -> Vec<u8> { values.flat_map(|value| value.to_le_bytes()).collect() };
+    let bytes =
+        |values: &mut dyn Iterator<Item = &f32>| -> Vec<u8> { values.flat_map(|value| value.to_le_bytes()).collect() };
     let mut tensors = Vec::new();
     for (layer, parameters) in parameters.iter() {
         let weight = &parameters.weight;

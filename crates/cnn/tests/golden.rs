@@ -1,5 +1,6 @@
 //! GoogLeNet's real weights against PyTorch and zennit. The weights lie beside the project; without them the test says so.
 #![cfg(feature = "cnn")]
+#![expect(clippy::print_stdout, reason = "a test tells what it measured, or that it skipped")]
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use crate::CnnError;
 use crate::architecture::Architecture;
 use crate::layer::LayerKind;
 use crate::relevance::rule::{PixelRange, Rule};
-use crate::CnnError;
 
 /// What one layer does with relevance.
 #[derive(Debug, Clone, PartialEq)]

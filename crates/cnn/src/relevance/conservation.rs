@@ -5,13 +5,13 @@
 pub struct Absorbed {
     /// Share of the bias.
     pub bias: f64,
-    /// Share of the stabiliser, and of outputs whose denominator is nothing else.
+    /// Share of the stabiliser, and what arrived at outputs that share nothing: those of exactly 0 under γ.
     pub stabilizer: f64,
 }
 
 /// Sums of relevance around one layer, over images and targets.
 ///
-/// `arrived = passed_on + bias + stabilizer`, up to rounding and to outputs of exactly 0 under γ.
+/// `arrived = passed_on + bias + stabilizer`, up to rounding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerConservation {
     /// Name of the layer.

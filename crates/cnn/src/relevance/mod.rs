@@ -5,6 +5,8 @@ mod conservation;
 mod normalization;
 mod parts;
 mod rule;
+#[cfg(test)]
+mod twin_tests;
 
 pub use composite::{Composite, LayerRule, PRESETS, Selector};
 pub use conservation::{Absorbed, LayerConservation};
@@ -13,10 +15,10 @@ pub use rule::{PixelRange, Rule};
 use burn::tensor::{Tensor, TensorData};
 use ndarray::Array5;
 
+use crate::CnnError;
 use crate::layer::{LayerKind, Pooling, Window};
 use crate::network::{Network, Trace, linear, values};
 use crate::operations::{pool, spread, to_largest};
-use crate::CnnError;
 use parts::{LinearLayer, stabilized, tiled, total};
 
 /// The scores that relevance starts from; each starts with its own value, all others with 0.
@@ -95,7 +97,9 @@ impl Network {
         }
         let [channels, height, width] = architecture.input_shape();
         let shape = (n_targets, trace.n_images(), channels, height, width);
-        let pixels = relevance[0].take().map_or_else(|| vec![0.0; n_targets * trace.blobs[0].dims().iter().product::<usize>()], values);
+        let pixels = relevance[0]
+            .take()
+            .map_or_else(|| vec![0.0; n_targets * trace.blobs[0].dims().iter().product::<usize>()], values);
         let pixels = Array5::from_shape_vec(shape, pixels).expect("one relevance a target and pixel");
         Ok(Relevance { pixels, conservation })
     }
@@ -149,8 +153,7 @@ impl Network {
                 layer.share(rule, &arrived, absorbed)
             }
             (LayerKind::Pooling { pooling: Pooling::Max, window }, Some(LayerRule::Winner)) => {
-                let n_targets = arrived.dims()[0] / x.dims()[0];
-                to_largest(tiled(x.clone(), n_targets), arrived, *window)
+                to_largest(x.clone(), arrived, *window)
             }
             (LayerKind::Pooling { window, .. }, _) => proportionally(x, arrived, *window, absorbed),
             (LayerKind::Lrn(lrn), Some(LayerRule::Taylor)) => normalization::taylor(x, lrn, arrived, absorbed),
@@ -182,5 +185,8 @@ fn proportionally(x: &Tensor<4>, arrived: Tensor<4>, window: Window, absorbed: O
 }
 
 fn best(scores: impl Iterator<Item = f32>) -> usize {
-    scores.enumerate().fold((0, f32::NEG_INFINITY), |best, (at, score)| if score > best.1 { (at, score) } else { best }).0
+    scores
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, (at, score)| if score > best.1 { (at, score) } else { best })
+        .0
 }

@@ -45,6 +45,11 @@ impl LinearLayer<'_> {
     /// Relevance of the inputs from `(targets · images, …)` of the outputs, and what was kept back.
     pub(crate) fn share(&self, rule: &Rule, relevance: &Tensor<4>, absorbed: Option<&mut Absorbed>) -> Tensor<4> {
         let mut absorbed = absorbed;
+        if let (Rule::Gamma { .. }, Some(absorbed)) = (rule, absorbed.as_deref_mut()) {
+            let n_targets = relevance.dims()[0] / self.x.dims()[0];
+            let is_zero = self.z.clone().equal_elem(0.0).float();
+            absorbed.stabilizer += total(relevance.clone() * tiled(is_zero, n_targets));
+        }
         let mut shared: Option<Tensor<4>> = None;
         for part in self.parts(rule, relevance) {
             let of_part = self.share_part(part, relevance.clone(), absorbed.as_deref_mut());

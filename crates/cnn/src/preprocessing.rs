@@ -1,0 +1,225 @@
+//! Photographs to what a network sees: frames, crops, windows, and blue, green and red less the mean.
+
+use fast_image_resize::images::Image;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use ndarray::{Array3, Array4, ArrayView3, ArrayViewMut3, Axis, s};
+
+use crate::CnnError;
+use crate::relevance::PixelRange;
+
+/// What is subtracted from pixels, in blue, green and red.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mean {
+    /// One value a channel.
+    Channels([f32; 3]),
+    /// `(3, height, width)`; of one larger than a crop the middle is taken.
+    Image(Array3<f32>),
+}
+
+/// The mean of BVLC's networks: blue, green, red.
+pub const IMAGENET_MEAN: [f32; 3] = [104.0, 117.0, 123.0];
+
+/// How a frame is made from a photograph. Frames are `(height, width, 3)`, red, green, blue, 8 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Larger side brought to `side`, the smaller one padded on both ends with the nearest pixel: a square (supplement §5).
+    Padded,
+    /// Smaller side brought to `side`.
+    Covering,
+}
+
+/// Where a photograph lies in its frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// Pixels of the frame for one of the photograph, across and down.
+    pub scale: [f64; 2],
+    /// Left and top edge of the photograph in the frame.
+    pub offset: [usize; 2],
+    /// Its width and height in the frame.
+    pub size: [usize; 2],
+}
+
+/// A square cut out of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crop {
+    /// Left edge.
+    pub left: usize,
+    /// Top edge.
+    pub top: usize,
+    /// Its side.
+    pub side: usize,
+    /// Whether left and right are exchanged.
+    pub mirrored: bool,
+}
+
+impl Framing {
+    /// A photograph `(height, width, 3)` in its frame, by a triangular kernel widened so that no pixel is skipped.
+    ///
+    /// # Errors
+    /// [`CnnError::Image`] for one without pixels.
+    pub fn frame(self, photograph: ArrayView3<'_, u8>, side: usize) -> Result<(Array3<u8>, Placement), CnnError> {
+        let (height, width, channels) = photograph.dim();
+        if height == 0 || width == 0 || channels != 3 || side == 0 {
+            let expected =
+                format!("found {channels} channels and a frame of {side}, expected 3 and at least one pixel");
+            return Err(CnnError::Image { width, height, expected });
+        }
+        let reference = if self == Self::Padded { width.max(height) } else { width.min(height) };
+        let scaled = |length: usize| ((length * side) as f64 / reference as f64).round().max(1.0) as usize;
+        let size = [scaled(width), scaled(height)];
+        let resized = resize(photograph, size);
+        let [frame_width, frame_height] = if self == Self::Padded { [side, side] } else { size };
+        let offset = [(frame_width - size[0]) / 2, (frame_height - size[1]) / 2];
+        let frame = Array3::from_shape_fn((frame_height, frame_width, 3), |(y, x, channel)| {
+            let inside = |at: usize, offset: usize, size: usize| at.saturating_sub(offset).min(size - 1);
+            resized[[inside(y, offset[1], size[1]), inside(x, offset[0], size[0]), channel]]
+        });
+        let scale = [size[0] as f64 / width as f64, size[1] as f64 / height as f64];
+        Ok((frame, Placement { scale, offset, size }))
+    }
+}
+
+fn resize(photograph: ArrayView3<'_, u8>, size: [usize; 2]) -> Array3<u8> {
+    let (height, width, _) = photograph.dim();
+    if size == [width, height] {
+        return photograph.to_owned();
+    }
+    let length = |length: usize| u32::try_from(length).expect("sides of a photograph are below 2³²");
+    let pixels: Vec<u8> = photograph.iter().copied().collect();
+    let from = Image::from_vec_u8(length(width), length(height), pixels, PixelType::U8x3);
+    let from = from.expect("three bytes a pixel");
+    let mut to = Image::new(length(size[0]), length(size[1]), PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new().resize(&from, &mut to, &options).expect("both images have the same kind of pixel");
+    Array3::from_shape_vec((size[1], size[0], 3), to.into_vec()).expect("three bytes a pixel")
+}
+
+impl Crop {
+    /// The middle of a frame `(height, width)`.
+    ///
+    /// # Errors
+    /// [`CnnError::Image`] for a frame smaller than the crop.
+    pub fn centre(frame: (usize, usize), side: usize) -> Result<Self, CnnError> {
+        let (height, width) = fitting(frame, side)?;
+        Ok(Self { left: (width - side) / 2, top: (height - side) / 2, side, mirrored: false })
+    }
+
+    /// Four corners and the centre, then their mirrors: the ten of supplement §5.
+    ///
+    /// # Errors
+    /// See [`Crop::centre`].
+    pub fn ten(frame: (usize, usize), side: usize) -> Result<Vec<Self>, CnnError> {
+        let (height, width) = fitting(frame, side)?;
+        let corner = |left, top| Self { left, top, side, mirrored: false };
+        let (right, bottom) = (width - side, height - side);
+        let mut crops = vec![corner(0, 0), corner(right, 0), corner(0, bottom), corner(right, bottom)];
+        crops.push(Self::centre(frame, side)?);
+        crops.extend_from_within(..);
+        crops[5..].iter_mut().for_each(|crop| crop.mirrored = true);
+        Ok(crops)
+    }
+
+    /// Windows every `stride` pixels, the last of each row and column flush with the edge.
+    ///
+    /// # Errors
+    /// See [`Crop::centre`]; [`CnnError::Setting`] for a stride of 0.
+    pub fn windows(frame: (usize, usize), side: usize, stride: usize) -> Result<Vec<Self>, CnnError> {
+        let (height, width) = fitting(frame, side)?;
+        if stride == 0 {
+            return Err(CnnError::Setting { name: "stride", found: "0".to_owned(), expected: "at least 1" });
+        }
+        let starts = |length: usize| {
+            let last = length - side;
+            (0..last).step_by(stride).chain([last]).collect::<Vec<_>>()
+        };
+        let (rows, columns) = (starts(height), starts(width));
+        Ok(rows
+            .iter()
+            .flat_map(|&top| columns.iter().map(move |&left| Self { left, top, side, mirrored: false }))
+            .collect())
+    }
+
+    /// The pixels of a frame.
+    ///
+    /// # Panics
+    /// When the crop reaches beyond the frame.
+    pub fn cut<'a>(&self, frame: &'a Array3<u8>) -> ArrayView3<'a, u8> {
+        let mut pixels = frame.slice(s![self.top..self.top + self.side, self.left..self.left + self.side, ..]);
+        if self.mirrored {
+            pixels.invert_axis(Axis(1));
+        }
+        pixels
+    }
+}
+
+fn fitting((height, width): (usize, usize), side: usize) -> Result<(usize, usize), CnnError> {
+    if side == 0 || side > height.min(width) {
+        let expected = format!("expected at least {side} x {side} for a crop of that side");
+        return Err(CnnError::Image { width, height, expected });
+    }
+    Ok((height, width))
+}
+
+impl Mean {
+    /// Pixels `(height, width, 3)`, red, green, blue, as a network's input `(3, height, width)`: blue, green, red less the mean.
+    ///
+    /// # Errors
+    /// [`CnnError::Shape`] for a mean image smaller than the pixels.
+    pub fn input(&self, pixels: ArrayView3<'_, u8>) -> Result<Array3<f32>, CnnError> {
+        let (height, width, _) = pixels.dim();
+        let mut input = Array3::zeros((3, height, width));
+        self.write_input(pixels, input.view_mut())?;
+        Ok(input)
+    }
+
+    /// Several crops of one frame, `(crops, 3, side, side)`.
+    ///
+    /// # Errors
+    /// See [`Mean::input`].
+    ///
+    /// # Panics
+    /// When a crop reaches beyond the frame, or crops have different sides.
+    pub fn inputs(&self, frame: &Array3<u8>, crops: &[Crop]) -> Result<Array4<f32>, CnnError> {
+        let side = crops.first().map_or(0, |crop| crop.side);
+        let mut inputs = Array4::zeros((crops.len(), 3, side, side));
+        for (crop, input) in crops.iter().zip(inputs.outer_iter_mut()) {
+            self.write_input(crop.cut(frame), input)?;
+        }
+        Ok(inputs)
+    }
+
+    fn write_input(&self, pixels: ArrayView3<'_, u8>, mut input: ArrayViewMut3<'_, f32>) -> Result<(), CnnError> {
+        let (height, width, _) = pixels.dim();
+        if let Self::Image(mean) = self {
+            let (channels, rows, columns) = mean.dim();
+            if channels != 3 || rows < height || columns < width {
+                let (found, expected) = (mean.shape().to_vec(), vec![3, height, width]);
+                return Err(CnnError::Shape { what: "mean image", found, expected });
+            }
+            let (top, left) = ((rows - height) / 2, (columns - width) / 2);
+            input.assign(&mean.slice(s![.., top..top + height, left..left + width]));
+            input.mapv_inplace(|value| -value);
+        } else if let Self::Channels(values) = self {
+            input.outer_iter_mut().zip(values).for_each(|(mut channel, value)| channel.fill(-value));
+        }
+        for (channel, mut values) in input.outer_iter_mut().enumerate() {
+            values.zip_mut_with(&pixels.index_axis(Axis(2), 2 - channel), |value, &pixel| *value += f32::from(pixel));
+        }
+        Ok(())
+    }
+
+    /// The lowest and highest value that an input can have.
+    pub fn pixel_range(&self) -> PixelRange {
+        let (low, high): (Vec<f32>, Vec<f32>) = match self {
+            Self::Channels(values) => values.iter().map(|value| (-value, 255.0 - value)).unzip(),
+            Self::Image(mean) => {
+                let extremes = |channel: ndarray::ArrayView2<'_, f32>| {
+                    let (low, high) = channel.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+                    (-high, 255.0 - low)
+                };
+                mean.outer_iter().map(extremes).unzip()
+            }
+        };
+        PixelRange { low, high }
+    }
+}
