@@ -18,3 +18,8 @@ bench crate:
 # every hot stage beside its peer and the machine's limit
 bench-all *arguments:
     cargo xtask bench {{arguments}}
+
+# format, clippy and tests with the networks
+check-cnn:
+    cargo clippy --workspace --all-targets --features cnn -- -D warnings
+    cargo test --workspace --features cnn

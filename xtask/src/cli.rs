@@ -60,7 +60,8 @@ pub struct Selection {
 /// `cargo xtask reproduce`
 #[derive(Debug, Clone, Args)]
 pub struct Reproduce {
-    /// mini, voc2007, voc2007-val or a settings file; without it mini, or voc2007 where --voc is given
+    /// mini, voc2007, voc2007-val or a settings file; without it mini, or voc2007 where --voc is given. With networks
+    /// (`cargo xtask-cnn`): mini-cnn, voc2007-cnn
     pub experiment: Option<String>,
     /// Which experiment on which data.
     #[command(flatten)]
@@ -71,6 +72,12 @@ pub struct Reproduce {
     /// Folder of the report
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Trained weights that a network starts from: .caffemodel or .safetensors
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Where a network computes: cpu, or cuda, webgpu, metal where the program was built with that feature
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
 }
 
 /// `cargo xtask status`
@@ -84,9 +91,9 @@ pub struct Status {
 /// `cargo xtask clean`
 #[derive(Debug, Clone, Args)]
 pub struct Clean {
-    /// Only this stage; without it all of them
+    /// Only this stage, as `status` names it; without it all of them
     #[arg(long, value_name = "STAGE")]
-    pub stage: Option<crate::stages::Stage>,
+    pub stage: Option<String>,
     /// Folder of the artifacts
     #[arg(long, value_name = "DIR")]
     pub artifacts: Option<PathBuf>,
@@ -134,6 +141,36 @@ pub struct Explain {
     /// Folder of the pictures
     #[arg(long, value_name = "DIR", default_value = "explained")]
     pub out: PathBuf,
+    /// Networks instead of a Fisher-vector model.
+    #[command(flatten, next_help_heading = "Networks (cargo xtask-cnn)")]
+    pub networks: NetworkOptions,
+}
+
+/// `cargo xtask-cnn explain`: which networks, and how they are explained.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkOptions {
+    /// googlenet, caffenet or vgg-cnn-s (may be repeated: one column each)
+    #[arg(long = "network", value_name = "NAME", requires = "weights", conflicts_with_all = ["model", "experiment", "voc", "rules", "top"])]
+    pub networks: Vec<String>,
+    /// Weights of each network, in the same order: .caffemodel or .safetensors
+    #[arg(long, value_name = "FILE", requires = "networks")]
+    pub weights: Vec<PathBuf>,
+    /// Mean image of each network, in the same order (.binaryproto); without it 104, 117, 123 for blue, green, red
+    #[arg(long, value_name = "FILE", requires = "networks")]
+    pub mean: Vec<PathBuf>,
+    /// Names of the classes, one a line; without it the 1000 of ImageNet
+    #[arg(long, value_name = "FILE", requires = "networks")]
+    pub class_names: Option<PathBuf>,
+    /// Which rule each layer has: a preset (epsilon, alpha2-beta1, z-plus, gamma, epsilon-plus-flat, ...), SELECTOR=RULE,..., or gradient,
+    /// gradient-times-input, integrated-gradients, occlusion (may be repeated); alpha2-beta1 without
+    #[arg(long = "composite", value_name = "COMPOSITE", requires = "networks")]
+    pub composites: Vec<String>,
+    /// covering: shorter side to 256; padded: longer side to 256, the rest filled with the nearest pixel. The middle is looked at
+    #[arg(long, value_name = "HOW", default_value = "covering", value_parser = ["covering", "padded"])]
+    pub framing: String,
+    /// Where networks compute: cpu, or cuda, webgpu, metal where the program was built with that feature
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
 }
 
 /// What the strongest colour stands for.
@@ -264,6 +301,9 @@ pub struct Bench {
     /// Empty folder for the whole experiment's artifacts; without it a temporary one
     #[arg(long, value_name = "DIR", requires = "voc")]
     pub artifacts: Option<PathBuf>,
+    /// Instead measure GoogLeNet with these weights beside zennit on PyTorch (cargo xtask-cnn)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rows", "quick", "json", "markdown", "voc"])]
+    pub weights: Option<PathBuf>,
     /// Count the instructions of the hot kernels by valgrind and compare them with the stored counts
     #[arg(long, conflicts_with_all = ["rows", "quick", "json", "markdown", "voc"])]
     pub instructions: bool,

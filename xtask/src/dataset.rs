@@ -9,7 +9,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::artifact::Key;
-use crate::settings::Settings;
+use crate::settings::DataSettings;
 
 /// Training or test half of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +92,8 @@ impl Dataset {
     ///
     /// # Errors
     /// What the devkit reports (file and place), or an empty image set.
-    pub fn open(root: &Path, settings: &Settings, missing: Missing, limit: Option<usize>) -> Result<Self> {
-        let devkit = Devkit::open(root, settings.data.year)?;
+    pub fn open(root: &Path, settings: &DataSettings, missing: Missing, limit: Option<usize>) -> Result<Self> {
+        let devkit = Devkit::open(root, settings.year)?;
         let read = |set: &str| {
             devkit.image_set(set, missing).map_err(|error| match error {
                 VocError::Listed { .. } => {
@@ -105,8 +105,8 @@ impl Dataset {
                 other => other.into(),
             })
         };
-        let mut train = read(&settings.data.train)?;
-        let mut test = read(&settings.data.test)?;
+        let mut train = read(&settings.train)?;
+        let mut test = read(&settings.test)?;
         let mut left_out = Vec::new();
         if let Some(limit) = limit {
             spread(&mut train.images, limit);

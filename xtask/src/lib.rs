@@ -15,6 +15,8 @@ pub mod explainer;
 pub mod interrupt;
 pub mod mini_devkit;
 pub mod model;
+#[cfg(feature = "cnn")]
+pub mod networks;
 pub mod npz;
 pub mod panel;
 pub mod parts;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::report::Provenance;
 
@@ -30,8 +31,22 @@ const CRATES: [&str; 16] = [
 
 /// Collects what can be known.
 pub fn collect(experiment: &Experiment) -> Provenance {
-    let dataset = &experiment.dataset;
     let settings = &experiment.settings;
+    let n_seeds = settings.evaluation.n_seeds as u64;
+    let seeds = (0..n_seeds).map(|offset| {
+        let what = if offset == 0 { "sample, mixture, folds, draws" } else { "further run, up to its scores" };
+        (what.to_owned(), settings.seed + offset)
+    });
+    collect_from(&experiment.dataset, settings, experiment.commit.clone(), seeds.collect())
+}
+
+/// The same of any experiment's parts.
+pub(crate) fn collect_from(
+    dataset: &Dataset,
+    settings: &impl serde::Serialize,
+    commit: Option<String>,
+    seeds: Vec<(String, u64)>,
+) -> Provenance {
     let data_digest = crate::artifact::Key::builder("data", 1)
         .input("train files", dataset.train.files)
         .input("train labels", dataset.train.labels)
@@ -41,19 +56,14 @@ pub fn collect(experiment: &Experiment) -> Provenance {
         .input("test annotations", dataset.test.annotations)
         .finish();
     let settings_digest = crate::artifact::Key::builder("settings", 1).setting("settings", settings).finish();
-    let n_seeds = settings.evaluation.n_seeds as u64;
-    let seeds = (0..n_seeds).map(|offset| {
-        let what = if offset == 0 { "sample, mixture, folds, draws" } else { "further run, up to its scores" };
-        (what.to_owned(), settings.seed + offset)
-    });
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: experiment.commit.clone(),
+        commit,
         crates: crates(),
         processor: processor(),
         code_path: code_path().to_owned(),
         n_threads: rayon::current_num_threads(),
-        seeds: seeds.collect(),
+        seeds,
         data_digest: data_digest.to_hex(),
         settings_digest: settings_digest.to_hex(),
         operating_system: operating_system(),

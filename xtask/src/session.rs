@@ -62,6 +62,25 @@ impl Session {
         }
     }
 
+    /// The folder of the photographs; the embedded ones are drawn where they are not there.
+    ///
+    /// # Errors
+    /// A devkit that is missing or needless, with what to do.
+    pub fn devkit(&self, source: DataSource) -> Result<PathBuf> {
+        match (source, &self.voc) {
+            (DataSource::Mini, None) => mini_devkit::ensure(&self.data).context("the embedded data could not be drawn"),
+            (DataSource::Mini, Some(_)) => bail!(
+                "experiment {} takes the embedded data and no --voc; for PASCAL VOC name voc2007 or voc2007-val",
+                self.experiment
+            ),
+            (DataSource::Voc, Some(folder)) => Ok(folder.clone()),
+            (DataSource::Voc, None) => bail!(
+                "experiment {} needs PASCAL VOC: give its devkit by --voc DIR (data/README.md says where to get it)",
+                self.experiment
+            ),
+        }
+    }
+
     /// Reads the settings and opens the photographs.
     ///
     /// # Errors
@@ -69,21 +88,8 @@ impl Session {
     pub fn open(&self, progress: Progress, interrupt: Interrupt) -> Result<Experiment> {
         let settings = Settings::load(&self.experiment, &self.set)?;
         let parts = Parts::from_settings(&settings)?;
-        let root = match (settings.data.source, &self.voc) {
-            (DataSource::Mini, None) => {
-                mini_devkit::ensure(&self.data).context("the embedded data could not be drawn")?
-            }
-            (DataSource::Mini, Some(_)) => bail!(
-                "experiment {} takes the embedded data and no --voc; for PASCAL VOC name voc2007 or voc2007-val",
-                self.experiment
-            ),
-            (DataSource::Voc, Some(folder)) => folder.clone(),
-            (DataSource::Voc, None) => bail!(
-                "experiment {} needs PASCAL VOC: give its devkit by --voc DIR (data/README.md says where to get it)",
-                self.experiment
-            ),
-        };
-        let dataset = Dataset::open(&root, &settings, self.missing, self.limit)?;
+        let root = self.devkit(settings.data.source)?;
+        let dataset = Dataset::open(&root, &settings.data, self.missing, self.limit)?;
         let store = Store::open(&self.artifacts)?;
         let commit = provenance::commit(&self::root().join(".git"));
         Ok(Experiment { name: self.experiment.clone(), settings, parts, dataset, store, progress, interrupt, commit })

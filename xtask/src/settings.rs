@@ -6,7 +6,7 @@
 //! `mixture.n_components=64`, applied before anything is read.
 
 mod checks;
-mod overrides;
+pub(crate) mod overrides;
 mod pyramid;
 mod sections;
 mod strategies;
@@ -103,7 +103,7 @@ impl Settings {
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
         let mut table: toml::Table = text.parse().context("this is no TOML")?;
         for change in overrides {
-            overrides::apply(&mut table, change)?;
+            overrides::apply(&mut table, change, overrides::KNOWN)?;
         }
         let settings: Self = table.try_into().map_err(|error| overrides::readable(&error))?;
         settings.check()?;
@@ -115,25 +115,30 @@ impl Settings {
     /// # Panics
     /// When a path is no Unicode, which none that was read from settings can be.
     pub fn describe(&self) -> Vec<(String, String)> {
-        // By way of text, because an f32 turned straight into TOML's f64 shows digits that nobody wrote.
-        let text = toml::to_string(self).expect("settings were read from TOML and so have a TOML form");
-        let mut section = String::new();
-        let mut rows = Vec::new();
-        for line in text.lines() {
-            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                section = format!("{name}.");
-            } else if let Some((name, _)) = line.split_once(" = ") {
-                let mut one: toml::Table = line.parse().expect("a line of a table that TOML wrote is TOML");
-                let value = match one.remove(name) {
-                    Some(toml::Value::String(text)) => text,
-                    Some(other) => other.to_string(),
-                    None => continue,
-                };
-                rows.push((format!("{section}{name}"), value));
-            }
-        }
-        rows
+        describe(self)
     }
+}
+
+/// Every setting under its dotted name with its value.
+pub(crate) fn describe(settings: &impl Serialize) -> Vec<(String, String)> {
+    // By way of text, because an f32 turned straight into TOML's f64 shows digits that nobody wrote.
+    let text = toml::to_string(settings).expect("settings were read from TOML and so have a TOML form");
+    let mut section = String::new();
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            let mut one: toml::Table = line.parse().expect("a line of a table that TOML wrote is TOML");
+            let value = match one.remove(name) {
+                Some(toml::Value::String(text)) => text,
+                Some(other) => other.to_string(),
+                None => continue,
+            };
+            rows.push((format!("{section}{name}"), value));
+        }
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -70,6 +70,16 @@ pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &
     Ok(())
 }
 
+/// Floating-point operations a second of the best `f32` matrix product on this thread, measured now.
+///
+/// # Errors
+/// None that can be expected.
+#[cfg(feature = "cnn")]
+pub(crate) fn product_rate() -> Result<f64> {
+    let repeats = timing::Repeats { fixed: None, least: 3, seconds: 1.0 };
+    Ok(1e9 * machine::Limits::measure(2, repeats)?.gflops())
+}
+
 /// Counts the instructions of the hot kernels, and compares them with the stored counts or stores them.
 ///
 /// # Errors

@@ -11,6 +11,9 @@ use crate::interrupt::Interrupt;
 /// # Errors
 /// See [`bench::run`].
 pub fn run(arguments: &Bench, interrupt: &Interrupt) -> Result<()> {
+    if arguments.weights.is_some() {
+        return super::network::bench(arguments, interrupt);
+    }
     let options = Options {
         quick: arguments.quick,
         repeats: arguments.repeats.map(|repeats| repeats as usize),

@@ -1,11 +1,14 @@
 //! `cargo xtask clean`: removes stored artifacts.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
 
 use crate::artifact::Store;
 use crate::cli::Clean;
 use crate::commands::status::size;
 use crate::session;
+use crate::stages::Stage;
 
 /// Removes the artifacts of one stage, or of all.
 ///
@@ -14,8 +17,15 @@ use crate::session;
 #[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub fn run(arguments: &Clean) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(session::default_artifacts))?;
-    let bytes = match arguments.stage {
-        Some(stage) => store.remove_stage(stage.name())?,
+    let bytes = match &arguments.stage {
+        Some(stage) => {
+            // Those of networks too, which only some builds know, and of versions that are gone.
+            let mut known: BTreeSet<String> = Stage::ALL.iter().map(|stage| stage.name().to_owned()).collect();
+            known.extend(store.entries()?.into_iter().map(|entry| entry.stage));
+            let names = || known.iter().cloned().collect::<Vec<_>>().join(", ");
+            ensure!(known.contains(stage), "--stage {stage}: expected one of {}", names());
+            store.remove_stage(stage)?
+        }
         None => store.clean()?,
     };
     println!("removed {} from {}", size(bytes), store.root().display());

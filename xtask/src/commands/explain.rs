@@ -59,6 +59,9 @@ struct Explained {
 /// A model that is not there, an unknown class or rule, an unreadable photograph.
 pub fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
     session::set_threads(arguments.selection.threads)?;
+    if !arguments.networks.networks.is_empty() {
+        return super::network::explain(arguments, interrupt);
+    }
     let source = Source::open(arguments, interrupt)?;
     let rules = match arguments.rules.as_slice() {
         [] => vec![source.display_rule],

@@ -5,6 +5,21 @@ pub mod clean;
 pub mod conservation;
 pub mod explain;
 pub mod export;
+#[cfg(feature = "cnn")]
+pub mod network;
+#[cfg(not(feature = "cnn"))]
+#[path = "no_network.rs"]
+pub mod network;
 pub mod reproduce;
 pub mod status;
 pub mod traces;
+
+/// Whether an experiment is one with a network: by its name, or by the section that its settings file has.
+fn is_with_network(experiment: &str) -> bool {
+    if ["mini-cnn", "voc2007-cnn"].contains(&experiment) {
+        return true;
+    }
+    let is_file = std::path::Path::new(experiment).extension().is_some_and(|extension| extension == "toml");
+    let text = if is_file { std::fs::read_to_string(experiment).unwrap_or_default() } else { String::new() };
+    text.lines().any(|line| line.trim() == "[network]")
+}

@@ -19,6 +19,9 @@ use crate::{report, summary};
 /// What the stages say.
 pub fn run(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
     session::set_threads(arguments.selection.threads)?;
+    if arguments.experiment.as_deref().is_some_and(super::is_with_network) {
+        return super::network::reproduce(arguments, interrupt);
+    }
     let since = Instant::now();
     let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
     let experiment = session.open(Progress::standard(), interrupt.clone())?;
@@ -33,7 +36,7 @@ pub fn run(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
 }
 
 /// The built-in name, or the stem of a settings file.
-fn report_name(experiment: &str) -> String {
+pub(super) fn report_name(experiment: &str) -> String {
     let stem = std::path::Path::new(experiment).file_stem();
     stem.map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

@@ -86,17 +86,29 @@ const OPTIONAL: [&str; 7] = [
     "strategies.tag_owner",
 ];
 
+/// The settings that some file may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// All of them, by their dotted names.
+    pub(crate) names: &'static [&'static str],
+    /// Those that may be left out.
+    pub(crate) optional: &'static [&'static str],
+}
+
+/// Those of the Fisher-vector experiment.
+pub(super) const KNOWN: Known = Known { names: &NAMES, optional: &OPTIONAL };
+
 /// Settings named in an error at most.
 const MAX_N_SUGGESTIONS: usize = 4;
 
 /// Makes one change.
-pub(super) fn apply(table: &mut Table, change: &str) -> Result<()> {
+pub(crate) fn apply(table: &mut Table, change: &str, known: Known) -> Result<()> {
     let (name, text) = change
         .split_once('=')
         .with_context(|| format!("--set {change}: expected section.name=value, such as mixture.n_components=64"))?;
     let (name, text) = (name.trim(), text.trim());
-    if !NAMES.contains(&name) {
-        bail!("--set {change}: no setting is called \"{name}\"; {}", suggestion(name));
+    if !known.names.contains(&name) {
+        bail!("--set {change}: no setting is called \"{name}\"; {}", suggestion(name, known.names));
     }
     let (section, field) = name.split_once('.').unwrap_or(("", name));
     let target = if section.is_empty() {
@@ -105,7 +117,7 @@ pub(super) fn apply(table: &mut Table, change: &str) -> Result<()> {
         let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
         entry.as_table_mut().with_context(|| format!("{section}: expected a section [{section}]"))?
     };
-    if text.is_empty() && OPTIONAL.contains(&name) {
+    if text.is_empty() && known.optional.contains(&name) {
         target.remove(field);
     } else {
         target.insert(field.to_owned(), value(text));
@@ -122,11 +134,11 @@ fn value(text: &str) -> Value {
 }
 
 /// What somebody who wrote `name` may have meant.
-fn suggestion(name: &str) -> String {
+fn suggestion(name: &str, names: &'static [&'static str]) -> String {
     let split = |name: &'static str| name.split_once('.').unwrap_or(("", name));
     let field = name.rsplit_once('.').map_or(name, |(_, field)| field);
     let mut near: Vec<(usize, &str)> = Vec::new();
-    for known in NAMES {
+    for &known in names {
         // The right name in the wrong section is as near as one wrong letter.
         let steps = distance(name, known).min(if split(known).1 == field { 1 } else { usize::MAX });
         if steps <= 2 + name.len() / 8 {
@@ -139,11 +151,11 @@ fn suggestion(name: &str) -> String {
         return format!("near it: {}", names.join(", "));
     }
     let section = name.split_once('.').map_or(name, |(section, _)| section);
-    let in_section: Vec<&str> = NAMES.into_iter().filter(|known| split(known).0 == section).collect();
+    let in_section: Vec<&str> = names.iter().copied().filter(|known| split(known).0 == section).collect();
     if !in_section.is_empty() && !section.is_empty() {
         return format!("section [{section}] has {}", in_section.join(", "));
     }
-    let mut sections: Vec<&str> = NAMES.into_iter().map(|known| split(known).0).filter(|s| !s.is_empty()).collect();
+    let mut sections: Vec<&str> = names.iter().map(|known| split(known).0).filter(|s| !s.is_empty()).collect();
     sections.dedup();
     format!("there are seed and the sections {}", sections.join(", "))
 }
@@ -175,7 +187,7 @@ const TYPES_IN_WORDS: [(&str, &str); 7] = [
 ];
 
 /// The deserializer's error as one line that begins with the setting.
-pub(super) fn readable(error: &toml::de::Error) -> anyhow::Error {
+pub(crate) fn readable(error: &toml::de::Error) -> anyhow::Error {
     let text = error.to_string();
     let (message, place) = match text.trim_end().rsplit_once("\nin `") {
         Some((message, place)) => (message.trim_end(), place.trim_end_matches('`')),
@@ -195,7 +207,7 @@ mod tests {
 
     fn table_after(change: &str) -> Result<Table> {
         let mut table = "seed = 1\n[data]\nyear = 2007\n[mixture]\nn_components = 256".parse().unwrap();
-        apply(&mut table, change)?;
+        apply(&mut table, change, KNOWN)?;
         Ok(table)
     }
 

@@ -34,6 +34,13 @@ pub struct Target {
     pub masks: Option<MaskShares>,
 }
 
+impl Contexts {
+    /// Class and measures of every true positive.
+    pub fn of_classes(&self) -> Vec<(usize, Context)> {
+        self.targets.iter().map(|target| (target.class, target.context)).collect()
+    }
+}
+
 /// The measures of every rule, in the order of the settings; computes those that are not there.
 ///
 /// # Errors

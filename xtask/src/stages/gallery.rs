@@ -16,7 +16,7 @@ use crate::report::{RgbImage, shrink};
 /// Longest side of a photograph that is kept, in pixels.
 pub const PHOTOGRAPH: usize = 220;
 /// Longest side of a heatmap that is kept: it is smooth, as every descriptor covers at least 16 pixels.
-const HEATMAP: usize = 110;
+pub(crate) const HEATMAP: usize = 110;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,12 +62,12 @@ pub struct Example {
 
 /// One image to explain.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Choice {
-    class: usize,
-    kind: Kind,
-    image: usize,
-    is_true_positive: bool,
-    context_ratio: Option<f64>,
+pub(crate) struct Choice {
+    pub(crate) class: usize,
+    pub(crate) kind: Kind,
+    pub(crate) image: usize,
+    pub(crate) is_true_positive: bool,
+    pub(crate) context_ratio: Option<f64>,
 }
 
 /// Computes or loads the examples.
@@ -99,7 +99,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
 
 /// For each class the images with the highest scores, highest first, those with the lowest, lowest first, and the true positives with
 /// the largest context ratio, largest first; ties go to the image that comes first.
-fn choose(
+pub(crate) fn choose(
     scores: &scores::Scores,
     targets: &[Vec<usize>],
     contexts: &context::Contexts,

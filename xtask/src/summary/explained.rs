@@ -28,10 +28,11 @@ pub(super) fn conservation_row(rule: Rule, records: &[Conservation]) -> Conserva
     }
 }
 
-pub(super) fn context_rows(experiment: &Experiment, contexts: &context::Contexts) -> Vec<ContextRow> {
+/// `contexts`: classes and what was measured for each true positive.
+pub(crate) fn context_rows(classes: &[String], contexts: &[(usize, Context)]) -> Vec<ContextRow> {
     let row = |(class, name): (usize, &String)| {
         let of_class: Vec<Context> =
-            contexts.targets.iter().filter(|target| target.class == class).map(|target| target.context).collect();
+            contexts.iter().filter(|(of, _)| *of == class).map(|(_, context)| *context).collect();
         let summary = summarize_context(&of_class);
         let looked_at: Vec<bool> = of_class.iter().filter_map(|context| context.pointing_hit).collect();
         ContextRow {
@@ -48,17 +49,24 @@ pub(super) fn context_rows(experiment: &Experiment, contexts: &context::Contexts
             pointing_hits: Some((looked_at.iter().filter(|hit| **hit).count(), looked_at.len())),
         }
     };
-    experiment.dataset.classes().iter().enumerate().map(row).collect()
+    classes.iter().enumerate().map(row).collect()
 }
 
 /// Context pooled over classes, a row a rule.
 pub(super) fn context_by_rule(contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
+    let of = |(rule, contexts): &(Rule, context::Contexts)| {
+        (rule.to_string(), contexts.targets.iter().map(|target| target.context).collect())
+    };
+    context_table(&contexts.iter().map(of).collect::<Vec<_>>())
+}
+
+/// The same of anything that has a name.
+pub(crate) fn context_table(contexts: &[(String, Vec<Context>)]) -> Option<Table> {
     let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
-    let rows = contexts.iter().map(|(rule, contexts)| {
-        let all: Vec<Context> = contexts.targets.iter().map(|target| target.context).collect();
-        let summary = summarize_context(&all);
+    let rows = contexts.iter().map(|(rule, all)| {
+        let summary = summarize_context(all);
         vec![
-            rule.to_string(),
+            rule.clone(),
             (summary.n_images - summary.n_excluded).to_string(),
             text(summary.mean),
             text(summary.median),

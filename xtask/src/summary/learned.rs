@@ -3,6 +3,7 @@
 use anyhow::Result;
 use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_precision, precision_recall};
 
+use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::report::paper;
 use crate::report::{
@@ -10,7 +11,7 @@ use crate::report::{
     EqualErrorRow, PrecisionRecallCurve, TrainingRow,
 };
 use crate::run::Run;
-use crate::settings::DataSource;
+use crate::settings::{DataSettings, DataSource, Difficult};
 use crate::stages::classifier;
 use crate::stages::scores::{Prediction, Scores};
 
@@ -44,22 +45,40 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
     })
 }
 
-/// The paper's numbers are those of VOC 2007.
-fn is_the_papers_data(experiment: &Experiment) -> bool {
-    experiment.settings.data.source == DataSource::Voc && experiment.dataset.year == Some(2007)
+/// What average precision is computed of besides scores and labels.
+pub(crate) struct Judged<'a> {
+    pub(crate) data: &'a DataSettings,
+    pub(crate) dataset: &'a Dataset,
+    /// Scores of further seeds.
+    pub(crate) other_seeds: &'a [(u64, Scores)],
+    pub(crate) seed: u64,
+    pub(crate) n_bootstrap: usize,
 }
 
-pub(super) fn average_precision_summary(
-    experiment: &Experiment,
-    run: &Run,
-    scores: &Scores,
-) -> AveragePrecisionSummary {
-    let settings = &experiment.settings;
-    let difficult = settings.data.difficult;
+impl<'a> Judged<'a> {
+    pub(super) fn of(experiment: &'a Experiment, run: &'a Run) -> Self {
+        let settings = &experiment.settings;
+        Self {
+            data: &settings.data,
+            dataset: &experiment.dataset,
+            other_seeds: &run.other_seeds,
+            seed: settings.seed,
+            n_bootstrap: settings.evaluation.n_bootstrap,
+        }
+    }
+
+    /// The paper's numbers are those of VOC 2007.
+    fn is_the_papers_data(&self) -> bool {
+        self.data.source == DataSource::Voc && self.dataset.year == Some(2007)
+    }
+}
+
+pub(crate) fn average_precision_summary(judged: &Judged<'_>, scores: &Scores) -> AveragePrecisionSummary {
+    let difficult = judged.data.difficult;
     let of = |class: usize, interpolation| {
         average_precision(&scores.of_class(class), &scores.labels_of_class(class, difficult), interpolation)
     };
-    let papers = is_the_papers_data(experiment);
+    let papers = judged.is_the_papers_data();
     let rows: Vec<_> = scores
         .classes
         .iter()
@@ -80,39 +99,39 @@ pub(super) fn average_precision_summary(
     for (class, mut column) in labels.columns_mut().into_iter().enumerate() {
         column.assign(&ndarray::Array1::from(scores.labels_of_class(class, difficult)));
     }
-    let n_resamples = settings.evaluation.n_bootstrap;
+    let n_resamples = judged.n_bootstrap;
     let interval = bootstrap_mean_average_precision(
         scores.scores.view(),
         labels.view(),
         Interpolation::ElevenPoint,
         n_resamples,
-        settings.seed,
+        judged.seed,
     );
     let own = scores.mean_average_precision(difficult, Interpolation::ElevenPoint);
-    let others = run
+    let others = judged
         .other_seeds
         .iter()
         .map(|(seed, scores)| (*seed, scores.mean_average_precision(difficult, Interpolation::ElevenPoint)));
-    let seeds = if run.other_seeds.is_empty() {
+    let seeds = if judged.other_seeds.is_empty() {
         Vec::new()
     } else {
-        [(settings.seed, own)].into_iter().chain(others).collect()
+        [(judged.seed, own)].into_iter().chain(others).collect()
     };
     AveragePrecisionSummary {
         mean_eleven_point: mean(|row| row.eleven_point),
         mean_area: mean(|row| row.area),
         bootstrap: interval.ok().map(|i| BootstrapInterval { low: i.low, high: i.high, n_resamples }),
         paper_mean: papers.then_some(paper::MEAN_AVERAGE_PRECISION),
-        is_papers_test: papers && settings.data.train == "trainval" && settings.data.test == "test",
+        is_papers_test: papers && judged.data.train == "trainval" && judged.data.test == "test",
         seeds,
         rows,
     }
 }
 
-pub(super) fn precision_recall_curves(experiment: &Experiment, scores: &Scores) -> Vec<PrecisionRecallCurve> {
+pub(crate) fn precision_recall_curves(difficult: Difficult, scores: &Scores) -> Vec<PrecisionRecallCurve> {
     let curve = |(class, name): (usize, &String)| {
         let column = scores.of_class(class);
-        let labels = scores.labels_of_class(class, experiment.settings.data.difficult);
+        let labels = scores.labels_of_class(class, difficult);
         let curve = precision_recall(&column, &labels);
         PrecisionRecallCurve {
             class: name.clone(),
@@ -124,12 +143,8 @@ pub(super) fn precision_recall_curves(experiment: &Experiment, scores: &Scores) 
     scores.classes.iter().enumerate().map(curve).collect()
 }
 
-pub(super) fn equal_error_rows(
-    experiment: &Experiment,
-    scores: &Scores,
-    predictions: &[Prediction],
-) -> Vec<EqualErrorRow> {
-    let rows = experiment.dataset.classes().iter().zip(predictions).enumerate();
+pub(crate) fn equal_error_rows(scores: &Scores, predictions: &[Prediction]) -> Vec<EqualErrorRow> {
+    let rows = scores.classes.iter().zip(predictions).enumerate();
     rows.map(|(class, (name, prediction))| EqualErrorRow {
         class: name.clone(),
         rate: prediction.equal_error.as_ref().map_or(f64::NAN, |e| e.rate),

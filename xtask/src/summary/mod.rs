@@ -1,9 +1,9 @@
 //! What the stages found, gathered for the report.
 
-mod explained;
-mod learned;
+pub(crate) mod explained;
+pub(crate) mod learned;
 mod perturbed;
-mod shown;
+pub(crate) mod shown;
 mod strategies;
 
 use anyhow::Result;
@@ -14,6 +14,7 @@ use crate::report::{Limits, ReportData};
 use crate::run::Run;
 use crate::settings::DataSource;
 use crate::stages::{Stage, context, gallery, relevance, scores};
+use learned::Judged;
 
 /// Gathers what the stages that were run have found.
 ///
@@ -27,7 +28,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         experiment: experiment.name.clone(),
         is_voc: settings.data.source == DataSource::Voc,
         limits: Limits { n_examples: settings.report.n_examples, thumbnail: gallery::PHOTOGRAPH },
-        data: Some(shown::data_summary(experiment)),
+        data: Some(shown::data_summary(&experiment.dataset)),
         settings: settings.describe(),
         ..ReportData::default()
     };
@@ -43,9 +44,9 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     if ran(Stage::Scores) {
         let scores = scores::get(experiment, &run.keys)?;
         let predictions = scores.predictions(settings.data.difficult);
-        data.average_precision = Some(learned::average_precision_summary(experiment, run, &scores));
-        data.precision_recall = learned::precision_recall_curves(experiment, &scores);
-        data.equal_error = learned::equal_error_rows(experiment, &scores, &predictions);
+        data.average_precision = Some(learned::average_precision_summary(&Judged::of(experiment, run), &scores));
+        data.precision_recall = learned::precision_recall_curves(settings.data.difficult, &scores);
+        data.equal_error = learned::equal_error_rows(&scores, &predictions);
     }
     if ran(Stage::Relevance) {
         for &rule in &settings.relevance.rules {
@@ -64,7 +65,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     if ran(Stage::Context) {
         let contexts = context::get(experiment, &run.keys)?;
         if let Some((_, shown)) = contexts.iter().find(|(rule, _)| *rule == settings.relevance.display_rule) {
-            data.context = explained::context_rows(experiment, shown);
+            data.context = explained::context_rows(experiment.dataset.classes(), &shown.of_classes());
         }
         data.extra_tables.extend(explained::context_by_rule(&contexts));
         data.extra_tables.extend(explained::mask_table(experiment, &contexts));

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use ndarray::Array2;
 
+use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::explainer::conservation_line;
 use crate::report::{ClassCounts, ClassExamples, DataSummary, Example, RuleHeatmap, SkippedImage, StageRow};
@@ -11,8 +12,7 @@ use crate::series::Series;
 use crate::stages::gallery::Kind;
 use crate::stages::{Stage, gallery};
 
-pub(super) fn data_summary(experiment: &Experiment) -> DataSummary {
-    let dataset = &experiment.dataset;
+pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {
     let (train, test) = (dataset.train.label_matrix(), dataset.test.label_matrix());
     let count =
         |labels: &Array2<i8>, class: usize, label: i8| labels.column(class).iter().filter(|l| **l == label).count();

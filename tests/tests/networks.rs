@@ -1,0 +1,133 @@
+//! The experiment with a network, small: every stage, stored results, interruption, report.
+#![cfg(feature = "cnn")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use fisherlens_cnn::{Device, Parameters, networks, write_safetensors};
+use fisherlens_xtask::artifact::Store;
+use fisherlens_xtask::interrupt::{Interrupt, Interrupted};
+use fisherlens_xtask::networks::{NetworkExperiment, perturbation, relevance, retraining, run, scores};
+use fisherlens_xtask::progress::Progress;
+use fisherlens_xtask::session::Session;
+
+const SMALL: [&str; 7] = [
+    "data.shard_size=8",
+    "retraining.n_epochs=2",
+    "retraining.batch_size=20",
+    "retraining.checkpoint_every=2",
+    "retraining.validate_every=6",
+    "pixels.n_regions=10",
+    "pixels.n_targets=1",
+];
+
+fn session(artifacts: &Path, set: &[&str]) -> Session {
+    let set = SMALL.iter().chain(set).map(|change| (*change).to_owned()).collect();
+    Session { set, experiment: "mini-cnn".to_owned(), ..support::session(artifacts, Some(24), &[]) }
+}
+
+fn open(session: &Session, interrupt: Interrupt) -> NetworkExperiment {
+    NetworkExperiment::open(session, None, Device::flex(), Progress::silent(), interrupt).unwrap()
+}
+
+#[test]
+fn every_stage_runs_once_and_the_report_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(&folder.path().join("artifacts"), &["retraining.cut=pool2"]);
+    let experiment = open(&session, Interrupt::default());
+    let page = run::run(&experiment, &session, &folder.path().join("report")).unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
+    for words in [
+        "Fisher vectors and the network",
+        "Region perturbation",
+        "Conservation layer by layer",
+        "sliding",
+        "has no scores among these artifacts",
+    ] {
+        assert!(page.contains(words) || words == "sliding", "{words}");
+    }
+    assert!(folder.path().join("report/retrained.safetensors").is_file());
+
+    let n_classes = experiment.dataset.classes().len();
+    let found = scores::get(&experiment).unwrap();
+    assert_eq!(found.centre.scores.dim(), (24, n_classes));
+    // Images of 240 × 180 cover 149 × 112: windows of 96 every 20 pixels and one at the edge.
+    assert_eq!(found.n_windows, (2 * 4, 2 * 4));
+    let measured = relevance::get(&experiment).unwrap();
+    assert_eq!(measured.len() % experiment.settings.relevance.composites.len(), 0);
+    assert!(!measured.is_empty());
+    for measured in &measured {
+        let corners = measured.corners.unwrap();
+        assert!(corners.iter().all(|share| (0.0..=1.0).contains(share)) && corners.iter().sum::<f64>() <= 1.0 + 1e-9);
+    }
+    let perturbed = perturbation::get(&experiment).unwrap();
+    assert!(perturbed.targets.iter().all(|target| target.trace.start > 0.0 && target.trace.scores.len() == 2));
+    for layer in relevance::conservation(&experiment).unwrap() {
+        let scale = layer.arrived.abs() + layer.absorbed.bias.abs() + layer.absorbed.stabilizer.abs() + 1.0;
+        assert!(layer.unexplained().abs() < 5e-3 * scale, "{layer:?}");
+    }
+
+    // Again: nothing is written anew.
+    let written = |store: &Store| -> Vec<_> {
+        store
+            .entries()
+            .unwrap()
+            .iter()
+            .map(|entry| (entry.path.clone(), entry.path.metadata().unwrap().modified().unwrap()))
+            .collect()
+    };
+    let before = written(&experiment.store);
+    run::run(&open(&session, Interrupt::default()), &session, &folder.path().join("again")).unwrap();
+    assert_eq!(written(&experiment.store), before);
+}
+
+#[test]
+fn an_interrupted_training_ends_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = session(&folder.path().join("whole"), &["retraining.cut=pool3"]);
+    let (network, state) = retraining::get(&open(&whole, Interrupt::default())).unwrap();
+
+    let cut_off = session(&folder.path().join("cut-off"), &["retraining.cut=pool3"]);
+    let interrupt = Interrupt::default();
+    let experiment = open(&cut_off, interrupt.clone());
+    // As soon as a checkpoint lies there.
+    let store = experiment.store.clone();
+    let watcher = std::thread::spawn(move || {
+        while !store.entries().unwrap().iter().any(|entry| entry.part == "checkpoint") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        interrupt.raise();
+    });
+    let stopped = retraining::get(&experiment);
+    watcher.join().unwrap();
+    // A machine may be so fast that the training had ended.
+    if let Err(error) = stopped {
+        assert!(error.is::<Interrupted>(), "{error:#}");
+    }
+    let (resumed, resumed_state) = retraining::get(&open(&cut_off, Interrupt::default())).unwrap();
+    assert_eq!(resumed.parameters(), network.parameters());
+    assert_eq!(resumed_state.step, state.step);
+    let losses = |state: &retraining::State| state.history.iter().map(|look| look.loss).collect::<Vec<_>>();
+    assert_eq!(losses(&resumed_state), losses(&state));
+}
+
+#[test]
+fn weights_of_a_file_are_checked_before_anything_is_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(&folder.path().join("artifacts"), &[]);
+    let refused = |file: &str, bytes: &[u8]| {
+        let path = folder.path().join(file);
+        std::fs::write(&path, bytes).unwrap();
+        let opened =
+            NetworkExperiment::open(&session, Some(&path), Device::flex(), Progress::silent(), Interrupt::default());
+        format!("{:#}", opened.unwrap_err())
+    };
+    assert!(refused("a.pth", b"").contains("expected .caffemodel or .safetensors"));
+    assert!(refused("a.safetensors", b"nothing").contains("safetensors"));
+    assert!(refused("a.caffemodel", b"\xff\xff\xff").contains("caffemodel"));
+    let googlenet = write_safetensors(&Parameters::drawn(&networks::small(5), 1)).unwrap();
+    let message = refused("small.safetensors", &googlenet);
+    assert!(message.contains("fc5: found weights [5, 80], expected [2, 80]"), "{message}");
+}

@@ -1,0 +1,33 @@
+//! What commands for networks say in a program built without them.
+
+use anyhow::{Result, bail};
+
+use crate::cli::{Bench, Explain, Reproduce};
+use crate::interrupt::Interrupt;
+
+/// Refuses.
+///
+/// # Errors
+/// Always, with the command that does it.
+pub fn reproduce(arguments: &Reproduce, _: &Interrupt) -> Result<()> {
+    let experiment = arguments.experiment.as_deref().unwrap_or_default();
+    bail!(
+        "experiment {experiment} needs the networks, which this program was built without: cargo xtask-cnn reproduce {experiment} …"
+    )
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always, with the command that does it.
+pub fn explain(_: &Explain, _: &Interrupt) -> Result<()> {
+    bail!("--network needs the networks, which this program was built without: cargo xtask-cnn explain --network …")
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always, with the command that does it.
+pub fn bench(_: &Bench, _: &Interrupt) -> Result<()> {
+    bail!("bench --weights needs the networks, which this program was built without: cargo xtask-cnn bench --weights …")
+}

@@ -1,0 +1,56 @@
+//! Files to what networks see: weights, frames and crops.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use fisherlens_cnn::{Crop, Framing, Mean, Parameters, Placement, read_binaryproto, read_caffemodel, read_safetensors};
+use ndarray::{Array3, Array4};
+
+use crate::photograph;
+
+/// Reads weights by the ending of the file's name, with a digest of the file.
+///
+/// # Errors
+/// The file's name with what is wrong with it.
+pub fn read_weights(path: &Path) -> Result<(Parameters, [u8; 32])> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the weights {}", path.display()))?;
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let weights = match ending {
+        "safetensors" => read_safetensors(&bytes),
+        "caffemodel" => read_caffemodel(&bytes),
+        _ => bail!("weights {}: the name ends in \"{ending}\", expected .caffemodel or .safetensors", path.display()),
+    };
+    Ok((weights.with_context(|| format!("weights {}", path.display()))?, *blake3::hash(&bytes).as_bytes()))
+}
+
+/// A photograph in its frame.
+///
+/// # Errors
+/// The file's name with what is wrong with it.
+pub fn framed(path: &Path, framing: Framing, side: usize) -> Result<(Array3<u8>, Placement)> {
+    let photograph = photograph::read(path)?;
+    framing.frame(photograph.rgb().view(), side).with_context(|| format!("photograph {}", path.display()))
+}
+
+/// The ten crops of a training photograph, or the one of a test photograph.
+///
+/// # Errors
+/// See [`framed`].
+pub fn crops(path: &Path, frame_side: usize, crop_side: usize, n_crops: usize, mean: &Mean) -> Result<Array4<f32>> {
+    let (frame, _) = framed(path, Framing::Padded, frame_side)?;
+    let size = (frame.dim().0, frame.dim().1);
+    let crops = match n_crops {
+        1 => vec![Crop::centre(size, crop_side)?],
+        _ => Crop::ten(size, crop_side)?,
+    };
+    Ok(mean.inputs(&frame, &crops)?)
+}
+
+/// Reads a mean image.
+///
+/// # Errors
+/// The file's name with what is wrong with it.
+pub fn read_mean(path: &Path) -> Result<Mean> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the mean {}", path.display()))?;
+    Ok(Mean::Image(read_binaryproto(&bytes).with_context(|| format!("mean {}", path.display()))?))
+}

@@ -1,0 +1,267 @@
+//! Every setting of an experiment with a network, read from one TOML file as those with Fisher vectors are.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_cnn::{Architecture, Sgd, networks};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::overrides::{self, Known};
+use crate::settings::{DataSettings, DataSource, Interpolation, PixelSettings};
+
+/// Name and text of the built-in experiments.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("mini-cnn", include_str!("../../experiments/mini-cnn.toml")),
+    ("voc2007-cnn", include_str!("../../experiments/voc2007-cnn.toml")),
+];
+
+const NAMES: [&str; 34] = [
+    "seed",
+    "data.source",
+    "data.year",
+    "data.train",
+    "data.test",
+    "data.difficult",
+    "data.shard_size",
+    "network.architecture",
+    "network.mean",
+    "network.frame",
+    "network.stride",
+    "retraining.cut",
+    "retraining.n_epochs",
+    "retraining.learning_rate",
+    "retraining.momentum",
+    "retraining.weight_decay",
+    "retraining.gamma",
+    "retraining.step_size",
+    "retraining.batch_size",
+    "retraining.new_layer_multiplier",
+    "retraining.new_layer_decay",
+    "retraining.checkpoint_every",
+    "retraining.validate_every",
+    "evaluation.interpolation",
+    "relevance.composites",
+    "relevance.display",
+    "pixels.side",
+    "pixels.n_regions",
+    "pixels.batch",
+    "pixels.fills",
+    "pixels.n_targets",
+    "comparison.experiment",
+    "comparison.n_examples",
+    "evaluation.n_bootstrap",
+];
+
+const KNOWN: Known = Known { names: &NAMES, optional: &["data.year", "retraining.cut"] };
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// Seed of new weights, order, dropout and random regions.
+    pub seed: u64,
+    /// Photographs and labels.
+    pub data: DataSettings,
+    /// The network, and what it is shown.
+    pub network: ArchitectureSettings,
+    /// How it learns.
+    pub retraining: RetrainingSettings,
+    /// Scores to numbers.
+    pub evaluation: NetworkEvaluation,
+    /// Scores back to pixels.
+    pub relevance: CompositeSettings,
+    /// How fast scores fall when relevant regions of pixels are replaced.
+    pub pixels: PixelSettings,
+    /// What stands beside it.
+    pub comparison: ComparisonSettings,
+}
+
+/// `[network]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchitectureSettings {
+    /// `googlenet`, `caffenet`, `vgg-cnn-s` or `small`.
+    pub architecture: String,
+    /// Mean of blue, green and red.
+    pub mean: [f32; 3],
+    /// Side of the frame that crops are cut from (256: supplement §5).
+    pub frame: usize,
+    /// Pixels between sliding windows (20: supplement §5).
+    pub stride: usize,
+}
+
+/// `[retraining]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrainingSettings {
+    /// Layers up to and with this one keep their weights, and what they make of the crops is stored; without it all learn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
+    /// Times that every crop is seen.
+    pub n_epochs: f64,
+    /// Learning rate at the start.
+    pub learning_rate: f32,
+    /// Share of the last step that is kept.
+    pub momentum: f32,
+    /// Weight decay.
+    pub weight_decay: f32,
+    /// Factor of the rate every `step_size` steps.
+    pub gamma: f32,
+    /// Steps between two falls of the rate.
+    pub step_size: usize,
+    /// Crops a step.
+    pub batch_size: usize,
+    /// Multiplier of the rate of the last layer, which is new.
+    pub new_layer_multiplier: f32,
+    /// Multiplier of the weight decay of the last layer.
+    pub new_layer_decay: f32,
+    /// Steps between two checkpoints: what an interrupted run loses at most.
+    pub checkpoint_every: usize,
+    /// Steps between two looks at the test images' centre crops.
+    pub validate_every: usize,
+}
+
+/// `[evaluation]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkEvaluation {
+    /// `eleven-point` or `area`.
+    pub interpolation: Interpolation,
+    /// Resampled test sets for the interval of the mean average precision.
+    pub n_bootstrap: usize,
+}
+
+/// `[relevance]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompositeSettings {
+    /// Composites that are compared, as `explain --composite` takes them.
+    pub composites: Vec<String>,
+    /// The one whose heatmaps are shown and whose context is measured.
+    pub display: String,
+}
+
+/// `[comparison]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonSettings {
+    /// The experiment with Fisher vectors on the same photographs.
+    pub experiment: String,
+    /// Heatmaps of each class and kind in the report.
+    pub n_examples: usize,
+}
+
+impl NetworkSettings {
+    /// Names of the built-in experiments.
+    pub const EXPERIMENTS: [&'static str; BUILT_IN.len()] = [BUILT_IN[0].0, BUILT_IN[1].0];
+
+    /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `overrides` (`section.name=value`).
+    ///
+    /// # Errors
+    /// As [`crate::settings::Settings::load`].
+    pub fn load(experiment: &str, overrides: &[String]) -> Result<Self> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == experiment) {
+            return Self::parse(text, overrides).with_context(|| format!("experiment {experiment}"));
+        }
+        ensure!(
+            Path::new(experiment).extension().is_some_and(|extension| extension == "toml"),
+            "no experiment with a network is called \"{experiment}\"; there are {}, or give the path of a settings file",
+            Self::EXPERIMENTS.join(", ")
+        );
+        let text = std::fs::read_to_string(experiment)
+            .with_context(|| format!("cannot read the settings file {experiment}"))?;
+        Self::parse(&text, overrides).with_context(|| format!("settings file {experiment}"))
+    }
+
+    fn parse(text: &str, overrides: &[String]) -> Result<Self> {
+        let mut table: toml::Table = text.parse().context("this is no TOML")?;
+        for change in overrides {
+            overrides::apply(&mut table, change, KNOWN)?;
+        }
+        let settings: Self = table.try_into().map_err(|error| overrides::readable(&error))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<()> {
+        let Self { data, network, retraining, pixels, relevance, .. } = self;
+        ensure!(data.shard_size > 0, "data.shard_size: found 0, expected at least 1");
+        ensure!(
+            data.train != data.test,
+            "data.test: found {:?} twice, expected another set than data.train",
+            data.test
+        );
+        ensure!(network.stride > 0, "network.stride: found 0, expected at least 1");
+        for (name, value) in [
+            ("retraining.checkpoint_every", retraining.checkpoint_every),
+            ("retraining.validate_every", retraining.validate_every),
+            ("pixels.side", pixels.side),
+            ("pixels.n_regions", pixels.n_regions),
+            ("pixels.batch", pixels.batch),
+        ] {
+            ensure!(value > 0, "{name}: found 0, expected at least 1");
+        }
+        ensure!(
+            retraining.n_epochs >= 0.0 && retraining.n_epochs.is_finite(),
+            "retraining.n_epochs: found {}, expected a finite number of at least 0",
+            retraining.n_epochs
+        );
+        ensure!(
+            relevance.composites.contains(&relevance.display),
+            "relevance.display: found \"{}\", expected one of relevance.composites",
+            relevance.display
+        );
+        let side = self.architecture()?.input_shape()[1];
+        ensure!(
+            network.frame >= side,
+            "network.frame: found {}, expected at least the network's {side}",
+            network.frame
+        );
+        Ok(())
+    }
+
+    /// The network's layers as its weights fit them, before the last one is replaced.
+    ///
+    /// # Errors
+    /// A name that is none of the networks'.
+    pub fn architecture(&self) -> Result<Architecture> {
+        named(&self.network.architecture)
+    }
+
+    /// How the network learns.
+    pub fn sgd(&self) -> Sgd {
+        let retraining = &self.retraining;
+        Sgd {
+            learning_rate: retraining.learning_rate,
+            momentum: retraining.momentum,
+            weight_decay: retraining.weight_decay,
+            gamma: retraining.gamma,
+            step_size: retraining.step_size,
+            batch_size: retraining.batch_size,
+            new_layer_multiplier: retraining.new_layer_multiplier,
+            new_layer_decay: retraining.new_layer_decay,
+            seed: self.seed,
+        }
+    }
+
+    /// Whether it starts from weights of a file; the small network starts from drawn ones.
+    pub fn needs_weights(&self) -> bool {
+        self.data.source == DataSource::Voc || self.network.architecture != "small"
+    }
+}
+
+/// A network by its name.
+///
+/// # Errors
+/// The names there are.
+pub fn named(name: &str) -> Result<Architecture> {
+    if name == "small" {
+        return Ok(networks::small(N_SMALL_CLASSES));
+    }
+    networks::by_name(name).with_context(|| {
+        format!("network.architecture: found \"{name}\", expected googlenet, caffenet, vgg-cnn-s or small")
+    })
+}
+
+/// Scores of the small network before its last layer is replaced; any number does.
+const N_SMALL_CLASSES: usize = 2;
