@@ -80,7 +80,7 @@ pub enum CnnError {
     #[error("{name}: found {found}, expected {expected}")]
     Setting {
         /// Its name.
-        name: &'static str,
+        name: String,
         /// The value found.
         found: String,
         /// The range expected.

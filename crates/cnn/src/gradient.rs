@@ -61,7 +61,7 @@ impl Network {
         n_steps: usize,
     ) -> Result<Array4<f32>, CnnError> {
         if n_steps == 0 {
-            return Err(CnnError::Setting { name: "steps", found: "0".to_owned(), expected: "at least 1" });
+            return Err(CnnError::Setting { name: "steps".to_owned(), found: "0".to_owned(), expected: "at least 1" });
         }
         let Some(baseline) = baseline.broadcast(images.raw_dim()) else {
             let (found, expected) = (baseline.shape().to_vec(), images.shape().to_vec());
@@ -92,7 +92,7 @@ impl Network {
         if side == 0 || stride == 0 || stride > side || side > height.min(width) {
             let found = format!("side {side}, stride {stride}");
             let expected = "1 <= stride <= side <= the images' sides";
-            return Err(CnnError::Setting { name: "occlusion", found, expected });
+            return Err(CnnError::Setting { name: "occlusion".to_owned(), found, expected });
         }
         let scores = self.scores(images)?;
         let mut effect = Array4::zeros((n_images, 1, height, width));

@@ -37,7 +37,7 @@ pub use relevance::{
     Targets,
 };
 pub use safetensors_file::{read_safetensors, write_safetensors};
-pub use training::{Sgd, Training};
+pub use training::{Multipliers, Sgd, Training};
 
 /// The best graphics processor that the system offers through wgpu: Vulkan, Metal or DirectX.
 #[cfg(feature = "webgpu")]

@@ -126,7 +126,7 @@ impl Crop {
     pub fn windows(frame: (usize, usize), side: usize, stride: usize) -> Result<Vec<Self>, CnnError> {
         let (height, width) = fitting(frame, side)?;
         if stride == 0 {
-            return Err(CnnError::Setting { name: "stride", found: "0".to_owned(), expected: "at least 1" });
+            return Err(CnnError::Setting { name: "stride".to_owned(), found: "0".to_owned(), expected: "at least 1" });
         }
         let starts = |length: usize| {
             let last = length - side;

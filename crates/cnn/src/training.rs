@@ -1,5 +1,7 @@
 //! Retraining with several labels an image: sum of hinge losses, stochastic gradient descent as Caffe does it.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Tensor, TensorData, activation};
 use ndarray::{ArrayView2, ArrayView4};
 use rand::seq::SliceRandom;
@@ -8,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
 use crate::CnnError;
+use crate::architecture::Architecture;
 use crate::network::{Network, Tensors, values};
 use crate::parameters::Parameters;
 
@@ -15,9 +18,9 @@ use crate::parameters::Parameters;
 ///
 /// ```text
 /// v ← momentum · v + rate · (∂L/∂w + decay · w)          w ← w − v
-/// rate = learning_rate · layer's multiplier · gamma^⌊step / step_size⌋          decay = weight_decay · layer's multiplier
+/// rate = learning_rate · layers[name].rate · gamma^⌊step / step_size⌋          decay = weight_decay · layers[name].decay
 /// ```
-/// Biases learn at twice the rate and do not decay, as in Caffe's own networks. The multipliers are 1 but for the new layer's.
+/// Biases learn at twice the rate and do not decay, as in Caffe's own networks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sgd {
@@ -33,12 +36,26 @@ pub struct Sgd {
     pub step_size: usize,
     /// Images a step.
     pub batch_size: usize,
-    /// Multiplier of the rate of the layer that gives the scores, which is new.
-    pub new_layer_multiplier: f32,
-    /// Multiplier of that layer's weight decay.
-    pub new_layer_decay: f32,
+    /// Multipliers of single layers, by their names; all others have 1 and 1.
+    pub layers: BTreeMap<String, Multipliers>,
     /// Seed of order and dropout.
     pub seed: u64,
+}
+
+/// What learning rate and weight decay are multiplied with in one layer: Caffe's `lr_mult` and `decay_mult` of its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Multipliers {
+    /// Of the learning rate, at least 0; a layer with 0 keeps its weights.
+    pub rate: f32,
+    /// Of the weight decay, at least 0.
+    pub decay: f32,
+}
+
+impl Default for Multipliers {
+    fn default() -> Self {
+        Self { rate: 1.0, decay: 1.0 }
+    }
 }
 
 impl Sgd {
@@ -68,33 +85,39 @@ impl Sgd {
         order
     }
 
-    fn check(&self) -> Result<(), CnnError> {
-        let fail = |name: &'static str, found: String, expected: &'static str| {
-            Err(CnnError::Setting { name, found, expected })
+    /// Whether every setting is in its range and every layer with multipliers is one with weights.
+    ///
+    /// # Errors
+    /// [`CnnError::Setting`] with the setting's name; [`CnnError::UnknownLayer`].
+    pub fn check(&self, architecture: &Architecture) -> Result<(), CnnError> {
+        let fail =
+            |name: String, found: String, expected: &'static str| Err(CnnError::Setting { name, found, expected });
+        let finite = |name: String, value: f32, least: f32, expected| {
+            if value >= least && value.is_finite() { Ok(()) } else { fail(name, value.to_string(), expected) }
         };
-        match self {
-            Self { learning_rate: rate, .. } if !(*rate > 0.0 && rate.is_finite()) => {
-                fail("learning_rate", rate.to_string(), "a finite number above 0")
-            }
-            Self { momentum, .. } if !(0.0..1.0).contains(momentum) => {
-                fail("momentum", momentum.to_string(), "0 <= momentum < 1")
-            }
-            Self { weight_decay, .. } if !(*weight_decay >= 0.0 && weight_decay.is_finite()) => {
-                fail("weight_decay", weight_decay.to_string(), "a finite number of at least 0")
-            }
-            Self { gamma, .. } if !(*gamma > 0.0 && *gamma <= 1.0) => {
-                fail("gamma", gamma.to_string(), "0 < gamma <= 1")
-            }
-            Self { new_layer_multiplier: multiplier, .. } if !(*multiplier >= 0.0 && multiplier.is_finite()) => {
-                fail("new_layer_multiplier", multiplier.to_string(), "a finite number of at least 0")
-            }
-            Self { new_layer_decay: multiplier, .. } if !(*multiplier >= 0.0 && multiplier.is_finite()) => {
-                fail("new_layer_decay", multiplier.to_string(), "a finite number of at least 0")
-            }
-            Self { step_size: 0, .. } => fail("step_size", "0".to_owned(), "at least 1"),
-            Self { batch_size: 0, .. } => fail("batch_size", "0".to_owned(), "at least 1"),
-            _ => Ok(()),
+        let own = |name: &str, value, least, expected| finite(name.to_owned(), value, least, expected);
+        own("learning_rate", self.learning_rate, f32::MIN_POSITIVE, "a finite number above 0")?;
+        own("weight_decay", self.weight_decay, 0.0, "a finite number of at least 0")?;
+        if !(0.0..1.0).contains(&self.momentum) {
+            return fail("momentum".to_owned(), self.momentum.to_string(), "0 <= momentum < 1");
         }
+        if !(self.gamma > 0.0 && self.gamma <= 1.0) {
+            return fail("gamma".to_owned(), self.gamma.to_string(), "0 < gamma <= 1");
+        }
+        for (name, value) in [("step_size", self.step_size), ("batch_size", self.batch_size)] {
+            if value == 0 {
+                return fail(name.to_owned(), "0".to_owned(), "at least 1");
+            }
+        }
+        for (layer, multipliers) in &self.layers {
+            let kind = &architecture.layers()[architecture.layer(layer)?].kind;
+            if !kind.has_bias() {
+                return fail(format!("layers.{layer}"), "a layer without weights".to_owned(), "one that learns");
+            }
+            finite(format!("layers.{layer}.rate"), multipliers.rate, 0.0, "a finite number of at least 0")?;
+            finite(format!("layers.{layer}.decay"), multipliers.decay, 0.0, "a finite number of at least 0")?;
+        }
+        Ok(())
     }
 }
 
@@ -109,7 +132,7 @@ fn generator(seed: u64, time: u64, purpose: u64) -> Xoshiro256PlusPlus {
 pub struct Training {
     network: Network,
     velocities: Network,
-    multipliers: Vec<f32>,
+    multipliers: Vec<Multipliers>,
     sgd: Sgd,
     step: usize,
 }
@@ -117,47 +140,29 @@ pub struct Training {
 impl Training {
     /// Begins from a network's weights.
     ///
-    /// `frozen`: names of layers that keep their weights.
-    ///
     /// # Errors
-    /// [`CnnError::Setting`]; [`CnnError::UnknownLayer`].
-    pub fn new(network: Network, sgd: Sgd, frozen: &[String]) -> Result<Self, CnnError> {
+    /// See [`Sgd::check`].
+    pub fn new(network: Network, sgd: Sgd) -> Result<Self, CnnError> {
         let velocities = network.map(|tensors| Tensors {
             weight: tensors.weight.zeros_like(),
             bias: tensors.bias.map(|bias| bias.zeros_like()),
         });
-        Self::with_velocities(network, velocities, sgd, frozen, 0)
+        Self::with_velocities(network, velocities, sgd, 0)
     }
 
     /// Goes on after `step` steps with what [`Training::network`] and [`Training::velocities`] were then.
     ///
     /// # Errors
     /// See [`Training::new`]; [`CnnError::Weights`] for velocities of another network.
-    pub fn resume(
-        network: Network,
-        velocities: &Parameters,
-        step: usize,
-        sgd: Sgd,
-        frozen: &[String],
-    ) -> Result<Self, CnnError> {
+    pub fn resume(network: Network, velocities: &Parameters, step: usize, sgd: Sgd) -> Result<Self, CnnError> {
         let velocities = Network::new(network.architecture().clone(), velocities, network.device())?;
-        Self::with_velocities(network, velocities, sgd, frozen, step)
+        Self::with_velocities(network, velocities, sgd, step)
     }
 
-    fn with_velocities(
-        network: Network,
-        velocities: Network,
-        sgd: Sgd,
-        frozen: &[String],
-        step: usize,
-    ) -> Result<Self, CnnError> {
-        sgd.check()?;
-        let architecture = network.architecture();
-        let mut multipliers = vec![1.0; architecture.layers().len()];
-        multipliers[architecture.score_blob() - 1] = sgd.new_layer_multiplier;
-        for layer in frozen {
-            multipliers[architecture.layer(layer)?] = 0.0;
-        }
+    fn with_velocities(network: Network, velocities: Network, sgd: Sgd, step: usize) -> Result<Self, CnnError> {
+        sgd.check(network.architecture())?;
+        let of = |name: &String| sgd.layers.get(name).copied().unwrap_or_default();
+        let multipliers = network.architecture().layers().iter().map(|layer| of(&layer.name)).collect();
         Ok(Self { network, velocities, multipliers, sgd, step })
     }
 
@@ -197,17 +202,16 @@ impl Training {
         }
         let mut gradients = loss.backward();
         let rate = self.sgd.rate(self.step);
-        let Sgd { momentum, weight_decay, new_layer_decay, .. } = self.sgd;
-        let new_layer = self.network.architecture().score_blob() - 1;
+        let Sgd { momentum, weight_decay, .. } = self.sgd;
         let moving = self.network.tensors_mut().zip(self.velocities.tensors_mut());
         for ((layer, tensors), (_, velocity)) in moving {
-            let rate = rate * self.multipliers[layer];
+            let multipliers = self.multipliers[layer];
+            let (rate, decay) = (rate * multipliers.rate, weight_decay * multipliers.decay);
             if rate == 0.0 {
                 continue;
             }
             let own = network.tensors(layer).expect("the same layers have weights");
             if let Some(gradient) = own.weight.grad_remove(&mut gradients) {
-                let decay = if layer == new_layer { weight_decay * new_layer_decay } else { weight_decay };
                 let step = (gradient + tensors.weight.clone() * decay) * rate;
                 velocity.weight = velocity.weight.clone() * momentum + step;
                 tensors.weight = tensors.weight.clone() - velocity.weight.clone();

@@ -1,9 +1,11 @@
 //! Retraining: the loss by hand, steps as Caffe takes them, the same bits after a resume and with any number of threads.
 #![cfg(feature = "cnn")]
 
+use std::collections::BTreeMap;
+
 use fisherlens_cnn::{
-    Architecture, CnnError, Device, Layer, LayerKind, LayerParameters, Network, Parameters, Sgd, Training, networks,
-    read_safetensors, write_safetensors,
+    Architecture, CnnError, Device, Layer, LayerKind, LayerParameters, Multipliers, Network, Parameters, Sgd, Training,
+    networks, read_safetensors, write_safetensors,
 };
 use ndarray::{Array2, Array4, ArrayD, IxDyn, array};
 use rand::{Rng, SeedableRng};
@@ -16,10 +18,19 @@ const SGD: Sgd = Sgd {
     gamma: 0.1,
     step_size: 4,
     batch_size: 4,
-    new_layer_multiplier: 10.0,
-    new_layer_decay: 1.0,
+    layers: BTreeMap::new(),
     seed: 7,
 };
+
+fn with(layers: &[(&str, f32, f32)]) -> Sgd {
+    let layers = layers.iter().map(|&(name, rate, decay)| (name.to_owned(), Multipliers { rate, decay }));
+    Sgd { layers: layers.collect(), ..SGD }
+}
+
+/// The small network's last layer learns faster.
+fn faster() -> Sgd {
+    with(&[("fc5", 10.0, 1.0)])
+}
 
 fn samples(n: usize, n_classes: usize, seed: u64) -> (Array4<f32>, Array2<i8>) {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
@@ -31,7 +42,7 @@ fn samples(n: usize, n_classes: usize, seed: u64) -> (Array4<f32>, Array2<i8>) {
 fn begin(sgd: Sgd) -> Training {
     let architecture = networks::small(3);
     let network = Network::new(architecture.clone(), &Parameters::drawn(&architecture, 1), &Device::flex()).unwrap();
-    Training::new(network, sgd, &[]).unwrap()
+    Training::new(network, sgd).unwrap()
 }
 
 #[test]
@@ -44,8 +55,8 @@ fn one_step_by_hand() {
     let weight = ArrayD::from_shape_vec(IxDyn(&[2, 2]), vec![0.5, -0.25, 1.0, 0.0]).unwrap();
     parameters.insert("f", LayerParameters { weight, bias: Some(array![0.1, 0.0]) });
     let network = Network::new(architecture, &parameters, &Device::flex()).unwrap();
-    let sgd = Sgd { weight_decay: 0.05, new_layer_decay: 2.0, new_layer_multiplier: 2.0, ..SGD };
-    let mut training = Training::new(network, sgd, &[]).unwrap();
+    let sgd = Sgd { weight_decay: 0.05, ..with(&[("f", 2.0, 2.0)]) };
+    let mut training = Training::new(network, sgd).unwrap();
     let x = Array4::from_shape_vec((2, 2, 1, 1), vec![1.0, 2.0, -1.0, 1.0]).unwrap();
     let labels = array![[1_i8, 0], [-1, 1]];
     // Scores (0.1, 1) and (−0.65, −1): losses 0.9 and 0, 0.35 and 2; their sum halved.
@@ -74,9 +85,9 @@ fn a_resumed_training_takes_the_same_steps_to_the_bit() {
             .advance(x.select(ndarray::Axis(0), &batch).view(), labels.select(ndarray::Axis(0), &batch).view())
             .unwrap()
     };
-    let mut whole = begin(SGD);
+    let mut whole = begin(faster());
     let losses: Vec<f32> = (0..6).map(|_| step(&mut whole)).collect();
-    let mut first = begin(SGD);
+    let mut first = begin(faster());
     (0..3).for_each(|_| {
         step(&mut first);
     });
@@ -84,7 +95,7 @@ fn a_resumed_training_takes_the_same_steps_to_the_bit() {
     let weights = read_safetensors(&write_safetensors(&first.network().parameters()).unwrap()).unwrap();
     let velocities = read_safetensors(&write_safetensors(&first.velocities()).unwrap()).unwrap();
     let network = Network::new(networks::small(3), &weights, &Device::flex()).unwrap();
-    let mut second = Training::resume(network, &velocities, 3, SGD, &[]).unwrap();
+    let mut second = Training::resume(network, &velocities, 3, faster()).unwrap();
     let rest: Vec<f32> = (0..3).map(|_| step(&mut second)).collect();
     assert_eq!(rest, losses[3..]);
     assert_eq!(second.network().parameters(), whole.network().parameters());
@@ -97,7 +108,7 @@ fn the_number_of_threads_changes_no_bit() {
     let run = |n_threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
         pool.install(|| {
-            let mut training = begin(SGD);
+            let mut training = begin(faster());
             let losses: Vec<f32> = (0..3).map(|_| training.advance(x.view(), labels.view()).unwrap()).collect();
             (losses, training.network().parameters())
         })
@@ -111,17 +122,17 @@ fn frozen_layers_keep_their_weights_and_others_learn() {
     let architecture = networks::small(3);
     let before = Parameters::drawn(&architecture, 1);
     let network = Network::new(architecture, &before, &Device::flex()).unwrap();
-    let frozen = ["conv1".to_owned(), "inception_3/3x3".to_owned()];
-    let mut training = Training::new(network.clone(), SGD, &frozen).unwrap();
+    let frozen = ["conv1", "inception_3/3x3"];
+    let sgd = with(&[(frozen[0], 0.0, 1.0), (frozen[1], 0.0, 0.0)]);
+    let mut training = Training::new(network, sgd).unwrap();
     (0..2).for_each(|_| {
         training.advance(x.view(), labels.view()).unwrap();
     });
     let after = training.network().parameters();
     for (layer, parameters) in before.iter() {
-        let is_frozen = frozen.iter().any(|frozen| frozen == layer);
+        let is_frozen = frozen.contains(&layer);
         assert_eq!(after.get(layer).unwrap() == parameters, is_frozen, "{layer}");
     }
-    assert!(Training::new(network, SGD, &["conv9".to_owned()]).is_err());
 }
 
 #[test]
@@ -133,7 +144,7 @@ fn a_training_learns_what_can_be_learned() {
         x += if image % 2 == 0 { 0.8 } else { -0.8 };
         labels[0] = if image % 2 == 0 { 1 } else { -1 };
     }
-    let mut training = begin(Sgd { step_size: 1000, ..SGD });
+    let mut training = begin(Sgd { step_size: 1000, ..faster() });
     let losses: Vec<f32> = (0..40).map(|_| training.advance(x.view(), labels.view()).unwrap()).collect();
     assert!(losses[39] < 0.3, "{losses:?}");
 }
@@ -167,13 +178,16 @@ fn bad_settings_and_runaway_losses_are_refused() {
         Sgd { gamma: 0.0, ..SGD },
         Sgd { step_size: 0, ..SGD },
         Sgd { batch_size: 0, ..SGD },
-        Sgd { new_layer_multiplier: f32::INFINITY, ..SGD },
-        Sgd { new_layer_decay: -1.0, ..SGD },
+        with(&[("conv1", f32::INFINITY, 1.0)]),
+        with(&[("conv1", 1.0, -1.0)]),
+        with(&[("relu1", 1.0, 1.0)]),
     ] {
-        assert!(matches!(Training::new(network.clone(), sgd, &[]), Err(CnnError::Setting { .. })));
+        assert!(matches!(Training::new(network.clone(), sgd), Err(CnnError::Setting { .. })));
     }
+    let unknown = Training::new(network.clone(), with(&[("conv9", 1.0, 1.0)]));
+    assert!(matches!(unknown, Err(CnnError::UnknownLayer { .. })));
     let (mut x, labels) = samples(4, 3, 5);
-    let mut training = Training::new(network, SGD, &[]).unwrap();
+    let mut training = Training::new(network, SGD).unwrap();
     assert!(matches!(training.advance(x.view(), labels.slice(ndarray::s![..3, ..])), Err(CnnError::Shape { .. })));
     x[[0, 0, 0, 0]] = f32::NAN;
     let before = training.network().parameters();

@@ -69,6 +69,12 @@ impl NetworkExperiment {
         let dataset = Dataset::open(&root, &settings.data, session.missing, session.limit)?;
         let original = settings.architecture()?;
         let architecture = original.with_classes(dataset.classes().len(), NEW_LAYER)?;
+        // Not after half an hour of features.
+        let learning = match &settings.retraining.cut {
+            Some(cut) => architecture.split_after(cut).context("retraining.cut")?.1,
+            None => architecture.clone(),
+        };
+        settings.sgd().check(&learning).context("[retraining]")?;
         let drawn = drawn(&architecture, settings.seed);
         let (mut weights, weights_digest) = match weights {
             Some(path) => {

@@ -130,11 +130,11 @@ fn begin(experiment: &NetworkExperiment) -> Result<(Training, Vec<Look>, (f64, u
     let sgd = experiment.settings.sgd();
     let key = experiment.retraining_key();
     let Some(state) = experiment.stored::<State>(NetworkStage::Retraining, key, Some(CHECKPOINT))? else {
-        return Ok((Training::new(network, sgd, &[])?, Vec::new(), (0.0, 0), (0, 0.0)));
+        return Ok((Training::new(network, sgd)?, Vec::new(), (0.0, 0), (0, 0.0)));
     };
     let network = Network::new(network.architecture().clone(), &read_safetensors(&state.weights)?, &experiment.device)?;
     let velocities = read_safetensors(&state.velocities)?;
-    let training = Training::resume(network, &velocities, state.step, sgd, &[]).context("the checkpoint")?;
+    let training = Training::resume(network, &velocities, state.step, sgd).context("the checkpoint")?;
     experiment.progress.line(&format!("{:>12}  goes on after step {}", "retraining", state.step));
     Ok((training, state.history, state.running, (state.step, state.seconds)))
 }

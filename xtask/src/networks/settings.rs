@@ -1,9 +1,10 @@
 //! Every setting of an experiment with a network, read from one TOML file as those with Fisher vectors are.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use fisherlens_cnn::{Architecture, Sgd, networks};
+use fisherlens_cnn::{Architecture, Multipliers, Sgd, networks};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::overrides::{self, Known};
@@ -15,7 +16,7 @@ const BUILT_IN: [(&str, &str); 2] = [
     ("voc2007-cnn", include_str!("../../experiments/voc2007-cnn.toml")),
 ];
 
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 33] = [
     "seed",
     "data.source",
     "data.year",
@@ -35,8 +36,7 @@ const NAMES: [&str; 34] = [
     "retraining.gamma",
     "retraining.step_size",
     "retraining.batch_size",
-    "retraining.new_layer_multiplier",
-    "retraining.new_layer_decay",
+    "retraining.layers",
     "retraining.checkpoint_every",
     "retraining.validate_every",
     "evaluation.interpolation",
@@ -52,7 +52,7 @@ const NAMES: [&str; 34] = [
     "evaluation.n_bootstrap",
 ];
 
-const KNOWN: Known = Known { names: &NAMES, optional: &["data.year", "retraining.cut"] };
+const KNOWN: Known = Known { names: &NAMES, optional: &["data.year", "retraining.cut", "retraining.layers"] };
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,14 +111,13 @@ pub struct RetrainingSettings {
     pub step_size: usize,
     /// Crops a step.
     pub batch_size: usize,
-    /// Multiplier of the rate of the last layer, which is new.
-    pub new_layer_multiplier: f32,
-    /// Multiplier of the weight decay of the last layer.
-    pub new_layer_decay: f32,
     /// Steps between two checkpoints: what an interrupted run loses at most.
     pub checkpoint_every: usize,
     /// Steps between two looks at the test images' centre crops.
     pub validate_every: usize,
+    /// Multipliers of rate and weight decay of single layers; the new one is called `classifier`.
+    #[serde(default)]
+    pub layers: BTreeMap<String, Multipliers>,
 }
 
 /// `[evaluation]`
@@ -238,8 +237,7 @@ impl NetworkSettings {
             gamma: retraining.gamma,
             step_size: retraining.step_size,
             batch_size: retraining.batch_size,
-            new_layer_multiplier: retraining.new_layer_multiplier,
-            new_layer_decay: retraining.new_layer_decay,
+            layers: retraining.layers.clone(),
             seed: self.seed,
         }
     }
