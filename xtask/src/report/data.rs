@@ -7,9 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 mod examples;
+mod strategies;
 
-use super::strategies::StrategySummary;
 pub use examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+pub use strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
 /// One whole report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

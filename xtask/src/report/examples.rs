@@ -4,9 +4,9 @@ use anyhow::Context;
 use minijinja::{Value, context};
 
 use super::data::{ClassExamples, Example, Limits, RgbImage, RuleHeatmap};
+use super::data::{StrategyCluster, StrategyExample, StrategySummary};
 use super::format::{counted, fixed};
 use super::picture;
-use super::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
 /// The kinds of examples: identifier, heading, and how many there are of it is said as.
 const KINDS: [(&str, &str); 3] =

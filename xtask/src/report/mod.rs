@@ -15,13 +15,11 @@ pub mod paper;
 mod perturbation;
 mod picture;
 mod scores;
-mod strategies;
 mod surroundings;
 mod tables;
 mod tabular;
 #[cfg(test)]
 mod tests;
-mod view;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,10 +30,9 @@ pub use data::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassExamples, ClassifierSummary,
     ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, ExtraSection, Limits,
     PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
-    SkippedImage, StageRow, Table, TrainingRow,
+    SkippedImage, StageRow, StrategyCluster, StrategyExample, StrategySummary, Table, TrainingRow,
 };
 pub(crate) use picture::shrink;
-pub use strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
 /// Writes `report.html` into `folder`, which is made if it is not there, its figures into `figures/*.svg`, its tables into `tables/*.csv` and
 /// `tables/*.tex` (for `booktabs`), and returns the page's path. Figures and tables of an earlier report are removed from these folders.

@@ -8,7 +8,7 @@ use super::charts::{self, Bar, Curve, Dash, Kind, Look};
 use super::data::{PerturbationOrder, PerturbationSummary};
 use super::exports::Exports;
 use super::format::{A_DECIMALS, NONE, count, counted, fixed, interval_of_a, percent};
-use super::view::View;
+use super::tabular::View;
 
 /// The rule that the supplement finds best, as its name begins in the settings, and with its value.
 const PAPER_RULE: (&str, &str) = ("epsilon", "epsilon=100");

@@ -7,7 +7,7 @@ use super::data::{AveragePrecisionSummary, ClassifierSummary, PrecisionRecallCur
 use super::exports::Exports;
 use super::format::{count, maybe_percent, percent, plain, significant};
 use super::tables::difference;
-use super::view::View;
+use super::tabular::View;
 
 /// Said where the paper's values stand beside those of other images.
 const OTHER_TEST: &str = "That is on the test images of VOC 2007, learned from its whole trainval half: other images than these, and more to \

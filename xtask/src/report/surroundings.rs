@@ -6,7 +6,7 @@ use super::charts::{self, Bar};
 use super::data::ContextRow;
 use super::exports::Exports;
 use super::format::{NONE, count, counted, fixed, percent, signed};
-use super::view::View;
+use super::tabular::View;
 
 /// The section on context.
 pub(super) fn surroundings(rows: &[ContextRow], exports: &Exports) -> anyhow::Result<Value> {

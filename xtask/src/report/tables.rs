@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 use super::data::{ConservationRow, DataSummary, EqualErrorRow, Provenance, StageRow, Table};
 use super::exports::Exports;
 use super::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
-use super::view::View;
+use super::tabular::View;
 
 pub(super) fn equal_error(rows: &[EqualErrorRow]) -> View {
     let positives: usize = rows.iter().map(|row| row.n_positives).sum();

@@ -1,13 +1,94 @@
-//! A table as text for other programs: CSV for spreadsheets and statistics, LaTeX for papers.
+//! A table on its way into the page and into its files: CSV for spreadsheets and statistics, LaTeX for papers.
 
 use std::fmt::Write;
 
+use anyhow::ensure;
+use minijinja::{Value, context};
+
+use super::exports::Exports;
 use super::format::NONE;
-use super::view::View;
+
+/// A table. The first column heads the rows.
+#[derive(Default)]
+pub(super) struct View {
+    pub(super) caption: String,
+    /// Each column's head, and whether it holds numbers.
+    pub(super) columns: Vec<(String, bool)>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) foot: Vec<Vec<String>>,
+    pub(super) note: String,
+    is_long: bool,
+}
+
+impl View {
+    /// A table whose columns after the first hold numbers.
+    pub(super) fn numbers(caption: impl Into<String>, columns: &[&str]) -> Self {
+        let columns = columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), at > 0)).collect();
+        Self { caption: caption.into(), columns, ..Self::default() }
+    }
+
+    /// A table whose columns hold words, which may be long.
+    pub(super) fn words(caption: impl Into<String>, columns: &[&str]) -> Self {
+        let columns = columns.iter().map(|name| ((*name).to_owned(), false)).collect();
+        Self { caption: caption.into(), columns, is_long: true, ..Self::default() }
+    }
+
+    pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+        self.rows = rows.into_iter().collect();
+        self
+    }
+
+    pub(super) fn foot(mut self, row: Vec<String>) -> Self {
+        self.foot.push(row);
+        self
+    }
+
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    /// For the template, and noted down among the files; refuses a row that does not fit the columns. A table without a row
+    /// is shown nowhere, so that it becomes no file.
+    pub(super) fn place(self, exports: &Exports) -> anyhow::Result<Value> {
+        for row in self.rows.iter().chain(&self.foot) {
+            ensure!(
+                row.len() == self.columns.len(),
+                "table \"{}\": a row has {} cells, expected one for each of the {} columns: {row:?}",
+                self.caption,
+                row.len(),
+                self.columns.len()
+            );
+        }
+        let (csv, latex) = if self.rows.is_empty() {
+            Default::default()
+        } else {
+            let name = exports.name("table", &self.caption);
+            let written = (csv(&self), latex(&self, &name));
+            exports.table(name, written.0.clone(), written.1.clone());
+            written
+        };
+        let columns: Vec<Value> = self
+            .columns
+            .into_iter()
+            .map(|(label, is_number)| context! { label => label, is_number => is_number })
+            .collect();
+        Ok(context! {
+            caption => self.caption,
+            columns => columns,
+            rows => self.rows,
+            foot => self.foot,
+            note => self.note,
+            is_long => self.is_long,
+            csv => csv,
+            latex => latex,
+        })
+    }
+}
 
 /// Comma-separated values (RFC 4180, lines ended by a line feed): the head, the rows, then those of the foot. Numbers have an ASCII
 /// minus, no commas between thousands, and powers of ten as `3.2e-4`; a dash for no number becomes an empty cell.
-pub(super) fn csv(view: &View) -> String {
+fn csv(view: &View) -> String {
     let mut text = String::new();
     line(&mut text, view.columns.iter().map(|(name, _)| name.clone()));
     for row in view.rows.iter().chain(&view.foot) {
@@ -67,7 +148,7 @@ fn lowered(character: char) -> char {
 }
 
 /// A `table` that `\usepackage{booktabs}` sets: caption, label `tab:NAME`, the foot below a rule of its own, the note beneath.
-pub(super) fn latex(view: &View, name: &str) -> String {
+fn latex(view: &View, name: &str) -> String {
     let columns: String = view.columns.iter().map(|(_, is_number)| if *is_number { 'r' } else { 'l' }).collect();
     let mut text = format!(
         "% \\usepackage{{booktabs}}\n\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{name}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
@@ -163,8 +244,7 @@ fn raised(character: char) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::View;
-    use super::{csv, escape, latex, plain};
+    use super::{View, csv, escape, latex, plain};
 
     fn row(cells: [&str; 3]) -> Vec<String> {
         cells.map(str::to_owned).to_vec()

@@ -6,8 +6,8 @@ use super::super::data::{
     PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
     SkippedImage, StageRow, Table, TrainingRow,
 };
+use super::super::data::{StrategyCluster, StrategyExample, StrategySummary};
 use super::super::paper;
-use super::super::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 
 const CLASSES: [&str; 20] = [
     "aeroplane",

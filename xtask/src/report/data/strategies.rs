@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::data::{RgbImage, Table};
+use super::{RgbImage, Table};
 
 /// What was found among the heatmaps of one class.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
