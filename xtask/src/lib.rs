@@ -9,6 +9,7 @@ pub mod artifact;
 pub mod bench;
 pub mod cli;
 pub mod commands;
+pub mod console;
 pub mod dataset;
 pub mod experiment;
 pub mod explainer;

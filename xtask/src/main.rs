@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use fisherlens_xtask::cli::{Cli, Command};
-use fisherlens_xtask::commands;
 use fisherlens_xtask::interrupt::{Interrupt, Interrupted};
+use fisherlens_xtask::{commands, console};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,10 +30,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the program's last word")]
-            {
-                eprintln!("error: {error:#}");
-            }
+            console::say(format_args!("error: {error:#}"));
             ExitCode::from(if error.is::<Interrupted>() { 130 } else { 1 })
         }
     }

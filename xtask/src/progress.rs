@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::console::say;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Where an experiment tells how far it is.
@@ -36,10 +38,9 @@ impl Progress {
     }
 
     /// One line for the log.
-    #[expect(clippy::print_stderr, reason = "the one place where an experiment speaks")]
     pub fn line(&self, text: &str) {
         if self.lines {
-            eprintln!("{text}");
+            say(text);
         }
     }
 

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 
 use fisherlens_xtask::artifact::Header;
 use fisherlens_xtask::explainer::Explainer;
@@ -65,6 +66,19 @@ fn the_model_that_comes_with_the_program_explains_at_once() {
     assert!(shrunk.contains("240 × 180, shrunk to 120 × 90"), "{shrunk}");
     fail(&[&["explain", text(&upright), "--class", "unicorn"]], &["unicorn", "aeroplane", "tvmonitor"]);
     fail(&[&["explain", "2016_000002"]], &["2016_000002", "--experiment"]);
+}
+
+#[test]
+fn pictures_are_made_though_nobody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, out) = (folder.path().join("picture.png"), folder.path().join("out"));
+    write_picture(&picture, 1);
+    let closed = || std::io::pipe().unwrap().1;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["explain", text(&picture), "--class", "horse", "--out", text(&out)]);
+    let status = command.stdout(closed()).stderr(closed()).status().unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2, "heatmap and overlay");
 }
 
 #[test]

@@ -11,8 +11,8 @@ use super::inputs::Inputs;
 use super::machine::{Limits, Machine};
 use super::peers::{Found, Python, VlFeat};
 use super::row::{Peer, Row};
-use super::say;
 use super::timing::{Repeats, Timing};
+use crate::console::say;
 
 /// Seconds of repeated runs of one of our rows.
 const OUR_SECONDS: f64 = 4.0;
@@ -83,7 +83,7 @@ impl Bench {
     /// Threads or a temporary folder that cannot be made.
     pub(crate) fn new(options: Options, stages: &'static [Stage]) -> Result<Self> {
         let machine = Machine::look();
-        say(&format!(
+        say(format_args!(
             "{:>26}  {}, {} cores, {}",
             "machine",
             machine.processor,
@@ -101,7 +101,7 @@ impl Bench {
         let missing = [vlfeat.reason(), python.reason()].into_iter().flatten().filter(|reason| !reason.is_empty());
         let missing = missing.map(str::to_owned).collect();
         if let Some(vlfeat) = vlfeat.here() {
-            say(&format!("{:>26}  {}", "VLFeat", vlfeat.built_with()));
+            say(format_args!("{:>26}  {}", "VLFeat", vlfeat.built_with()));
         }
         let shrink = if options.quick { 8 } else { 1 };
         let limits = one.install(|| Limits::measure(shrink, options.repeats(2.0)))?;
@@ -109,8 +109,8 @@ impl Bench {
             let rates: Vec<String> = rates.iter().map(|rate| format!("{} {:.1} {unit}", rate.by, rate.giga)).collect();
             rates.join(", ")
         };
-        say(&format!("{:>26}  {}", "product, one thread", rates(&limits.products, "GFLOP/s")));
-        say(&format!("{:>26}  {}", "memory, one thread", rates(&limits.streams, "GB/s")));
+        say(format_args!("{:>26}  {}", "product, one thread", rates(&limits.products, "GFLOP/s")));
+        say(format_args!("{:>26}  {}", "memory, one thread", rates(&limits.streams, "GB/s")));
         let inputs = OnceCell::new();
         Ok(Self { options, machine, limits, rows: Vec::new(), stages, inputs, vlfeat, python, missing, one, two })
     }
@@ -200,7 +200,7 @@ impl Bench {
         for row in rows {
             let peer =
                 row.peer.as_ref().map_or_else(String::new, |peer| format!(", {} {:.4} s", peer.name, peer.seconds));
-            say(&format!("{:>26}  {:.4} s{peer}", row.name, row.seconds()));
+            say(format_args!("{:>26}  {:.4} s{peer}", row.name, row.seconds()));
             self.rows.push(row);
         }
         Ok(())

@@ -17,7 +17,7 @@ use super::inputs::{Inputs, POSTERIOR_FLOOR};
 use super::rows::front::encode;
 use super::rows::mixture::steps;
 use super::rows::relevance::{EPSILON, pixels_of_gray};
-use super::say;
+use crate::console::say;
 
 /// Name that asks for these tables.
 pub(crate) const NAME: &str = "growth";
@@ -67,7 +67,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Measured>> {
         let weighed = in_a_process(bench, &format!("{what}={size}"), &GIVE_BACK)?;
         let measured = Measured { vector_bytes: weighed.vector_bytes, other_bytes: weighed.other_bytes, ..timed };
         let name = format!("{what} {size}");
-        say(&format!("{name:>26}  {:.4} s, {:.4} s", measured.vector_seconds, measured.other_seconds));
+        say(format_args!("{name:>26}  {:.4} s, {:.4} s", measured.vector_seconds, measured.other_seconds));
         all.push(measured);
     }
     Ok(all)

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::kernels::{COUNTED, KERNELS};
-use super::{print, say};
+use crate::console::{answer, say};
 
 /// A kernel may grow by this share before the command fails.
 const MOST_GROWTH: f64 = 0.02;
@@ -39,7 +39,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
     let mut found = Baseline { features: "avx2 fma, no avx512".to_owned(), kernels: BTreeMap::new() };
     for kernel in KERNELS {
         let count = count(kernel)?;
-        say(&format!("{kernel:>26}  {} instructions", grouped(count)));
+        say(format_args!("{kernel:>26}  {} instructions", grouped(count)));
         found.kernels.insert(kernel.to_owned(), count);
     }
     if update {
@@ -48,15 +48,15 @@ pub(crate) fn run(update: bool) -> Result<()> {
             .to_owned()
             + &toml::to_string(&found)?;
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        print(&format!("{} kernels stored in {}", found.kernels.len(), path.display()));
+        answer!("{} kernels stored in {}", found.kernels.len(), path.display());
         return Ok(());
     }
     let stored = std::fs::read_to_string(&path)
         .with_context(|| format!("no counts to compare with in {}; --update writes them", path.display()))?;
     let stored: Baseline = toml::from_str(&stored).with_context(|| format!("cannot read {}", path.display()))?;
     let (table, grown) = compare(&stored.kernels, &found.kernels);
-    print(&table);
-    print(&format!("Counted on the path for {}: valgrind knows no AVX-512.", found.features));
+    answer!("{table}");
+    answer!("Counted on the path for {}: valgrind knows no AVX-512.", found.features);
     if !grown.is_empty() {
         bail!(
             "{} more than {:.0} % above the stored count; if that is meant, --update stores the new ones",

@@ -29,6 +29,7 @@ pub use context::{Options, Voc};
 use rows::STAGES;
 use table::{Extra, Report};
 
+use crate::console::{answer, say};
 use crate::interrupt::Interrupt;
 
 /// Measures the rows whose names contain one of `wanted`, or all, and prints the table.
@@ -58,7 +59,7 @@ pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &
         }
     }
     let report = Report::new(&bench, &names, &extra);
-    print(&report.text());
+    answer!("{}", report.text());
     if let Some(path) = &outputs.json {
         let text = serde_json::to_string_pretty(&report.json())? + "\n";
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -96,7 +97,7 @@ pub fn alone(word: &str, options: &Options) -> Result<()> {
     // This thread is the pool, so that whoever counts sees all of the work where it began.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     if word.contains('=') {
-        print(&growth::alone(word, options.image.as_deref())?);
+        answer!("{}", growth::alone(word, options.image.as_deref())?);
         return Ok(());
     }
     kernels::run(word)
@@ -129,18 +130,6 @@ fn chosen(wanted: &[String], options: &Options) -> Result<Vec<&'static str>> {
         all.retain(|name| wanted.iter().any(|word| name.contains(word.as_str())));
     }
     Ok(all)
-}
-
-/// How far it is, on standard error.
-#[expect(clippy::print_stderr, reason = "the command tells what it is doing")]
-fn say(line: &str) {
-    eprintln!("{line}");
-}
-
-/// The answer of the command.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
-fn print(text: &str) {
-    println!("{text}");
 }
 
 #[cfg(test)]

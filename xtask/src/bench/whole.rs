@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::context::{Bench, Voc};
 use super::estimate::{Counts, Item, items, sum};
 use super::row::Row;
-use super::say;
 use super::timing::Timing;
+use crate::console::say;
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
 

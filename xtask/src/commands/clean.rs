@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use crate::artifact::Store;
 use crate::cli::Clean;
 use crate::commands::status::size;
+use crate::console::answer;
 use crate::session;
 use crate::stages::Stage;
 
@@ -14,7 +15,6 @@ use crate::stages::Stage;
 ///
 /// # Errors
 /// What the file system says.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub fn run(arguments: &Clean) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(session::default_artifacts))?;
     let bytes = match &arguments.stage {
@@ -28,6 +28,6 @@ pub fn run(arguments: &Clean) -> Result<()> {
         }
         None => store.clean()?,
     };
-    println!("removed {} from {}", size(bytes), store.root().display());
+    answer!("removed {} from {}", size(bytes), store.root().display());
     Ok(())
 }

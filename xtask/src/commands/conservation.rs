@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use super::explain::{ensure_learned, image_path};
 use crate::bench::grid::Grid;
 use crate::cli::ConservationTable;
+use crate::console::answer;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;
@@ -78,7 +79,6 @@ const VARIANTS: [Variant; 4] = [
 ///
 /// # Errors
 /// An experiment without a stored mixture, an unknown image, a class without examples.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub fn run(arguments: &ConservationTable, interrupt: &Interrupt) -> Result<()> {
     session::set_threads(arguments.selection.threads)?;
     let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
@@ -87,7 +87,7 @@ pub fn run(arguments: &ConservationTable, interrupt: &Interrupt) -> Result<()> {
     ensure_learned(&experiment, &keys, Stage::Mixture)?;
     let table = Table::new(&experiment, &keys, arguments)?;
     let grid = table.fill()?;
-    println!("{}\n{}", grid.title, grid.text());
+    answer!("{}\n{}", grid.title, grid.text());
     if let Some(path) = &arguments.markdown {
         let text = format!("{}\n\n{}", grid.title, grid.markdown());
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;

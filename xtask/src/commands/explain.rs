@@ -8,6 +8,7 @@ use fisherlens_lrp::{Rule, blend, draw_descriptors, heatmap_scaled, largest_size
 use ndarray::{Array1, Array3, ArrayView3};
 
 use crate::cli::{Explain, Normalize};
+use crate::console::answer;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::{Explainer, Explanation, conservation_line};
 use crate::interrupt::Interrupt;
@@ -89,7 +90,6 @@ pub fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
 }
 
 impl Source {
-    #[expect(clippy::print_stdout, reason = "the answer of the command")]
     fn open(arguments: &Explain, interrupt: &Interrupt) -> Result<Self> {
         if arguments.experiment.is_none() && arguments.selection.voc.is_none() {
             let committed = session::root().join(COMMITTED_MODEL);
@@ -97,7 +97,7 @@ impl Source {
             let model = Model::read(path)?;
             let learned = model.card.iter().find(|(what, _)| what == "learned from");
             let learned = learned.map_or_else(String::new, |(what, value)| format!(", {what} {value}"));
-            println!("model {}{learned}", path.display());
+            answer!("model {}{learned}", path.display());
             return Ok(Self {
                 explainer: Explainer::from_model(&model)?,
                 classes: model.classes,
@@ -117,7 +117,7 @@ impl Source {
         } else {
             None
         };
-        println!("model of experiment {}", experiment.name);
+        answer!("model of experiment {}", experiment.name);
         Ok(Self {
             explainer: Explainer::new(&experiment, &keys)?,
             classes: experiment.dataset.classes().to_vec(),
@@ -136,7 +136,6 @@ impl Source {
         self.thresholds.as_ref().map_or(0.0, |thresholds| thresholds[class])
     }
 
-    #[expect(clippy::print_stdout, reason = "the answer of the command")]
     fn explain(&self, name: &str, classes: &[usize], rules: &[Rule], max_side: usize) -> Result<Explained> {
         let (path, photograph) = self.photograph(name, max_side)?;
         self.refuse_memory(&photograph, &path)?;
@@ -151,7 +150,7 @@ impl Source {
             if chosen.is_empty() {
                 let best = (0..self.classes.len()).max_by(|&a, &b| margin(a).total_cmp(&margin(b)));
                 chosen.extend(best);
-                println!("{}: no class is above its threshold; the nearest one is shown", path.display());
+                answer!("{}: no class is above its threshold; the nearest one is shown", path.display());
             }
         }
         let mut shown = Vec::new();
@@ -165,7 +164,6 @@ impl Source {
     }
 
     /// A file the right way up and shrunk, or an image of the experiment as the experiment sees it.
-    #[expect(clippy::print_stdout, reason = "the answer of the command")]
     fn photograph(&self, name: &str, max_side: usize) -> Result<(PathBuf, Photograph)> {
         let path = PathBuf::from(name);
         if path.exists() {
@@ -174,9 +172,9 @@ impl Source {
             let photograph = if max_side == 0 { whole } else { whole.fitted(max_side) };
             let size = format!("{} × {}", photograph.width(), photograph.height());
             if (photograph.width(), photograph.height()) == (width, height) {
-                println!("{}  {size}", path.display());
+                answer!("{}  {size}", path.display());
             } else {
-                println!("{}  {width} × {height}, shrunk to {size} (--max-side {max_side}, Lanczos)", path.display());
+                answer!("{}  {width} × {height}, shrunk to {size} (--max-side {max_side}, Lanczos)", path.display());
             }
             return Ok((path, photograph));
         }
@@ -185,7 +183,7 @@ impl Source {
         };
         let path = image_path(experiment, name)?;
         let photograph = photograph::read(&path)?;
-        println!("{}  {} × {}", path.display(), photograph.width(), photograph.height());
+        answer!("{}  {} × {}", path.display(), photograph.width(), photograph.height());
         Ok((path, photograph))
     }
 
@@ -208,7 +206,6 @@ impl Source {
 }
 
 /// Draws and writes everything that was asked for of one photograph.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn write(source: &Source, explained: &Explained, arguments: &Explain, largest: Option<f32>) -> Result<()> {
     let Explained { path, photograph, described, shown } = explained;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -221,12 +218,12 @@ fn write(source: &Source, explained: &Explained, arguments: &Explain, largest: O
             Some(_) => format!("{above:+.4} above its threshold"),
             None => "no threshold known".to_owned(),
         };
-        println!(
+        answer!(
             "  score of {name}: {:+.4}  ({threshold}; {} descriptors, rule {rule})",
             explanation.score,
             described.frames.len()
         );
-        println!("  {}", conservation_line(&explanation.conservation));
+        answer!("  {}", conservation_line(&explanation.conservation));
         let pixels = explanation.pixels.view();
         let heat = heatmap_scaled(pixels, arguments.color_map, largest.unwrap_or_else(|| largest_size(pixels)));
         let over = blend(rgb.view(), heat.view(), arguments.opacity);
@@ -234,7 +231,7 @@ fn write(source: &Source, explained: &Explained, arguments: &Explain, largest: O
             let rule = rule.to_string().replace('=', "-");
             let file = arguments.out.join(format!("{stem}-{name}-{rule}-{kind}.png"));
             write_png(&file, picture.view())?;
-            println!("  {}", file.display());
+            answer!("  {}", file.display());
             Ok(())
         };
         save("heatmap", &heat)?;
@@ -255,12 +252,12 @@ fn write(source: &Source, explained: &Explained, arguments: &Explain, largest: O
     if shown.len() > 1 {
         let file = arguments.out.join(format!("{stem}-panel.png"));
         write_png(&file, panel(&rows).view())?;
-        println!("  {}", file.display());
+        answer!("  {}", file.display());
     }
     if arguments.npz {
         let file = arguments.out.join(format!("{stem}.npz"));
         write_npz(source, explained, &rgb, &file)?;
-        println!("  {}", file.display());
+        answer!("  {}", file.display());
     }
     Ok(())
 }

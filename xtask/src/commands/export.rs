@@ -27,6 +27,7 @@ use super::explain::{ensure_learned, image_path};
 use super::traces;
 use crate::artifact::Header;
 use crate::cli::{Export, What};
+use crate::console::answer;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
@@ -42,7 +43,6 @@ use crate::stages::{Stage, classifier, encode, mixture, pca, resampling, scores}
 ///
 /// # Errors
 /// A stage that was not reproduced yet; an unknown image, set, class or rule; what the file system says.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
     session::set_threads(arguments.selection.threads)?;
     let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
@@ -94,17 +94,16 @@ pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
         }
     }
     file.finish()?;
-    println!("{}", arguments.out.display());
+    answer!("{}", arguments.out.display());
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn model(experiment: &Experiment, keys: &Keys, arguments: &Export) -> Result<()> {
     ensure_learned(experiment, keys, Stage::Classifier)?;
     let precision = if arguments.f16 { Precision::Half } else { Precision::Whole };
     let header = Header::new(&experiment.settings, 0.0)?;
     let n_bytes = Model::of(experiment, keys)?.write(&arguments.out, &header, precision)?;
-    println!("{}  {n_bytes} bytes", arguments.out.display());
+    answer!("{}  {n_bytes} bytes", arguments.out.display());
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::artifact::Store;
 use crate::cli::Status;
+use crate::console::answer;
 use crate::progress::duration;
 use crate::session;
 
@@ -13,7 +14,6 @@ use crate::session;
 ///
 /// # Errors
 /// A folder that cannot be read.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub fn run(arguments: &Status) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(session::default_artifacts))?;
     let mut rows: BTreeMap<(usize, String, String), (usize, u64, f64)> = BTreeMap::new();
@@ -25,20 +25,20 @@ pub fn run(arguments: &Status) -> Result<()> {
         row.1 += entry.n_bytes;
         row.2 += entry.header.as_ref().map_or(0.0, |header| header.seconds);
     }
-    println!("{}", store.root().display());
+    answer!("{}", store.root().display());
     if rows.is_empty() {
-        println!("nothing is stored yet; `cargo xtask reproduce` computes the embedded experiment");
+        answer!("nothing is stored yet; `cargo xtask reproduce` computes the embedded experiment");
         return Ok(());
     }
-    println!("{:<16} {:<18} {:>6} {:>12} {:>14}", "stage", "key", "files", "size", "time");
+    answer!("{:<16} {:<18} {:>6} {:>12} {:>14}", "stage", "key", "files", "size", "time");
     let (mut files, mut bytes, mut seconds) = (0, 0, 0.0);
     for ((_, name, key), row) in &rows {
-        println!("{name:<16} {key:<18} {:>6} {:>12} {:>14}", row.0, size(row.1), time(row.2));
+        answer!("{name:<16} {key:<18} {:>6} {:>12} {:>14}", row.0, size(row.1), time(row.2));
         files += row.0;
         bytes += row.1;
         seconds += row.2;
     }
-    println!("{:<16} {:<18} {files:>6} {:>12} {:>14}", "all", "", size(bytes), time(seconds));
+    answer!("{:<16} {:<18} {files:>6} {:>12} {:>14}", "all", "", size(bytes), time(seconds));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::frames::read_weights;
 use crate::bench::product_rate;
+use crate::console::answer;
 use crate::experiment::generator;
 use crate::interrupt::Interrupt;
 
@@ -38,7 +39,6 @@ enum Answer {
 ///
 /// # Errors
 /// Weights that do not fit; a peer that fails; an interrupt.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &Interrupt) -> Result<()> {
     let network = Network::new(networks::googlenet(), &read_weights(weights)?.0, &Device::flex())?;
     let images = images();
@@ -73,22 +73,22 @@ pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &In
             }
         }
     }
-    println!(
+    answer!(
         "GoogLeNet, {BATCH} images at once, one thread, milliseconds an image; product at {:.0} GFLOP/s",
         rate / 1e9
     );
-    println!("{:<14} {:>8} {:>8} {:>8} {:>22}", "work", "ours", "zennit", "times", "products of the forward");
+    answer!("{:<14} {:>8} {:>8} {:>8} {:>22}", "work", "ours", "zennit", "times", "products of the forward");
     for (at, work) in WORK.into_iter().enumerate() {
         let an_image = |seconds: f64| 1e3 * seconds / BATCH as f64;
         let peer = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.1}", an_image(peer)));
         let times = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.2}", peer / ours[at]));
-        println!("{work:<14} {:>8.1} {peer:>8} {times:>8} {:>20.1} ms", an_image(ours[at]), an_image(flop / rate));
+        answer!("{work:<14} {:>8.1} {peer:>8} {times:>8} {:>20.1} ms", an_image(ours[at]), an_image(flop / rate));
     }
     if !built_with.is_empty() {
-        println!("peer: {built_with}");
+        answer!("peer: {built_with}");
     }
     if let Some(package) = missing {
-        println!("zennit is not measured: Python has no {package}; pip install torch zennit safetensors numpy");
+        answer!("zennit is not measured: Python has no {package}; pip install torch zennit safetensors numpy");
     }
     Ok(())
 }

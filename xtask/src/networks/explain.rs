@@ -14,6 +14,7 @@ use super::frames::{read_mean, read_weights};
 use super::settings::named;
 use crate::cli::{Explain, Normalize};
 use crate::commands::explain::write_png;
+use crate::console::answer;
 use crate::interrupt::Interrupt;
 use crate::npz::NpzFile;
 use crate::panel::{Cell, panel};
@@ -185,7 +186,6 @@ impl Method {
 }
 
 /// A row for each class: the first network's crop, then one picture for each network and composite.
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn explain(
     arguments: &Explain,
     columns: &[Column],
@@ -197,7 +197,7 @@ fn explain(
     let photograph = photograph::read_upright(path, 0)?;
     let framing = if arguments.networks.framing == "padded" { Framing::Padded } else { Framing::Covering };
     let (frame, _) = framing.frame(photograph.rgb().view(), FRAME).with_context(|| format!("{}", path.display()))?;
-    println!("{}  {} × {}", path.display(), photograph.width(), photograph.height());
+    answer!("{}  {} × {}", path.display(), photograph.width(), photograph.height());
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut classes = classes.to_vec();
     let mut rows: Vec<Vec<Shown>> = Vec::new();
@@ -213,7 +213,7 @@ fn explain(
         }
         let shown: Vec<String> =
             best.iter().take(3).map(|&class| format!("{} {:+.2}", first_name(&names[class]), scores[class])).collect();
-        println!("  {name}: {}", shown.join(", "));
+        answer!("  {name}: {}", shown.join(", "));
         let pixels = crop.cut(&frame).to_owned();
         if rows.is_empty() {
             let input = |&class: &usize| Shown {
@@ -228,7 +228,7 @@ fn explain(
             let method = Method::parse(composite, mean)?;
             let maps = method.explain(network, &input, &classes)?;
             for ((row, &class), relevance) in rows.iter_mut().zip(&classes).zip(maps) {
-                println!(
+                answer!(
                     "  {name}, {}: score {:+.4}, {composite}: sum {:+.4}",
                     first_name(&names[class]),
                     scores[class],
@@ -248,7 +248,7 @@ fn explain(
             npz.add(&format!("relevance {}", shown.file), &shown.relevance)?;
         }
         npz.finish()?;
-        println!("  {}", file.display());
+        answer!("  {}", file.display());
     }
     Ok(rows)
 }
@@ -263,7 +263,6 @@ fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' }).collect()
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
     let all = rows.iter().flatten().filter(|shown| !shown.file.is_empty());
     let common = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.relevance.view())));
@@ -282,7 +281,7 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
             for (kind, picture) in [("heatmap", &heat), ("overlay", &over)] {
                 let file = arguments.out.join(format!("{}-{kind}.png", shown.file));
                 write_png(&file, picture.view())?;
-                println!("  {}", file.display());
+                answer!("  {}", file.display());
             }
             line.push(Cell { label: shown.label.clone(), picture: twice(&heat) });
         }
@@ -290,7 +289,7 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
     }
     let file = arguments.out.join("networks-panel.png");
     write_png(&file, panel(&cells).view())?;
-    println!("  {}", file.display());
+    answer!("  {}", file.display());
     Ok(())
 }
 
