@@ -9,7 +9,7 @@ use std::time::Duration;
 use fisherlens_cnn::{Device, Parameters, networks, write_safetensors};
 use fisherlens_xtask::artifact::Store;
 use fisherlens_xtask::interrupt::{Interrupt, Interrupted};
-use fisherlens_xtask::networks::{NetworkExperiment, perturbation, relevance, retraining, run, scores};
+use fisherlens_xtask::networks::{NetworkExperiment, NetworkStage, perturbation, relevance, retraining, run, scores};
 use fisherlens_xtask::progress::Progress;
 use fisherlens_xtask::session::Session;
 
@@ -37,18 +37,25 @@ fn every_stage_runs_once_and_the_report_shows_it() {
     let folder = tempfile::tempdir().unwrap();
     let session = session(&folder.path().join("artifacts"), &["retraining.cut=pool2"]);
     let experiment = open(&session, Interrupt::default());
-    let page = run::run(&experiment, &session, &folder.path().join("report")).unwrap();
+    let report = folder.path().join("report");
+    let until = |stage| run::run(&experiment, &session, &report, Some(stage)).unwrap();
+    let n_stored = |stage| experiment.store.entries().unwrap().iter().filter(|entry| entry.stage == stage).count();
+    assert_eq!(until(NetworkStage::Features), None);
+    assert!(n_stored("network-features") > 0 && n_stored("network-retraining") == 0);
+    assert_eq!(until(NetworkStage::Retraining), None);
+    assert!(n_stored("network-retraining") > 0 && n_stored("network-scores") == 0);
+    let page = run::run(&experiment, &session, &report, None).unwrap().expect("a report");
     let page = std::fs::read_to_string(page).unwrap();
     for words in [
         "Fisher vectors and the network",
         "Region perturbation",
         "Conservation layer by layer",
-        "sliding",
+        "AP, small, windows (%)",
         "has no scores among these artifacts",
     ] {
-        assert!(page.contains(words) || words == "sliding", "{words}");
+        assert!(page.contains(words), "{words}");
     }
-    assert!(folder.path().join("report/retrained.safetensors").is_file());
+    assert!(report.join("retrained.safetensors").is_file());
 
     let n_classes = experiment.dataset.classes().len();
     let found = scores::get(&experiment).unwrap();
@@ -79,7 +86,7 @@ fn every_stage_runs_once_and_the_report_shows_it() {
             .collect()
     };
     let before = written(&experiment.store);
-    run::run(&open(&session, Interrupt::default()), &session, &folder.path().join("again")).unwrap();
+    run::run(&open(&session, Interrupt::default()), &session, &folder.path().join("again"), None).unwrap();
     assert_eq!(written(&experiment.store), before);
 }
 
@@ -111,6 +118,30 @@ fn an_interrupted_training_ends_as_if_it_had_not_been() {
     assert_eq!(resumed_state.step, state.step);
     let losses = |state: &retraining::State| state.history.iter().map(|look| look.loss).collect::<Vec<_>>();
     assert_eq!(losses(&resumed_state), losses(&state));
+}
+
+#[test]
+fn settings_of_the_training_are_checked_before_anything_is_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = |set: &[&str]| {
+        let session = session(folder.path(), set);
+        NetworkExperiment::open(&session, None, Device::flex(), Progress::silent(), Interrupt::default())
+    };
+    let refused = |set: &[&str], expected: &str| {
+        let message = format!("{:#}", opened(set).unwrap_err());
+        assert!(message.contains(expected), "{message}");
+    };
+    refused(&["retraining.momentum=1.5"], "[retraining]: momentum: found 1.5");
+    refused(&["retraining.cut=pool9"], "retraining.cut: layer \"pool9\"");
+    refused(&["retraining.layers={conv9={rate=1.0}}"], "layer \"conv9\" is not in the network");
+    refused(&["retraining.layers={conv1={rate=-1.0}}"], "layers.conv1.rate: found -1");
+    refused(&["retraining.layers={conv1={speed=1.0}}"], "speed");
+    // What is below the cut does not learn at any rate.
+    refused(&["retraining.cut=pool2", "retraining.layers={conv1={rate=1.0}}"], "layer \"conv1\" is not in the network");
+    let layers = "retraining.layers={classifier={rate=5.0}, 'inception_3/1x1'={rate=0.1, decay=2.0}}";
+    let rates = opened(&["retraining.cut=pool2", layers]).unwrap().settings.sgd().layers;
+    assert_eq!((rates["classifier"].rate, rates["classifier"].decay), (5.0, 1.0));
+    assert_eq!((rates["inception_3/1x1"].rate, rates["inception_3/1x1"].decay), (0.1, 2.0));
 }
 
 #[test]

@@ -66,9 +66,10 @@ pub struct Reproduce {
     /// Which experiment on which data.
     #[command(flatten)]
     pub selection: Selection,
-    /// Stop after this stage
+    /// Stop after this stage: sample, pca, mixture, encode, classifier, scores, relevance, resampling, pixels, context or
+    /// strategies; with a network features, retraining, scores, relevance or perturbation
     #[arg(long, value_name = "STAGE")]
-    pub until: Option<crate::stages::Stage>,
+    pub until: Option<String>,
     /// Folder of the report
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,

@@ -55,6 +55,7 @@ fn wrong_words_are_answered_with_right_ones() {
     fail(&[&["reproduce", "--set", "mixture.n_components"]], &["mixture.n_components"]);
     fail(&[&["reproduce", "--set", "pca.from=/nowhere.npz", "--until", "pca"]], &["/nowhere.npz"]);
     fail(&[&["reproduce", "--until", "end"]], &["end", "scores"]);
+    fail(&[&["reproduce", "--weights", "x.caffemodel"]], &["--weights", "voc2007-cnn"]);
     fail(&[&["reproduce", "--limit", "0"]], &["--limit"]);
     fail(&[&["explain"]], &["IMAGE"]);
     fail(&[&["export", "everything", "--out", "x.npz"]], &["everything", "mixture"]);

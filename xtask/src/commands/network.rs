@@ -5,9 +5,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use fisherlens_cnn::Device;
 
+use super::reproduce::{last_stage, report_name};
 use crate::cli::{Bench, Explain, Reproduce};
 use crate::interrupt::Interrupt;
-use crate::networks::{self, NetworkExperiment};
+use crate::networks::{self, NetworkExperiment, NetworkStage};
 use crate::progress::{Progress, duration};
 use crate::session::{self, Session};
 
@@ -17,6 +18,7 @@ use crate::session::{self, Session};
 /// What the stages say.
 pub fn reproduce(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
     let since = Instant::now();
+    let until = last_stage::<NetworkStage>(arguments.until.as_deref())?;
     let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
     let device = device(&arguments.device)?;
     let weights = arguments.weights.as_deref();
@@ -31,12 +33,14 @@ pub fn reproduce(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
         dataset.test.len(),
         dataset.classes().len()
     ));
-    let folder = arguments
-        .report
-        .clone()
-        .unwrap_or_else(|| session::root().join("report").join(super::reproduce::report_name(&experiment.name)));
-    let page = networks::run::run(&experiment, &session, &folder)?;
-    experiment.progress.line(&format!("{:>12}  {}  ({} in all)", "report", page.display(), duration(since.elapsed())));
+    let folder =
+        arguments.report.clone().unwrap_or_else(|| session::root().join("report").join(report_name(&experiment.name)));
+    let (page, took) = (networks::run::run(&experiment, &session, &folder, until)?, duration(since.elapsed()));
+    let line = match page {
+        Some(page) => format!("{:>12}  {}  ({took} in all)", "report", page.display()),
+        None => format!("{:>12}  stopped there, as --until says  ({took} in all)", "no report"),
+    };
+    experiment.progress.line(&line);
     Ok(())
 }
 

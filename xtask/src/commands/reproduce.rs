@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
+use clap::ValueEnum;
 
 use crate::cli::Reproduce;
 use crate::experiment::Experiment;
@@ -11,6 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::{Progress, duration};
 use crate::run::Run;
 use crate::session::{self, Session};
+use crate::stages::Stage;
 use crate::{report, summary};
 
 /// Runs the command.
@@ -23,16 +25,32 @@ pub fn run(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
         return super::network::reproduce(arguments, interrupt);
     }
     let since = Instant::now();
+    if arguments.weights.is_some() || arguments.device != "cpu" {
+        bail!("--weights and --device belong to experiments with a network: mini-cnn, voc2007-cnn")
+    }
+    let until = last_stage::<Stage>(arguments.until.as_deref())?;
     let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
     let experiment = session.open(Progress::standard(), interrupt.clone())?;
     announce(&experiment);
-    let run = Run::execute(&experiment, arguments.until)?;
+    let run = Run::execute(&experiment, until)?;
     let folder =
         arguments.report.clone().unwrap_or_else(|| session::root().join("report").join(report_name(&experiment.name)));
     let data = summary::collect(&experiment, &run)?;
     let page = report::write(&data, &folder)?;
     experiment.progress.line(&format!("{:>12}  {}  ({} in all)", "report", page.display(), duration(since.elapsed())));
     Ok(())
+}
+
+/// The stage of that name, where one is named.
+pub(super) fn last_stage<S: ValueEnum>(name: Option<&str>) -> Result<Option<S>> {
+    let parse = |name| {
+        S::from_str(name, false).map_err(|_| {
+            let values = S::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+            anyhow!("--until {name}: this experiment has the stages {}", names.join(", "))
+        })
+    };
+    name.map(parse).transpose()
 }
 
 /// The built-in name, or the stem of a settings file.

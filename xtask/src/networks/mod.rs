@@ -15,14 +15,13 @@ pub mod report;
 pub mod retraining;
 pub mod run;
 pub mod scores;
-
 pub mod settings;
 
 pub use experiment::NetworkExperiment;
 pub use settings::NetworkSettings;
 
 /// What the networks leave on the disk, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum NetworkStage {
     /// What the frozen layers make of all crops.
     Features,

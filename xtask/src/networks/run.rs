@@ -3,40 +3,62 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use fisherlens_cnn::{Network, write_safetensors};
 
 use super::comparison::Compared;
 use super::report::{self, Found};
-use super::{NetworkExperiment, NetworkStage, gallery, perturbation, relevance, retraining, scores};
+use super::{NetworkExperiment, NetworkStage, features, gallery, perturbation, relevance, retraining, scores};
+use crate::dataset::Half;
 use crate::session::Session;
 
-/// Runs all stages and writes the report into `folder`, beside it the retrained weights and the names of their classes, as `explain --network` takes
-/// them.
+/// Runs the stages in order, up to and with `until` (all of them without it), and writes into `folder` the retrained weights and the names of their classes, as
+/// `explain --network` takes them, as soon as they are there; after the last stage the report, whose path it gives.
 ///
 /// # Errors
 /// What the stages say.
-pub fn run(experiment: &NetworkExperiment, session: &Session, folder: &Path) -> Result<PathBuf> {
-    let mut seconds = Vec::new();
+pub fn run(
+    experiment: &NetworkExperiment,
+    session: &Session,
+    folder: &Path,
+    until: Option<NetworkStage>,
+) -> Result<Option<PathBuf>> {
+    if until == Some(NetworkStage::Features) {
+        for half in [Half::Train, Half::Test] {
+            features::get(experiment, half)?;
+        }
+        return Ok(None);
+    }
+    // Features are computed on the way to the weights.
+    let mut seconds = vec![(NetworkStage::Features, 0.0)];
     let mut since = Instant::now();
     let mut ended = |stage: NetworkStage| {
         seconds.push((stage, since.elapsed().as_secs_f64()));
         since = Instant::now();
+        Some(stage) == until
     };
     let (network, state) = retraining::get(experiment)?;
-    // Features are computed on the way to the weights.
-    ended(NetworkStage::Retraining);
+    keep_weights(experiment, &network, folder)?;
+    if ended(NetworkStage::Retraining) {
+        return Ok(None);
+    }
     let scores = scores::get(experiment)?;
     experiment.progress.line(&format!("{:>12}  {}", "scores", report::line(experiment, &scores)));
-    ended(NetworkStage::Scores);
+    if ended(NetworkStage::Scores) {
+        return Ok(None);
+    }
     let measured = relevance::get(experiment)?;
-    ended(NetworkStage::Relevance);
+    if ended(NetworkStage::Relevance) {
+        return Ok(None);
+    }
     let perturbed = perturbation::get(experiment)?;
-    ended(NetworkStage::Perturbation);
+    if ended(NetworkStage::Perturbation) {
+        return Ok(None);
+    }
     let compared = Compared::open(session, &experiment.settings.comparison.experiment, &experiment.interrupt)?;
     let examples = gallery::get(experiment, &measured, compared.as_ref())?;
     let conservation = relevance::conservation(experiment)?;
     ended(NetworkStage::Report);
-    seconds.insert(0, (NetworkStage::Features, 0.0));
     let found = Found {
         state: &state,
         scores: &scores,
@@ -46,9 +68,17 @@ pub fn run(experiment: &NetworkExperiment, session: &Session, folder: &Path) -> 
         compared: compared.as_ref(),
         seconds: &seconds,
     };
-    let page = crate::report::write(&report::collect(experiment, &found, examples)?, folder)?;
-    let weights = fisherlens_cnn::write_safetensors(&network.parameters())?;
-    std::fs::write(folder.join("retrained.safetensors"), weights)?;
-    std::fs::write(folder.join("classes.txt"), experiment.dataset.classes().join("\n") + "\n")?;
-    Ok(page)
+    crate::report::write(&report::collect(experiment, &found, examples)?, folder).map(Some)
+}
+
+fn keep_weights(experiment: &NetworkExperiment, network: &Network, folder: &Path) -> Result<()> {
+    let classes = experiment.dataset.classes().join("\n") + "\n";
+    std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    for (name, bytes) in
+        [("retrained.safetensors", write_safetensors(&network.parameters())?), ("classes.txt", classes.into_bytes())]
+    {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
 }
