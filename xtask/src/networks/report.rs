@@ -377,7 +377,7 @@ fn history(state: &State) -> Table {
         vec![
             look.step.to_string(),
             format!("{:.4}", look.loss),
-            format!("{:e}", look.rate),
+            format!("{:.1e}", look.rate),
             percent(Some(look.mean_average_precision)),
         ]
     };

@@ -85,7 +85,7 @@ fn state(experiment: &NetworkExperiment) -> Result<State> {
         running = (running.0 + f64::from(loss), running.1 + 1);
         let step = training.step();
         bar.set_position(step as u64);
-        bar.set_message(format!("loss {:.3}, rate {:e}", running.0 / running.1 as f64, sgd.rate(step)));
+        bar.set_message(format!("loss {:.3}, rate {:.1e}", running.0 / running.1 as f64, sgd.rate(step)));
         if step % settings.validate_every == 0 || step == n_steps {
             let scores = scores(training.network(), &judged)?;
             let look = Look {
@@ -98,7 +98,7 @@ fn state(experiment: &NetworkExperiment) -> Result<State> {
             let seconds = since.elapsed().as_secs_f64();
             let left = seconds / (step - before.0) as f64 * (n_steps - step) as f64;
             experiment.progress.line(&format!(
-                "{:>12}  step {step} of {n_steps}: loss {:.4}, rate {:e}, mAP {:.2}, {} left",
+                "{:>12}  step {step} of {n_steps}: loss {:.4}, rate {:.1e}, mAP {:.2}, {} left",
                 "retraining",
                 look.loss,
                 look.rate,
