@@ -286,7 +286,7 @@ proptest! {
                 .report.classes.remove(0);
             let (gap, late_gap) = (early.duality_gap.unwrap(), late.duality_gap.unwrap());
             prop_assert!(gap >= 0.0 && late_gap >= 0.0);
-            // Where more samples are free than there are dimensions, the rounding of the Gram matrix lets no solver come near 1e-8.
+            // Slow where more samples are free than there are dimensions, and products are f32.
             prop_assert!(late.converged || late_gap <= 1e-3 * late.objective, "{}", late_gap / late.objective);
             // Neither lies further above the optimum than its gap, and the optimum above neither.
             let rounding = 1e-6 * late.objective;
