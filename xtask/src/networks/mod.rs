@@ -21,7 +21,7 @@ pub use experiment::NetworkExperiment;
 pub use settings::NetworkSettings;
 
 /// What the networks leave on the disk, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum NetworkStage {
     /// What the frozen layers make of all crops.
     Features,

@@ -3,8 +3,9 @@
 use anyhow::Context;
 use minijinja::{Value, context};
 
-use super::data::{ClassExamples, Example, Limits, RgbImage, RuleHeatmap};
-use super::data::{StrategyCluster, StrategyExample, StrategySummary};
+use super::data::{
+    ClassExamples, Example, Limits, RgbImage, RuleHeatmap, StrategyCluster, StrategyExample, StrategySummary,
+};
 use super::format::{counted, fixed};
 use super::picture;
 

@@ -4,9 +4,8 @@ use super::super::data::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassExamples, ClassifierSummary,
     ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, ExtraSection, Limits,
     PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
-    SkippedImage, StageRow, Table, TrainingRow,
+    SkippedImage, StageRow, StrategyCluster, StrategyExample, StrategySummary, Table, TrainingRow,
 };
-use super::super::data::{StrategyCluster, StrategyExample, StrategySummary};
 use super::super::paper;
 
 const CLASSES: [&str; 20] = [
