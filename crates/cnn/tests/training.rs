@@ -99,7 +99,6 @@ fn a_resumed_training_takes_the_same_steps_to_the_bit() {
     let rest: Vec<f32> = (0..3).map(|_| step(&mut second)).collect();
     assert_eq!(rest, losses[3..]);
     assert_eq!(second.network().parameters(), whole.network().parameters());
-    assert!(losses[5] < losses[0] || losses.iter().all(|loss| loss.is_finite()));
 }
 
 #[test]
