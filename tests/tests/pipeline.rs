@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use fisherlens_lrp::Rule;
-use fisherlens_xtask::artifact::Store;
+use fisherlens_artifact::Store;
 use fisherlens_xtask::interrupt::Interrupted;
 use fisherlens_xtask::run::Run;
 use fisherlens_xtask::series::{Ranking, Series};

@@ -8,7 +8,7 @@ use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, VocError};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::artifact::Key;
+use fisherlens_artifact::Key;
 use crate::settings::DataSettings;
 
 /// Training or test half of the experiment.

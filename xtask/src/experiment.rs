@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::artifact::{Address, Header, Key, Store};
+use fisherlens_artifact::{Address, Header, Key, Store};
 use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
 use crate::parts::Parts;

@@ -5,7 +5,6 @@
 //! own: open an [`experiment::Experiment`] through [`session::Session`], replace one of its [`parts::Parts`], and ask
 //! the stage you want for its result; it computes whatever it needs that is not there yet.
 
-pub mod artifact;
 pub mod bench;
 pub mod cli;
 pub mod commands;

@@ -12,7 +12,7 @@ use half::f16;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{self, Address, Block, Header, array};
+use fisherlens_artifact::{self, Address, Block, Header, array};
 use crate::experiment::{Experiment, Keys};
 use crate::parts::Parts;
 use crate::settings::{DescriptorSettings, EncoderSettings};

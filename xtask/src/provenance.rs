@@ -47,7 +47,7 @@ pub(crate) fn collect_from(
     commit: Option<String>,
     seeds: Vec<(String, u64)>,
 ) -> Provenance {
-    let data_digest = crate::artifact::Key::builder("data", 1)
+    let data_digest = fisherlens_artifact::Key::builder("data", 1)
         .input("train files", dataset.train.files)
         .input("train labels", dataset.train.labels)
         .input("train annotations", dataset.train.annotations)
@@ -55,7 +55,7 @@ pub(crate) fn collect_from(
         .input("test labels", dataset.test.labels)
         .input("test annotations", dataset.test.annotations)
         .finish();
-    let settings_digest = crate::artifact::Key::builder("settings", 1).setting("settings", settings).finish();
+    let settings_digest = fisherlens_artifact::Key::builder("settings", 1).setting("settings", settings).finish();
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit,

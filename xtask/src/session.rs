@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use fisherlens_voc::Missing;
 
-use crate::artifact::Store;
+use fisherlens_artifact::Store;
 use crate::cli::Selection;
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;

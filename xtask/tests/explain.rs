@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use fisherlens_xtask::artifact::Header;
+use fisherlens_artifact::Header;
 use fisherlens_xtask::explainer::Explainer;
 use fisherlens_xtask::interrupt::Interrupt;
 use fisherlens_xtask::mini_devkit::draw_image;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use crate::artifact::Store;
+use fisherlens_artifact::Store;
 use crate::cli::Clean;
 use crate::commands::status::size;
 use crate::console::answer;

@@ -25,7 +25,7 @@ use ndarray::Array1;
 
 use super::explain::{ensure_learned, image_path};
 use super::traces;
-use crate::artifact::Header;
+use fisherlens_artifact::Header;
 use crate::cli::{Export, What};
 use crate::console::answer;
 use crate::dataset::Half;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::artifact::Store;
+use fisherlens_artifact::Store;
 use crate::cli::Status;
 use crate::console::answer;
 use crate::progress::duration;

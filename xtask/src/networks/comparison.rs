@@ -8,7 +8,7 @@ use fisherlens_eval::Context;
 use fisherlens_lrp::Rule;
 use ndarray::Array2;
 
-use crate::artifact::Key;
+use fisherlens_artifact::Key;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;

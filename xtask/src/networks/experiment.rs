@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{NetworkSettings, NetworkStage};
-use crate::artifact::{Address, Header, Key, KeyBuilder, Store};
+use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store};
 use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
 use crate::networks::frames::read_weights;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{NetworkExperiment, NetworkStage, frames};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::dataset::Half;
 
 /// The stage's artifact: one shard of one half.

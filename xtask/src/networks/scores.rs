@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{NetworkExperiment, NetworkStage, frames, retraining};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::dataset::Half;
 use crate::stages::scores::Scores;
 

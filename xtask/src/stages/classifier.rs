@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, encode};
-use crate::artifact::{Block, array};
+use fisherlens_artifact::{Block, array};
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::npz;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, mixture, pca};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::photograph::Described;

@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, sample};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::npz;
 

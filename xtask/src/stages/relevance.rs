@@ -7,7 +7,7 @@ use fisherlens_lrp::{Conservation, Rule};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, scores};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 

@@ -10,7 +10,7 @@ use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys, generator};
 use crate::photograph;
 

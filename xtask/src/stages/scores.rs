@@ -8,7 +8,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, classifier, encode};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::settings::Difficult;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::tag::{Region, Tag};
 use super::tag_scores::{self, ScoreChange, TagScores};
 use super::{Stage, relevance, scores};
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::photograph;

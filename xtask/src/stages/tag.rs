@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Zip, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::array;
+use fisherlens_artifact::array;
 use crate::settings::Corner;
 
 /// Half the side of the square whose median grey value is the ground below the tag: wider than the strokes of letters.

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::envelope::{self, Header};
-use super::key::Key;
+use crate::envelope::{self, Header};
+use crate::key::Key;
 
 /// Name of the only part of an artifact that is not divided.
 const WHOLE: &str = "artifact";

@@ -11,7 +11,8 @@ use rmp_serde::{Deserializer, Serializer};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Key};
+use crate::key::Key;
+use crate::store::Address;
 
 /// Name and version of the layout below.
 const MAGIC: &str = "fisherlens artifact 1";
@@ -224,7 +225,7 @@ mod tests {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Value {
         name: String,
-        #[serde(with = "crate::artifact::array")]
+        #[serde(with = "crate::array")]
         line: Vec<f32>,
     }
 

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Address, Header, envelope, store};
+use crate::envelope::{self, Header};
+use crate::store::{self, Address};
 
 /// Writes an artifact under a name of the user's choice, whole or not at all, and returns its size in bytes.
 ///

@@ -4,7 +4,7 @@
 //! element type; `data` holds the elements little-endian in C order. Use it on a field,
 //!
 //! ```
-//! use fisherlens_xtask::artifact::array;
+//! use fisherlens_artifact::array;
 //! use ndarray::Array2;
 //! use serde::{Deserialize, Serialize};
 //!
