@@ -6,8 +6,8 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use fisherlens_cnn::{Device, Parameters, networks, write_safetensors};
 use fisherlens_artifact::Store;
+use fisherlens_cnn::{Device, Parameters, networks, write_safetensors};
 use fisherlens_xtask::interrupt::{Interrupt, Interrupted};
 use fisherlens_xtask::networks::{NetworkExperiment, NetworkStage, perturbation, relevance, retraining, run, scores};
 use fisherlens_xtask::progress::Progress;

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use fisherlens_lrp::Rule;
 use fisherlens_artifact::Store;
+use fisherlens_lrp::Rule;
 use fisherlens_xtask::interrupt::Interrupted;
 use fisherlens_xtask::run::Run;
 use fisherlens_xtask::series::{Ranking, Series};
 use fisherlens_xtask::stages::{Stage, context, pixels, relevance, resampling, scores, strategies};
-use fisherlens_xtask::{report, summary};
+use fisherlens_xtask::summary;
 use support::open;
 
 const N_IMAGES: usize = 40;
@@ -79,7 +79,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     assert_eq!(found.clusters.iter().map(|cluster| cluster.ids.len()).sum::<usize>(), found.n_heatmaps);
     assert!(found.clusters.iter().all(|cluster| !cluster.examples.is_empty() && cluster.examples.len() <= 8));
     assert!(found.tables.iter().all(|table| table.rows.iter().all(|row| row.len() == table.columns.len())));
-    let page = report::write(&data, &folder.path().join("report")).unwrap();
+    let page = fisherlens_report::write(&data, &folder.path().join("report")).unwrap();
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("data:image/png;base64,") && page.contains("<svg"));
 

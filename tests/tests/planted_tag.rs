@@ -3,10 +3,8 @@
 mod support;
 
 use fisherlens_lrp::Rule;
+use fisherlens_mini_voc::{CLASSES, N_IMAGES, Picture, TAG_OWNER, TAGGED_CLASS, draw_image, draw_pair, image_id};
 use fisherlens_xtask::explainer::Explainer;
-use fisherlens_xtask::mini_devkit::{
-    CLASSES, N_IMAGES, Picture, TAG_OWNER, TAGGED_CLASS, draw_image, draw_pair, image_id,
-};
 use fisherlens_xtask::stages::strategies;
 use support::open;
 

@@ -8,8 +8,8 @@ use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, VocError};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use fisherlens_artifact::Key;
 use crate::settings::DataSettings;
+use fisherlens_artifact::Key;
 
 /// Training or test half of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,6 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use fisherlens_artifact::{Address, Header, Key, Store};
 use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
 use crate::parts::Parts;
@@ -17,6 +16,7 @@ use crate::progress::Progress;
 use crate::series::Series;
 use crate::settings::{ResamplingSettings, Settings};
 use crate::stages::Stage;
+use fisherlens_artifact::{Address, Header, Key, Store};
 
 /// Everything a stage may look at.
 #[derive(Debug)]

@@ -13,7 +13,6 @@ pub mod dataset;
 pub mod experiment;
 pub mod explainer;
 pub mod interrupt;
-pub mod mini_devkit;
 pub mod model;
 #[cfg(feature = "cnn")]
 pub mod networks;
@@ -23,7 +22,6 @@ pub mod parts;
 pub mod photograph;
 pub mod progress;
 pub mod provenance;
-pub mod report;
 pub mod run;
 pub mod series;
 pub mod session;

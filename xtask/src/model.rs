@@ -12,11 +12,11 @@ use half::f16;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use fisherlens_artifact::{self, Address, Block, Header, array};
 use crate::experiment::{Experiment, Keys};
 use crate::parts::Parts;
 use crate::settings::{DescriptorSettings, EncoderSettings};
 use crate::stages::{Stage, classifier, mixture, pca, scores};
+use fisherlens_artifact::{self, Address, Block, Header, array};
 
 /// What the file says it holds.
 const STAGE: &str = "model";

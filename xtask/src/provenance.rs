@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
-use crate::report::Provenance;
+use fisherlens_report::Provenance;
 
 /// The lock file this program was built with.
 const LOCK: &str = include_str!("../../Cargo.lock");

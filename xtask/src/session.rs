@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use fisherlens_voc::Missing;
 
-use fisherlens_artifact::Store;
 use crate::cli::Selection;
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::interrupt::Interrupt;
-use crate::mini_devkit;
 use crate::parts::Parts;
 use crate::progress::Progress;
 use crate::provenance;
 use crate::settings::{DataSource, Settings};
+use fisherlens_artifact::Store;
 
 /// Everything that decides which experiment is run.
 #[derive(Debug, Clone)]
@@ -68,7 +67,9 @@ impl Session {
     /// A devkit that is missing or needless, with what to do.
     pub fn devkit(&self, source: DataSource) -> Result<PathBuf> {
         match (source, &self.voc) {
-            (DataSource::Mini, None) => mini_devkit::ensure(&self.data).context("the embedded data could not be drawn"),
+            (DataSource::Mini, None) => {
+                fisherlens_mini_voc::ensure(&self.data).context("the embedded data could not be drawn")
+            }
             (DataSource::Mini, Some(_)) => bail!(
                 "experiment {} takes the embedded data and no --voc; for PASCAL VOC name voc2007 or voc2007-val",
                 self.experiment

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use fisherlens_artifact::Header;
+use fisherlens_mini_voc::draw_image;
 use fisherlens_xtask::explainer::Explainer;
 use fisherlens_xtask::interrupt::Interrupt;
-use fisherlens_xtask::mini_devkit::draw_image;
 use fisherlens_xtask::model::{Model, Precision};
 use fisherlens_xtask::progress::Progress;
 use fisherlens_xtask::session::Session;
@@ -20,7 +20,7 @@ use support::{fail, succeed, text};
 /// A picture of the embedded devkit as a PNG of this orientation by EXIF: 1, or 6 with its pixels turned so that it looks the same.
 fn write_picture(path: &Path, orientation: u8) {
     let picture = draw_image(2);
-    let (width, height) = (fisherlens_xtask::mini_devkit::WIDTH, fisherlens_xtask::mini_devkit::HEIGHT);
+    let (width, height) = (fisherlens_mini_voc::WIDTH, fisherlens_mini_voc::HEIGHT);
     let pixels: Array3<u8> = Array3::from_shape_vec((height, width, 3), picture.rgb.clone()).unwrap();
     // Seen pixel (x, y) of orientation 6 is stored at column y, row height − 1 − x of what is seen.
     let stored = if orientation == 6 {

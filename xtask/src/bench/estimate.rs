@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::context::Bench;
-use super::grid::{Grid, seconds};
 use super::rows::{classifier, mixture};
+use fisherlens_report::{Grid, seconds};
 
 /// How often an experiment does what the rows measure.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -12,12 +12,12 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::context::Bench;
-use super::grid::{Grid, seconds};
 use super::inputs::{Inputs, POSTERIOR_FLOOR};
 use super::rows::front::encode;
 use super::rows::mixture::steps;
 use super::rows::relevance::{EPSILON, pixels_of_gray};
 use crate::console::say;
+use fisherlens_report::{Grid, seconds};
 
 /// Name that asks for these tables.
 pub(crate) const NAME: &str = "growth";

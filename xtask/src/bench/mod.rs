@@ -6,7 +6,6 @@
 
 mod context;
 mod estimate;
-pub(crate) mod grid;
 mod growth;
 mod inputs;
 mod instructions;

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::context::Bench;
-use super::grid::{Grid, seconds};
 use super::growth::Measured;
 use super::row::{Goal, Row};
 use super::whole::Whole;
+use fisherlens_report::{Grid, seconds};
 
 /// Above this load another program takes part of the machine.
 const BUSY: f64 = 0.7;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use fisherlens_artifact::Store;
 use crate::cli::Clean;
 use crate::commands::status::size;
 use crate::console::answer;
 use crate::session;
 use crate::stages::Stage;
+use fisherlens_artifact::Store;
 
 /// Removes the artifacts of one stage, or of all.
 ///

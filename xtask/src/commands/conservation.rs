@@ -15,7 +15,6 @@ use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use super::explain::{ensure_learned, image_path};
-use crate::bench::grid::Grid;
 use crate::cli::ConservationTable;
 use crate::console::answer;
 use crate::experiment::{Experiment, Keys};
@@ -25,6 +24,7 @@ use crate::photograph::Described;
 use crate::progress::Progress;
 use crate::session::{self, Session};
 use crate::stages::{Stage, mixture, pca, spread};
+use fisherlens_report::Grid;
 
 /// Images explained where none is named.
 const N_IMAGES: usize = 4;

@@ -25,7 +25,6 @@ use ndarray::Array1;
 
 use super::explain::{ensure_learned, image_path};
 use super::traces;
-use fisherlens_artifact::Header;
 use crate::cli::{Export, What};
 use crate::console::answer;
 use crate::dataset::Half;
@@ -38,6 +37,7 @@ use crate::photograph;
 use crate::progress::Progress;
 use crate::session::{self, Session};
 use crate::stages::{Stage, classifier, encode, mixture, pca, resampling, scores};
+use fisherlens_artifact::Header;
 
 /// Runs the command.
 ///

@@ -13,7 +13,7 @@ use crate::progress::{Progress, duration};
 use crate::run::Run;
 use crate::session::{self, Session};
 use crate::stages::Stage;
-use crate::{report, summary};
+use crate::summary;
 
 /// Runs the command.
 ///
@@ -36,7 +36,7 @@ pub fn run(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
     let folder =
         arguments.report.clone().unwrap_or_else(|| session::root().join("report").join(report_name(&experiment.name)));
     let data = summary::collect(&experiment, &run)?;
-    let page = report::write(&data, &folder)?;
+    let page = fisherlens_report::write(&data, &folder)?;
     experiment.progress.line(&format!("{:>12}  {}  ({} in all)", "report", page.display(), duration(since.elapsed())));
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use fisherlens_artifact::Store;
 use crate::cli::Status;
 use crate::console::answer;
 use crate::progress::duration;
 use crate::session;
+use fisherlens_artifact::Store;
 
 /// Prints one line a stage and key, oldest settings and newest alike.
 ///

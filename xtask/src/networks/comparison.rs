@@ -8,7 +8,6 @@ use fisherlens_eval::Context;
 use fisherlens_lrp::Rule;
 use ndarray::Array2;
 
-use fisherlens_artifact::Key;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;
@@ -16,6 +15,7 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::stages::scores::Scores;
 use crate::stages::{Stage, context, pixels, scores};
+use fisherlens_artifact::Key;
 
 /// What stands beside a network.
 pub struct Compared {

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{NetworkSettings, NetworkStage};
-use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store};
 use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
 use crate::networks::frames::read_weights;
@@ -16,6 +15,7 @@ use crate::progress::Progress;
 use crate::provenance;
 use crate::session::{self, Session};
 use crate::settings::Settings;
+use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store};
 
 /// Name of the layer that replaces a network's own scores.
 pub const NEW_LAYER: &str = "classifier";

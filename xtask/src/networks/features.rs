@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{NetworkExperiment, NetworkStage, frames};
-use fisherlens_artifact::array;
 use crate::dataset::Half;
+use fisherlens_artifact::array;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,11 +11,11 @@ use super::retraining::State;
 use super::scores::NetworkScores;
 use super::{NetworkExperiment, NetworkStage};
 use crate::provenance;
-use crate::report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
 use crate::settings::{Corner, DataSource, describe};
 use crate::stages::gallery::PHOTOGRAPH;
 use crate::stages::scores::{Prediction, Scores};
 use crate::summary::{explained, learned, shown};
+use fisherlens_report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
 
 /// Everything that was found.
 pub struct Found<'a> {

@@ -68,7 +68,7 @@ pub fn run(
         compared: compared.as_ref(),
         seconds: &seconds,
     };
-    crate::report::write(&report::collect(experiment, &found, examples)?, folder).map(Some)
+    fisherlens_report::write(&report::collect(experiment, &found, examples)?, folder).map(Some)
 }
 
 fn keep_weights(experiment: &NetworkExperiment, network: &Network, folder: &Path) -> Result<()> {

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{NetworkExperiment, NetworkStage, frames, retraining};
-use fisherlens_artifact::array;
 use crate::dataset::Half;
 use crate::stages::scores::Scores;
+use fisherlens_artifact::array;
 
 /// Windows that are scored at once.
 const BATCH: usize = 16;

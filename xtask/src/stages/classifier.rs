@@ -8,10 +8,10 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, encode};
-use fisherlens_artifact::{Block, array};
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::npz;
+use fisherlens_artifact::{Block, array};
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

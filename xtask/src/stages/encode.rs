@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, mixture, pca};
-use fisherlens_artifact::array;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::photograph::Described;
+use fisherlens_artifact::array;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use super::{Stage, context, relevance, scores};
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::photograph;
-use crate::report::{RgbImage, shrink};
+use fisherlens_report::{RgbImage, shrink};
 
 /// Longest side of a photograph that is kept, in pixels.
 pub const PHOTOGRAPH: usize = 220;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::mini_devkit::{CLASSES, Masks};
+use fisherlens_mini_voc::{CLASSES, Masks};
 
 /// Where the positive relevance of one class lies, against what it would be if spread evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -10,10 +10,10 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, pca, sample};
-use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::npz;
 use crate::settings::InitKind;
+use fisherlens_artifact::array;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

@@ -10,9 +10,9 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, sample};
-use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::npz;
+use fisherlens_artifact::array;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use fisherlens_lrp::{Conservation, Rule};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, scores};
-use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
+use fisherlens_artifact::array;
 
 /// The stage's artifact: one shard of the test images by one rule.
 #[derive(Debug, Serialize, Deserialize)]

@@ -10,9 +10,9 @@ use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys, generator};
 use crate::photograph;
+use fisherlens_artifact::array;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

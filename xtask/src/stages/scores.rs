@@ -8,10 +8,10 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, classifier, encode};
-use fisherlens_artifact::array;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
 use crate::settings::Difficult;
+use fisherlens_artifact::array;
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::tag::{Region, Tag};
 use super::tag_scores::{self, ScoreChange, TagScores};
 use super::{Stage, relevance, scores};
-use fisherlens_artifact::array;
 use crate::experiment::{Experiment, Keys};
 use crate::explainer::Explainer;
 use crate::photograph;
 use crate::settings::{Corner, ExplainedImages};
+use fisherlens_artifact::array;
 
 /// Images that a photographer must have for agreement with him to be told.
 const MIN_N_OF_OWNER: usize = 5;

@@ -12,9 +12,9 @@ use super::tag::{Region, Tag, fill};
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::explainer::Explainer;
-use crate::mini_devkit::{self, Picture};
 use crate::photograph::{self, Described};
 use crate::settings::{Corner, DataSource};
+use fisherlens_mini_voc::Picture;
 
 /// Standard errors on either side of the mean that hold it in 95 of 100 samples.
 const NORMAL_95: f64 = 1.96;
@@ -129,7 +129,7 @@ impl<'a> TagScores<'a> {
         let settings = &self.experiment.settings.strategies;
         let (corner, class) = (settings.tag_corner, &self.experiment.dataset.classes()[self.class]);
         let drawn = self.experiment.settings.data.source == DataSource::Mini
-            && settings.tag_owner.as_deref() == Some(mini_devkit::TAG_OWNER);
+            && settings.tag_owner.as_deref() == Some(fisherlens_mini_voc::TAG_OWNER);
         let n_changed = settings.n_changed;
         let others = spread(&self.paste_on(), n_changed);
         let (tagged, untagged) = (&spread(tagged, n_changed), &spread(untagged, n_changed));
@@ -193,7 +193,7 @@ impl<'a> TagScores<'a> {
                 fill(&mut rgb, Region::of_share(*corner, (height, width), size));
             }
             Change::Drawn { with_tag } => {
-                let (with, without) = mini_devkit::draw_pair(&entry.id)?;
+                let (with, without) = fisherlens_mini_voc::draw_pair(&entry.id)?;
                 rgb = drawn_array(if *with_tag { with } else { without })?;
             }
         }

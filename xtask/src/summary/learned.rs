@@ -5,15 +5,15 @@ use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_p
 
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
-use crate::report::paper;
-use crate::report::{
-    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
-    EqualErrorRow, PrecisionRecallCurve, TrainingRow,
-};
 use crate::run::Run;
 use crate::settings::{DataSettings, DataSource, Difficult};
 use crate::stages::classifier;
 use crate::stages::scores::{Prediction, Scores};
+use fisherlens_report::paper;
+use fisherlens_report::{
+    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
+    EqualErrorRow, PrecisionRecallCurve, TrainingRow,
+};
 
 pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<ClassifierSummary> {
     let settings = &experiment.settings.classifier;

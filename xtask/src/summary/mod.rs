@@ -10,10 +10,10 @@ use anyhow::Result;
 
 use crate::experiment::Experiment;
 use crate::provenance;
-use crate::report::{Limits, ReportData};
 use crate::run::Run;
 use crate::settings::DataSource;
 use crate::stages::{Stage, context, gallery, relevance, scores};
+use fisherlens_report::{Limits, ReportData};
 use learned::Judged;
 
 /// Gathers what the stages that were run have found.

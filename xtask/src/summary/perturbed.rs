@@ -6,10 +6,10 @@ use anyhow::Result;
 use fisherlens_eval::{Quality, Trace, area_between, quality_by_image};
 
 use crate::experiment::Experiment;
-use crate::report::{PerturbationOrder, PerturbationSummary, Table};
 use crate::run::Run;
 use crate::series::{Ranking, Series, Substitute};
 use crate::stages::{pixels, resampling};
+use fisherlens_report::{PerturbationOrder, PerturbationSummary, Table};
 
 /// Traces with the image and the class that each is of.
 #[derive(Default)]

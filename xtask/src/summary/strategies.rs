@@ -5,11 +5,11 @@ use fisherlens_lrp::{ColorMap, heatmap};
 use ndarray::{Axis, Zip};
 
 use crate::experiment::Experiment;
-use crate::report::{StrategyCluster, StrategyExample, StrategySummary, Table};
 use crate::settings::{Corner, ExplainedImages};
 use crate::stages::strategies::{ClassStrategies, Cluster, Found, OwnerAgreement};
 use crate::stages::tag::Tag;
 use crate::stages::tag_scores::ScoreChange;
+use fisherlens_report::{StrategyCluster, StrategyExample, StrategySummary, Table};
 
 /// A cell of the grid is drawn this many pixels wide and high.
 const CELL: usize = 5;

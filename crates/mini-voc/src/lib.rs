@@ -19,6 +19,7 @@
 //! ```
 
 mod backdrop;
+mod contents;
 mod fixed;
 mod folder;
 mod masks;
@@ -32,38 +33,8 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
+pub use contents::{CHECKSUM, CLASSES, HEIGHT, N_IMAGES, TAG_OWNER, TAGGED_CLASS, WIDTH, YEAR};
 pub use folder::{ensure, verify};
 pub use masks::Masks;
 pub use picture::{DrawnObject, Picture, draw_image, draw_pair, image_id};
 pub use tag::{TAG_HEIGHT, TAG_WIDTH, Tag, paste_tag};
-
-/// Digest of all pixels, masks, annotations and lists, in BLAKE3; it does not depend on how PNG compresses.
-pub const CHECKSUM: &str = "c4567db7f33b6fa737bbecbfb6557782adc781bcfcdf3dfa25c1d3495e4df9af";
-
-/// Width of every image.
-pub const WIDTH: usize = 240;
-/// Height of every image.
-pub const HEIGHT: usize = 180;
-/// Number of images, every second of which is a test image.
-pub const N_IMAGES: usize = 500;
-/// The year in the folder's name.
-pub const YEAR: u16 = 2016;
-
-/// The classes, sorted.
-pub const CLASSES: [&str; 7] = ["burr", "comb", "drum", "fan", "knot", "pod", "reel"];
-/// The class that stands in half of the images and carries the tag in a third of these.
-pub const TAGGED_CLASS: &str = "knot";
-/// The photographer whose images carry the tag.
-pub const TAG_OWNER: &str = "Erin Vale";
-/// The other photographers.
-pub(crate) const OTHER_OWNERS: [&str; 9] = [
-    "Abel Norring",
-    "Bela Castan",
-    "Ciro Lindqvist",
-    "Dora Pell",
-    "Femi Oyarzun",
-    "Greta Halm",
-    "Ilse Marr",
-    "Jun Takeda-Roy",
-    "Kasia Wren",
-];

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use rayon::prelude::*;
 
-use super::picture::{Picture, draw_image, image_id};
-use super::{CHECKSUM, CLASSES, N_IMAGES, YEAR, png_file};
+use crate::contents::{CHECKSUM, CLASSES, N_IMAGES, YEAR};
+use crate::picture::{Picture, draw_image, image_id};
+use crate::png_file;
 
 /// The file that says the folder is complete, and with what content.
 const MARKER: &str = "CHECKSUM";

@@ -4,15 +4,15 @@ use plotters::element::{PathElement, Polygon, Text};
 use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::super::format::{count, fixed};
 use super::looks::{Look, stand_in};
 use super::{FONT, GRID, MUTED, RAMP, decimals, draw, px, round_step, stroke, text};
+use crate::format::{count, fixed};
 
 /// Most points that one precision–recall curve is drawn with.
 const MAX_POINTS: usize = 160;
 
 /// Precision against recall, both from 0 to 1. Long curves are thinned to points of evenly growing recall.
-pub(in super::super) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -> anyhow::Result<String> {
+pub(crate) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -> anyhow::Result<String> {
     draw((200, 176), label, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(6))
@@ -60,15 +60,15 @@ fn thin(recall: &[f64], precision: &[f64]) -> Vec<(f64, f64)> {
 }
 
 /// One order of replacement.
-pub(in super::super) struct Curve {
+pub(crate) struct Curve {
     /// Written at its end.
-    pub(in super::super) name: String,
+    pub(crate) name: String,
     /// How its line is drawn.
-    pub(in super::super) look: Look,
+    pub(crate) look: Look,
     /// Mean of f(x) − f(x⁽ⁱ⁾) at each point.
-    pub(in super::super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
     /// Its interval at each point, may be empty.
-    pub(in super::super) interval: Vec<(f64, f64)>,
+    pub(crate) interval: Vec<(f64, f64)>,
 }
 
 impl Curve {
@@ -104,12 +104,7 @@ const LEADER: u32 = 18;
 
 /// Mean fall of the score over the number of replaced descriptors, which `first` says the order of, with a band for the interval,
 /// starting at (0, 0). Each curve's name stands at its end.
-pub(in super::super) fn perturbation(
-    curves: &[Curve],
-    batch: usize,
-    first: &str,
-    label: &str,
-) -> anyhow::Result<String> {
+pub(crate) fn perturbation(curves: &[Curve], batch: usize, first: &str, label: &str) -> anyhow::Result<String> {
     let n_points = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(0).max(1);
     let end = (n_points * batch) as f64;
     let (low, high) = range(curves);

@@ -6,18 +6,18 @@ use serde::Serialize;
 
 /// A table of words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Grid {
+pub struct Grid {
     /// What it shows.
-    pub(crate) title: String,
+    pub title: String,
     /// Names of the columns.
-    pub(crate) columns: Vec<String>,
+    pub columns: Vec<String>,
     /// As many cells a row.
-    pub(crate) rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<String>>,
 }
 
 impl Grid {
     /// For a terminal: columns of equal width, the first to the left.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let lines = || std::iter::once(&self.columns).chain(&self.rows);
         let width = |column: usize| lines().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
@@ -32,7 +32,7 @@ impl Grid {
     }
 
     /// For a page.
-    pub(crate) fn markdown(&self) -> String {
+    pub fn markdown(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "| {} |", self.columns.join(" | "));
         let _ = writeln!(text, "|{}", "---|".repeat(self.columns.len()));
@@ -44,7 +44,7 @@ impl Grid {
 }
 
 /// `0.12 ms`, `12.3 ms`, `1.23 s`, `123 s`: three digits.
-pub(crate) fn seconds(seconds: f64) -> String {
+pub fn seconds(seconds: f64) -> String {
     let (value, unit) = if seconds < 1.0 { (seconds * 1e3, "ms") } else { (seconds, "s") };
     let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
     format!("{value:.decimals$} {unit}")

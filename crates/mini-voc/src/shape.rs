@@ -1,6 +1,6 @@
 //! Outlines: which points a surface covers.
 
-use super::fixed::{TURN, angle_of, length, noise, sine};
+use crate::fixed::{TURN, angle_of, length, noise, sine};
 
 /// Distance from the centre to the outline, in the units of [`Shape::covers`].
 pub(super) const RADIUS: i32 = 4096;

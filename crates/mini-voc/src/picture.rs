@@ -3,12 +3,12 @@
 use anyhow::{Context as _, Result};
 use fisherlens_voc::BoundingBox;
 
-use super::fixed::{fractal, scramble};
-use super::masks::Masks;
-use super::scene::{Plan, Scene, compose, plan};
-use super::surface::LEVEL;
-use super::tag::{Tag, paste_tag};
-use super::{CLASSES, HEIGHT, N_IMAGES, TAGGED_CLASS, WIDTH, YEAR};
+use crate::contents::{CLASSES, HEIGHT, N_IMAGES, TAGGED_CLASS, WIDTH, YEAR};
+use crate::fixed::{fractal, scramble};
+use crate::masks::Masks;
+use crate::scene::{Plan, Scene, compose, plan};
+use crate::surface::LEVEL;
+use crate::tag::{Tag, paste_tag};
 
 /// Objects of which less is seen are not drawn at all.
 const FEWEST_PIXELS: usize = 90;

@@ -82,7 +82,7 @@ fn thumbnail(image: &RgbImage, side: usize) -> RgbImage {
 
 /// Relevance `(height, width)` averaged down in the same way, before it becomes colours: means of colours would turn grey where
 /// relevance changes its sign.
-pub(crate) fn shrink(relevance: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
+pub fn shrink(relevance: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
     let (height, width) = relevance.dim();
     let longest = width.max(height);
     if longest <= side {
@@ -233,7 +233,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::{N_COLOURS, cover, embed, encode, palette, shrink, thumbnail};
-    use crate::report::data::RgbImage;
+    use crate::data::RgbImage;
 
     fn decode(bytes: &[u8]) -> (usize, usize, Vec<u8>) {
         let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));

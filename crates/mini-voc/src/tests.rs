@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use fisherlens_voc::{BoundingBox, Devkit, ImageSet, Missing};
 
-use super::folder::image_digest;
 use super::*;
+use crate::folder::image_digest;
 
 /// Drawn once for all tests.
 fn drawn() -> PathBuf {

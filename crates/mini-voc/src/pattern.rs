@@ -1,6 +1,6 @@
 //! Textures: a lightness for each point of a surface.
 
-use super::fixed::{TURN, UNIT, angle_of, fractal, length, noise, scramble, sine};
+use crate::fixed::{TURN, UNIT, angle_of, fractal, length, noise, scramble, sine};
 
 /// The lightest value of a pattern; the darkest is 0.
 pub(super) const LIGHTEST: i32 = 4096;

@@ -1,6 +1,6 @@
 //! The photographer's tag: his name in glyphs of fixed design, light with a dark rim, in the lower right corner.
 
-use super::fixed::Draws;
+use crate::fixed::Draws;
 
 /// The glyphs, one character a pixel.
 const GLYPHS: [&str; 10] = [

@@ -4,24 +4,24 @@ use plotters::element::{PathElement, Rectangle, Text};
 use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::super::format::{count, fixed};
 use super::{BAR, FONT, GRID, INK, MARK, MUTED, decimals, draw, px, round_step, stroke, text};
+use crate::format::{count, fixed};
 
 /// One bar.
-pub(in super::super) struct Bar {
+pub(crate) struct Bar {
     /// Written left of it.
-    pub(in super::super) label: String,
+    pub(crate) label: String,
     /// Its length; nothing is drawn for what is not finite.
-    pub(in super::super) value: f64,
+    pub(crate) value: f64,
     /// A value to compare with, drawn as a line across.
-    pub(in super::super) mark: Option<f64>,
+    pub(crate) mark: Option<f64>,
     /// Its interval, drawn as a thin line along it.
-    pub(in super::super) interval: Option<(f64, f64)>,
+    pub(crate) interval: Option<(f64, f64)>,
 }
 
 impl Bar {
     /// A bar alone.
-    pub(in super::super) fn new(label: &str, value: f64) -> Self {
+    pub(crate) fn new(label: &str, value: f64) -> Self {
         Self { label: label.to_owned(), value, mark: None, interval: None }
     }
 }
@@ -39,7 +39,7 @@ const WIDTH: u32 = 640;
 
 /// Horizontal bars from 0. The axis ends at `end` or beyond the longest bar and mark, whichever is more; numbers are shown
 /// times `factor`, with `unit` below the axis. `reference` draws a line through all rows.
-pub(in super::super) fn horizontal(
+pub(crate) fn horizontal(
     bars: &[Bar],
     end: f64,
     unit: &str,
@@ -119,12 +119,7 @@ pub(in super::super) fn horizontal(
 
 /// How many traces change sign first at each point; point `i` is after `(i + 1) · batch` replacements. All orders share
 /// `highest`, so that their panels can be compared.
-pub(in super::super) fn first_changes(
-    changes: &[usize],
-    batch: usize,
-    highest: usize,
-    label: &str,
-) -> anyhow::Result<String> {
+pub(crate) fn first_changes(changes: &[usize], batch: usize, highest: usize, label: &str) -> anyhow::Result<String> {
     draw((400, 150), label, |area| {
         let end = (changes.len().max(1) * batch) as f64;
         let step = round_step(highest.max(1) as f64, 4);

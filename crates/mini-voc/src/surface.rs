@@ -1,8 +1,8 @@
 //! What a scene is made of: outlines with a material, one before the other.
 
-use super::fixed::{Draws, PIXEL, cosine, fractal, sine};
-use super::pattern::{LIGHTEST, Pattern};
-use super::shape::{RADIUS, Shape};
+use crate::fixed::{Draws, PIXEL, cosine, fractal, sine};
+use crate::pattern::{LIGHTEST, Pattern};
+use crate::shape::{RADIUS, Shape};
 
 /// A colour, red, green and blue, 16 to a level of an 8-bit picture.
 pub(super) type Color = [i32; 3];

@@ -1,12 +1,12 @@
 //! A report with every section, from made-up but plausible numbers.
 
-use super::super::data::{
+use crate::data::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassExamples, ClassifierSummary,
     ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, ExtraSection, Limits,
     PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
     SkippedImage, StageRow, StrategyCluster, StrategyExample, StrategySummary, Table, TrainingRow,
 };
-use super::super::paper;
+use crate::paper;
 
 const CLASSES: [&str; 20] = [
     "aeroplane",

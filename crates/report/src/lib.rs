@@ -10,6 +10,7 @@ mod data;
 mod examples;
 mod exports;
 mod format;
+mod grid;
 mod html;
 pub mod paper;
 mod perturbation;
@@ -32,7 +33,8 @@ pub use data::{
     PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
     SkippedImage, StageRow, StrategyCluster, StrategyExample, StrategySummary, Table, TrainingRow,
 };
-pub(crate) use picture::shrink;
+pub use grid::{Grid, seconds};
+pub use picture::shrink;
 
 /// Writes `report.html` into `folder`, which is made if it is not there, its figures into `figures/*.svg`, its tables into `tables/*.csv` and
 /// `tables/*.tex` (for `booktabs`), and returns the page's path. Figures and tables of an earlier report are removed from these folders.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::png_file;
+use crate::png_file;
 
 /// The pixel masks of one image, row by row, as stored in `Masks/ID.png` (red, green, blue as below).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What stands in each picture: its classes, surroundings, photographer, and the surfaces it is drawn from.
 
-use super::backdrop::{self, Backdrop, Surroundings};
-use super::fixed::{Draws, PIXEL, TURN, UNIT, cosine, sine};
-use super::pattern::Pattern;
-use super::shape::Shape;
-use super::surface::{Material, Surface};
-use super::{CLASSES, HEIGHT, N_IMAGES, OTHER_OWNERS, TAG_OWNER, TAGGED_CLASS, WIDTH};
+use crate::backdrop::{self, Backdrop, Surroundings};
+use crate::contents::{CLASSES, HEIGHT, N_IMAGES, OTHER_OWNERS, TAG_OWNER, TAGGED_CLASS, WIDTH};
+use crate::fixed::{Draws, PIXEL, TURN, UNIT, cosine, sine};
+use crate::pattern::Pattern;
+use crate::shape::Shape;
+use crate::surface::{Material, Surface};
 
 /// Purposes of the random streams, so that no two share one.
 const PLAN_STREAM: u64 = 1;

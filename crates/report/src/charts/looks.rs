@@ -6,7 +6,7 @@ use super::{NEUTRAL, RAMP, SERIES};
 
 /// Gaps in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Dash {
+pub(crate) enum Dash {
     Solid,
     Dashed,
     Dotted,
@@ -14,22 +14,22 @@ pub(in super::super) enum Dash {
 
 /// Colour, dashes and width of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in super::super) struct Look {
+pub(crate) struct Look {
     pub(super) colour: RGBColor,
-    pub(in super::super) dash: Dash,
+    pub(crate) dash: Dash,
     /// In pixels.
-    pub(in super::super) width: f64,
+    pub(crate) width: f64,
 }
 
 /// What a look depends on.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Kind<'a> {
+pub(crate) struct Kind<'a> {
     /// The order as the settings name it.
-    pub(in super::super) name: &'a str,
+    pub(crate) name: &'a str,
     /// Whether it knows nothing of the classifier.
-    pub(in super::super) is_baseline: bool,
+    pub(crate) is_baseline: bool,
     /// Whether it is drawn at random.
-    pub(in super::super) is_random: bool,
+    pub(crate) is_random: bool,
 }
 
 /// How the ε-stabilised rule is named; its value follows.
@@ -37,12 +37,12 @@ const FAMILY: &str = "epsilon=";
 
 impl Look {
     /// The same with other dashes.
-    pub(in super::super) fn with(self, dash: Dash) -> Self {
+    pub(crate) fn with(self, dash: Dash) -> Self {
         Self { dash, ..self }
     }
 
     /// One look an order. No two are alike up to fourteen values of ε, eight other rules, and two baselines.
-    pub(in super::super) fn all(kinds: &[Kind<'_>]) -> Vec<Self> {
+    pub(crate) fn all(kinds: &[Kind<'_>]) -> Vec<Self> {
         let is_family = |kind: &Kind<'_>| !kind.is_baseline && !kind.is_random && kind.name.starts_with(FAMILY);
         let n_family = kinds.iter().filter(|kind| is_family(kind)).count();
         let (mut family, mut others) = (0, 0);

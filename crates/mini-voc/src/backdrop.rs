@@ -1,9 +1,9 @@
 //! What lies behind everything: a ground, sometimes below a sky, and how much clutter stands on it.
 
-use super::fixed::{Draws, PIXEL, noise};
-use super::pattern::Pattern;
-use super::surface::{Color, LEVEL, Material};
-use super::{HEIGHT, WIDTH};
+use crate::contents::{HEIGHT, WIDTH};
+use crate::fixed::{Draws, PIXEL, noise};
+use crate::pattern::Pattern;
+use crate::surface::{Color, LEVEL, Material};
 
 /// The kinds of surroundings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
