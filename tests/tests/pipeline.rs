@@ -11,7 +11,7 @@ use fisherlens_lrp::Rule;
 use fisherlens_xtask::interrupt::Interrupted;
 use fisherlens_xtask::run::Run;
 use fisherlens_xtask::series::{Ranking, Series};
-use fisherlens_xtask::stages::{Stage, context, pixels, relevance, resampling, scores, strategies};
+use fisherlens_xtask::stages::{Stage, context, learned, pixels, relevance, resampling, scores, strategies};
 use fisherlens_xtask::summary;
 use support::open;
 
@@ -171,7 +171,7 @@ fn images_of_any_size_are_taken_or_refused_with_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(16), &[]);
     let keys = experiment.keys().unwrap();
-    let explainer = fisherlens_xtask::explainer::Explainer::new(&experiment, &keys).unwrap();
+    let explainer = learned::explainer(&experiment, &keys).unwrap();
     let write = |name: &str, width: u32, height: u32| {
         let path = folder.path().join(name);
         let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), width, height);

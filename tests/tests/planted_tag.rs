@@ -4,8 +4,7 @@ mod support;
 
 use fisherlens_lrp::Rule;
 use fisherlens_mini_voc::{CLASSES, N_IMAGES, Picture, TAG_OWNER, TAGGED_CLASS, draw_image, draw_pair, image_id};
-use fisherlens_xtask::explainer::Explainer;
-use fisherlens_xtask::stages::strategies;
+use fisherlens_xtask::stages::{learned, strategies};
 use support::open;
 
 fn decoded(picture: &Picture) -> fisherlens_descriptors::Photograph {
@@ -26,7 +25,7 @@ fn the_tag_carries_the_score_and_draws_the_relevance() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), None, &["mixture.n_components=32", "sample.n_descriptors=60000"]);
     let keys = experiment.keys().unwrap();
-    let explainer = Explainer::new(&experiment, &keys).unwrap();
+    let explainer = learned::explainer(&experiment, &keys).unwrap();
     let class = experiment.dataset.class_index(TAGGED_CLASS).unwrap();
     let path = std::path::Path::new("drawn");
     let rule = Rule::Epsilon(21.0);

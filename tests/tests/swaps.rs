@@ -8,9 +8,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use fisherlens_lrp::Rule;
-use fisherlens_xtask::explainer::Explainer;
-use fisherlens_xtask::npz::NpzFile;
-use fisherlens_xtask::stages::{classifier, mixture, pca, scores};
+use fisherlens_model::NpzFile;
+use fisherlens_xtask::stages::{classifier, learned, mixture, pca, scores};
 use support::{open, session};
 
 const N_IMAGES: usize = 32;
@@ -41,7 +40,7 @@ fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
         let bits: Vec<u32> = found.scores.iter().map(|score| score.to_bits()).collect();
         assert!(seen.insert(bits), "{swap} changed nothing");
         // Every rule explains every encoder.
-        let explainer = Explainer::new(&experiment, &keys).unwrap();
+        let explainer = learned::explainer(&experiment, &keys).unwrap();
         let described = explainer.describe_file(&experiment.dataset.test.set.images[0].path).unwrap();
         let rules = [Rule::Naive, Rule::Epsilon(21.0), Rule::Absolute];
         let explained = explainer.map(&described, &rules).unwrap();

@@ -5,7 +5,10 @@ use anyhow::Result;
 use fisherlens_fisher::{DescriptorSet, Encoder, FisherError, Layout, Mapping};
 use fisherlens_lrp::Rule;
 use fisherlens_xtask::{
-    explainer::Explainer, interrupt::Interrupt, progress::Progress, session::Session, stages::scores,
+    interrupt::Interrupt,
+    progress::Progress,
+    session::Session,
+    stages::{learned, scores},
 };
 use ndarray::ArrayView2;
 
@@ -58,7 +61,7 @@ pub fn run(session: &Session) -> Result<(f64, f64)> {
     let scores = scores::get(&experiment, &keys)?;
     let settings = &experiment.settings;
     let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
-    let explainer = Explainer::new(&experiment, &keys)?;
+    let explainer = learned::explainer(&experiment, &keys)?;
     let described = explainer.describe_file(&experiment.dataset.test.set.images[0].path)?;
     let rules = [Rule::Naive, Rule::Epsilon(21.0), Rule::Absolute];
     let explained = explainer.map(&described, &rules)?;

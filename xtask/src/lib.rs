@@ -11,15 +11,10 @@ pub mod commands;
 pub mod console;
 pub mod dataset;
 pub mod experiment;
-pub mod explainer;
 pub mod interrupt;
-pub mod model;
 #[cfg(feature = "cnn")]
 pub mod networks;
-pub mod npz;
-pub mod panel;
 pub mod parts;
-pub mod photograph;
 pub mod progress;
 pub mod provenance;
 pub mod run;

@@ -4,35 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use fisherlens_classifier::{ClassifierTrainer, KernelKind, KernelSvm, LinearSvm, LinearSvmParams, LogisticRegression};
-use fisherlens_descriptors::{DenseSift, DescriptorExtractor};
-use fisherlens_fisher::{BagOfWords, Encoder, FisherVector, Pyramid, Vlad};
+use fisherlens_descriptors::DescriptorExtractor;
+use fisherlens_fisher::Encoder;
 use fisherlens_mixture::DiagonalGmm;
+use fisherlens_model::{BuildEncoder, Part, encoder, extractor};
 use linfa::ParamGuard;
 
-use crate::settings::{ClassifierKind, DescriptorSettings, EncoderKind, EncoderSettings, Settings};
-
-/// Makes an encoder from the learned mixture.
-pub type BuildEncoder = dyn Fn(&DiagonalGmm) -> Result<Box<dyn Encoder>> + Send + Sync;
-
-/// A stage's implementation with what tells it apart from every other in the keys of artifacts.
-pub struct Part<T: ?Sized> {
-    /// Name and parameters; two parts that compute different things must differ here.
-    pub identity: String,
-    /// The implementation.
-    pub value: Arc<T>,
-}
-
-impl<T: ?Sized> Clone for Part<T> {
-    fn clone(&self) -> Self {
-        Self { identity: self.identity.clone(), value: Arc::clone(&self.value) }
-    }
-}
-
-impl<T: ?Sized> std::fmt::Debug for Part<T> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.identity)
-    }
-}
+use crate::settings::{ClassifierKind, Settings};
 
 /// The swappable stages of one experiment.
 #[derive(Debug, Clone)]
@@ -89,56 +67,6 @@ impl Parts {
     }
 }
 
-/// The identity of a built-in part: its settings, spelled out.
-fn identity(section: &impl serde::Serialize) -> Result<String> {
-    toml::to_string(section).context("settings always have a TOML form")
-}
-
-/// The extractor that a section of the settings asks for.
-///
-/// # Errors
-/// A parameter that the extractor refuses.
-pub fn extractor(section: &DescriptorSettings) -> Result<Part<dyn DescriptorExtractor>> {
-    let sift = DenseSift::params()
-        .bin_sizes(section.bin_sizes.clone())
-        .step(section.step)
-        .window(section.window)
-        .contrast_threshold(section.contrast_threshold)
-        .low_contrast(section.low_contrast)
-        .root_sift(section.root_sift)
-        .check()
-        .context("settings, section [descriptors]")?;
-    Ok(Part { identity: identity(section)?, value: Arc::new(sift) })
-}
-
-/// The encoder that a section of the settings asks for.
-pub fn encoder(section: &EncoderSettings) -> Part<BuildEncoder> {
-    let section = section.clone();
-    // The normalisation is applied when vectors are read, so that it is no part of what was encoded.
-    let identity = format!(
-        "{:?} parts {:?} posterior floor {} assignment {:?} pyramid {:?}",
-        section.kind, section.parts, section.posterior_floor, section.assignment, section.pyramid
-    );
-    let build = move |mixture: &DiagonalGmm| -> Result<Box<dyn Encoder>> {
-        let mixture = mixture.clone();
-        let assignment = section.assignment();
-        let plain: Box<dyn Encoder> = match section.kind {
-            EncoderKind::FisherVector => Box::new(
-                FisherVector::params(mixture).parts(&section.parts).posterior_floor(section.posterior_floor).check()?,
-            ),
-            EncoderKind::Vlad => Box::new(Vlad::params(mixture).assignment(assignment).check()?),
-            EncoderKind::BagOfWords => Box::new(BagOfWords::params(mixture).assignment(assignment).check()?),
-        };
-        let grids = section.grids();
-        // One cell that is the whole image needs no pyramid around it.
-        if matches!(grids.as_slice(), [grid] if grid.columns * grid.rows == 1) {
-            return Ok(plain);
-        }
-        Ok(Box::new(Pyramid::new(plain, &grids)?))
-    };
-    Part { identity, value: Arc::new(build) }
-}
-
 fn machine(settings: &Settings) -> LinearSvmParams {
     let section = &settings.classifier;
     LinearSvm::params()
@@ -166,11 +94,10 @@ fn kernel(settings: &Settings) -> Result<Option<KernelSvm>> {
 
 fn trainer(settings: &Settings) -> Result<Part<dyn ClassifierTrainer>> {
     let section = &settings.classifier;
-    let identity = identity(section)?;
     Ok(match section.kind {
         ClassifierKind::LinearSvm => {
             let svm = machine(settings).check().context("settings, section [classifier]")?;
-            Part { identity, value: Arc::new(svm) }
+            Part::of_section(section, Arc::new(svm))
         }
         ClassifierKind::LogisticRegression => {
             let logistic = LogisticRegression::params()
@@ -180,7 +107,7 @@ fn trainer(settings: &Settings) -> Result<Part<dyn ClassifierTrainer>> {
                 .seed(settings.seed)
                 .check()
                 .context("settings, section [classifier]")?;
-            Part { identity, value: Arc::new(logistic) }
+            Part::of_section(section, Arc::new(logistic))
         }
     })
 }

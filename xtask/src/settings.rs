@@ -7,7 +7,6 @@
 
 mod checks;
 pub(crate) mod overrides;
-mod pyramid;
 mod sections;
 mod strategies;
 
@@ -21,11 +20,12 @@ pub use fisherlens_descriptors::{LowContrast, RootSift, Whitening, Window};
 pub use fisherlens_eval::Interpolation;
 pub use fisherlens_fisher::{FisherPart, Grid, Normalization};
 pub use fisherlens_lrp::Rule;
-pub use pyramid::PyramidLevel;
+pub use fisherlens_model::{
+    AssignmentKind, DescriptorKind, DescriptorSettings, EncoderKind, EncoderSettings, PyramidLevel,
+};
 pub use sections::{
-    AssignmentKind, ClassifierKind, ClassifierSettings, DataSettings, DataSource, DescriptorKind, DescriptorSettings,
-    EncoderKind, EncoderSettings, EvaluationSettings, Fill, InitKind, MixtureSettings, PcaSettings, PixelSettings,
-    RelevanceSettings, ReportSettings, ResamplingSettings, SampleSettings,
+    ClassifierKind, ClassifierSettings, DataSettings, DataSource, EvaluationSettings, Fill, InitKind, MixtureSettings,
+    PcaSettings, PixelSettings, RelevanceSettings, ReportSettings, ResamplingSettings, SampleSettings,
 };
 pub use strategies::{Corner, ExplainedImages, StrategySettings};
 

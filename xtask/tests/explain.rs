@@ -8,11 +8,12 @@ use std::process::Command;
 
 use fisherlens_artifact::Header;
 use fisherlens_mini_voc::draw_image;
-use fisherlens_xtask::explainer::Explainer;
+use fisherlens_model::Explainer;
+use fisherlens_model::{Model, Precision};
 use fisherlens_xtask::interrupt::Interrupt;
-use fisherlens_xtask::model::{Model, Precision};
 use fisherlens_xtask::progress::Progress;
 use fisherlens_xtask::session::Session;
+use fisherlens_xtask::stages::learned;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
 use support::{fail, succeed, text};
@@ -96,7 +97,7 @@ fn a_model_file_gives_the_scores_of_its_experiment() {
     let experiment = session.open(Progress::silent(), Interrupt::default()).unwrap();
     let keys = experiment.keys().unwrap();
     fisherlens_xtask::stages::scores::get(&experiment, &keys).unwrap();
-    let model = Model::of(&experiment, &keys).unwrap();
+    let model = learned::model(&experiment, &keys).unwrap();
     assert_eq!(model.thresholds.as_ref().map(Vec::len), Some(model.classes.len()));
     assert!(
         model.card.iter().any(|(what, value)| what == "mAP on set test" && value.ends_with('%')),
@@ -118,7 +119,7 @@ fn a_model_file_gives_the_scores_of_its_experiment() {
         let mapped = explainer.map(&described, &[]).unwrap();
         (0..model.classes.len()).map(|class| mapped.score(class)).collect()
     };
-    let expected = scores(&Explainer::new(&experiment, &keys).unwrap());
+    let expected = scores(&learned::explainer(&experiment, &keys).unwrap());
     assert_eq!(scores(&Explainer::from_model(&read).unwrap()), expected);
     for (rounded, expected) in
         scores(&Explainer::from_model(&Model::read(&half).unwrap()).unwrap()).iter().zip(&expected)

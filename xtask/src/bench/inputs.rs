@@ -15,7 +15,7 @@ use rand::seq::index;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
-use crate::photograph::Described;
+use fisherlens_model::Described;
 
 /// A 500×375 colour photograph: `astronaut` of scikit-image's sample data (NASA, Eileen Collins, public domain), cropped to 4:3,
 /// resized and stored as a JPEG of quality 90.

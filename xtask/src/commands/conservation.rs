@@ -18,12 +18,12 @@ use super::explain::{ensure_learned, image_path};
 use crate::cli::ConservationTable;
 use crate::console::answer;
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;
-use crate::photograph::Described;
 use crate::progress::Progress;
 use crate::session::{self, Session};
 use crate::stages::{Stage, mixture, pca, spread};
+use fisherlens_model::Described;
+use fisherlens_model::Explainer;
 use fisherlens_report::Grid;
 
 /// Images explained where none is named.

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_descriptors::Photograph;
 use fisherlens_lrp::{Rule, blend, draw_descriptors, heatmap_scaled, largest_size};
-use ndarray::{Array1, Array3, ArrayView3};
+use ndarray::{Array1, Array3};
 
 use crate::cli::{Explain, Normalize};
 use crate::console::answer;
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::{Explainer, Explanation, conservation_line};
 use crate::interrupt::Interrupt;
-use crate::model::Model;
-use crate::npz::NpzFile;
-use crate::panel::{Cell, panel};
-use crate::photograph::{self, Described};
 use crate::progress::Progress;
 use crate::session::{self, Session};
-use crate::stages::{Stage, scores};
+use crate::stages::{Stage, learned, scores};
+use fisherlens_model::Model;
+use fisherlens_model::NpzFile;
+use fisherlens_model::write_png;
+use fisherlens_model::{Cell, panel};
+use fisherlens_model::{Described, photograph};
+use fisherlens_model::{Explainer, Explanation, conservation_line};
 
 /// The model that comes with the program, under the folder of the checkout.
 const COMMITTED_MODEL: &str = "data/models/voc2007.flm";
@@ -119,7 +120,7 @@ impl Source {
         };
         answer!("model of experiment {}", experiment.name);
         Ok(Self {
-            explainer: Explainer::new(&experiment, &keys)?,
+            explainer: learned::explainer(&experiment, &keys)?,
             classes: experiment.dataset.classes().to_vec(),
             thresholds,
             display_rule: experiment.settings.relevance.display_rule,
@@ -319,20 +320,4 @@ pub fn ensure_learned(experiment: &Experiment, keys: &Keys, stage: Stage) -> Res
         experiment.name,
         stage.name()
     )
-}
-
-/// Writes `(height, width, 3)` as a PNG file.
-///
-/// # Errors
-/// What the file system says.
-pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<()> {
-    let (height, width, _) = rgb.dim();
-    let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let mut encoder = png::Encoder::new(std::io::BufWriter::new(file), width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    let pixels: Vec<u8> = rgb.iter().copied().collect();
-    writer.write_image_data(&pixels)?;
-    writer.finish().with_context(|| format!("cannot finish {}", path.display()))
 }

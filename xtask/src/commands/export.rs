@@ -29,15 +29,14 @@ use crate::cli::{Export, What};
 use crate::console::answer;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;
-use crate::model::{Model, Precision};
-use crate::npz::NpzFile;
-use crate::photograph;
 use crate::progress::Progress;
 use crate::session::{self, Session};
-use crate::stages::{Stage, classifier, encode, mixture, pca, resampling, scores};
+use crate::stages::{Stage, classifier, encode, learned, mixture, pca, resampling, scores};
 use fisherlens_artifact::Header;
+use fisherlens_model::NpzFile;
+use fisherlens_model::photograph;
+use fisherlens_model::Precision;
 
 /// Runs the command.
 ///
@@ -102,7 +101,7 @@ fn model(experiment: &Experiment, keys: &Keys, arguments: &Export) -> Result<()>
     ensure_learned(experiment, keys, Stage::Classifier)?;
     let precision = if arguments.f16 { Precision::Half } else { Precision::Whole };
     let header = Header::new(&experiment.settings, 0.0)?;
-    let n_bytes = Model::of(experiment, keys)?.write(&arguments.out, &header, precision)?;
+    let n_bytes = learned::model(experiment, keys)?.write(&arguments.out, &header, precision)?;
     answer!("{}  {n_bytes} bytes", arguments.out.display());
     Ok(())
 }
@@ -126,7 +125,7 @@ fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mu
         Some(text) => text.parse::<Rule>()?,
         None => experiment.settings.relevance.display_rule,
     };
-    let explainer = Explainer::new(experiment, keys)?;
+    let explainer = learned::explainer(experiment, keys)?;
     let described = explainer.describe_file(&path)?;
     let explanation = explainer.map(&described, &[rule])?.explain(class, rule)?;
     add_frames(file, &described.frames)?;

@@ -4,9 +4,9 @@ use anyhow::{Result, ensure};
 use ndarray::{Array1, Array3};
 
 use crate::experiment::{Experiment, Keys};
-use crate::npz::NpzFile;
 use crate::series::Series;
 use crate::stages::resampling;
+use fisherlens_model::NpzFile;
 
 /// Adds the traces of one series, or of all: an array under the name of each, and what its rows are of.
 ///

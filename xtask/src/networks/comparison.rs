@@ -9,13 +9,13 @@ use fisherlens_lrp::Rule;
 use ndarray::Array2;
 
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::stages::scores::Scores;
-use crate::stages::{Stage, context, pixels, scores};
+use crate::stages::{Stage, context, learned, pixels, scores};
 use fisherlens_artifact::Key;
+use fisherlens_model::Explainer;
 
 /// What stands beside a network.
 pub struct Compared {
@@ -61,7 +61,7 @@ impl Compared {
         let learned = [(Stage::Pca, keys.pca), (Stage::Mixture, keys.mixture), (Stage::Classifier, keys.classifier)];
         let learned = learned.iter().all(|&(stage, key)| experiment.has(stage, key, None));
         Ok(Some(Self {
-            explainer: if learned { Some(Explainer::new(&experiment, &keys)?) } else { None },
+            explainer: if learned { Some(learned::explainer(&experiment, &keys)?) } else { None },
             scores: scores::get(&experiment, &keys)?,
             contexts: contexts.map(|(_, contexts)| contexts.of_classes()).unwrap_or_default(),
             pixels: if traced { pixels::get(&experiment, &keys)? } else { pixels::Pixels::default() },

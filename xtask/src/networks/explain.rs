@@ -13,12 +13,12 @@ use super::experiment::NEW_LAYER;
 use super::frames::{read_mean, read_weights};
 use super::settings::named;
 use crate::cli::{Explain, Normalize};
-use crate::commands::explain::write_png;
 use crate::console::answer;
 use crate::interrupt::Interrupt;
-use crate::npz::NpzFile;
-use crate::panel::{Cell, panel};
-use crate::photograph;
+use fisherlens_model::NpzFile;
+use fisherlens_model::photograph;
+use fisherlens_model::write_png;
+use fisherlens_model::{Cell, panel};
 
 /// Names of ImageNet's classes in the order of the scores, from BVLC's list of synsets.
 const IMAGENET_CLASSES: &str = include_str!("imagenet_classes.txt");

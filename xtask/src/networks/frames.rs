@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use fisherlens_cnn::{Crop, Framing, Mean, Parameters, Placement, read_binaryproto, read_caffemodel, read_safetensors};
 use ndarray::{Array3, Array4};
 
-use crate::photograph;
+use fisherlens_model::photograph;
 
 /// Reads weights by the ending of the file's name, with a digest of the file.
 ///

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::relevance::{Measured, Seen, composites};
 use super::{NetworkExperiment, NetworkStage, comparison::Compared, retraining, scores};
-use crate::photograph;
 use crate::stages::context::{Contexts, Target};
 use crate::stages::gallery::{Choice, HEATMAP, Kind, PHOTOGRAPH, choose};
 use crate::stages::scores::targets;
+use fisherlens_model::photograph;
 use fisherlens_report::{ClassExamples, Example, RgbImage, RuleHeatmap, shrink};
 
 /// The stage's artifact: classes in their order.

@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use fisherlens_classifier::KernelKind;
 use fisherlens_fisher::FisherPart;
 
-use super::sections::{AssignmentKind, ClassifierKind, DataSource, EncoderKind, InitKind};
+use super::sections::{ClassifierKind, DataSource, InitKind};
+use fisherlens_model::{AssignmentKind, EncoderKind};
 use super::{Rule, Settings};
 use crate::series::Substitute;
 

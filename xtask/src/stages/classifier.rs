@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{Stage, encode};
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
-use crate::npz;
 use fisherlens_artifact::{Block, array};
+use fisherlens_model::npz;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

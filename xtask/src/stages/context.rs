@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::masks::{self, MaskShares};
 use super::{Stage, relevance};
 use crate::experiment::{Experiment, Keys};
-use crate::photograph;
+use fisherlens_model::photograph;
 
 /// The stage's artifact, by one rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{Stage, mixture, pca};
 use crate::dataset::Half;
 use crate::experiment::{Experiment, Keys};
-use crate::photograph::Described;
 use fisherlens_artifact::array;
+use fisherlens_model::Described;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]

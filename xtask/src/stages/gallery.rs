@@ -7,10 +7,10 @@ use anyhow::Result;
 use fisherlens_lrp::{ColorMap, Conservation, Rule, heatmap};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, context, relevance, scores};
+use super::{Stage, context, learned, relevance, scores};
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
-use crate::photograph;
+use fisherlens_model::Explainer;
+use fisherlens_model::photograph;
 use fisherlens_report::{RgbImage, shrink};
 
 /// Longest side of a photograph that is kept, in pixels.
@@ -85,7 +85,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
     let contexts = context::get(experiment, keys)?.into_iter().find(|(rule, _)| *rule == shown);
     let contexts = contexts.map(|(_, contexts)| contexts).unwrap_or_default();
     let targets = relevance::targets(experiment, keys)?;
-    let explainer = Explainer::new(experiment, keys)?;
+    let explainer = learned::explainer(experiment, keys)?;
     let chosen = choose(&scores, &targets, &contexts, experiment.settings.report.n_examples);
     let bar = experiment.progress.bar("examples", chosen.len() as u64);
     let indices: Vec<usize> = (0..chosen.len()).collect();

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stage, pca, sample};
 use crate::experiment::{Experiment, Keys};
-use crate::npz;
 use crate::settings::InitKind;
 use fisherlens_artifact::array;
+use fisherlens_model::npz;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ pub mod classifier;
 pub mod context;
 pub mod encode;
 pub mod gallery;
+pub mod learned;
 pub mod masks;
 pub mod mixture;
 pub mod pca;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stage, sample};
 use crate::experiment::{Experiment, Keys};
-use crate::npz;
 use fisherlens_artifact::array;
+use fisherlens_model::npz;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

@@ -13,12 +13,12 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, scores, spread};
+use super::{Stage, learned, scores, spread};
 use crate::experiment::{Experiment, Keys, generator};
-use crate::explainer::{Explained, Explainer};
-use crate::photograph::{self, Described};
 use crate::series::Ranking;
 use crate::settings::{Fill, PixelSettings};
+use fisherlens_model::{Described, photograph};
+use fisherlens_model::{Explained, Explainer};
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pixels> {
     let scores = scores::get(experiment, keys)?;
     let predictions = scores.predictions(experiment.settings.data.difficult);
     let thresholds = scores::thresholds(&predictions);
-    let explainer = Explainer::new(experiment, keys)?;
+    let explainer = learned::explainer(experiment, keys)?;
     let chosen: Vec<(usize, usize)> = predictions
         .iter()
         .enumerate()

@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use fisherlens_lrp::{Conservation, Rule};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, scores};
+use super::{Stage, learned, scores};
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
 use fisherlens_artifact::array;
+use fisherlens_model::Explainer;
 
 /// The stage's artifact: one shard of the test images by one rule.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     }
     let since = Instant::now();
     let targets = targets(experiment, keys)?;
-    let explainer = Explainer::new(experiment, keys)?;
+    let explainer = learned::explainer(experiment, keys)?;
     let explained = |index: usize| shards[index].clone().filter(|&image| !targets[image].is_empty());
     let n_images: usize = work.iter().map(|(index, _)| explained(*index).count()).sum();
     let bar = experiment.progress.bar("relevance", n_images as u64);

@@ -12,11 +12,11 @@ use fisherlens_mixture::DiagonalGmm;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, mixture, relevance, scores};
+use super::{Stage, learned, mixture, relevance, scores};
 use crate::experiment::{Experiment, Keys, generator};
-use crate::explainer::{Explained, Explainer};
-use crate::photograph::Described;
 use crate::series::{Direction, Ranking, Series, Substitute};
+use fisherlens_model::Described;
+use fisherlens_model::{Explained, Explainer};
 
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     let runner = Runner {
         experiment,
         keys,
-        explainer: Explainer::new(experiment, keys)?,
+        explainer: learned::explainer(experiment, keys)?,
         mixture: mixture::get(experiment, keys)?,
         thresholds: scores::thresholds(&predictions),
         resampling: Resampling { n_replacements: settings.resampling.n_replacements, batch: settings.resampling.batch },

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Stage;
 use crate::experiment::{Experiment, Keys, generator};
-use crate::photograph;
 use fisherlens_artifact::array;
+use fisherlens_model::photograph;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

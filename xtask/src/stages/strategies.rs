@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::tag::{Region, Tag};
 use super::tag_scores::{self, ScoreChange, TagScores};
-use super::{Stage, relevance, scores};
+use super::{Stage, learned, relevance, scores};
 use crate::experiment::{Experiment, Keys};
-use crate::explainer::Explainer;
-use crate::photograph;
 use crate::settings::{Corner, ExplainedImages};
 use fisherlens_artifact::array;
+use fisherlens_model::Explainer;
+use fisherlens_model::photograph;
 
 /// Images that a photographer must have for agreement with him to be told.
 const MIN_N_OF_OWNER: usize = 5;
@@ -121,7 +121,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
     }
     relevance::ensure_shards(experiment, keys)?;
     let since = Instant::now();
-    let explainer = Explainer::new(experiment, keys)?;
+    let explainer = learned::explainer(experiment, keys)?;
     let scores = scores::get(experiment, keys)?;
     let predictions = scores.predictions(experiment.settings.data.difficult);
     let owner = experiment.settings.strategies.tag_owner.as_deref();

@@ -11,10 +11,10 @@ use super::spread;
 use super::tag::{Region, Tag, fill};
 use crate::dataset::Half;
 use crate::experiment::Experiment;
-use crate::explainer::Explainer;
-use crate::photograph::{self, Described};
 use crate::settings::{Corner, DataSource};
 use fisherlens_mini_voc::Picture;
+use fisherlens_model::Explainer;
+use fisherlens_model::{Described, photograph};
 
 /// Standard errors on either side of the mean that hold it in 95 of 100 samples.
 const NORMAL_95: f64 = 1.96;

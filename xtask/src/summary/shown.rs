@@ -5,11 +5,11 @@ use ndarray::Array2;
 
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
-use crate::explainer::conservation_line;
 use crate::run::Run;
 use crate::series::Series;
 use crate::stages::gallery::Kind;
 use crate::stages::{Stage, gallery};
+use fisherlens_model::conservation_line;
 use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, RuleHeatmap, SkippedImage, StageRow};
 
 pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {

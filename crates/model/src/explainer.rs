@@ -10,11 +10,9 @@ use fisherlens_fisher::{Encoder, Layout, Mapping, Normalization};
 use fisherlens_lrp::{Conservation, MappingSums, Rule, descriptor_relevance_with, model_relevance, pixel_relevance};
 use ndarray::Array2;
 
-use crate::experiment::{Experiment, Keys};
 use crate::model::Model;
-use crate::parts;
+use crate::part;
 use crate::photograph::Described;
-use crate::stages::{classifier, encode, pca};
 
 /// Every learned stage of an experiment, ready to score and explain single images.
 pub struct Explainer {
@@ -51,29 +49,15 @@ pub struct Explanation {
 }
 
 impl Explainer {
-    /// Loads or learns what the experiment needs up to its classifier.
-    ///
-    /// # Errors
-    /// What those stages say; models that do not fit together.
-    pub fn new(experiment: &Experiment, keys: &Keys) -> Result<Self> {
-        Self::assemble(
-            Arc::clone(&experiment.parts.extractor.value),
-            pca::get(experiment, keys)?,
-            encode::encoder(experiment, keys)?,
-            experiment.settings.encoder.normalization,
-            classifier::get(experiment, keys)?.model,
-        )
-    }
-
     /// The stages of a model that was read from a file.
     ///
     /// # Errors
     /// Settings that a stage refuses; models that do not fit together.
     pub fn from_model(model: &Model) -> Result<Self> {
         Self::assemble(
-            parts::extractor(&model.descriptors)?.value,
+            part::extractor(&model.descriptors)?.value,
             model.pca.clone(),
-            (parts::encoder(&model.encoder).value)(&model.mixture)?,
+            (part::encoder(&model.encoder).value)(&model.mixture)?,
             model.encoder.normalization,
             Classifier::Linear(model.classifier.clone()),
         )

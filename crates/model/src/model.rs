@@ -2,21 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use fisherlens_classifier::{LinearModel, Model as Classifier};
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_artifact::{Address, Block, Header, Key, array, read_file, write_file};
+use fisherlens_classifier::LinearModel;
 use fisherlens_descriptors::Pca;
 use fisherlens_lrp::Rule;
 use fisherlens_mixture::DiagonalGmm;
-use fisherlens_voc::ImageEntry;
 use half::f16;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{Experiment, Keys};
-use crate::parts::Parts;
 use crate::settings::{DescriptorSettings, EncoderSettings};
-use crate::stages::{Stage, classifier, mixture, pca, scores};
-use fisherlens_artifact::{self, Address, Block, Header, array};
 
 /// What the file says it holds.
 const STAGE: &str = "model";
@@ -98,72 +94,6 @@ pub enum Precision {
 }
 
 impl Model {
-    /// The model of an experiment, learned or loaded; thresholds where its test images were scored and are others than those it learned from.
-    ///
-    /// # Errors
-    /// What the stages say; an experiment with an extractor or encoder of the caller's own, which no settings describe.
-    pub fn of(experiment: &Experiment, keys: &Keys) -> Result<Self> {
-        let settings = &experiment.settings;
-        let built_in = Parts::from_settings(settings)?;
-        for (what, found, expected) in [
-            ("extractor", &experiment.parts.extractor.identity, &built_in.extractor.identity),
-            ("encoder", &experiment.parts.encoder.identity, &built_in.encoder.identity),
-        ] {
-            ensure!(
-                found == expected,
-                "the {what} \"{found}\" is not one that settings describe, so a file cannot hold it: keep its model in the program that has it"
-            );
-        }
-        let classes = experiment.dataset.classes().to_vec();
-        let training = classifier::get(experiment, keys)?;
-        let Classifier::Linear(linear) = training.model else {
-            bail!(
-                "experiment {} has classifiers with a kernel, which keep their training vectors; a model file holds linear ones",
-                experiment.name
-            );
-        };
-        let data = &settings.data;
-        let mut card = vec![
-            ("experiment".to_owned(), experiment.name.clone()),
-            (
-                "learned from".to_owned(),
-                format!("{} images of set {}", experiment.dataset.train.len(), experiment.dataset.train.set.name),
-            ),
-            ("digest of these images".to_owned(), experiment.dataset.train.files.to_hex()),
-            ("difficult instances".to_owned(), format!("{:?}", data.difficult).to_lowercase()),
-        ];
-        if let Some(c) = training.report.c {
-            card.push(("C".to_owned(), c.to_string()));
-        }
-        for row in &training.report.cross_validation {
-            let mean = 100.0 * row.mean_average_precision;
-            card.push((format!("cross-validated mAP (area), C = {}", row.c), format!("{mean:.2} %")));
-        }
-        let mut thresholds = None;
-        // What was learned from says nothing of new photographs.
-        let seen = |entry: &ImageEntry| experiment.dataset.train.set.images.iter().any(|other| other.id == entry.id);
-        let is_held_out = !experiment.dataset.test.set.images.iter().any(seen);
-        if is_held_out && experiment.has(Stage::Scores, keys.scores, None) {
-            let scores = scores::get(experiment, keys)?;
-            let set = &experiment.dataset.test.set.name;
-            let mean = 100.0 * scores.mean_average_precision(data.difficult, settings.evaluation.interpolation);
-            card.push((format!("mAP on set {set}"), format!("{mean:.2} %")));
-            thresholds = Some(scores::thresholds(&scores.predictions(data.difficult)));
-        }
-        card.push(("made by".to_owned(), format!("fisherlens {}", env!("CARGO_PKG_VERSION"))));
-        Ok(Self {
-            descriptors: settings.descriptors.clone(),
-            pca: pca::get(experiment, keys)?,
-            mixture: mixture::get(experiment, keys)?,
-            encoder: settings.encoder.clone(),
-            classes,
-            classifier: linear,
-            thresholds,
-            display_rule: settings.relevance.display_rule,
-            card,
-        })
-    }
-
     /// Writes the file and returns its size in bytes. `header`: what the model was made by.
     ///
     /// # Errors
@@ -201,8 +131,8 @@ impl Model {
             thresholds: self.thresholds.clone(),
             card: self.card.clone(),
         };
-        let key = artifact::Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
-        artifact::write_file(path, &Address::new(STAGE, FORMAT_VERSION, key, None), header, &stored)
+        let key = Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
+        write_file(path, &Address::new(STAGE, FORMAT_VERSION, key, None), header, &stored)
     }
 
     /// Reads a file that [`Model::write`] wrote.
@@ -210,7 +140,7 @@ impl Model {
     /// # Errors
     /// A file that cannot be read, is damaged or no model; parts that do not fit together.
     pub fn read(path: &Path) -> Result<Self> {
-        let (_, stored) = artifact::read_file::<Stored>(path, STAGE, FORMAT_VERSION)?;
+        let (_, stored) = read_file::<Stored>(path, STAGE, FORMAT_VERSION)?;
         stored.model().with_context(|| format!("the model in {} does not fit together", path.display()))
     }
 }
