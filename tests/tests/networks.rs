@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use fisherlens_artifact::Store;
 use fisherlens_cnn::{Device, Parameters, networks, write_safetensors};
-use fisherlens_xtask::interrupt::{Interrupt, Interrupted};
-use fisherlens_xtask::networks::{NetworkExperiment, NetworkStage, perturbation, relevance, retraining, run, scores};
-use fisherlens_xtask::progress::Progress;
-use fisherlens_xtask::session::Session;
+use fisherlens_experiment::interrupt::{Interrupt, Interrupted};
+use fisherlens_experiment::networks::{
+    NetworkExperiment, NetworkStage, perturbation, relevance, retraining, run, scores,
+};
+use fisherlens_experiment::progress::Progress;
+use fisherlens_experiment::session::Session;
 
 const SMALL: [&str; 7] = [
     "data.shard_size=8",

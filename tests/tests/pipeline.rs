@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use fisherlens_artifact::Store;
+use fisherlens_experiment::interrupt::Interrupted;
+use fisherlens_experiment::run::Run;
+use fisherlens_experiment::series::{Ranking, Series};
+use fisherlens_experiment::stages::{Stage, context, learned, pixels, relevance, resampling, scores, strategies};
+use fisherlens_experiment::summary;
 use fisherlens_lrp::Rule;
-use fisherlens_xtask::interrupt::Interrupted;
-use fisherlens_xtask::run::Run;
-use fisherlens_xtask::series::{Ranking, Series};
-use fisherlens_xtask::stages::{Stage, context, learned, pixels, relevance, resampling, scores, strategies};
-use fisherlens_xtask::summary;
 use support::open;
 
 const N_IMAGES: usize = 40;

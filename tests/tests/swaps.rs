@@ -1,15 +1,15 @@
 //! Each stage is swapped by one line of the settings, by a model from a file, or by a type of the caller's own.
 
 #[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
-#[path = "../../xtask/examples/own_encoder.rs"]
+#[path = "../../crates/experiment/examples/own_encoder.rs"]
 mod own_encoder;
 mod support;
 
 use std::collections::BTreeSet;
 
+use fisherlens_experiment::stages::{classifier, learned, mixture, pca, scores};
 use fisherlens_lrp::Rule;
 use fisherlens_model::NpzFile;
-use fisherlens_xtask::stages::{classifier, learned, mixture, pca, scores};
 use support::{open, session};
 
 const N_IMAGES: usize = 32;

@@ -1,37 +1,41 @@
-//! `cargo xtask`: parses the command line and hands over to the library.
+//! `cargo xtask`: parses the command line and calls the crates below.
 
+mod cli;
+mod commands;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use fisherlens_xtask::cli::{Cli, Command};
-use fisherlens_xtask::interrupt::{Interrupt, Interrupted};
-use fisherlens_xtask::{commands, console};
+use fisherlens_cli::explain::{self, Caller};
+use fisherlens_cli::signals;
+use fisherlens_experiment::provenance::Program;
+
+use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let interrupt = Interrupt::default();
-    let raised = interrupt.clone();
-    // A second Ctrl-C ends the program at once; finished artifacts are safe even then.
-    let handler = ctrlc::set_handler(move || {
-        if raised.is_raised() {
-            std::process::exit(130);
-        }
-        raised.raise();
-    });
-    let result = handler.map_err(anyhow::Error::from).and_then(|()| match cli.command {
-        Command::Reproduce(arguments) => commands::reproduce::run(&arguments, &interrupt),
-        Command::Status(arguments) => commands::status::run(&arguments),
-        Command::Clean(arguments) => commands::clean::run(&arguments),
-        Command::Explain(arguments) => commands::explain::run(&arguments, &interrupt),
-        Command::Export(arguments) => commands::export::run(&arguments, &interrupt),
-        Command::Conservation(arguments) => commands::conservation::run(&arguments, &interrupt),
-        Command::Bench(arguments) => commands::bench::run(&arguments, &interrupt),
-    });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            console::say(format_args!("error: {error:#}"));
-            ExitCode::from(if error.is::<Interrupted>() { 130 } else { 1 })
-        }
-    }
+    let caller = caller();
+    signals::run(|interrupt| match &cli.command {
+        Command::Reproduce(arguments) => commands::reproduce::run(arguments, &caller, interrupt),
+        Command::Status(arguments) => commands::status::run(arguments, &caller),
+        Command::Clean(arguments) => commands::clean::run(arguments, &caller),
+        Command::Explain(arguments) => explain::run(arguments, &caller, interrupt),
+        Command::Export(arguments) => commands::export::run(arguments, &caller, interrupt),
+        Command::Conservation(arguments) => commands::conservation::run(arguments, &caller, interrupt),
+        Command::Bench(arguments) => commands::bench::run(arguments, interrupt),
+    })
+}
+
+/// The folder of the checkout that this program was built in, or the current folder where that is gone.
+fn root() -> PathBuf {
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    built_in.canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// This program, with the versions of the lock file that it was built with. Its experiments lie in the checkout's folder `data`.
+fn caller() -> Caller {
+    let root = root();
+    let program = Program::of_checkout("cargo xtask", &root, include_str!("../../Cargo.lock"));
+    Caller { folder: root.join("data"), program }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use approx::assert_abs_diff_eq;
-use fisherlens_xtask::stages::Stage;
+use fisherlens_experiment::stages::Stage;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
 use support::{fail, succeed, text, xtask};
@@ -65,7 +65,7 @@ fn wrong_words_are_answered_with_right_ones() {
 fn a_devkit_with_gaps_is_refused_or_its_gaps_are_counted() {
     // Any run draws the embedded devkit; a copy of its lists with few images stands for a user's own.
     artifacts();
-    let drawn = fisherlens_xtask::session::root().join("data/mini/VOC2016");
+    let drawn = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mini/VOC2016");
     let folder = tempfile::tempdir().unwrap();
     let devkit = folder.path().join("VOC2016");
     for part in ["JPEGImages", "Annotations", "ImageSets/Main"] {

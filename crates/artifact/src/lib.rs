@@ -43,5 +43,5 @@ mod store;
 pub use array::{Block, Element, FromBlock, ToBlock};
 pub use envelope::Header;
 pub use key::{Key, KeyBuilder, ParseKeyError};
-pub use single::{read_file, write_file};
+pub use single::{read_bytes, read_file, write_file};
 pub use store::{Address, Entry, Loaded, Store};

@@ -21,21 +21,27 @@ pub fn write_file<T: Serialize>(path: &Path, address: &Address, header: &Header,
     store::replace(path, folder, address, header, value).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads an artifact of `stage` and `format_version` from a file, whatever its key.
+/// Reads an artifact of `stage` and `format_version` from a file, whatever its key is.
 ///
 /// # Errors
 /// A file that cannot be read, is damaged, or holds something else; each with its name.
 pub fn read_file<T: DeserializeOwned>(path: &Path, stage: &str, format_version: u32) -> Result<(Header, T)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let read = || -> Result<(Header, T)> {
-        let address = envelope::read_head(&bytes[..])?.address;
-        ensure!(
-            address.stage == stage && address.format_version == format_version,
-            "it holds {}-v{}, expected {stage}-v{format_version}",
-            address.stage,
-            address.format_version
-        );
-        envelope::read(&bytes, &address)
-    };
-    read().with_context(|| format!("{} is no {stage} file of this program, or it is damaged", path.display()))
+    read_bytes(&bytes, stage, format_version)
+        .with_context(|| format!("{} is not a {stage} file of this program, or it is damaged", path.display()))
+}
+
+/// Reads the bytes of such a file.
+///
+/// # Errors
+/// Bytes that are damaged or hold something else.
+pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8], stage: &str, format_version: u32) -> Result<(Header, T)> {
+    let address = envelope::read_head(bytes)?.address;
+    ensure!(
+        address.stage == stage && address.format_version == format_version,
+        "it holds {}-v{}, expected {stage}-v{format_version}",
+        address.stage,
+        address.format_version
+    );
+    envelope::read(bytes, &address)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use fisherlens_artifact::{Address, Block, Header, Key, array, read_file, write_file};
+use fisherlens_artifact::{Address, Block, Header, Key, array, read_bytes, read_file, write_file};
 use fisherlens_classifier::LinearModel;
 use fisherlens_descriptors::Pca;
 use fisherlens_lrp::Rule;
@@ -16,6 +16,8 @@ use crate::settings::{DescriptorSettings, EncoderSettings};
 
 /// What the file says it holds.
 const STAGE: &str = "model";
+/// The model that comes with this crate.
+const SHIPPED: &[u8] = include_bytes!("../voc2007.flm");
 /// Rises when the content changes.
 const FORMAT_VERSION: u32 = 1;
 
@@ -142,6 +144,16 @@ impl Model {
     pub fn read(path: &Path) -> Result<Self> {
         let (_, stored) = read_file::<Stored>(path, STAGE, FORMAT_VERSION)?;
         stored.model().with_context(|| format!("the model in {} does not fit together", path.display()))
+    }
+
+    /// The model that comes with this crate: the twenty classes of PASCAL VOC 2007, learned from its trainval half
+    /// (`data/models/README.md` in the repository says how, what it reaches and what it may be used for).
+    ///
+    /// # Panics
+    /// Never: a test reads the file.
+    pub fn shipped() -> Self {
+        let (_, stored) = read_bytes::<Stored>(SHIPPED, STAGE, FORMAT_VERSION).expect("the shipped file is a model");
+        stored.model().expect("the shipped model fits together")
     }
 }
 

@@ -4,10 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use fisherlens_xtask::experiment::Experiment;
-use fisherlens_xtask::interrupt::Interrupt;
-use fisherlens_xtask::progress::Progress;
-use fisherlens_xtask::session::Session;
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::progress::Progress;
+use fisherlens_experiment::session::Session;
 
 /// Fewer descriptors, components and repeats than `mini` has.
 const SMALL: [&str; 8] = [
@@ -26,7 +26,7 @@ pub(crate) fn session(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> S
     let set = SMALL.iter().chain(set).map(|change| (*change).to_owned()).collect();
     // One drawing for all tests; it is drawn aside and renamed, so tests may ask for it at the same time.
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mini");
-    Session { set, limit, artifacts: artifacts.to_owned(), data, ..Session::new("mini") }
+    Session { set, limit, artifacts: artifacts.to_owned(), data, ..Session::new("mini", artifacts) }
 }
 
 /// The same, opened.

@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 
-use crate::bench::{self, Options, Outputs, Voc};
 use crate::cli::Bench;
-use crate::interrupt::Interrupt;
+use fisherlens_bench::{self as bench, Options, Outputs, Voc};
+use fisherlens_experiment::interrupt::Interrupt;
 
 /// Runs the command.
 ///
 /// # Errors
 /// See [`bench::run`].
-pub fn run(arguments: &Bench, interrupt: &Interrupt) -> Result<()> {
+pub(crate) fn run(arguments: &Bench, interrupt: &Interrupt) -> Result<()> {
     if arguments.weights.is_some() {
         return super::network::bench(arguments, interrupt);
     }

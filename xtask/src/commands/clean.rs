@@ -6,17 +6,17 @@ use anyhow::{Result, ensure};
 
 use crate::cli::Clean;
 use crate::commands::status::size;
-use crate::console::answer;
-use crate::session;
-use crate::stages::Stage;
 use fisherlens_artifact::Store;
+use fisherlens_cli::answer;
+use fisherlens_cli::explain::Caller;
+use fisherlens_experiment::stages::Stage;
 
 /// Removes the artifacts of one stage, or of all.
 ///
 /// # Errors
 /// What the file system says.
-pub fn run(arguments: &Clean) -> Result<()> {
-    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(session::default_artifacts))?;
+pub(crate) fn run(arguments: &Clean, caller: &Caller) -> Result<()> {
+    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
     let bytes = match &arguments.stage {
         Some(stage) => {
             // Those of networks too, which only some builds know, and of versions that are gone.

@@ -14,14 +14,14 @@ use linfa::ParamGuard;
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use super::explain::{ensure_learned, image_path};
 use crate::cli::ConservationTable;
-use crate::console::answer;
-use crate::experiment::{Experiment, Keys};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-use crate::session::{self, Session};
-use crate::stages::{Stage, mixture, pca, spread};
+use fisherlens_cli::answer;
+use fisherlens_cli::explain::Caller;
+use fisherlens_cli::lookup::{ensure_learned, image_path};
+use fisherlens_cli::terminal;
+use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::stages::{Stage, mixture, pca, spread};
 use fisherlens_model::Described;
 use fisherlens_model::Explainer;
 use fisherlens_report::Grid;
@@ -79,10 +79,10 @@ const VARIANTS: [Variant; 4] = [
 ///
 /// # Errors
 /// An experiment without a stored mixture, an unknown image, a class without examples.
-pub fn run(arguments: &ConservationTable, interrupt: &Interrupt) -> Result<()> {
-    session::set_threads(arguments.selection.threads)?;
-    let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
-    let experiment = session.open(Progress::standard(), interrupt.clone())?;
+pub(crate) fn run(arguments: &ConservationTable, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
+    arguments.selection.start_threads()?;
+    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
+    let experiment = session.open(terminal::progress(), interrupt.clone())?;
     let keys = experiment.keys()?;
     ensure_learned(&experiment, &keys, Stage::Mixture)?;
     let table = Table::new(&experiment, &keys, arguments)?;
@@ -116,9 +116,10 @@ impl<'a> Table<'a> {
         let chosen = spread(&all(train.len()), arguments.n_train);
         let n = chosen.len();
         let bar = experiment.progress.bar("describe", n as u64);
-        let learned_from = experiment
-            .for_each(&bar, &chosen, |image| Described::from_file(extractor, &pca, &train.set.images[image].path))?;
-        bar.finish_and_clear();
+        let learned_from = experiment.for_each(bar.as_ref(), &chosen, |image| {
+            Described::from_file(extractor, &pca, &train.set.images[image].path)
+        })?;
+        drop(bar);
         let labels = train.label_matrix().select(Axis(0), &chosen);
         // A class needs both kinds of examples; the others are left out.
         let count = |class: usize, of: i8| labels.column(class).iter().filter(|label| **label == of).count();

@@ -23,29 +23,29 @@ use fisherlens_descriptors::Frame;
 use fisherlens_lrp::Rule;
 use ndarray::Array1;
 
-use super::explain::{ensure_learned, image_path};
 use super::traces;
 use crate::cli::{Export, What};
-use crate::console::answer;
-use crate::dataset::Half;
-use crate::experiment::{Experiment, Keys};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
-use crate::session::{self, Session};
-use crate::stages::{Stage, classifier, encode, learned, mixture, pca, resampling, scores};
 use fisherlens_artifact::Header;
+use fisherlens_cli::answer;
+use fisherlens_cli::explain::Caller;
+use fisherlens_cli::lookup::{ensure_learned, image_path};
+use fisherlens_cli::terminal;
+use fisherlens_experiment::dataset::Half;
+use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::stages::{Stage, classifier, encode, learned, mixture, pca, resampling, scores};
 use fisherlens_model::NpzFile;
-use fisherlens_model::photograph;
 use fisherlens_model::Precision;
+use fisherlens_model::photograph;
 
 /// Runs the command.
 ///
 /// # Errors
 /// A stage that was not reproduced yet; an unknown image, set, class or rule; what the file system says.
-pub fn run(arguments: &Export, interrupt: &Interrupt) -> Result<()> {
-    session::set_threads(arguments.selection.threads)?;
-    let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
-    let experiment = session.open(Progress::standard(), interrupt.clone())?;
+pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
+    arguments.selection.start_threads()?;
+    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
+    let experiment = session.open(terminal::progress(), interrupt.clone())?;
     let keys = experiment.keys()?;
     if arguments.what == What::Model {
         return model(&experiment, &keys, arguments);

@@ -1,18 +1,17 @@
 //! The commands, one file each.
 
-pub mod bench;
-pub mod clean;
-pub mod conservation;
-pub mod explain;
-pub mod export;
+pub(crate) mod bench;
+pub(crate) mod clean;
+pub(crate) mod conservation;
+pub(crate) mod export;
 #[cfg(feature = "cnn")]
-pub mod network;
+pub(crate) mod network;
 #[cfg(not(feature = "cnn"))]
 #[path = "no_network.rs"]
-pub mod network;
-pub mod reproduce;
-pub mod status;
-pub mod traces;
+pub(crate) mod network;
+pub(crate) mod reproduce;
+pub(crate) mod status;
+pub(crate) mod traces;
 
 /// Whether an experiment is one with a network: by its name, or by the section that its settings file has.
 fn is_with_network(experiment: &str) -> bool {

@@ -2,14 +2,15 @@
 
 use anyhow::{Result, bail};
 
-use crate::cli::{Bench, Explain, Reproduce};
-use crate::interrupt::Interrupt;
+use crate::cli::{Bench, Reproduce};
+use fisherlens_cli::explain::Caller;
+use fisherlens_experiment::interrupt::Interrupt;
 
 /// Refuses.
 ///
 /// # Errors
 /// Always, with the command that does it.
-pub fn reproduce(arguments: &Reproduce, _: &Interrupt) -> Result<()> {
+pub(crate) fn reproduce(arguments: &Reproduce, _: &Caller, _: &Interrupt) -> Result<()> {
     let experiment = arguments.experiment.as_deref().unwrap_or_default();
     bail!(
         "experiment {experiment} needs the networks, which this program was built without: cargo xtask-cnn reproduce {experiment} …"
@@ -20,14 +21,6 @@ pub fn reproduce(arguments: &Reproduce, _: &Interrupt) -> Result<()> {
 ///
 /// # Errors
 /// Always, with the command that does it.
-pub fn explain(_: &Explain, _: &Interrupt) -> Result<()> {
-    bail!("--network needs the networks, which this program was built without: cargo xtask-cnn explain --network …")
-}
-
-/// Refuses.
-///
-/// # Errors
-/// Always, with the command that does it.
-pub fn bench(_: &Bench, _: &Interrupt) -> Result<()> {
+pub(crate) fn bench(_: &Bench, _: &Interrupt) -> Result<()> {
     bail!("bench --weights needs the networks, which this program was built without: cargo xtask-cnn bench --weights …")
 }

@@ -3,38 +3,38 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
-use clap::ValueEnum;
+use anyhow::{Context as _, Result, bail};
 
 use crate::cli::Reproduce;
-use crate::experiment::Experiment;
-use crate::interrupt::Interrupt;
-use crate::progress::{Progress, duration};
-use crate::run::Run;
-use crate::session::{self, Session};
-use crate::stages::Stage;
-use crate::summary;
+use fisherlens_cli::explain::Caller;
+use fisherlens_cli::terminal;
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::progress::duration;
+use fisherlens_experiment::run::Run;
+use fisherlens_experiment::stages::Stage;
+use fisherlens_experiment::summary;
 
 /// Runs the command.
 ///
 /// # Errors
 /// What the stages say.
-pub fn run(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
-    session::set_threads(arguments.selection.threads)?;
+pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
+    arguments.selection.start_threads()?;
     if arguments.experiment.as_deref().is_some_and(super::is_with_network) {
-        return super::network::reproduce(arguments, interrupt);
+        return super::network::reproduce(arguments, caller, interrupt);
     }
     let since = Instant::now();
     if arguments.weights.is_some() || arguments.device != "cpu" {
         bail!("--weights and --device belong to experiments with a network: mini-cnn, voc2007-cnn")
     }
-    let until = last_stage::<Stage>(arguments.until.as_deref())?;
-    let session = Session::from_selection(arguments.experiment.as_deref(), &arguments.selection);
-    let experiment = session.open(Progress::standard(), interrupt.clone())?;
+    let until = last_stage(&Stage::ALL, Stage::name, arguments.until.as_deref())?;
+    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
+    let experiment = session.open(terminal::progress(), interrupt.clone())?;
     announce(&experiment);
     let run = Run::execute(&experiment, until)?;
     let folder =
-        arguments.report.clone().unwrap_or_else(|| session::root().join("report").join(report_name(&experiment.name)));
+        arguments.report.clone().unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.name)));
     let data = summary::collect(&experiment, &run)?;
     let page = fisherlens_report::write(&data, &folder)?;
     experiment.progress.line(&format!("{:>12}  {}  ({} in all)", "report", page.display(), duration(since.elapsed())));
@@ -42,19 +42,21 @@ pub fn run(arguments: &Reproduce, interrupt: &Interrupt) -> Result<()> {
 }
 
 /// The stage of that name, where one is named.
-pub(super) fn last_stage<S: ValueEnum>(name: Option<&str>) -> Result<Option<S>> {
-    let parse = |name| {
-        S::from_str(name, false).map_err(|_| {
-            let values = S::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-            let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
-            anyhow!("--until {name}: this experiment has the stages {}", names.join(", "))
-        })
-    };
-    name.map(parse).transpose()
+pub(crate) fn last_stage<S: Copy>(
+    stages: &[S],
+    name_of: fn(S) -> &'static str,
+    name: Option<&str>,
+) -> Result<Option<S>> {
+    let Some(name) = name else { return Ok(None) };
+    let stage = stages.iter().copied().find(|&stage| name_of(stage) == name);
+    stage.map(Some).with_context(|| {
+        let names: Vec<&str> = stages.iter().map(|&stage| name_of(stage)).collect();
+        format!("--until {name}: this experiment has the stages {}", names.join(", "))
+    })
 }
 
 /// The built-in name, or the stem of a settings file.
-pub(super) fn report_name(experiment: &str) -> String {
+pub(crate) fn report_name(experiment: &str) -> String {
     let stem = std::path::Path::new(experiment).file_stem();
     stem.map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::cli::Status;
-use crate::console::answer;
-use crate::progress::duration;
-use crate::session;
 use fisherlens_artifact::Store;
+use fisherlens_cli::answer;
+use fisherlens_cli::explain::Caller;
+use fisherlens_experiment::progress::duration;
 
 /// Prints one line a stage and key, oldest settings and newest alike.
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn run(arguments: &Status) -> Result<()> {
-    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(session::default_artifacts))?;
+pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
+    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
     let mut rows: BTreeMap<(usize, String, String), (usize, u64, f64)> = BTreeMap::new();
     for entry in store.entries()? {
-        let position = crate::stages::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
+        let position = fisherlens_experiment::stages::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
         let name = format!("{}-v{}", entry.stage, entry.format_version);
         let row = rows.entry((position.unwrap_or(usize::MAX), name, entry.key.clone())).or_default();
         row.0 += 1;
@@ -47,7 +47,7 @@ fn time(seconds: f64) -> String {
 }
 
 /// `12.3 MB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let bytes = bytes as f64;
     match bytes {
         0.0..1e3 => format!("{bytes} B"),

@@ -3,16 +3,16 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array3};
 
-use crate::experiment::{Experiment, Keys};
-use crate::series::Series;
-use crate::stages::resampling;
+use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::series::Series;
+use fisherlens_experiment::stages::resampling;
 use fisherlens_model::NpzFile;
 
 /// Adds the traces of one series, or of all: an array under the name of each, and what its rows are of.
 ///
 /// # Errors
 /// A series that the settings do not ask for; a shard that is absent or damaged.
-pub fn add(experiment: &Experiment, keys: &Keys, series: Option<&str>, file: &mut NpzFile) -> Result<()> {
+pub(crate) fn add(experiment: &Experiment, keys: &Keys, series: Option<&str>, file: &mut NpzFile) -> Result<()> {
     let known = Series::all(&experiment.settings);
     let chosen = match series {
         None => known,

@@ -1,0 +1,150 @@
+//! `cargo xtask-cnn bench --weights FILE`: GoogLeNet's scores and relevance beside zennit on PyTorch, one thread, the same images, the same run.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_cnn::{Bookkeeping, Composite, Device, IMAGENET_MEAN, Mean, Network, Targets, networks};
+use ndarray::Array4;
+use ndarray_npy::WriteNpyExt as _;
+use rand::Rng;
+use serde::Deserialize;
+
+use crate::product_rate;
+use fisherlens_cli::answer;
+use fisherlens_experiment::experiment::generator;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::networks::frames::read_weights;
+
+/// Images at once.
+const BATCH: usize = 8;
+/// Alternating rounds of ours and the peer's; the best of each counts.
+const N_ROUNDS: usize = 3;
+/// Timed runs a round.
+const N_RUNS: usize = 3;
+/// What is measured: the network alone, then composites by their names.
+const WORK: [&str; 5] = ["forward", "epsilon", "z-plus", "alpha2-beta1", "gamma"];
+/// The peer.
+const PEER: &str = include_str!("zennit_peer.py");
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Timed { best: f64, sum: f64, built_with: String },
+    Missing { missing: String },
+}
+
+/// Measures and prints the table.
+///
+/// # Errors
+/// Weights that do not fit; a peer that fails; an interrupt.
+pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &Interrupt) -> Result<()> {
+    let network = Network::new(networks::googlenet(), &read_weights(weights)?.0, &Device::flex())?;
+    let images = images();
+    let folder = tempfile::tempdir()?;
+    let (script, input) = (folder.path().join("zennit_peer.py"), folder.path().join("images.npy"));
+    std::fs::write(&script, PEER)?;
+    images.write_npy(std::fs::File::create(&input)?)?;
+    let flop = 2.0 * multiplications(&network) as f64 * BATCH as f64;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let mut rate = 0.0_f64;
+    let mut ours = [f64::INFINITY; WORK.len()];
+    let mut peers: [Option<f64>; WORK.len()] = [None; WORK.len()];
+    let (mut built_with, mut missing) = (String::new(), None);
+    for _ in 0..N_ROUNDS {
+        rate = rate.max(product_rate()?);
+        for (at, work) in WORK.into_iter().enumerate() {
+            interrupt.check()?;
+            let (seconds, sum) = pool.install(|| measure(&network, &images, work))?;
+            ours[at] = ours[at].min(seconds);
+            if no_peers || missing.is_some() {
+                continue;
+            }
+            match ask(python, &script, weights, &input, work)? {
+                Answer::Timed { best, sum: theirs, built_with: with } => {
+                    // A peer that does other work is none.
+                    let gap = (theirs - sum).abs() / sum.abs();
+                    ensure!(gap < 1e-3, "{work}: the peer's sum is {theirs}, ours {sum}: not the same work");
+                    peers[at] = Some(peers[at].map_or(best, |before| before.min(best)));
+                    built_with = with;
+                }
+                Answer::Missing { missing: package } => missing = Some(package),
+            }
+        }
+    }
+    answer!(
+        "GoogLeNet, {BATCH} images at once, one thread, milliseconds an image; product at {:.0} GFLOP/s",
+        rate / 1e9
+    );
+    answer!("{:<14} {:>8} {:>8} {:>8} {:>22}", "work", "ours", "zennit", "times", "products of the forward");
+    for (at, work) in WORK.into_iter().enumerate() {
+        let an_image = |seconds: f64| 1e3 * seconds / BATCH as f64;
+        let peer = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.1}", an_image(peer)));
+        let times = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.2}", peer / ours[at]));
+        answer!("{work:<14} {:>8.1} {peer:>8} {times:>8} {:>20.1} ms", an_image(ours[at]), an_image(flop / rate));
+    }
+    if !built_with.is_empty() {
+        answer!("peer: {built_with}");
+    }
+    if let Some(package) = missing {
+        answer!("zennit is not measured: Python has no {package}; pip install torch zennit safetensors numpy");
+    }
+    Ok(())
+}
+
+/// Best time of some runs, and the sum of what came out.
+fn measure(network: &Network, images: &Array4<f32>, work: &str) -> Result<(f64, f64)> {
+    let once = || -> Result<f64> {
+        if work == "forward" {
+            return Ok(network.scores(images.view())?.iter().map(|&score| f64::from(score)).sum());
+        }
+        let composite = Composite::parse(work, &Mean::Channels(IMAGENET_MEAN).pixel_range())?;
+        let trace = network.trace(images.view())?;
+        let relevance = network.relevance(&trace, &composite, &Targets::Best, Bookkeeping::Off)?;
+        Ok(relevance.pixels.iter().map(|&value| f64::from(value)).sum())
+    };
+    let sum = once()?;
+    let mut best = f64::INFINITY;
+    for _ in 0..N_RUNS {
+        let since = Instant::now();
+        once()?;
+        best = best.min(since.elapsed().as_secs_f64());
+    }
+    Ok((best, sum))
+}
+
+/// Smooth coloured noise: like a photograph, no value is exactly 0 and neighbours are alike.
+fn images() -> Array4<f32> {
+    let mut rng = generator(1, "bench", "images", 0);
+    let waves: Vec<[f32; 4]> = (0..BATCH * 3 * 6).map(|_| std::array::from_fn(|_| rng.gen_range(0.0..1.0))).collect();
+    Array4::from_shape_fn((BATCH, 3, 224, 224), |(image, channel, y, x)| {
+        let of = &waves[(image * 3 + channel) * 6..][..6];
+        let wave = |&[a, b, c, d]: &[f32; 4]| (0.2 * (a * x as f32 + b * y as f32) + 6.0 * c).sin() * d;
+        40.0 * of.iter().map(wave).sum::<f32>()
+    })
+}
+
+fn ask(python: Option<&Path>, script: &Path, weights: &Path, input: &Path, work: &str) -> Result<Answer> {
+    let program = python.unwrap_or(Path::new("python3"));
+    let mut command = Command::new(program);
+    command.arg(script).arg(weights).arg(input).arg(work).arg(N_RUNS.to_string());
+    for variable in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
+        command.env(variable, "1");
+    }
+    let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the peer failed: {}", said.trim());
+    serde_json::from_slice(&output.stdout).context("the peer's answer")
+}
+
+/// Multiplications of all linear layers for one image.
+fn multiplications(network: &Network) -> usize {
+    let architecture = network.architecture();
+    let of_layer = |layer: usize| {
+        let shape = architecture.weight_shape(layer);
+        let [_, height, width] = architecture.shape(layer + 1);
+        if shape.is_empty() { 0 } else { shape.iter().product::<usize>() * height * width }
+    };
+    (0..architecture.layers().len()).map(of_layer).sum()
+}

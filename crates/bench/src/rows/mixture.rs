@@ -1,0 +1,83 @@
+//! Expectation maximisation.
+
+use std::hint::black_box;
+
+use anyhow::{Result, ensure};
+use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams};
+use linfa::ParamGuard;
+
+use super::front::posterior_flop;
+use crate::context::Bench;
+use crate::inputs::{Inputs, POSTERIOR_FLOOR};
+use crate::row::Row;
+
+/// Steps that are timed.
+pub(crate) const STEPS: usize = 10;
+/// Components.
+pub(crate) const N_COMPONENTS: usize = 256;
+/// Log-likelihoods a sample of two programs, after the same steps from the same start, differ by less.
+const MOST_DIFFERENCE: f64 = 0.05;
+
+/// Descriptors that are clustered.
+pub(crate) fn n_samples(bench: &Bench) -> usize {
+    if bench.options.quick { 20_000 } else { 200_000 }
+}
+
+/// Parameters of so many steps, none left out.
+///
+/// # Errors
+/// None that can be expected.
+pub(crate) fn steps(n_components: usize, n_steps: usize, posterior_floor: f32) -> Result<DiagonalGmmValidParams> {
+    let params = DiagonalGmm::params(n_components).max_n_iterations(n_steps).tolerance(0.0);
+    Ok(params.posterior_floor(posterior_floor).check()?)
+}
+
+/// Posteriors below 1e-4 left out of the M step, as in the experiment.
+pub(crate) fn with_floor(bench: &mut Bench) -> Result<Vec<Row>> {
+    let inputs = bench.inputs()?;
+    let sample = inputs.sample(n_samples(bench))?;
+    let start = Inputs::start(sample, N_COMPONENTS)?;
+    let params = steps(N_COMPONENTS, STEPS, POSTERIOR_FLOOR)?;
+    let timing = bench.time(|| Ok(params.fit_from(&start, black_box(sample))?))?;
+    let peer = match bench.vlfeat() {
+        None => None,
+        Some(vlfeat) => {
+            let theirs = vlfeat.expectation_maximisation(sample, &start, 1)? / sample.nrows() as f64;
+            let ours = steps(N_COMPONENTS, 1, POSTERIOR_FLOOR)?.fit_from(&start, sample)?;
+            let ours = ours.report().log_likelihood_trace[1];
+            ensure!((theirs - ours).abs() < MOST_DIFFERENCE, "VLFeat's step leads to {theirs}, ours to {ours}");
+            Some(bench.time_vlfeat(&vlfeat, || vlfeat.expectation_maximisation(black_box(sample), &start, STEPS))?)
+        }
+    };
+    let flop = posterior_flop(sample.nrows(), sample.ncols(), N_COMPONENTS) * STEPS as f64;
+    let product = bench.limits.product_seconds(flop);
+    let note = format!(
+        "{} × {}, K {N_COMPONENTS}, {STEPS} steps, floor {POSTERIOR_FLOOR:e}; limit: the E steps' products",
+        sample.nrows(),
+        sample.ncols()
+    );
+    Ok(vec![Row::new("em", timing, note).beside(peer, Some(9.0)).product(product, Some(0.47))])
+}
+
+/// Every posterior counts, as in the textbook.
+pub(crate) fn plain(bench: &mut Bench) -> Result<Vec<Row>> {
+    let inputs = bench.inputs()?;
+    let sample = inputs.sample(n_samples(bench))?;
+    let start = Inputs::start(sample, N_COMPONENTS)?;
+    let params = steps(N_COMPONENTS, STEPS, 0.0)?;
+    let timing = bench.time(|| Ok(params.fit_from(&start, black_box(sample))?))?;
+    if let Some(python) = bench.python() {
+        python.hand("sample", &sample)?;
+        python.hand("start_means", &start.means())?;
+        python.hand("start_variances", &start.variances())?;
+    }
+    let peer = bench.time_python("em", "scikit-learn")?;
+    let flop = 2.0 * posterior_flop(sample.nrows(), sample.ncols(), N_COMPONENTS) * STEPS as f64;
+    let product = bench.limits.product_seconds(flop);
+    let note = format!(
+        "{} × {}, K {N_COMPONENTS}, {STEPS} steps, floor 0; limit: both products of each step, though the second leaves out posteriors too small to be seen in the sums",
+        sample.nrows(),
+        sample.ncols()
+    );
+    Ok(vec![Row::new("em-plain", timing, note).beside(peer, Some(4.0)).product(product, Some(0.65))])
+}

@@ -1,0 +1,55 @@
+//! What a second thread gives.
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::front::vector_of_file;
+use super::mixture;
+use super::relevance::{EPSILON, pixels_of_file};
+use crate::context::Bench;
+use crate::inputs::{Inputs, POSTERIOR_FLOOR};
+use crate::row::Row;
+use crate::timing::Timing;
+
+/// Images shared among the threads.
+const N_IMAGES: usize = 8;
+/// One thread's time over that of two, at least.
+const LEAST_GAIN: f64 = 1.9;
+
+/// Vectors of many images.
+pub(crate) fn vectors(bench: &mut Bench) -> Result<Vec<Row>> {
+    let shared = bench.inputs()?;
+    let inputs: &Inputs = &shared;
+    let work = || images(|| vector_of_file(inputs).map(drop));
+    let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
+    Ok(vec![row("two-threads-vectors", two, one.best, &format!("{N_IMAGES} images, file → vector"))])
+}
+
+/// The mixture.
+pub(crate) fn em(bench: &mut Bench) -> Result<Vec<Row>> {
+    let shared = bench.inputs()?;
+    let sample = shared.sample(mixture::n_samples(bench))?;
+    let start = Inputs::start(sample, mixture::N_COMPONENTS)?;
+    let params = mixture::steps(mixture::N_COMPONENTS, mixture::STEPS, POSTERIOR_FLOOR)?;
+    let work = || Ok(params.fit_from(&start, sample)?);
+    let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
+    Ok(vec![row("two-threads-em", two, one.best, "the work of row em")])
+}
+
+/// Pixel maps of many images.
+pub(crate) fn relevance(bench: &mut Bench) -> Result<Vec<Row>> {
+    let shared = bench.inputs()?;
+    let inputs: &Inputs = &shared;
+    let work = || images(|| pixels_of_file(inputs, EPSILON).map(drop));
+    let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
+    Ok(vec![row("two-threads-relevance", two, one.best, &format!("{N_IMAGES} images, file → pixels, epsilon rule"))])
+}
+
+fn row(name: &'static str, timing: Timing, one: f64, what: &str) -> Row {
+    let note = format!("{what}; {:.2} times as fast as one thread", one / timing.best);
+    Row { threads: 2, ..Row::new(name, timing, note) }.at_most(1.0 / LEAST_GAIN, one, "one thread's time")
+}
+
+fn images(work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+    (0..N_IMAGES).into_par_iter().with_max_len(1).try_for_each(|_| work())
+}

@@ -1,0 +1,233 @@
+//! The whole experiment on PASCAL VOC 2007, as a user runs it, beside the sum of its rows.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+
+use super::context::{Bench, Voc};
+use super::estimate::{Counts, Item, items, sum};
+use super::row::Row;
+use super::timing::Timing;
+use fisherlens_cli::console::say;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::settings::Settings;
+
+/// Name of the row.
+pub(crate) const NAME: &str = "whole-experiment";
+
+/// The experiment.
+const EXPERIMENT: &str = "voc2007-val";
+/// Threads it runs on.
+const THREADS: usize = 2;
+/// Its time on these threads over the sum of its rows, at most.
+const MOST_OVERHEAD: f64 = 1.15;
+/// Resident memory at most, in bytes.
+const MOST_MEMORY: u64 = 3_000_000_000;
+/// Between two looks at its memory.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What the run took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Whole {
+    /// Wall time beside the goal.
+    #[serde(skip)]
+    pub(crate) row: Row,
+    /// Largest resident memory in bytes; nothing where the system does not tell.
+    pub(crate) peak_bytes: Option<u64>,
+    /// Whether that is within bounds.
+    pub(crate) memory_met: Option<bool>,
+    /// The sum of its rows.
+    pub(crate) items: Vec<Item>,
+}
+
+/// Runs the experiment in a process of its own and adds up what its rows say.
+///
+/// # Errors
+/// An experiment that fails, or that found results of an earlier run; an interrupt.
+pub(crate) fn measure(bench: &mut Bench, voc: &Voc, interrupt: &Interrupt) -> Result<Whole> {
+    let folder = tempfile::Builder::new().prefix("fisherlens-bench-").tempdir()?;
+    let artifacts = voc.artifacts.clone().unwrap_or_else(|| folder.path().join("artifacts"));
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["reproduce", EXPERIMENT, "--threads", &THREADS.to_string()]).arg("--voc").arg(&voc.folder);
+    command.arg("--artifacts").arg(&artifacts).arg("--report").arg(folder.path().join("report"));
+    // No row measures what regions of pixels cost.
+    command.args(["--set", "pixels.fills=[]"]);
+    if voc.allow_missing {
+        command.arg("--allow-missing");
+    }
+    let (seconds, peak_bytes, lines) = watch(command, interrupt)?;
+    let counts = counts(&lines, &Settings::load(EXPERIMENT, &[])?);
+    ensure!(
+        counts.is_whole(),
+        "not every stage said that it computed something ({counts:?}): a whole run needs an empty folder, and {} may hold results of an \
+         earlier one",
+        artifacts.display()
+    );
+    let items = items(bench, &counts)?;
+    let timing = Timing { best: seconds, median: seconds, repeats: 1 };
+    let memory_met = peak_bytes.map(|bytes| bytes <= MOST_MEMORY);
+    let memory = peak_bytes.map_or_else(
+        || "peak memory unknown".to_owned(),
+        |bytes| {
+            let met = if bytes <= MOST_MEMORY { "within" } else { "above" };
+            format!("peak memory {:.2} GB, {met} {:.0} GB", bytes as f64 / 1e9, MOST_MEMORY as f64 / 1e9)
+        },
+    );
+    let row = Row::new(
+        NAME,
+        timing,
+        format!("reproduce {EXPERIMENT} without pixels, images to report, wall clock; {memory}"),
+    );
+    let row = Row { threads: THREADS, ..row };
+    let row = row.at_most(MOST_OVERHEAD / THREADS as f64, sum(&items), "the sum of its rows on one thread");
+    Ok(Whole { row, peak_bytes, memory_met, items })
+}
+
+/// Wall time, peak of resident memory and the lines of standard error, which are passed on.
+fn watch(mut command: Command, interrupt: &Interrupt) -> Result<(f64, Option<u64>, Vec<String>)> {
+    let since = Instant::now();
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("this program cannot be run again")?;
+    let stderr = child.stderr.take().context("standard error is piped")?;
+    let reader = std::thread::spawn(move || {
+        let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        lines.inspect(|line| say(line)).collect::<Vec<String>>()
+    });
+    let status_file = format!("/proc/{}/status", child.id());
+    let mut peak = None;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        let text = std::fs::read_to_string(&status_file).unwrap_or_default();
+        peak = peak.max(status_bytes(&text, "VmHWM:"));
+        if interrupt.is_raised() {
+            // Its artifacts are written aside and renamed, so none is left half written.
+            child.kill()?;
+        }
+        std::thread::sleep(LOOK);
+    };
+    let seconds = since.elapsed().as_secs_f64();
+    let lines = reader.join().unwrap_or_default();
+    interrupt.check()?;
+    ensure!(status.success(), "the experiment failed: {}", lines.last().map_or("it said nothing", String::as_str));
+    Ok((seconds, peak, lines))
+}
+
+/// A line of `/proc/PID/status`, in bytes.
+pub(crate) fn status_bytes(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// What the lines of finished stages say that was done; a stage that was stored says nothing and counts nothing.
+fn counts(lines: &[String], settings: &Settings) -> Counts {
+    let mut counts = Counts::default();
+    let mut n_sampled = 0;
+    for line in lines {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |index: usize| words.get(index).and_then(|word| word.parse::<usize>().ok()).unwrap_or(0);
+        match words.as_slice() {
+            ["sample", _, "descriptors", "of", ..] => {
+                n_sampled = number(1);
+                counts.sampled += number(4);
+            }
+            ["mixture", _, "components,", _, "EM", "steps,", ..] => {
+                counts.projected += n_sampled;
+                counts.em_visits += n_sampled * number(3);
+            }
+            ["encode", _, half, "images,", ..] => {
+                counts.encoded += number(1);
+                if *half == "train" {
+                    counts.trained = number(1);
+                }
+            }
+            ["classifier", _, "classes", ..] => counts.trainings += 1,
+            ["relevance", _, "heatmaps", "of", ..] => {
+                counts.heatmaps += number(1);
+                counts.explained += number(4);
+            }
+            ["resampling", _, "traces", "of", ..] => {
+                counts.traces += number(1);
+                counts.traced += number(4);
+                counts.ranked += number(6);
+            }
+            _ => {}
+        }
+    }
+    let (n_costs, n_folds) = (settings.classifier.c_grid.len(), settings.classifier.n_folds);
+    counts.solved_a_class = if n_costs > 1 { n_costs * n_folds + 1 } else { 1 };
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fisherlens_experiment::interrupt::Interrupted;
+
+    #[test]
+    fn counts_are_read_from_the_lines_of_the_stages() {
+        let lines = [
+            "   reproduce  voc2007-val: 2500 images to learn from, 2508 to judge on, 20 classes",
+            "      sample  500000 descriptors of 2500 images  (1 min 05 s)",
+            "         pca  128 → 80 dimensions  (0.3 s)",
+            "     mixture  256 components, 31 EM steps, converged  (1 min 40 s)",
+            "      encode  2500 train images, 41216 dimensions  (3 min 00 s)",
+            "      encode  2508 test images, 41216 dimensions  (3 min 00 s)",
+            "  classifier  20 classes  (9.0 s)",
+            "      scores  mAP 53.13 (seed 2016)  (4.0 s)",
+            "      sample  500000 descriptors of 2500 images  (1 min 05 s)",
+            "     mixture  256 components, 40 EM steps, stopped at the limit  (1 min 40 s)",
+            "   relevance  8661 heatmaps of 2100 images  (4 min 00 s)",
+            "  resampling  57740 traces of 2100 images, 20000 orders by relevance  (9 min 00 s)",
+        ]
+        .map(str::to_owned);
+        let settings = Settings::load(EXPERIMENT, &[]).unwrap();
+        let counts = counts(&lines, &settings);
+        let expected = Counts {
+            sampled: 5000,
+            projected: 1_000_000,
+            em_visits: 500_000 * 71,
+            encoded: 5008,
+            trained: 2500,
+            trainings: 1,
+            solved_a_class: 13,
+            explained: 2100,
+            heatmaps: 8661,
+            traced: 2100,
+            traces: 57_740,
+            ranked: 20_000,
+        };
+        assert_eq!(counts, expected);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_watched_to_its_end() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one >&2; sleep 0.3; echo two >&2"]);
+        let (seconds, peak, lines) = watch(command, &Interrupt::default()).unwrap();
+        assert!(seconds >= 0.3 && peak.is_some_and(|bytes| bytes > 0));
+        assert_eq!(lines, ["one", "two"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such data >&2; exit 3"]);
+        let message = watch(command, &Interrupt::default()).unwrap_err().to_string();
+        assert!(message.contains("no such data"), "{message}");
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        assert!(watch(command, &interrupt).unwrap_err().is::<Interrupted>());
+    }
+
+    #[test]
+    fn memory_is_read_from_the_status() {
+        let status = "Name:\txtask\nVmHWM:\t  1048576 kB\nVmRSS:\t     512 kB\n";
+        assert_eq!(status_bytes(status, "VmHWM:"), Some(1 << 30));
+        assert_eq!(status_bytes(status, "VmSwap:"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! The words after a command: which experiment, and how photographs are explained. `fisherlens` and `cargo xtask` share them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use fisherlens_experiment::provenance::Program;
+use fisherlens_experiment::session::Session;
+use fisherlens_lrp::ColorMap;
+use fisherlens_voc::Missing;
+
+/// Which experiment, on which data, stored where.
+#[derive(Debug, Clone, Args)]
+pub struct Selection {
+    /// PASCAL VOC devkit: a folder that holds VOC2007, or VOC2007 itself
+    #[arg(long, value_name = "DIR")]
+    pub voc: Option<PathBuf>,
+    /// Skip images that are missing or whose annotation is broken, and count them
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// Change a setting of the experiment, such as `mixture.n_components=64` (may be repeated)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Take only N images of each set, evenly spread
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Number of threads (0: one a core); the results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Folder of the artifacts
+    #[arg(long, value_name = "DIR")]
+    pub artifacts: Option<PathBuf>,
+}
+
+impl Selection {
+    /// The experiment that the words ask for. Without a name it is `mini`, or `voc2007` where a devkit is given. `folder` holds the artifacts
+    /// unless the words name another one.
+    pub fn session(&self, experiment: Option<&str>, folder: &Path, program: Program) -> Session {
+        let default = if self.voc.is_some() { "voc2007" } else { "mini" };
+        let session = Session::new(experiment.unwrap_or(default), folder);
+        Session {
+            set: self.set.clone(),
+            voc: self.voc.clone(),
+            missing: if self.allow_missing { Missing::Skip } else { Missing::Refuse },
+            limit: self.limit,
+            artifacts: self.artifacts.clone().unwrap_or_else(|| session.artifacts.clone()),
+            program,
+            ..session
+        }
+    }
+
+    /// Starts the threads of everything that follows.
+    ///
+    /// # Errors
+    /// When threads were started before.
+    pub fn start_threads(&self) -> Result<()> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads)
+            .build_global()
+            .context("the threads were started already")
+    }
+}
+
+/// `explain`
+#[derive(Debug, Clone, Args)]
+pub struct Explain {
+    /// JPEG or PNG files; with --experiment also ids of its images
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// A class whose score is explained (may be repeated); without it all that the model finds in the photograph
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<String>,
+    /// naive, epsilon=NUMBER or absolute (may be repeated); without it the model's own choice
+    #[arg(long = "rule", value_name = "RULE")]
+    pub rules: Vec<String>,
+    /// A model file that `export model` wrote; without it, and without --experiment, the model inside this program
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["experiment", "voc"])]
+    pub model: Option<PathBuf>,
+    /// The experiment whose model explains; it must have been reproduced up to its classifier
+    #[arg(long, value_name = "E")]
+    pub experiment: Option<String>,
+    /// Which experiment on which data.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Files are shrunk so that their longer side has at most N pixels (0: as they are); the models learned from photographs of 500
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub max_side: usize,
+    /// Colours: diverging, positive, black-fire, gray or blue-orange
+    #[arg(long, value_name = "NAME", default_value = "diverging")]
+    pub color_map: ColorMap,
+    /// Strongest colour: the largest relevance of each picture (image), or of all pictures of the command (common)
+    #[arg(long, value_name = "HOW", default_value = "image")]
+    pub normalize: Normalize,
+    /// How much the heatmap covers the photograph in overlays, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share)]
+    pub opacity: f32,
+    /// Also draw the N most relevant descriptors as squares
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Also write photograph, pixels, descriptors and scores as a .npz file
+    #[arg(long)]
+    pub npz: bool,
+    /// Print one JSON document instead of lines: scores, thresholds, conservation, files written
+    #[arg(long)]
+    pub json: bool,
+    /// Folder of the pictures
+    #[arg(long, value_name = "DIR", default_value = "explained")]
+    pub out: PathBuf,
+    /// Networks instead of a Fisher-vector model.
+    #[command(flatten, next_help_heading = "Networks (with the feature cnn)")]
+    pub networks: NetworkOptions,
+}
+
+/// `explain --network`: which networks, and how they are explained.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkOptions {
+    /// googlenet, caffenet or vgg-cnn-s (may be repeated: one column each)
+    #[arg(long = "network", value_name = "NAME", requires = "weights", conflicts_with_all = ["model", "experiment", "voc", "rules", "top"])]
+    pub networks: Vec<String>,
+    /// Weights of each network, in the same order: .caffemodel or .safetensors
+    #[arg(long, value_name = "FILE", requires = "networks")]
+    pub weights: Vec<PathBuf>,
+    /// Mean image of each network, in the same order (.binaryproto); without it 104, 117, 123 for blue, green, red
+    #[arg(long, value_name = "FILE", requires = "networks")]
+    pub mean: Vec<PathBuf>,
+    /// Names of the classes, one a line; without it the 1000 of ImageNet
+    #[arg(long, value_name = "FILE", requires = "networks")]
+    pub class_names: Option<PathBuf>,
+    /// Which rule each layer has: a preset (epsilon, alpha2-beta1, z-plus, gamma, epsilon-plus-flat, ...), SELECTOR=RULE,..., or gradient,
+    /// gradient-times-input, integrated-gradients, occlusion (may be repeated); alpha2-beta1 without
+    #[arg(long = "composite", value_name = "COMPOSITE", requires = "networks")]
+    pub composites: Vec<String>,
+    /// covering: shorter side to 256; padded: longer side to 256, the rest filled with the nearest pixel. The middle is looked at
+    #[arg(long, value_name = "HOW", default_value = "covering", value_parser = ["covering", "padded"])]
+    pub framing: String,
+    /// Where networks compute: cpu, or cuda, webgpu, metal where the program was built with that feature
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+}
+
+/// What the strongest colour stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Normalize {
+    /// The largest relevance of the picture
+    Image,
+    /// The largest relevance of all pictures
+    Common,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("found \"{text}\", expected a number from 0 to 1")),
+    }
+}

@@ -1,0 +1,96 @@
+//! `explain`: heatmaps and overlays of single photographs, with the scores that they explain.
+
+mod answer;
+mod pictures;
+mod source;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::provenance::Program;
+use fisherlens_lrp::{Rule, largest_size};
+
+use crate::answer;
+use crate::arguments::{Explain, Normalize};
+use answer::Answer;
+use source::{Explained, Source};
+
+/// The program that a user called, and where its experiments lie unless the arguments say otherwise.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Folder below which artifacts and the drawn devkit lie.
+    pub folder: PathBuf,
+    /// What reports say about the program.
+    pub program: Program,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A model that is not there, an unknown class or rule, an unreadable photograph.
+pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
+    arguments.selection.start_threads()?;
+    if !arguments.networks.networks.is_empty() {
+        return networks(arguments, interrupt);
+    }
+    let source = Source::open(arguments, caller, interrupt)?;
+    let rules = match arguments.rules.as_slice() {
+        [] => vec![source.display_rule],
+        texts => texts.iter().map(|text| Ok(text.parse()?)).collect::<Result<Vec<Rule>>>()?,
+    };
+    let classes = arguments.classes.iter().map(|name| source.class(name)).collect::<Result<Vec<usize>>>()?;
+    std::fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
+    let mut answer = Answer::new(&source);
+    if !arguments.json {
+        answer!("{}", source.line);
+    }
+    // On a common scale all photographs are explained before the first one is drawn; otherwise each is drawn at once.
+    let mut waiting = Vec::new();
+    for name in &arguments.images {
+        interrupt.check()?;
+        let explained = source.explain(name, &classes, &rules, arguments.max_side)?;
+        match arguments.normalize {
+            Normalize::Image => answer.photographs.push(show(&source, &explained, arguments, None)?),
+            Normalize::Common => waiting.push(explained),
+        }
+    }
+    let all = waiting.iter().flat_map(|explained| &explained.shown);
+    let largest = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.explanation.pixels.view())));
+    for explained in &waiting {
+        answer.photographs.push(show(&source, explained, arguments, Some(largest))?);
+    }
+    if arguments.json {
+        answer!("{}", serde_json::to_string_pretty(&answer)?);
+    }
+    Ok(())
+}
+
+/// Writes the pictures of one photograph and says what was found in it.
+fn show(
+    source: &Source,
+    explained: &Explained,
+    arguments: &Explain,
+    largest: Option<f32>,
+) -> Result<answer::Photograph> {
+    let files = pictures::write(source, explained, arguments, largest)?;
+    let photograph = answer::Photograph::new(source, explained, files);
+    if !arguments.json {
+        photograph.print(explained);
+    }
+    Ok(photograph)
+}
+
+#[cfg(feature = "cnn")]
+fn networks(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
+    crate::explain_networks::run(arguments, interrupt)
+}
+
+#[cfg(not(feature = "cnn"))]
+fn networks(_: &Explain, _: &Interrupt) -> Result<()> {
+    anyhow::bail!(
+        "--network needs the networks, which this program was built without: `cargo install fisherlens --features cnn`, or in a checkout \
+         `cargo xtask-cnn explain --network …`"
+    )
+}

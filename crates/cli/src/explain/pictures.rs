@@ -1,0 +1,107 @@
+//! The files of one photograph: heatmap, overlay, squares of descriptors, panel, arrays.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use fisherlens_lrp::{blend, draw_descriptors, heatmap_scaled, largest_size};
+use fisherlens_model::{Cell, NpzFile, panel, write_png};
+use ndarray::{Array1, Array3};
+use serde::Serialize;
+
+use crate::arguments::Explain;
+use crate::explain::source::{Explained, Shown, Source};
+
+/// The pictures of one class and rule.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Pictures {
+    pub(super) heatmap: PathBuf,
+    pub(super) overlay: PathBuf,
+    /// Squares of the most relevant descriptors, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) top: Option<PathBuf>,
+}
+
+/// Everything that was written for one photograph.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    /// In the order of the explanations.
+    pub(super) pictures: Vec<Pictures>,
+    /// All of them in one picture, where there are several.
+    pub(super) panel: Option<PathBuf>,
+    /// Arrays, where they were asked for.
+    pub(super) npz: Option<PathBuf>,
+}
+
+/// Draws and writes everything that was asked for. `largest`: the relevance that the strongest colour stands for, where it is common to all.
+pub(super) fn write(
+    source: &Source,
+    explained: &Explained,
+    arguments: &Explain,
+    largest: Option<f32>,
+) -> Result<Files> {
+    let Explained { path, photograph, described, shown, .. } = explained;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let rgb = photograph.rgb();
+    let mut pictures = Vec::new();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for (index, Shown { class, rule, explanation }) in shown.iter().enumerate() {
+        let name = &source.classes[*class];
+        let pixels = explanation.pixels.view();
+        let heat = heatmap_scaled(pixels, arguments.color_map, largest.unwrap_or_else(|| largest_size(pixels)));
+        let over = blend(rgb.view(), heat.view(), arguments.opacity);
+        let save = |kind: &str, picture: &Array3<u8>| -> Result<PathBuf> {
+            let rule = rule.to_string().replace('=', "-");
+            let file = arguments.out.join(format!("{stem}-{name}-{rule}-{kind}.png"));
+            write_png(&file, picture.view())?;
+            Ok(file)
+        };
+        let top = arguments.top.map(|n| -> Result<PathBuf> {
+            let map = arguments.color_map;
+            save("top", &draw_descriptors(rgb.view(), &described.frames, &explanation.descriptors, n, map)?)
+        });
+        pictures.push(Pictures {
+            heatmap: save("heatmap", &heat)?,
+            overlay: save("overlay", &over)?,
+            top: top.transpose()?,
+        });
+        let label = format!("{name} {:+.2} {rule}", explanation.score);
+        if index == 0 || shown[index - 1].class != *class {
+            // The photograph begins the first row, and keeps the columns of the others in line.
+            let first = if index == 0 { rgb.clone() } else { Array3::zeros((0, 0, 3)) };
+            rows.push(vec![Cell { label: if index == 0 { stem.clone() } else { String::new() }, picture: first }]);
+        }
+        rows.last_mut().expect("a row was begun").push(Cell { label, picture: over });
+    }
+    let mut files = Files { pictures, panel: None, npz: None };
+    if shown.len() > 1 {
+        let file = arguments.out.join(format!("{stem}-panel.png"));
+        write_png(&file, panel(&rows).view())?;
+        files.panel = Some(file);
+    }
+    if arguments.npz {
+        let file = arguments.out.join(format!("{stem}.npz"));
+        write_npz(source, explained, &rgb, &file)?;
+        files.npz = Some(file);
+    }
+    Ok(files)
+}
+
+/// Photograph, frames, and the relevance of every class and rule.
+fn write_npz(source: &Source, explained: &Explained, rgb: &Array3<u8>, path: &Path) -> Result<()> {
+    let mut file = NpzFile::create(path)?;
+    file.add("photograph", rgb)?;
+    let frames = &explained.described.frames;
+    file.add("x", &frames.iter().map(|frame| frame.x).collect::<Array1<f32>>())?;
+    file.add("y", &frames.iter().map(|frame| frame.y).collect::<Array1<f32>>())?;
+    file.add("bin_size", &frames.iter().map(|frame| u32::from(frame.bin_size)).collect::<Array1<u32>>())?;
+    for (index, Shown { class, rule, explanation }) in explained.shown.iter().enumerate() {
+        let name = &source.classes[*class];
+        if index == 0 || explained.shown[index - 1].class != *class {
+            file.add(&format!("score {name}"), &Array1::from(vec![explanation.score]))?;
+            file.add(&format!("dimensions {name}"), &Array1::from(explanation.dimensions.clone()))?;
+        }
+        file.add(&format!("descriptors {name} {rule}"), &Array1::from(explanation.descriptors.clone()))?;
+        file.add(&format!("pixels {name} {rule}"), &explanation.pixels)?;
+    }
+    Ok(file.finish()?)
+}

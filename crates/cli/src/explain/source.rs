@@ -1,0 +1,180 @@
+//! What explains: a model file, the model inside the program, or the stages of an experiment.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fisherlens_descriptors::Photograph;
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::stages::{Stage, learned, scores};
+use fisherlens_lrp::Rule;
+use fisherlens_model::{Described, Explainer, Explanation, Model, photograph};
+
+use crate::arguments::Explain;
+use crate::explain::Caller;
+use crate::lookup::{ensure_learned, image_path};
+use crate::terminal;
+
+/// Memory that the explanation of one photograph may take, in bytes.
+const MAX_MEMORY: usize = 2_000_000_000;
+/// What a descriptor takes besides its projected values, in bytes: frame, position, posteriors, relevance (measured on 1.3 million).
+const BYTES_PER_DESCRIPTOR: usize = 160;
+
+/// What explains.
+pub(super) struct Source {
+    explainer: Explainer,
+    /// Names of the classes.
+    pub(super) classes: Vec<String>,
+    /// Scores above which a class counts as found, where they are known.
+    pub(super) thresholds: Option<Vec<f64>>,
+    /// The rule for pictures unless the arguments name others.
+    pub(super) display_rule: Rule,
+    /// Where the model comes from: a file, `built-in` or an experiment.
+    pub(super) name: String,
+    /// The same as a line for people.
+    pub(super) line: String,
+    /// The experiment that ids of images belong to.
+    experiment: Option<Experiment>,
+}
+
+/// One class explained by one rule.
+pub(super) struct Shown {
+    pub(super) class: usize,
+    pub(super) rule: Rule,
+    pub(super) explanation: Explanation,
+}
+
+/// One photograph with its explanations.
+pub(super) struct Explained {
+    pub(super) path: PathBuf,
+    pub(super) photograph: Photograph,
+    /// Width and height of the file, before it was shrunk.
+    pub(super) original: (usize, usize),
+    pub(super) described: Described,
+    /// f(x) of every class.
+    pub(super) scores: Vec<f64>,
+    /// Whether the class shown was chosen because no class is above its threshold.
+    pub(super) is_nearest: bool,
+    pub(super) shown: Vec<Shown>,
+}
+
+impl Source {
+    pub(super) fn open(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Result<Self> {
+        if arguments.experiment.is_none() && arguments.selection.voc.is_none() {
+            return Self::of_model(arguments.model.as_deref());
+        }
+        let selection = &arguments.selection;
+        let session = selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
+        let experiment = session.open(terminal::progress(), interrupt.clone())?;
+        let keys = experiment.keys()?;
+        ensure_learned(&experiment, &keys, Stage::Classifier)?;
+        let thresholds = if experiment.has(Stage::Scores, keys.scores, None) {
+            let scores = scores::get(&experiment, &keys)?;
+            Some(scores::thresholds(&scores.predictions(experiment.settings.data.difficult)))
+        } else {
+            None
+        };
+        Ok(Self {
+            explainer: learned::explainer(&experiment, &keys)?,
+            classes: experiment.dataset.classes().to_vec(),
+            thresholds,
+            display_rule: experiment.settings.relevance.display_rule,
+            name: experiment.name.clone(),
+            line: format!("model of experiment {}", experiment.name),
+            experiment: Some(experiment),
+        })
+    }
+
+    fn of_model(path: Option<&Path>) -> Result<Self> {
+        let (model, name) = match path {
+            Some(path) => (Model::read(path)?, path.display().to_string()),
+            None => (Model::shipped(), "built-in".to_owned()),
+        };
+        let learned = model.card.iter().find(|(what, _)| what == "learned from");
+        let learned = learned.map_or_else(String::new, |(_, value)| format!(", learned from {value}"));
+        Ok(Self {
+            explainer: Explainer::from_model(&model)?,
+            line: format!("model {name}{learned}"),
+            name,
+            classes: model.classes,
+            thresholds: model.thresholds,
+            display_rule: model.display_rule,
+            experiment: None,
+        })
+    }
+
+    /// The class of that name.
+    pub(super) fn class(&self, name: &str) -> Result<usize> {
+        let found = self.classes.iter().position(|class| class == name);
+        found.with_context(|| format!("the model has no class \"{name}\"; it knows {}", self.classes.join(", ")))
+    }
+
+    /// The score above which a class counts as found; 0 where no threshold is known.
+    pub(super) fn threshold(&self, class: usize) -> f64 {
+        self.thresholds.as_ref().map_or(0.0, |thresholds| thresholds[class])
+    }
+
+    pub(super) fn explain(&self, name: &str, classes: &[usize], rules: &[Rule], max_side: usize) -> Result<Explained> {
+        let (path, photograph, original) = self.photograph(name, max_side)?;
+        self.refuse_memory(&photograph, &path)?;
+        let described = self.explainer.describe(&photograph, &path)?;
+        let mapped = self.explainer.map(&described, rules).with_context(|| format!("{}", path.display()))?;
+        let scores: Vec<f64> = (0..self.classes.len()).map(|class| mapped.score(class)).collect();
+        let mut chosen = classes.to_vec();
+        let mut is_nearest = false;
+        if chosen.is_empty() {
+            let margin = |class: usize| scores[class] - self.threshold(class);
+            let mut by_margin: Vec<usize> = (0..self.classes.len()).collect();
+            by_margin.sort_by(|&a, &b| margin(b).total_cmp(&margin(a)));
+            let n_found = by_margin.iter().filter(|&&class| margin(class) > 0.0).count();
+            is_nearest = n_found == 0;
+            by_margin.truncate(n_found.max(1));
+            chosen = by_margin;
+        }
+        let mut shown = Vec::new();
+        for &class in &chosen {
+            for &rule in rules {
+                shown.push(Shown { class, rule, explanation: mapped.explain(class, rule)? });
+            }
+        }
+        drop(mapped);
+        Ok(Explained { path, photograph, original, described, scores, is_nearest, shown })
+    }
+
+    /// A file the right way up and shrunk, or an image of the experiment as the experiment sees it.
+    fn photograph(&self, name: &str, max_side: usize) -> Result<(PathBuf, Photograph, (usize, usize))> {
+        let path = PathBuf::from(name);
+        if path.exists() {
+            let whole = photograph::read_upright(&path, 0)?;
+            let size = (whole.width(), whole.height());
+            let photograph = if max_side == 0 { whole } else { whole.fitted(max_side) };
+            return Ok((path, photograph, size));
+        }
+        let Some(experiment) = &self.experiment else {
+            bail!(
+                "there is no file {name}; the id of an image needs the experiment that it belongs to, --experiment E"
+            );
+        };
+        let path = image_path(experiment, name)?;
+        let photograph = photograph::read(&path)?;
+        let size = (photograph.width(), photograph.height());
+        Ok((path, photograph, size))
+    }
+
+    /// Refuses a photograph that would take more memory than allowed, before the memory is taken.
+    fn refuse_memory(&self, photograph: &Photograph, path: &Path) -> Result<()> {
+        let n_descriptors = self.explainer.extractor().most_descriptors(photograph.width(), photograph.height());
+        let bytes = n_descriptors * (size_of::<f32>() * self.explainer.pca().n_components() + BYTES_PER_DESCRIPTOR);
+        ensure!(
+            bytes <= MAX_MEMORY,
+            "{} has {} × {} pixels and so {n_descriptors} descriptors, which would take {:.1} GB of memory; {:.0} GB are allowed: \
+             shrink it with --max-side N",
+            path.display(),
+            photograph.width(),
+            photograph.height(),
+            bytes as f64 / 1e9,
+            MAX_MEMORY as f64 / 1e9
+        );
+        Ok(())
+    }
+}

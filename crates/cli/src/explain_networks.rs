@@ -1,0 +1,319 @@
+//! Single photographs explained by networks: heatmaps, overlays, and a panel with a column for each network (supplement §6).
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fisherlens_cnn::{
+    Architecture, Bookkeeping, Composite, Crop, Device, Framing, IMAGENET_MEAN, Mean, Network, Occlusion, Targets,
+};
+use fisherlens_lrp::{blend, heatmap_scaled, largest_size};
+use ndarray::{Array2, Array3, Array4, Axis, s};
+
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::networks::experiment::NEW_LAYER;
+use fisherlens_experiment::networks::frames::{read_mean, read_weights};
+use fisherlens_experiment::networks::settings::named;
+use fisherlens_model::{Cell, NpzFile, panel, photograph, write_png};
+
+use crate::answer;
+use crate::arguments::{Explain, Normalize};
+use crate::device::device;
+
+/// Names of ImageNet's classes in the order of the scores, from BVLC's list of synsets.
+const IMAGENET_CLASSES: &str = include_str!("imagenet_classes.txt");
+
+/// Side that photographs are brought to, as in Caffe's examples and supplement §5.
+const FRAME: usize = 256;
+
+/// The composite that the papers on relevance in networks show.
+const COMPOSITE: &str = "alpha2-beta1";
+
+/// Points on the line of integrated gradients.
+const N_STEPS: usize = 32;
+
+/// Squares of occlusion.
+const OCCLUSION: Occlusion = Occlusion { side: 32, stride: 16, value: 0.0 };
+
+/// A network ready to explain.
+struct Column {
+    name: String,
+    network: Network,
+    mean: Mean,
+}
+
+/// How pixels get their values.
+enum Method {
+    Composite(Composite),
+    Gradient,
+    GradientTimesInput,
+    IntegratedGradients,
+    Occlusion,
+}
+
+/// One picture of the panel.
+struct Shown {
+    label: String,
+    file: String,
+    crop: Array3<u8>,
+    relevance: Array2<f32>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Weights that do not fit, an unknown class or composite, an unreadable photograph.
+pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
+    let options = &arguments.networks;
+    let device = device(&options.device)?;
+    let names: Vec<String> = match &options.class_names {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
+        }
+        None => IMAGENET_CLASSES.lines().map(str::to_owned).collect(),
+    };
+    let columns = columns(arguments, &names, &device)?;
+    let composites =
+        if options.composites.is_empty() { vec![COMPOSITE.to_owned()] } else { options.composites.clone() };
+    let classes = arguments.classes.iter().map(|class| class_index(class, &names)).collect::<Result<Vec<_>>>()?;
+    std::fs::create_dir_all(&arguments.out)
+        .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
+    let mut rows: Vec<Vec<Shown>> = Vec::new();
+    for image in &arguments.images {
+        interrupt.check()?;
+        rows.extend(explain(arguments, &columns, &composites, &classes, &names, Path::new(image))?);
+    }
+    write(arguments, &rows)
+}
+
+fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec<Column>> {
+    let options = &arguments.networks;
+    ensure!(
+        options.weights.len() == options.networks.len(),
+        "found {} --network and {} --weights, expected one file for each network, in the same order",
+        options.networks.len(),
+        options.weights.len()
+    );
+    ensure!(
+        options.mean.is_empty() || options.mean.len() == options.networks.len(),
+        "found {} --network and {} --mean, expected none or one file for each network, in the same order",
+        options.networks.len(),
+        options.mean.len()
+    );
+    let mut columns = Vec::new();
+    for (index, (name, path)) in options.networks.iter().zip(&options.weights).enumerate() {
+        let (weights, _) = read_weights(path)?;
+        let mut architecture: Architecture = named(name).context("--network")?;
+        if weights.get(NEW_LAYER).is_some() {
+            architecture = architecture.with_classes(names.len(), NEW_LAYER)?;
+        }
+        ensure!(
+            architecture.n_classes() == names.len(),
+            "network {name} has {} scores and there are {} names of classes; give its own by --class-names FILE",
+            architecture.n_classes(),
+            names.len()
+        );
+        let network = Network::new(architecture, &weights, device)
+            .with_context(|| format!("weights {} in network {name}", path.display()))?;
+        let mean = options.mean.get(index).map(|path| read_mean(path)).transpose()?;
+        columns.push(Column { name: name.clone(), network, mean: mean.unwrap_or(Mean::Channels(IMAGENET_MEAN)) });
+    }
+    Ok(columns)
+}
+
+/// A class by its number, its whole name, or one of its names between commas; letters may be large or small.
+fn class_index(text: &str, names: &[String]) -> Result<usize> {
+    if let Ok(number) = text.parse::<usize>() {
+        ensure!(number < names.len(), "class {number}: there are {} classes, numbered from 0", names.len());
+        return Ok(number);
+    }
+    let wanted = text.trim().to_lowercase();
+    let is = |name: &String| {
+        let name = name.to_lowercase();
+        name == wanted || name.split(", ").any(|one| one == wanted)
+    };
+    let found: Vec<usize> = (0..names.len()).filter(|&class| is(&names[class])).collect();
+    match found.as_slice() {
+        [class] => Ok(*class),
+        [] => {
+            let near = names.iter().filter(|name| name.to_lowercase().contains(&wanted)).take(8);
+            let near: Vec<&str> = near.map(String::as_str).collect();
+            let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(" | ")) };
+            bail!("no class is called \"{text}\"{hint}")
+        }
+        several => {
+            let several: Vec<String> = several.iter().map(|class| format!("{class} ({})", names[*class])).collect();
+            bail!("class \"{text}\" has several meanings, give its number: {}", several.join(" | "))
+        }
+    }
+}
+
+impl Method {
+    fn parse(text: &str, mean: &Mean) -> Result<Self> {
+        Ok(match text {
+            "gradient" => Self::Gradient,
+            "gradient-times-input" => Self::GradientTimesInput,
+            "integrated-gradients" => Self::IntegratedGradients,
+            "occlusion" => Self::Occlusion,
+            text => Self::Composite(Composite::parse(text, &mean.pixel_range()).context("--composite")?),
+        })
+    }
+
+    /// One map a class, `(height, width)`.
+    fn explain(&self, network: &Network, input: &Array4<f32>, classes: &[usize]) -> Result<Vec<Array2<f32>>> {
+        if let Self::Composite(composite) = self {
+            let trace = network.trace(input.view())?;
+            let targets = Targets::Classes(classes.to_vec());
+            let relevance = network.relevance(&trace, composite, &targets, Bookkeeping::Off)?;
+            let maps = relevance.pixels.outer_iter().map(|map| map.slice(s![0, .., .., ..]).sum_axis(Axis(0)));
+            return Ok(maps.collect());
+        }
+        let mut maps = Vec::new();
+        for &class in classes {
+            let map = match self {
+                Self::Gradient => network.gradient(input.view(), &[class])?.mapv(f32::abs),
+                Self::GradientTimesInput => network.gradient_times_input(input.view(), &[class])?,
+                Self::IntegratedGradients => {
+                    let baseline = Array4::zeros((1, input.dim().1, input.dim().2, input.dim().3));
+                    network.integrated_gradients(input.view(), baseline.view(), &[class], N_STEPS)?
+                }
+                _ => network.occlusion(input.view(), &[class], OCCLUSION)?,
+            };
+            maps.push(map.slice(s![0, .., .., ..]).sum_axis(Axis(0)));
+        }
+        Ok(maps)
+    }
+}
+
+/// A row for each class: the first network's crop, then one picture for each network and composite.
+fn explain(
+    arguments: &Explain,
+    columns: &[Column],
+    composites: &[String],
+    classes: &[usize],
+    names: &[String],
+    path: &Path,
+) -> Result<Vec<Vec<Shown>>> {
+    let photograph = photograph::read_upright(path, 0)?;
+    let framing = if arguments.networks.framing == "padded" { Framing::Padded } else { Framing::Covering };
+    let (frame, _) = framing.frame(photograph.rgb().view(), FRAME).with_context(|| format!("{}", path.display()))?;
+    answer!("{}  {} × {}", path.display(), photograph.width(), photograph.height());
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut classes = classes.to_vec();
+    let mut rows: Vec<Vec<Shown>> = Vec::new();
+    for Column { name, network, mean } in columns {
+        let side = network.architecture().input_shape()[1];
+        let crop = Crop::centre((frame.dim().0, frame.dim().1), side)?;
+        let input = mean.inputs(&frame, &[crop])?;
+        let scores = network.scores(input.view())?.index_axis_move(Axis(0), 0);
+        let mut best: Vec<usize> = (0..scores.len()).collect();
+        best.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        if classes.is_empty() {
+            classes.push(best[0]);
+        }
+        let shown: Vec<String> =
+            best.iter().take(3).map(|&class| format!("{} {:+.2}", first_name(&names[class]), scores[class])).collect();
+        answer!("  {name}: {}", shown.join(", "));
+        let pixels = crop.cut(&frame).to_owned();
+        if rows.is_empty() {
+            let input = |&class: &usize| Shown {
+                label: format!("{stem}, {}", first_name(&names[class])),
+                file: String::new(),
+                crop: pixels.clone(),
+                relevance: Array2::zeros((0, 0)),
+            };
+            rows = classes.iter().map(|class| vec![input(class)]).collect();
+        }
+        for composite in composites {
+            let method = Method::parse(composite, mean)?;
+            let maps = method.explain(network, &input, &classes)?;
+            for ((row, &class), relevance) in rows.iter_mut().zip(&classes).zip(maps) {
+                answer!(
+                    "  {name}, {}: score {:+.4}, {composite}: sum {:+.4}",
+                    first_name(&names[class]),
+                    scores[class],
+                    relevance.sum()
+                );
+                let file = format!("{stem}-{}-{name}-{composite}", first_name(&names[class]));
+                let label = format!("{name} {composite} {:+.1}", scores[class]);
+                row.push(Shown { label, file: plain(&file), crop: pixels.clone(), relevance });
+            }
+        }
+    }
+    if arguments.npz {
+        let file = arguments.out.join(format!("{stem}-networks.npz"));
+        let mut npz = NpzFile::create(&file)?;
+        npz.add("crop", &rows[0][0].crop)?;
+        for shown in rows.iter().flatten().filter(|shown| !shown.file.is_empty()) {
+            npz.add(&format!("relevance {}", shown.file), &shown.relevance)?;
+        }
+        npz.finish()?;
+        answer!("  {}", file.display());
+    }
+    Ok(rows)
+}
+
+/// The first of the names between commas.
+fn first_name(name: &str) -> &str {
+    name.split(", ").next().unwrap_or(name)
+}
+
+/// Letters, digits, dots and hyphens alone, for the name of a file.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' }).collect()
+}
+
+fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
+    let all = rows.iter().flatten().filter(|shown| !shown.file.is_empty());
+    let common = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.relevance.view())));
+    let mut cells: Vec<Vec<Cell>> = Vec::new();
+    for row in rows {
+        let mut line = Vec::new();
+        for shown in row {
+            if shown.file.is_empty() {
+                line.push(Cell { label: shown.label.clone(), picture: twice(&shown.crop) });
+                continue;
+            }
+            let own = largest_size(shown.relevance.view());
+            let largest = if arguments.normalize == Normalize::Common { common } else { own };
+            let heat = heatmap_scaled(shown.relevance.view(), arguments.color_map, largest);
+            let over = blend(shown.crop.view(), heat.view(), arguments.opacity);
+            for (kind, picture) in [("heatmap", &heat), ("overlay", &over)] {
+                let file = arguments.out.join(format!("{}-{kind}.png", shown.file));
+                write_png(&file, picture.view())?;
+                answer!("  {}", file.display());
+            }
+            line.push(Cell { label: shown.label.clone(), picture: twice(&heat) });
+        }
+        cells.push(line);
+    }
+    let file = arguments.out.join("networks-panel.png");
+    write_png(&file, panel(&cells).view())?;
+    answer!("  {}", file.display());
+    Ok(())
+}
+
+/// Every pixel four times, so that a label has room above.
+fn twice(picture: &Array3<u8>) -> Array3<u8> {
+    let (height, width, _) = picture.dim();
+    Array3::from_shape_fn((2 * height, 2 * width, 3), |(y, x, channel)| picture[[y / 2, x / 2, channel]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_go_by_any_of_their_names() {
+        let names: Vec<String> = IMAGENET_CLASSES.lines().map(str::to_owned).collect();
+        assert_eq!(names.len(), 1000);
+        assert_eq!(class_index("Egyptian cat", &names).unwrap(), 285);
+        assert_eq!(class_index("tinca TINCA", &names).unwrap(), 0);
+        assert_eq!(class_index("967", &names).unwrap(), 967);
+        let several = class_index("crane", &names).unwrap_err().to_string();
+        assert!(several.contains("134") && several.contains("517"), "{several}");
+        let unknown = class_index("Egyptian", &names).unwrap_err().to_string();
+        assert!(unknown.contains("near it: Egyptian cat"), "{unknown}");
+        assert!(class_index("1000", &names).is_err());
+    }
+}

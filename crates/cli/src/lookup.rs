@@ -1,0 +1,46 @@
+//! What a word of the command line names, and whether the experiment has learned what a command needs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::stages::Stage;
+
+/// The path that a word names: a file, or else an image of the experiment by its id.
+///
+/// # Errors
+/// When it is neither.
+pub fn image_path(experiment: &Experiment, name: &str) -> Result<PathBuf> {
+    let path = Path::new(name);
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    match experiment.dataset.image(name) {
+        Some(entry) => Ok(entry.path.clone()),
+        None => bail!("{name} is neither a file nor the id of an image of experiment {}", experiment.name),
+    }
+}
+
+/// Refuses to start hours of learning for a question about one image.
+///
+/// # Errors
+/// When the stage's artifact is missing; the sentence has the command that makes it.
+pub fn ensure_learned(experiment: &Experiment, keys: &Keys, stage: Stage) -> Result<()> {
+    let (key, given) = match stage {
+        Stage::Pca => (keys.pca, experiment.settings.pca.from.is_some()),
+        Stage::Mixture => (keys.mixture, experiment.settings.mixture.from.is_some()),
+        Stage::Classifier => (keys.classifier, experiment.settings.classifier.from.is_some()),
+        _ => (keys.scores, false),
+    };
+    if given || experiment.has(stage, key, None) {
+        return Ok(());
+    }
+    bail!(
+        "experiment {} with these settings has no stored {}: run `cargo xtask reproduce {} --until {}` first, with the \
+         same --voc, --set, --limit and --artifacts",
+        experiment.name,
+        stage.name(),
+        experiment.name,
+        stage.name()
+    )
+}

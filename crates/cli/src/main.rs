@@ -1,0 +1,90 @@
+//! The command `fisherlens`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use etcetera::BaseStrategy as _;
+use fisherlens_cli::arguments::Explain;
+use fisherlens_cli::explain::Caller;
+use fisherlens_cli::{explain, signals};
+use fisherlens_experiment::provenance::Program;
+
+/// Fisher-vector image classifiers that can say why.
+#[derive(Debug, Parser)]
+#[command(name = "fisherlens", version, disable_help_subcommand = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Examples under the help of `explain`.
+const EXAMPLES: &str = "\
+Examples:
+  fisherlens explain horse.jpg
+      all classes that the built-in model finds, as heatmap and overlay in the folder explained/
+  fisherlens explain horse.jpg --class horse --class person --rule epsilon=100 --rule absolute
+      two classes by two rules, and a panel of them
+  fisherlens explain *.jpg --json | jq '.photographs[] | {path, scores}'
+      scores and thresholds for a program
+  fisherlens explain horse.jpg --class horse --npz --top 50
+      also the arrays for numpy, and squares around the 50 most relevant descriptors
+
+Exit codes: 0 success, 1 error, 2 wrong arguments, 130 stopped by Ctrl-C.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Explain the decision on single photographs: scores, heatmaps, overlays
+    #[command(after_help = EXAMPLES)]
+    Explain(Box<Explain>),
+    /// Print a script that completes this command's arguments in a shell
+    #[command(
+        after_help = "Example:\n  fisherlens completions bash > ~/.local/share/bash-completion/completions/fisherlens"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  fisherlens man > ~/.local/share/man/man1/fisherlens.1")]
+    Man,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    signals::run(|interrupt| match cli.command {
+        Command::Explain(arguments) => explain::run(&arguments, &caller(), interrupt),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "fisherlens", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man => manual(),
+    })
+}
+
+/// Experiments of an installed program lie in the user's cache folder by the platform's convention.
+fn caller() -> Caller {
+    let folder = etcetera::choose_base_strategy().map(|folders| folders.cache_dir().join("fisherlens"));
+    let command_line = std::env::args().collect::<Vec<_>>().join(" ");
+    Caller {
+        folder: folder.unwrap_or_else(|_| PathBuf::from("fisherlens-cache")),
+        program: Program { command_line, ..Program::default() },
+    }
+}
+
+/// The page of the program, then those of its commands.
+fn manual() -> anyhow::Result<()> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    for command in Cli::command().get_subcommands() {
+        let name = format!("fisherlens {}", command.get_name());
+        let man = clap_mangen::Man::new(command.clone().bin_name(&name));
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+        man.render_extra_section(&mut page)?;
+    }
+    fisherlens_cli::console::print(String::from_utf8_lossy(&page).trim_end());
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! The program called as a user calls it.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// What the program says to these words.
+pub(crate) fn fisherlens(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fisherlens")).args(words).output().unwrap()
+}
+
+/// A path of Unicode.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Standard output of a command that must succeed.
+pub(crate) fn succeed(words: &[&[&str]]) -> String {
+    let output = fisherlens(&words.concat());
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one sentence of a command that must fail without a panic; all of `expected` must be in it.
+pub(crate) fn fail(words: &[&[&str]], expected: &[&str]) {
+    let output = fisherlens(&words.concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{words:?}: {:?} {said}", output.status);
+    assert!(!said.contains("panicked"), "{words:?}: {said}");
+    for part in expected {
+        assert!(said.contains(part), "{words:?} should say {part:?}, but says: {said}");
+    }
+}

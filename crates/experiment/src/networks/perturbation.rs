@@ -1,0 +1,202 @@
+//! Region perturbation (`samek2017`): how fast scores fall when the most relevant squares of pixels are replaced.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use fisherlens_cnn::{Bookkeeping, Composite, Network, PixelRange, Targets};
+use fisherlens_eval::{Rect, Trace, random_order, region_relevance, regions, relevance_order};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
+use rand::Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::relevance::{Seen, composites};
+use super::{NetworkExperiment, NetworkStage, retraining, scores};
+use crate::experiment::generator;
+use crate::settings::Fill;
+use crate::stages::spread;
+
+/// The stage's artifact.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Perturbed {
+    /// One entry a true positive looked at, order and fill.
+    pub targets: Vec<Target>,
+}
+
+/// One trace.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Target {
+    /// Index of the image in the test set.
+    pub image: usize,
+    /// Index of the class.
+    pub class: usize,
+    /// What regions are ranked by: a composite, `gradient`, `gradient-times-input` or `random`.
+    pub ranking: String,
+    /// Whether the least relevant regions went first.
+    pub least_first: bool,
+    /// What took the place of their pixels.
+    pub fill: Fill,
+    /// f − threshold at every point.
+    pub trace: Trace,
+}
+
+/// The order that knows nothing.
+pub const RANDOM: &str = "random";
+
+/// Computes or loads the traces.
+///
+/// # Errors
+/// What the earlier stages say; an unreadable photograph; an interrupt.
+pub fn get(experiment: &NetworkExperiment) -> Result<Perturbed> {
+    let key = experiment.perturbation_key();
+    if let Some(stored) = experiment.stored(NetworkStage::Perturbation, key, None)? {
+        return Ok(stored);
+    }
+    let settings = &experiment.settings.pixels;
+    let found = scores::get(experiment)?.centre;
+    let predictions = found.predictions(experiment.settings.data.difficult);
+    let thresholds = crate::stages::scores::thresholds(&predictions);
+    let (network, _) = retraining::get(experiment)?;
+    let composites = composites(experiment)?;
+    let since = Instant::now();
+    let chosen: Vec<(usize, usize)> = predictions
+        .iter()
+        .enumerate()
+        .flat_map(|(class, prediction)| {
+            spread(&prediction.true_positives, settings.n_targets).into_iter().map(move |image| (class, image))
+        })
+        .collect();
+    let bar = experiment.progress.bar("perturbation", chosen.len() as u64);
+    let traced = chosen.par_iter().with_max_len(1).map(|&(class, image)| {
+        experiment.interrupt.check()?;
+        let traced = trace_image(experiment, &network, &composites, image, class, thresholds[class]);
+        bar.advance(1);
+        traced.with_context(|| format!("image {}", experiment.dataset.test.set.images[image].id))
+    });
+    let traced: Vec<Vec<Target>> = traced.collect::<Result<_>>()?;
+    drop(bar);
+    let perturbed = Perturbed { targets: traced.into_iter().flatten().collect() };
+    experiment.keep(NetworkStage::Perturbation, key, None, since.elapsed().as_secs_f64(), &perturbed)?;
+    let what = format!("{} traces of {} true positives", perturbed.targets.len(), chosen.len());
+    experiment.progress.computed("perturbation", &what, since.elapsed());
+    Ok(perturbed)
+}
+
+fn trace_image(
+    experiment: &NetworkExperiment,
+    network: &Network,
+    composites: &[Composite],
+    image: usize,
+    class: usize,
+    threshold: f64,
+) -> Result<Vec<Target>> {
+    let settings = &experiment.settings.pixels;
+    let id = &experiment.dataset.test.set.images[image].id;
+    let seed = experiment.settings.seed;
+    let seen = Seen::read(experiment, image)?;
+    let input = seen.input(&experiment.mean())?;
+    let side = seen.crop.side;
+    let regions = regions(side, side, settings.side);
+    let mut orders: Vec<(String, bool, Vec<u32>)> = Vec::new();
+    let mut rank = |name: &str, relevance: Array2<f32>| {
+        let order = relevance_order(&region_relevance(relevance.view(), &regions));
+        orders.push((name.to_owned(), false, order.clone()));
+        orders.push((name.to_owned(), true, order.into_iter().rev().collect()));
+    };
+    let trace = network.trace(input.view())?;
+    for (name, composite) in experiment.settings.relevance.composites.iter().zip(composites) {
+        let relevance = network.relevance(&trace, composite, &Targets::Classes(vec![class]), Bookkeeping::Off)?;
+        rank(name, relevance.pixels.slice(s![0, 0, .., .., ..]).sum_axis(Axis(0)));
+    }
+    let gradient = network.gradient(input.view(), &[class])?.index_axis_move(Axis(0), 0);
+    rank("gradient", gradient.mapv(f32::abs).sum_axis(Axis(0)));
+    rank("gradient-times-input", (&gradient * &input.index_axis(Axis(0), 0)).sum_axis(Axis(0)));
+    orders.push((
+        RANDOM.to_owned(),
+        false,
+        random_order(regions.len(), &mut generator(seed, &format!("regions {class}"), id, 0)),
+    ));
+    drop(trace);
+
+    let pixels = experiment.mean().pixel_range();
+    let mut targets = Vec::new();
+    for &fill in &settings.fills {
+        let original = input.index_axis(Axis(0), 0);
+        let substitute = substitute(fill, original, settings.side, &pixels, &mut generator(seed, "noise", id, 0));
+        for (ranking, least_first, order) in &orders {
+            experiment.interrupt.check()?;
+            let order: Vec<Rect> = order.iter().take(settings.n_regions).map(|&at| regions[at as usize]).collect();
+            let steps: Vec<&[Rect]> = order.chunks(settings.batch).collect();
+            let mut images = Array4::zeros((steps.len() + 1, 3, side, side));
+            let mut current = original.to_owned();
+            images.index_axis_mut(Axis(0), 0).assign(&current);
+            for (step, regions) in steps.iter().enumerate() {
+                for region in *regions {
+                    let place = s![.., region.top..region.bottom, region.left..region.right];
+                    current.slice_mut(place).assign(&substitute.slice(place));
+                }
+                images.index_axis_mut(Axis(0), step + 1).assign(&current);
+            }
+            let scores = network.scores(images.view())?;
+            let above = |step: usize| f64::from(scores[[step, class]]) - threshold;
+            targets.push(Target {
+                image,
+                class,
+                ranking: ranking.clone(),
+                least_first: *least_first,
+                fill,
+                trace: Trace {
+                    start: above(0),
+                    scores: (1..=steps.len()).map(|step| above(step) as f32).collect(),
+                    n_replaced: order.len(),
+                    n_requested: settings.n_regions,
+                },
+            });
+        }
+    }
+    Ok(targets)
+}
+
+/// The whole crop as it would be if every region were replaced, in the network's own units.
+fn substitute(
+    fill: Fill,
+    input: ArrayView3<'_, f32>,
+    side: usize,
+    pixels: &PixelRange,
+    rng: &mut impl Rng,
+) -> Array3<f32> {
+    match fill {
+        Fill::Mean => {
+            let means = input.mean_axis(Axis(2)).and_then(|rows| rows.mean_axis(Axis(1)));
+            let means = means.unwrap_or_default();
+            Array3::from_shape_fn(input.raw_dim(), |(channel, _, _)| means[channel])
+        }
+        Fill::Noise => Array3::from_shape_fn(input.raw_dim(), |(channel, _, _)| {
+            rng.gen_range(pixels.low[channel]..=pixels.high[channel])
+        }),
+        Fill::Blur => blurred(input, side),
+    }
+}
+
+/// Means over squares of `2 · side + 1` pixels, taken three times: nearly a Gaussian of standard deviation `side`.
+fn blurred(input: ArrayView3<'_, f32>, side: usize) -> Array3<f32> {
+    let mut image = input.to_owned();
+    for _ in 0..3 {
+        for axis in [1, 2] {
+            for mut lane in image.lanes_mut(Axis(axis)) {
+                let line: Vec<f32> = lane.iter().copied().collect();
+                let sums: Vec<f64> = std::iter::once(0.0)
+                    .chain(line.iter().scan(0.0, |sum, &value| {
+                        *sum += f64::from(value);
+                        Some(*sum)
+                    }))
+                    .collect();
+                for (at, value) in lane.iter_mut().enumerate() {
+                    let (from, to) = (at.saturating_sub(side), (at + side + 1).min(line.len()));
+                    *value = ((sums[to] - sums[from]) / (to - from) as f64) as f32;
+                }
+            }
+        }
+    }
+    image
+}

@@ -1,0 +1,435 @@
+//! What a network's run has found, gathered for the report.
+
+use anyhow::Result;
+use fisherlens_cnn::LayerConservation;
+use fisherlens_eval::{Context, Interpolation, average_precision, quality_by_image, summarize_context};
+
+use super::comparison::Compared;
+use super::perturbation::{Perturbed, RANDOM, Target};
+use super::relevance::Measured;
+use super::retraining::State;
+use super::scores::NetworkScores;
+use super::{NetworkExperiment, NetworkStage};
+use crate::provenance;
+use crate::settings::{Corner, DataSource, describe};
+use crate::stages::gallery::PHOTOGRAPH;
+use crate::stages::scores::{Prediction, Scores};
+use crate::summary::{explained, learned, shown};
+use fisherlens_report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
+
+/// Everything that was found.
+pub struct Found<'a> {
+    /// Steps of the retraining.
+    pub state: &'a State,
+    /// Scores both ways.
+    pub scores: &'a NetworkScores,
+    /// Context and corners.
+    pub measured: &'a [Measured],
+    /// Traces with regions replaced.
+    pub perturbed: &'a Perturbed,
+    /// What each layer keeps.
+    pub conservation: &'a [LayerConservation],
+    /// Fisher vectors on the same photographs.
+    pub compared: Option<&'a Compared>,
+    /// Seconds of each stage in this run.
+    pub seconds: &'a [(NetworkStage, f64)],
+}
+
+/// Gathers it.
+///
+/// # Errors
+/// A folder of artifacts that cannot be listed.
+pub fn collect(experiment: &NetworkExperiment, found: &Found<'_>, examples: Vec<ClassExamples>) -> Result<ReportData> {
+    let settings = &experiment.settings;
+    let centre = &found.scores.centre;
+    let predictions = centre.predictions(settings.data.difficult);
+    let judged = learned::Judged {
+        data: &settings.data,
+        dataset: &experiment.dataset,
+        other_seeds: &[],
+        seed: settings.seed,
+        n_bootstrap: settings.evaluation.n_bootstrap,
+    };
+    let display = settings.relevance.composites.iter().position(|composite| *composite == settings.relevance.display);
+    let contexts: Vec<(usize, Context)> = found
+        .measured
+        .iter()
+        .filter(|measured| Some(measured.composite) == display)
+        .map(|measured| (measured.class, measured.context))
+        .collect();
+    let mut precision = learned::average_precision_summary(&judged, centre);
+    // The paper's values beside these are those of its Fisher vectors.
+    precision.paper_mean = None;
+    precision.rows.iter_mut().for_each(|row| row.paper = None);
+    let mut data = ReportData {
+        title: format!("{} in experiment {}", settings.network.architecture, experiment.name),
+        experiment: experiment.name.clone(),
+        is_voc: settings.data.source == DataSource::Voc,
+        limits: Limits { n_examples: settings.comparison.n_examples, thumbnail: PHOTOGRAPH },
+        data: Some(shown::data_summary(&experiment.dataset)),
+        settings: describe(settings),
+        average_precision: Some(precision),
+        precision_recall: learned::precision_recall_curves(settings.data.difficult, centre),
+        equal_error: learned::equal_error_rows(centre, &predictions),
+        context: explained::context_rows(experiment.dataset.classes(), &contexts),
+        examples,
+        ..ReportData::default()
+    };
+    if found.compared.is_none() && !settings.comparison.experiment.is_empty() {
+        let name = &settings.comparison.experiment;
+        data.notes.push(format!(
+            "Experiment {name} has no scores among these artifacts, so that Fisher vectors do not stand beside the network: \
+             reproduce {name} with the same --artifacts first."
+        ));
+    }
+    data.extra_sections.push(side_by_side(experiment, found, &contexts));
+    data.extra_sections.push(perturbation(experiment, found));
+    data.extra_tables.extend(context_by_composite(experiment, found.measured));
+    data.extra_tables.extend(tag(experiment, found));
+    data.extra_tables.push(conservation(settings.relevance.display.as_str(), found.conservation));
+    data.extra_tables.push(history(found.state));
+    data.stages = stage_rows(experiment, found.seconds)?;
+    let seeds = vec![("new weights, order, dropout, random regions".to_owned(), settings.seed)];
+    data.provenance = Some(provenance::collect_from(&experiment.dataset, settings, &experiment.program, seeds));
+    Ok(data)
+}
+
+fn side_by_side(experiment: &NetworkExperiment, found: &Found<'_>, contexts: &[(usize, Context)]) -> ExtraSection {
+    let interpolation = experiment.settings.evaluation.interpolation;
+    let classes = experiment.dataset.classes();
+    let precision = |scores: &Scores, class: usize| {
+        let labels = scores.labels_of_class(class, experiment.settings.data.difficult);
+        average_precision(&scores.of_class(class), &labels, interpolation)
+    };
+    let ratio = |contexts: &[(usize, Context)], class: Option<usize>| {
+        let of: Vec<Context> =
+            contexts.iter().filter(|(of, _)| class.is_none_or(|class| *of == class)).map(|(_, c)| *c).collect();
+        let summary = summarize_context(&of);
+        (summary.median, summary.mean_inside_share)
+    };
+    let compared = found.compared;
+    let row = |name: &str, class: Option<usize>| {
+        let mean = |scores: &Scores| {
+            let of_class = match class {
+                Some(class) => return precision(scores, class),
+                None => (0..classes.len()).filter_map(|class| precision(scores, class)),
+            };
+            let values: Vec<f64> = of_class.collect();
+            Some(values.iter().sum::<f64>() / values.len().max(1) as f64)
+        };
+        let mut cells = vec![name.to_owned()];
+        cells.push(percent(compared.and_then(|compared| mean(&compared.scores))));
+        cells.push(percent(mean(&found.scores.centre)));
+        cells.push(percent(mean(&found.scores.sliding)));
+        for contexts in [compared.map_or(&[][..], |compared| &compared.contexts), contexts] {
+            let (median, inside) = ratio(contexts, class);
+            cells.push(number(median));
+            cells.push(percent(inside));
+        }
+        for share in
+            [compared.and_then(|compared| fisher_fall(compared, class)), network_fall(experiment, found, class)]
+        {
+            cells.push(number(share));
+        }
+        cells
+    };
+    let mut rows: Vec<Vec<String>> = classes.iter().enumerate().map(|(class, name)| row(name, Some(class))).collect();
+    rows.push(row("all", None));
+    let predictions = found.scores.centre.predictions(experiment.settings.data.difficult);
+    let of = |(class, prediction): (usize, &Prediction)| {
+        let scores = found.scores.centre.of_class(class);
+        prediction.true_positives.iter().map(|&image| scores[image]).collect::<Vec<_>>()
+    };
+    let true_positives: Vec<f32> = predictions.iter().enumerate().flat_map(of).collect();
+    let n_below = true_positives.iter().filter(|&&score| score < 0.0).count();
+    let network = &experiment.settings.network.architecture;
+    let (fewest, most) = found.scores.n_windows;
+    let fisher = compared.map_or_else(
+        || "not reproduced here".to_owned(),
+        |compared| format!("experiment {}, rule {}", compared.name(), compared.rule()),
+    );
+    let columns = [
+        "Class".to_owned(),
+        "AP, Fisher vector (%)".to_owned(),
+        format!("AP, {network}, centre crop (%)"),
+        format!("AP, {network}, windows (%)"),
+        "Context, Fisher vector".to_owned(),
+        "Inside, Fisher vector (%)".to_owned(),
+        format!("Context, {network}"),
+        format!("Inside, {network} (%)"),
+        "Fall, Fisher vector".to_owned(),
+        format!("Fall, {network}"),
+    ];
+    ExtraSection {
+        id: "side-by-side".to_owned(),
+        heading: "Fisher vectors and the network".to_owned(),
+        sentences: vec![
+            format!(
+                "The same test images, class by class. Fisher vectors: {fisher}. Network: {network}, heatmaps by {}. The paper, trained on \
+                 trainval and judged on test: Fisher vectors 59.99, CaffeNet 72.12 by the centre crop and 75.9 by windows.",
+                experiment.settings.relevance.display
+            ),
+            format!(
+                "Centre crop: the longer side brought to {} pixels, padded to a square. Windows: the shorter side brought to {0}, a window \
+                 every {} pixels, {fewest} to {most} an image, scores averaged.",
+                experiment.settings.network.frame, experiment.settings.network.stride
+            ),
+            format!(
+                "Relevance starts from the score itself. Of {} true positives, which lie above their class’s threshold, {n_below} have a score below 0, so \
+                 that most of their relevance is negative.",
+                true_positives.len()
+            ),
+        ],
+        tables: vec![Table {
+            title: "Fisher vectors and the network, class by class".to_owned(),
+            columns: columns.to_vec(),
+            rows,
+            note: "Context: median over true positives of mean positive relevance outside the boxes to that inside. Inside: mean share of the positive \
+                   relevance in the boxes. Fall: what a score loses on average over the points of region perturbation (squares of pixels set to the \
+                   mean, most relevant first), as a share of its height above the threshold at the start, so that both scores have the same unit; the same number of \
+                   regions is a larger part of a crop than of a whole photograph."
+                .to_owned(),
+        }],
+    }
+}
+
+/// Mean fall as a share of the mean start, over traces.
+fn relative_fall<'a>(traces: impl Iterator<Item = &'a fisherlens_eval::Trace>) -> Option<f64> {
+    let (mut falls, mut starts) = (0.0, 0.0);
+    for trace in traces {
+        let mean = trace.scores.iter().map(|&score| f64::from(score)).sum::<f64>() / trace.scores.len().max(1) as f64;
+        falls += trace.start - mean;
+        starts += trace.start;
+    }
+    (starts > 0.0).then(|| falls / starts)
+}
+
+fn network_fall(experiment: &NetworkExperiment, found: &Found<'_>, class: Option<usize>) -> Option<f64> {
+    let display = &experiment.settings.relevance.display;
+    let of = |target: &&Target| {
+        target.ranking == *display
+            && !target.least_first
+            && target.fill == crate::settings::Fill::Mean
+            && class.is_none_or(|class| target.class == class)
+    };
+    relative_fall(found.perturbed.targets.iter().filter(of).map(|target| &target.trace))
+}
+
+fn fisher_fall(compared: &Compared, class: Option<usize>) -> Option<f64> {
+    let rule = compared.rule().to_string();
+    let of = |target: &&crate::stages::pixels::Target| {
+        target.ranking == rule
+            && target.fill == crate::settings::Fill::Mean
+            && class.is_none_or(|class| target.class == class)
+    };
+    relative_fall(compared.pixels.targets.iter().filter(of).map(|target| &target.trace))
+}
+
+fn perturbation(experiment: &NetworkExperiment, found: &Found<'_>) -> ExtraSection {
+    let settings = &experiment.settings.pixels;
+    let mut names: Vec<&str> = experiment.settings.relevance.composites.iter().map(String::as_str).collect();
+    names.extend(["gradient-times-input", "gradient", RANDOM]);
+    let mut tables = Vec::new();
+    for &fill in &settings.fills {
+        let rows = names.iter().map(|&name| {
+            let mut row = vec![name.to_owned()];
+            let mut areas = [None; 2];
+            for (least_first, area) in [false, true].into_iter().zip(&mut areas) {
+                let of = |target: &&Target| {
+                    target.ranking == name && target.fill == fill && target.least_first == least_first
+                };
+                let (traces, images): (Vec<_>, Vec<_>) = found
+                    .perturbed
+                    .targets
+                    .iter()
+                    .filter(of)
+                    .map(|target| (target.trace.clone(), target.image))
+                    .unzip();
+                let quality = quality_by_image(&traces, &images).ok();
+                *area = quality.as_ref().map(|quality| quality.aopc);
+                if !least_first {
+                    row.push(quality.as_ref().map_or_else(dash, |q| format!("{:.4}", q.aopc)));
+                    row.push(quality.as_ref().map_or_else(dash, |q| {
+                        let factor = q.aopc / q.a;
+                        format!("{:.4} to {:.4}", q.a_interval.0 * factor, q.a_interval.1 * factor)
+                    }));
+                    row.push(number(relative_fall(traces.iter())));
+                    row.push(quality.as_ref().map_or_else(dash, |q| format!("{:.1}", 100.0 * q.v)));
+                }
+            }
+            row.push(areas[1].map_or_else(dash, |area| format!("{area:.4}")));
+            row.push(areas[0].zip(areas[1]).map_or_else(dash, |(most, least)| format!("{:.4}", most - least)));
+            row
+        });
+        let columns = ["Order", "AOPC", "95 % interval", "share of the start", "V (%)", "AOPC, least first", "ABPC"]
+            .map(str::to_owned);
+        tables.push(Table {
+            title: format!("Regions of {0} × {0} pixels, {fill}", settings.side),
+            columns: columns.to_vec(),
+            rows: rows.collect(),
+            note: String::new(),
+        });
+    }
+    let n = found.perturbed.targets.iter().map(|target| (target.image, target.class));
+    let n = n.collect::<std::collections::BTreeSet<_>>().len();
+    ExtraSection {
+        id: "region-perturbation".to_owned(),
+        heading: "Region perturbation".to_owned(),
+        sentences: vec![format!(
+            "{n} true positives. The {} regions of the highest mean relevance of the centre crop are replaced, {} between two scores. AOPC is Samek’s: the \
+             mean fall over all points with the start in it. Gradient: mean absolute value; ABPC: most relevant first less least relevant first.",
+            settings.n_regions, settings.batch
+        )],
+        tables,
+    }
+}
+
+fn context_by_composite(experiment: &NetworkExperiment, measured: &[Measured]) -> Option<Table> {
+    let of = |(index, name): (usize, &String)| {
+        let of_composite = measured.iter().filter(|measured| measured.composite == index);
+        (name.clone(), of_composite.map(|measured| measured.context).collect())
+    };
+    let contexts: Vec<(String, Vec<Context>)> =
+        experiment.settings.relevance.composites.iter().enumerate().map(of).collect();
+    explained::context_table(&contexts)
+}
+
+/// Relevance in the corner where Fisher vectors were found to read a photographer's tag.
+fn tag(experiment: &NetworkExperiment, found: &Found<'_>) -> Option<Table> {
+    let compared = experiment.compared.as_ref()?;
+    let owner = compared.strategies.tag_owner.as_deref()?;
+    let corner = Corner::ALL.iter().position(|corner| *corner == compared.strategies.tag_corner)?;
+    let images = &experiment.dataset.test.set.images;
+    let mut rows = Vec::new();
+    for class in &compared.strategies.classes {
+        let index = experiment.dataset.classes().iter().position(|other| other == class)?;
+        for (composite, name) in experiment.settings.relevance.composites.iter().enumerate() {
+            let of: Vec<(bool, [f64; 4])> = found
+                .measured
+                .iter()
+                .filter(|measured| measured.class == index && measured.composite == composite)
+                .filter_map(|measured| {
+                    let is_owners = images[measured.image].annotation.owner.as_deref() == Some(owner);
+                    Some((is_owners, measured.corners?))
+                })
+                .collect();
+            let mean = |values: Vec<f64>| {
+                percent((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64))
+            };
+            let others = |corners: &[f64; 4]| (corners.iter().sum::<f64>() - corners[corner]) / 3.0;
+            let owners: Vec<_> = of.iter().filter(|(is_owners, _)| *is_owners).map(|(_, corners)| *corners).collect();
+            let strangers = of.iter().filter(|(is_owners, _)| !is_owners);
+            rows.push(vec![
+                format!("{class}, {name}"),
+                owners.len().to_string(),
+                mean(owners.iter().map(|corners| corners[corner]).collect()),
+                mean(owners.iter().map(others).collect()),
+                mean(strangers.map(|(_, corners)| corners[corner]).collect()),
+            ]);
+        }
+    }
+    let columns = [
+        "Class, composite",
+        "His images",
+        "In his corner (%)",
+        "In his other corners (%)",
+        "In others’ same corner (%)",
+    ];
+    Some(Table {
+        title: format!("Does the network read the tag of {owner}?"),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows,
+        note: format!(
+            "Mean share of the positive relevance of true positives in the {} corner of what the crop shows, where the Fisher vector’s heatmaps of his \
+             images have their tag.",
+            compared.strategies.tag_corner.name()
+        ),
+    })
+}
+
+fn conservation(composite: &str, layers: &[LayerConservation]) -> Table {
+    let start = layers.first().map_or(1.0, |layer| layer.arrived);
+    let share = |value: f64| format!("{:.2}", 100.0 * value / start);
+    let row = |layer: &LayerConservation| {
+        vec![
+            layer.layer.clone(),
+            layer.rule.clone(),
+            share(layer.arrived),
+            share(layer.passed_on),
+            share(layer.absorbed.bias),
+            share(layer.absorbed.stabilizer),
+            share(layer.unexplained()),
+        ]
+    };
+    let columns = ["Layer", "Rule", "Arrived", "Passed on", "Bias", "Stabiliser", "Unexplained"];
+    Table {
+        title: format!("Conservation layer by layer, {composite}"),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: layers.iter().map(row).collect(),
+        note: "Sums over some true positives, in per cent of the sum of their scores. A layer whose blob is read by several others gets \
+               relevance from all of them."
+            .to_owned(),
+    }
+}
+
+fn history(state: &State) -> Table {
+    let row = |look: &super::retraining::Look| {
+        vec![
+            look.step.to_string(),
+            format!("{:.4}", look.loss),
+            format!("{:.1e}", look.rate),
+            percent(Some(look.mean_average_precision)),
+        ]
+    };
+    let columns = ["Step", "Loss", "Rate", "mAP of centre crops (%)"];
+    Table {
+        title: "Retraining".to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: state.history.iter().map(row).collect(),
+        note: format!(
+            "Loss: mean over the steps since the row before of the sum of hinge losses. {} steps took {:.0} s. Features of centre crops are stored in half \
+             precision, so that the last row can differ from the scores by a last digit.",
+            state.step, state.seconds
+        ),
+    }
+}
+
+fn stage_rows(experiment: &NetworkExperiment, seconds: &[(NetworkStage, f64)]) -> Result<Vec<StageRow>> {
+    let entries = experiment.store.entries()?;
+    let rows = seconds.iter().map(|&(stage, seconds)| {
+        let keys = experiment.keys_of(stage);
+        let files: Vec<_> =
+            entries.iter().filter(|entry| entry.stage == stage.name() && keys.contains(&entry.key)).collect();
+        let made: f64 = files.iter().filter_map(|entry| entry.header.as_ref()).map(|header| header.seconds).sum();
+        let cached = seconds < 0.5 * made;
+        StageRow {
+            name: stage.name().to_owned(),
+            key: keys.first().cloned().unwrap_or_default(),
+            n_artifacts: files.len(),
+            bytes: files.iter().map(|entry| entry.n_bytes).sum(),
+            seconds: if cached { made } else { seconds },
+            cached,
+        }
+    });
+    Ok(rows.collect())
+}
+
+fn percent(value: Option<f64>) -> String {
+    value.map_or_else(dash, |value| format!("{:.2}", 100.0 * value))
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(dash, |value| format!("{value:.3}"))
+}
+
+fn dash() -> String {
+    "–".to_owned()
+}
+
+/// Mean average precision both ways in one line.
+pub fn line(experiment: &NetworkExperiment, scores: &NetworkScores) -> String {
+    let of = |scores: &Scores| {
+        100.0 * scores.mean_average_precision(experiment.settings.data.difficult, Interpolation::ElevenPoint)
+    };
+    format!("mAP {:.2} by the centre crop, {:.2} by sliding windows", of(&scores.centre), of(&scores.sliding))
+}

@@ -1,0 +1,193 @@
+//! Retraining of the layers above the cut, with checkpoints.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use fisherlens_cnn::{Network, Training, read_safetensors, write_safetensors};
+use fisherlens_eval::average_precision;
+use ndarray::{Array2, Axis, concatenate};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::{NetworkExperiment, NetworkStage, features};
+use crate::dataset::{Dataset, Half};
+use crate::networks::features::Features;
+use crate::progress::duration;
+
+/// Crops that are scored at once.
+const BATCH: usize = 50;
+
+/// Name of the part that an unfinished training leaves.
+const CHECKPOINT: &str = "checkpoint";
+
+/// One line of a training's history.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Look {
+    /// Steps taken.
+    pub step: usize,
+    /// Mean loss of the steps since the look before.
+    pub loss: f64,
+    /// Learning rate.
+    pub rate: f32,
+    /// Mean average precision of the test images' centre crops, 0 to 1.
+    pub mean_average_precision: f64,
+}
+
+/// What is stored, at a checkpoint and in the end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// Steps taken.
+    pub step: usize,
+    /// Seconds that they took.
+    pub seconds: f64,
+    /// Weights of the layers that learn, in the safetensors format.
+    weights: ByteBuf,
+    /// Velocities, likewise; empty once the training has ended.
+    velocities: ByteBuf,
+    /// Loss since the last look, and over how many steps.
+    running: (f64, usize),
+    /// What was seen on the way.
+    pub history: Vec<Look>,
+}
+
+/// A whole network with the retrained layers, and how they were found.
+///
+/// # Errors
+/// What the features say; weights that cannot be stored; an interrupt, after a checkpoint.
+pub fn get(experiment: &NetworkExperiment) -> Result<(Network, State)> {
+    let state = state(experiment)?;
+    let mut weights = experiment.weights.clone();
+    for (layer, parameters) in read_safetensors(&state.weights)?.iter() {
+        weights.insert(layer, parameters.clone());
+    }
+    Ok((Network::new(experiment.architecture.clone(), &weights, &experiment.device)?, state))
+}
+
+fn state(experiment: &NetworkExperiment) -> Result<State> {
+    let key = experiment.retraining_key();
+    if let Some(state) = experiment.stored(NetworkStage::Retraining, key, None)? {
+        return Ok(state);
+    }
+    let learned = features::get(experiment, Half::Train)?;
+    let judged = features::get(experiment, Half::Test)?;
+    let labels = experiment.dataset.train.label_matrix();
+    let settings = &experiment.settings.retraining;
+    let sgd = experiment.settings.sgd();
+    let n_steps = (settings.n_epochs * learned.len() as f64 / settings.batch_size as f64).round() as usize;
+    let since = Instant::now();
+    let (mut training, mut history, mut running, before) = begin(experiment)?;
+    let bar = experiment.progress.bar("retraining", n_steps as u64);
+    bar.set_position(training.step() as u64);
+    while training.step() < n_steps {
+        let crops = sgd.batch(learned.len(), training.step());
+        let images: Vec<usize> = crops.iter().map(|&crop| learned.image(crop)).collect();
+        let loss = training.advance(learned.batch(&crops).view(), labels.select(Axis(0), &images).view())?;
+        running = (running.0 + f64::from(loss), running.1 + 1);
+        let step = training.step();
+        bar.set_position(step as u64);
+        bar.set_message(&format!("loss {:.3}, rate {:.1e}", running.0 / running.1 as f64, sgd.rate(step)));
+        if step % settings.validate_every == 0 || step == n_steps {
+            let scores = scores(training.network(), &judged)?;
+            let look = Look {
+                step,
+                loss: running.0 / running.1 as f64,
+                rate: sgd.rate(step - 1),
+                mean_average_precision: experiment.mean_average_precision(&scores),
+            };
+            running = (0.0, 0);
+            let seconds = since.elapsed().as_secs_f64();
+            let left = seconds / (step - before.0) as f64 * (n_steps - step) as f64;
+            experiment.progress.line(&format!(
+                "{:>12}  step {step} of {n_steps}: loss {:.4}, rate {:.1e}, mAP {:.2}, {} left",
+                "retraining",
+                look.loss,
+                look.rate,
+                100.0 * look.mean_average_precision,
+                duration(std::time::Duration::from_secs_f64(left))
+            ));
+            history.push(look);
+        }
+        let stopped = experiment.interrupt.is_raised();
+        if (step % settings.checkpoint_every == 0 || stopped) && step < n_steps {
+            let seconds = before.1 + since.elapsed().as_secs_f64();
+            let state = snapshot(&training, &history, running, seconds, true)?;
+            experiment.keep(NetworkStage::Retraining, key, Some(CHECKPOINT), seconds, &state)?;
+        }
+        experiment.interrupt.check()?;
+    }
+    drop(bar);
+    let seconds = before.1 + since.elapsed().as_secs_f64();
+    let state = snapshot(&training, &history, running, seconds, false)?;
+    experiment.keep(NetworkStage::Retraining, key, None, seconds, &state)?;
+    experiment.progress.computed("retraining", &format!("{n_steps} steps"), since.elapsed());
+    Ok(state)
+}
+
+/// From the start, or from the last checkpoint: training, history, running loss, steps and seconds before.
+#[expect(clippy::type_complexity, reason = "what a training is made of, taken apart at once")]
+fn begin(experiment: &NetworkExperiment) -> Result<(Training, Vec<Look>, (f64, usize), (usize, f64))> {
+    let (_, network) = experiment.halves()?;
+    let sgd = experiment.settings.sgd();
+    let key = experiment.retraining_key();
+    let Some(state) = experiment.stored::<State>(NetworkStage::Retraining, key, Some(CHECKPOINT))? else {
+        return Ok((Training::new(network, sgd)?, Vec::new(), (0.0, 0), (0, 0.0)));
+    };
+    let network = Network::new(network.architecture().clone(), &read_safetensors(&state.weights)?, &experiment.device)?;
+    let velocities = read_safetensors(&state.velocities)?;
+    let training = Training::resume(network, &velocities, state.step, sgd).context("the checkpoint")?;
+    experiment.progress.line(&format!("{:>12}  goes on after step {}", "retraining", state.step));
+    Ok((training, state.history, state.running, (state.step, state.seconds)))
+}
+
+fn snapshot(
+    training: &Training,
+    history: &[Look],
+    running: (f64, usize),
+    seconds: f64,
+    with_velocities: bool,
+) -> Result<State> {
+    let velocities = if with_velocities { write_safetensors(&training.velocities())? } else { Vec::new() };
+    Ok(State {
+        step: training.step(),
+        seconds,
+        weights: ByteBuf::from(write_safetensors(&training.network().parameters())?),
+        velocities: ByteBuf::from(velocities),
+        running,
+        history: history.to_vec(),
+    })
+}
+
+/// Scores of all crops by the layers above the cut.
+fn scores(network: &Network, features: &Features) -> Result<Array2<f32>> {
+    let crops: Vec<usize> = (0..features.len()).collect();
+    let batches = crops.chunks(BATCH).map(|crops| network.scores(features.batch(crops).view()));
+    let batches = batches.collect::<Result<Vec<_>, _>>()?;
+    let views: Vec<_> = batches.iter().map(Array2::view).collect();
+    Ok(concatenate(Axis(0), &views)?)
+}
+
+impl NetworkExperiment {
+    /// Over the classes of the test images, 0 to 1; labels 0 are left out.
+    pub fn mean_average_precision(&self, scores: &Array2<f32>) -> f64 {
+        mean(&average_precisions(&self.dataset, scores, self.settings.evaluation.interpolation))
+    }
+}
+
+/// Average precision of every class of the test images that has a positive one.
+pub fn average_precisions(
+    dataset: &Dataset,
+    scores: &Array2<f32>,
+    interpolation: fisherlens_eval::Interpolation,
+) -> Vec<Option<f64>> {
+    let labels = dataset.test.label_matrix();
+    let of_class = |class: usize| {
+        let (scores, labels) = (scores.column(class).to_vec(), labels.column(class).to_vec());
+        average_precision(&scores, &labels, interpolation)
+    };
+    (0..dataset.classes().len()).map(of_class).collect()
+}
+
+fn mean(values: &[Option<f64>]) -> f64 {
+    let values: Vec<f64> = values.iter().flatten().copied().collect();
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}

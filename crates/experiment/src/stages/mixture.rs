@@ -1,0 +1,104 @@
+//! The Gaussian mixture of the projected descriptors.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_mixture::{DiagonalGmm, FitReport, Init, VarianceFloor};
+use linfa::ParamGuard;
+use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+
+use super::{Stage, pca, sample};
+use crate::experiment::{Experiment, Keys};
+use crate::settings::InitKind;
+use fisherlens_artifact::array;
+use fisherlens_model::npz;
+
+/// The stage's artifact.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredMixture {
+    /// `(K)`.
+    #[serde(with = "array")]
+    weights: Array1<f32>,
+    /// `(K, D)`.
+    #[serde(with = "array")]
+    means: Array2<f32>,
+    /// `(K, D)`.
+    #[serde(with = "array")]
+    variances: Array2<f32>,
+    /// How the fit went.
+    report: FitReport,
+}
+
+/// Learned from the projected sample by EM, or read from `mixture.from`.
+///
+/// # Errors
+/// What the earlier stages, the fit or the file says; an interrupt.
+pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
+    if let Some(stored) = experiment.stored::<StoredMixture>(Stage::Mixture, keys.mixture, None)? {
+        return Ok(DiagonalGmm::from_parts(stored.weights, stored.means, stored.variances)?);
+    }
+    let (mixture, since) = match &experiment.settings.mixture.from {
+        Some(file) => (npz::read_mixture(file)?, Instant::now()),
+        None => learn(experiment, keys)?,
+    };
+    let report = mixture.report();
+    let stored = StoredMixture {
+        weights: mixture.weights().to_owned(),
+        means: mixture.means().to_owned(),
+        variances: mixture.variances().to_owned(),
+        report: report.clone(),
+    };
+    experiment.keep(Stage::Mixture, keys.mixture, None, since.elapsed().as_secs_f64(), &stored)?;
+    let what = format!(
+        "{} components, {} EM steps, {}",
+        mixture.n_components(),
+        report.n_iterations,
+        if report.converged { "converged" } else { "stopped at the limit" },
+    );
+    experiment.progress.computed("mixture", &what, since.elapsed());
+    Ok(mixture)
+}
+
+fn learn(experiment: &Experiment, keys: &Keys) -> Result<(DiagonalGmm, Instant)> {
+    let settings = &experiment.settings.mixture;
+    let pca = pca::get(experiment, keys)?;
+    let sample = sample::get(experiment, keys)?;
+    ensure!(
+        sample.ncols() == pca.n_features(),
+        "the projection takes descriptors of length {}, the extractor gives {}",
+        pca.n_features(),
+        sample.ncols()
+    );
+    let since = Instant::now();
+    let projected = pca.transform(sample.view())?;
+    drop(sample);
+    let init = match settings.init {
+        InitKind::KMeans => {
+            Init::KMeans { n_samples: settings.init_n_samples, n_iterations: settings.init_n_iterations }
+        }
+        InitKind::Random => Init::Random,
+    };
+    let params = DiagonalGmm::params(settings.n_components)
+        .max_n_iterations(settings.max_n_iterations)
+        .tolerance(settings.tolerance)
+        .variance_floor(VarianceFloor { relative: settings.variance_floor, ..VarianceFloor::default() })
+        .posterior_floor(settings.posterior_floor)
+        .init(init)
+        .seed(keys.seed)
+        .check()
+        .context("settings, section [mixture]")?;
+    let bar = experiment.progress.bar("mixture", settings.max_n_iterations as u64);
+    let mixture = params
+        .fit_with_progress(projected.view(), &mut |iteration, log_likelihood| {
+            bar.set_position(iteration as u64);
+            bar.set_message(&format!("log-likelihood {log_likelihood:.4}"));
+            if experiment.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .context("the mixture could not be learned")?;
+    drop(bar);
+    // A fit that was broken off is no result.
+    experiment.interrupt.check()?;
+    Ok((mixture, since))
+}

@@ -1,0 +1,137 @@
+//! Scores of the test images, and which of them count as found.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use fisherlens_eval::{EqualError, Interpolation, average_precision, equal_error_threshold};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::{Stage, classifier, encode};
+use crate::dataset::Half;
+use crate::experiment::{Experiment, Keys};
+use crate::settings::Difficult;
+use fisherlens_artifact::array;
+
+/// The stage's artifact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scores {
+    /// Ids of the test images.
+    pub ids: Vec<String>,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// `(n_images, n_classes)`.
+    #[serde(with = "array")]
+    pub scores: Array2<f32>,
+    /// −1, 0 or +1 `(n_images, n_classes)`.
+    #[serde(with = "array")]
+    pub labels: Array2<i8>,
+    /// Local descriptors of each image.
+    pub n_descriptors: Vec<u32>,
+}
+
+/// What one class's scores say at the equal-error threshold.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Threshold and rate; none where the class has no positive or no negative test image.
+    pub equal_error: Option<EqualError>,
+    /// Test images of the class whose score lies above the threshold.
+    pub true_positives: Vec<usize>,
+}
+
+/// Scores of one half's images by the learned classifiers.
+///
+/// # Errors
+/// What the earlier stages say.
+pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Scores> {
+    let model = classifier::get(experiment, keys)?.model;
+    let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
+    ensure!(
+        vectors.ncols() == model.n_dimensions(),
+        "the vectors have {} dimensions, the classifier takes {}",
+        vectors.ncols(),
+        model.n_dimensions()
+    );
+    let images = experiment.dataset.half(half);
+    Ok(Scores {
+        ids: images.set.images.iter().map(|entry| entry.id.clone()).collect(),
+        classes: images.set.classes.clone(),
+        scores: model.decision_function(vectors.view()),
+        labels: images.label_matrix(),
+        n_descriptors,
+    })
+}
+
+/// Scores of the test half.
+///
+/// # Errors
+/// What the earlier stages say.
+pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Scores> {
+    if let Some(scores) = experiment.stored::<Scores>(Stage::Scores, keys.scores, None)? {
+        return Ok(scores);
+    }
+    // The time of the stages before is theirs.
+    classifier::get(experiment, keys)?;
+    encode::ensure_shards(experiment, keys, Half::Test)?;
+    let since = Instant::now();
+    let scores = of_half(experiment, keys, Half::Test)?;
+    experiment.keep(Stage::Scores, keys.scores, None, since.elapsed().as_secs_f64(), &scores)?;
+    let settings = &experiment.settings;
+    let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
+    experiment.progress.computed("scores", &format!("mAP {:.2} (seed {})", 100.0 * mean, keys.seed), since.elapsed());
+    Ok(scores)
+}
+
+impl Scores {
+    /// Scores of one class.
+    pub fn of_class(&self, class: usize) -> Vec<f32> {
+        self.scores.column(class).to_vec()
+    }
+
+    /// Labels of one class as the evaluation takes them: difficult ones ignored or counted as negatives.
+    pub fn labels_of_class(&self, class: usize, difficult: Difficult) -> Vec<i8> {
+        let counted = |label: i8| if label == 0 && difficult == Difficult::Negative { -1 } else { label };
+        self.labels.column(class).iter().map(|label| counted(*label)).collect()
+    }
+
+    /// Mean over the classes that have a positive image.
+    pub fn mean_average_precision(&self, difficult: Difficult, interpolation: Interpolation) -> f64 {
+        let precisions: Vec<f64> = (0..self.classes.len())
+            .filter_map(|class| {
+                let labels = self.labels_of_class(class, difficult);
+                average_precision(&self.of_class(class), &labels, interpolation)
+            })
+            .collect();
+        precisions.iter().sum::<f64>() / precisions.len().max(1) as f64
+    }
+
+    /// Threshold and true positives of every class.
+    pub fn predictions(&self, difficult: Difficult) -> Vec<Prediction> {
+        (0..self.classes.len())
+            .map(|class| {
+                let (scores, labels) = (self.of_class(class), self.labels_of_class(class, difficult));
+                let equal_error = equal_error_threshold(&scores, &labels).ok();
+                let above =
+                    |score: f32| equal_error.as_ref().is_some_and(|e| f64::from(score) > f64::from(e.threshold));
+                let true_positives = (0..scores.len()).filter(|&i| labels[i] == 1 && above(scores[i])).collect();
+                Prediction { equal_error, true_positives }
+            })
+            .collect()
+    }
+}
+
+/// The equal-error threshold of every class; 0 where there is none.
+pub fn thresholds(predictions: &[Prediction]) -> Vec<f64> {
+    predictions.iter().map(|p| p.equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold))).collect()
+}
+
+/// Classes to explain in each test image: those of which it is a true positive.
+pub fn targets(predictions: &[Prediction], n_images: usize) -> Vec<Vec<usize>> {
+    let mut targets = vec![Vec::new(); n_images];
+    for (class, prediction) in predictions.iter().enumerate() {
+        for &image in &prediction.true_positives {
+            targets[image].push(class);
+        }
+    }
+    targets
+}
