@@ -41,7 +41,7 @@ fn every_stage_runs_once_and_the_report_shows_it() {
     let experiment = open(&session, Interrupt::default());
     let report = folder.path().join("report");
     let until = |stage| run::run(&experiment, &session, &report, Some(stage)).unwrap();
-    let n_stored = |stage| experiment.store.entries().unwrap().iter().filter(|entry| entry.stage == stage).count();
+    let n_stored = |stage| experiment.core.store.entries().unwrap().iter().filter(|entry| entry.stage == stage).count();
     assert_eq!(until(NetworkStage::Features), None);
     assert!(n_stored("network-features") > 0 && n_stored("network-retraining") == 0);
     assert_eq!(until(NetworkStage::Retraining), None);
@@ -59,7 +59,7 @@ fn every_stage_runs_once_and_the_report_shows_it() {
     }
     assert!(report.join("retrained.safetensors").is_file());
 
-    let n_classes = experiment.dataset.classes().len();
+    let n_classes = experiment.core.dataset.classes().len();
     let found = scores::get(&experiment).unwrap();
     assert_eq!(found.centre.scores.dim(), (24, n_classes));
     // Images of 240 × 180 cover 149 × 112: windows of 96 every 20 pixels and one at the edge.
@@ -87,9 +87,9 @@ fn every_stage_runs_once_and_the_report_shows_it() {
             .map(|entry| (entry.path.clone(), entry.path.metadata().unwrap().modified().unwrap()))
             .collect()
     };
-    let before = written(&experiment.store);
+    let before = written(&experiment.core.store);
     run::run(&open(&session, Interrupt::default()), &session, &folder.path().join("again"), None).unwrap();
-    assert_eq!(written(&experiment.store), before);
+    assert_eq!(written(&experiment.core.store), before);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_interrupted_training_ends_as_if_it_had_not_been() {
     let interrupt = Interrupt::default();
     let experiment = open(&cut_off, interrupt.clone());
     // As soon as a checkpoint lies there.
-    let store = experiment.store.clone();
+    let store = experiment.core.store.clone();
     let watcher = std::thread::spawn(move || {
         while !store.entries().unwrap().iter().any(|entry| entry.part == "checkpoint") {
             std::thread::sleep(Duration::from_millis(1));

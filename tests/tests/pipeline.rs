@@ -8,9 +8,11 @@ use std::time::SystemTime;
 
 use fisherlens_artifact::Store;
 use fisherlens_experiment::interrupt::Interrupted;
+use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::run::Run;
 use fisherlens_experiment::series::{Ranking, Series};
-use fisherlens_experiment::stages::{Stage, context, learned, pixels, relevance, resampling, scores, strategies};
+use fisherlens_experiment::stage::Stage;
+use fisherlens_experiment::stages::{context, learned, pixels, relevance, resampling, scores, strategies};
 use fisherlens_experiment::summary;
 use fisherlens_lrp::Rule;
 use support::open;
@@ -34,7 +36,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     assert_eq!(run.stages.len(), Stage::ALL.len() - 1);
 
     let scores = scores::get(&experiment, &run.keys).unwrap();
-    assert_eq!(scores.scores.dim(), (N_IMAGES, experiment.dataset.classes().len()));
+    assert_eq!(scores.scores.dim(), (N_IMAGES, experiment.core.dataset.classes().len()));
     assert!(scores.n_descriptors.iter().all(|&n| n == scores.n_descriptors[0] && n > 14_000));
     let targets = relevance::targets(&experiment, &run.keys).unwrap();
     let n_targets: usize = targets.iter().map(Vec::len).sum();
@@ -49,7 +51,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
             assert_eq!(matches!(rule, Rule::Epsilon(_)), conservation.predicted_leak != 0.0);
         }
     }
-    for series in Series::all(&experiment.settings) {
+    for series in resampling::all_series(&experiment.settings) {
         let traces = resampling::all(&experiment, &run.keys, series).unwrap();
         assert_eq!(traces.len(), n_targets);
         for target in &traces {
@@ -65,7 +67,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     assert!(first(display).scores[99] < first(display.least_first()).scores[99]);
 
     let pixels = pixels::get(&experiment, &run.keys).unwrap();
-    let (settings, n_rankings) = (&experiment.settings, Ranking::compared(&experiment.settings).len());
+    let (settings, n_rankings) = (&experiment.settings, resampling::compared_rankings(&experiment.settings).len());
     assert!(pixels.targets.len() > settings.pixels.fills.len() * n_rankings);
     for target in &pixels.targets {
         assert_eq!(target.trace.scores.len(), settings.pixels.n_regions / settings.pixels.batch);
@@ -135,7 +137,7 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     let first = open(folder.path(), Some(24), &[]);
     Run::execute(&first, Some(Stage::Mixture)).unwrap();
     // Asked to stop while vectors are made: the error says so, and what was finished is kept.
-    let raised = first.interrupt.clone();
+    let raised = first.core.interrupt.clone();
     let stopping = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(50));
         raised.raise();
@@ -155,7 +157,7 @@ fn a_flipped_bit_is_noticed_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(16), &[]);
     Run::execute(&experiment, Some(Stage::Pca)).unwrap();
-    let path = experiment.store.entries().unwrap().into_iter().find(|entry| entry.stage == "pca").unwrap().path;
+    let path = experiment.core.store.entries().unwrap().into_iter().find(|entry| entry.stage == "pca").unwrap().path;
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -170,7 +172,7 @@ fn a_flipped_bit_is_noticed_and_named() {
 fn images_of_any_size_are_taken_or_refused_with_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(16), &[]);
-    let keys = experiment.keys().unwrap();
+    let keys = Keys::of(&experiment).unwrap();
     let explainer = learned::explainer(&experiment, &keys).unwrap();
     let write = |name: &str, width: u32, height: u32| {
         let path = folder.path().join(name);

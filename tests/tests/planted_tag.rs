@@ -2,6 +2,7 @@
 
 mod support;
 
+use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stages::{learned, strategies};
 use fisherlens_lrp::Rule;
 use fisherlens_mini_voc::{CLASSES, N_IMAGES, Picture, TAG_OWNER, TAGGED_CLASS, draw_image, draw_pair, image_id};
@@ -24,9 +25,9 @@ fn mean_and_positive(values: &[f64]) -> (f64, usize) {
 fn the_tag_carries_the_score_and_draws_the_relevance() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), None, &["mixture.n_components=32", "sample.n_descriptors=60000"]);
-    let keys = experiment.keys().unwrap();
+    let keys = Keys::of(&experiment).unwrap();
     let explainer = learned::explainer(&experiment, &keys).unwrap();
-    let class = experiment.dataset.class_index(TAGGED_CLASS).unwrap();
+    let class = experiment.core.dataset.class_index(TAGGED_CLASS).unwrap();
     let path = std::path::Path::new("drawn");
     let rule = Rule::Epsilon(21.0);
     let score = |picture: &Picture| {
@@ -89,10 +90,10 @@ fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
         "relevance.rules=[\"epsilon=21\"]",
     ];
     let experiment = open(folder.path(), None, &whole);
-    let keys = experiment.keys().unwrap();
+    let keys = Keys::of(&experiment).unwrap();
     let found = strategies::get(&experiment, &keys).unwrap();
     let knots = &found.classes[0];
-    assert_eq!(experiment.dataset.classes()[knots.class], TAGGED_CLASS);
+    assert_eq!(experiment.core.dataset.classes()[knots.class], TAGGED_CLASS);
 
     // The clustering saw heatmaps alone; the photographers are looked up afterwards.
     let agreement = knots.agreement.iter().find(|agreement| agreement.owner == TAG_OWNER).unwrap();

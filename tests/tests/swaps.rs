@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stages::{classifier, learned, mixture, pca, scores};
 use fisherlens_lrp::Rule;
 use fisherlens_model::NpzFile;
@@ -34,14 +35,14 @@ fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
     let mut seen = BTreeSet::new();
     for swap in swaps {
         let experiment = open(folder.path(), Some(N_IMAGES), &[swap]);
-        let keys = experiment.keys().unwrap();
+        let keys = Keys::of(&experiment).unwrap();
         let found = scores::get(&experiment, &keys).unwrap();
         assert!(found.scores.iter().all(|score| score.is_finite()), "{swap}");
         let bits: Vec<u32> = found.scores.iter().map(|score| score.to_bits()).collect();
         assert!(seen.insert(bits), "{swap} changed nothing");
         // Every rule explains every encoder.
         let explainer = learned::explainer(&experiment, &keys).unwrap();
-        let described = explainer.describe_file(&experiment.dataset.test.set.images[0].path).unwrap();
+        let described = explainer.describe_file(&experiment.core.dataset.test.set.images[0].path).unwrap();
         let rules = [Rule::Naive, Rule::Epsilon(21.0), Rule::Absolute];
         let explained = explainer.map(&described, &rules).unwrap();
         for rule in rules {
@@ -60,7 +61,7 @@ fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
 fn models_from_files_take_the_place_of_learned_ones() {
     let folder = tempfile::tempdir().unwrap();
     let learned = open(&folder.path().join("learned"), Some(N_IMAGES), &[]);
-    let keys = learned.keys().unwrap();
+    let keys = Keys::of(&learned).unwrap();
     let expected = scores::get(&learned, &keys).unwrap();
     let file = |name: &str| folder.path().join(name);
     let write = |name: &str, add: &dyn Fn(&mut NpzFile)| {
@@ -76,9 +77,9 @@ fn models_from_files_take_the_place_of_learned_ones() {
     let from = |stage: &str, name: &str| format!("{stage}.from={}", file(name).display());
     let (pca, mixture, svm) = (from("pca", "pca.npz"), from("mixture", "mixture.npz"), from("classifier", "svm.npz"));
     let given = open(&folder.path().join("given"), Some(N_IMAGES), &[&pca, &mixture, &svm]);
-    let found = scores::get(&given, &given.keys().unwrap()).unwrap();
+    let found = scores::get(&given, &Keys::of(&given).unwrap()).unwrap();
     assert_eq!(found.scores, expected.scores);
-    let stages: BTreeSet<String> = given.store.entries().unwrap().into_iter().map(|entry| entry.stage).collect();
+    let stages: BTreeSet<String> = given.core.store.entries().unwrap().into_iter().map(|entry| entry.stage).collect();
     assert!(!stages.contains("sample"), "nothing was left to learn, yet descriptors were drawn");
 }
 

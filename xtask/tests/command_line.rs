@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use approx::assert_abs_diff_eq;
-use fisherlens_experiment::stages::Stage;
+use fisherlens_experiment::stage::Stage;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
 use support::{fail, succeed, text, xtask};
@@ -290,7 +290,7 @@ fn ctrl_c_ends_with_a_sentence_and_the_same_command_goes_on() {
     let mut child =
         Command::new(env!("CARGO_BIN_EXE_xtask")).args(&words).stderr(std::process::Stdio::piped()).spawn().unwrap();
     // Once the first vectors are stored.
-    let stage = format!("encode-v{}", Stage::Encode.format_version());
+    let stage = format!("encode-v{}", Stage::Encode.id().format_version);
     let encoded = || std::fs::read_dir(folder.path().join(&stage)).map_or(0, Iterator::count) > 0;
     while !encoded() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use fisherlens_experiment::experiment::{Experiment, Keys};
-use fisherlens_experiment::stages::Stage;
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::stage::Stage;
 
 /// The path that a word names: a file, or else an image of the experiment by its id.
 ///
@@ -15,9 +16,9 @@ pub fn image_path(experiment: &Experiment, name: &str) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.to_owned());
     }
-    match experiment.dataset.image(name) {
+    match experiment.core.dataset.image(name) {
         Some(entry) => Ok(entry.path.clone()),
-        None => bail!("{name} is neither a file nor the id of an image of experiment {}", experiment.name),
+        None => bail!("{name} is neither a file nor the id of an image of experiment {}", experiment.core.name),
     }
 }
 
@@ -32,15 +33,15 @@ pub fn ensure_learned(experiment: &Experiment, keys: &Keys, stage: Stage) -> Res
         Stage::Classifier => (keys.classifier, experiment.settings.classifier.from.is_some()),
         _ => (keys.scores, false),
     };
-    if given || experiment.has(stage, key, None) {
+    if given || experiment.core.has(&stage.id().at(key)) {
         return Ok(());
     }
     bail!(
         "experiment {} with these settings has no stored {}: run `cargo xtask reproduce {} --until {}` first, with the \
          same --voc, --set, --limit and --artifacts",
-        experiment.name,
+        experiment.core.name,
         stage.name(),
-        experiment.name,
+        experiment.core.name,
         stage.name()
     )
 }

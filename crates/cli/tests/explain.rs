@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use fisherlens_artifact::Header;
+use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::progress::Progress;
 use fisherlens_experiment::session::Session;
 use fisherlens_experiment::stages::learned;
@@ -94,8 +96,8 @@ fn a_model_file_gives_the_scores_of_its_experiment() {
         data: Path::new(env!("CARGO_TARGET_TMPDIR")).join("explain-mini"),
         ..Session::new("mini", folder.path())
     };
-    let experiment = session.open(Progress::silent(), Interrupt::default()).unwrap();
-    let keys = experiment.keys().unwrap();
+    let experiment = Experiment::open(&session, Progress::silent(), Interrupt::default()).unwrap();
+    let keys = Keys::of(&experiment).unwrap();
     fisherlens_experiment::stages::scores::get(&experiment, &keys).unwrap();
     let model = learned::model(&experiment, &keys).unwrap();
     assert_eq!(model.thresholds.as_ref().map(Vec::len), Some(model.classes.len()));
@@ -113,7 +115,7 @@ fn a_model_file_gives_the_scores_of_its_experiment() {
     assert_eq!(read.classifier.coefficients(), model.classifier.coefficients());
     assert_eq!((&read.classes, &read.thresholds, &read.card), (&model.classes, &model.thresholds, &model.card));
 
-    let path = &experiment.dataset.test.set.images[0].path;
+    let path = &experiment.core.dataset.test.set.images[0].path;
     let scores = |explainer: &Explainer| -> Vec<f64> {
         let described = explainer.describe_file(path).unwrap();
         let mapped = explainer.map(&described, &[]).unwrap();

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fisherlens_experiment::{
-    interrupt::Interrupt,
-    progress::Progress,
-    session::Session,
-    stages::{learned, scores},
-};
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::progress::Progress;
+use fisherlens_experiment::session::Session;
+use fisherlens_experiment::stages::{learned, scores};
 use fisherlens_fisher::{DescriptorSet, Encoder, FisherError, Layout, Mapping};
 use fisherlens_lrp::Rule;
 use ndarray::ArrayView2;
@@ -56,15 +56,15 @@ impl Mapping for MomentsOf<'_> {
 /// # Errors
 /// What the stages say.
 pub fn run(session: &Session) -> Result<(f64, f64)> {
-    let mut experiment = session.open(Progress::silent(), Interrupt::default())?;
+    let mut experiment = Experiment::open(session, Progress::silent(), Interrupt::default())?;
     // The identity goes into the keys of the artifacts: another text, another artifact.
     experiment.parts = experiment.parts.with_encoder("moments 1 and 3", |mixture| Ok(Moments(mixture.n_features())));
-    let keys = experiment.keys()?;
+    let keys = Keys::of(&experiment)?;
     let scores = scores::get(&experiment, &keys)?;
     let settings = &experiment.settings;
     let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
     let explainer = learned::explainer(&experiment, &keys)?;
-    let described = explainer.describe_file(&experiment.dataset.test.set.images[0].path)?;
+    let described = explainer.describe_file(&experiment.core.dataset.test.set.images[0].path)?;
     let rules = [Rule::Naive, Rule::Epsilon(21.0), Rule::Absolute];
     let explained = explainer.map(&described, &rules)?;
     let mut gap = 0.0_f64;

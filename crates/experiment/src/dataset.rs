@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use fisherlens_eval::Rect;
 use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, VocError};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::settings::DataSettings;
+use crate::settings::sections::DataSettings;
 use fisherlens_artifact::Key;
 
 /// Training or test half of the experiment.
@@ -199,6 +200,19 @@ fn leave_out_classes(train: &mut ImageSet, test: &mut ImageSet) -> Vec<String> {
 
 fn keep<T: Clone>(values: &[T], usable: &[bool], wanted: bool) -> Vec<T> {
     values.iter().zip(usable).filter(|(_, u)| **u == wanted).map(|(value, _)| value.clone()).collect()
+}
+
+/// All boxes of a class in an image, difficult objects included: what belongs to the object is not context.
+pub fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
+    let of_class = entry.annotation.objects.iter().filter(|object| object.class == class);
+    of_class
+        .map(|object| Rect {
+            left: object.bounds.left as usize,
+            top: object.bounds.top as usize,
+            right: object.bounds.right as usize,
+            bottom: object.bounds.bottom as usize,
+        })
+        .collect()
 }
 
 /// Reads every file once for its digest; this also finds unreadable files before hours are spent.

@@ -6,9 +6,12 @@
 //! what it needs and does not find. The experiment reports to an observer ([`progress::Observer`]) and asks a stop flag
 //! ([`interrupt::Interrupt`]); it knows no terminal.
 
+pub mod core;
 pub mod dataset;
 pub mod experiment;
 pub mod interrupt;
+pub mod keys;
+pub mod masks;
 #[cfg(feature = "cnn")]
 pub mod networks;
 pub mod parts;
@@ -18,5 +21,8 @@ pub mod run;
 pub mod series;
 pub mod session;
 pub mod settings;
+pub mod spread;
+pub mod stage;
 pub mod stages;
 pub mod summary;
+pub mod tag;

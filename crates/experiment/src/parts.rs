@@ -10,7 +10,8 @@ use fisherlens_mixture::DiagonalGmm;
 use fisherlens_model::{BuildEncoder, Part, encoder, extractor};
 use linfa::ParamGuard;
 
-use crate::settings::{ClassifierKind, Settings};
+use crate::settings::Settings;
+use crate::settings::sections::ClassifierKind;
 
 /// The swappable stages of one experiment.
 #[derive(Debug, Clone)]

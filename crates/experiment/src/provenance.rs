@@ -57,7 +57,7 @@ pub fn collect(experiment: &Experiment) -> Provenance {
         let what = if offset == 0 { "sample, mixture, folds, draws" } else { "further run, up to its scores" };
         (what.to_owned(), settings.seed + offset)
     });
-    collect_from(&experiment.dataset, settings, &experiment.program, seeds.collect())
+    collect_from(&experiment.core.dataset, settings, &experiment.core.program, seeds.collect())
 }
 
 /// The same of any experiment's parts.

@@ -5,9 +5,11 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::dataset::Half;
-use crate::experiment::{Experiment, Keys};
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::stage::Stage;
 use crate::stages::{
-    Stage, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
+    classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
 };
 
 /// What a run went through.
@@ -29,7 +31,7 @@ impl Run {
     /// # Errors
     /// What the stages say; an interrupt. Finished artifacts stay.
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
-        let keys = experiment.keys()?;
+        let keys = Keys::of(experiment)?;
         let until = until.unwrap_or(Stage::Report);
         if until >= Stage::Strategies {
             // Before anything is computed: the names of classes are only known once the photographs are.
@@ -37,10 +39,14 @@ impl Run {
         }
         let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
         for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
-            experiment.interrupt.check()?;
+            experiment.core.interrupt.check()?;
             let since = Instant::now();
             match stage {
-                Stage::Sample => drop(stored_or(experiment, stage, &keys, || sample::get(experiment, &keys))?),
+                Stage::Sample => {
+                    if needs_sample(experiment, &keys) {
+                        sample::get(experiment, &keys)?;
+                    }
+                }
                 Stage::Pca => drop(pca::get(experiment, &keys)?),
                 Stage::Mixture => drop(mixture::get(experiment, &keys)?),
                 Stage::Encode => {
@@ -67,21 +73,13 @@ impl Run {
     }
 }
 
-/// The sample is large and only its learners read it: it is not loaded where it is stored, nor drawn where both
-/// models come from files.
-fn stored_or<T>(
-    experiment: &Experiment,
-    stage: Stage,
-    keys: &Keys,
-    compute: impl FnOnce() -> Result<T>,
-) -> Result<Option<T>> {
-    let learned = experiment.has(Stage::Pca, keys.pca, None) && experiment.has(Stage::Mixture, keys.mixture, None);
-    let settings = &experiment.settings;
-    let given = settings.pca.from.is_some() && settings.mixture.from.is_some();
-    if learned || given || experiment.has(stage, keys.sample, None) {
-        return Ok(None);
-    }
-    compute().map(Some)
+/// The sample is large and only projection and mixture learn from it: it is not loaded where it is stored, and not drawn where both models
+/// are stored or come from files.
+fn needs_sample(experiment: &Experiment, keys: &Keys) -> bool {
+    let core = &experiment.core;
+    let learned = core.has(&Stage::Pca.id().at(keys.pca)) && core.has(&Stage::Mixture.id().at(keys.mixture));
+    let given = experiment.settings.pca.from.is_some() && experiment.settings.mixture.from.is_some();
+    !learned && !given && !core.has(&Stage::Sample.id().at(keys.sample))
 }
 
 /// The scores of further seeds, whose samples and vectors are removed once the scores are there.

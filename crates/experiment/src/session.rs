@@ -1,18 +1,12 @@
-//! From a command's words to an experiment: which settings, which photographs, which folders.
+//! What decides which experiment is run: settings, photographs, folders.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_voc::Missing;
 
-use crate::dataset::Dataset;
-use crate::experiment::Experiment;
-use crate::interrupt::Interrupt;
-use crate::parts::Parts;
-use crate::progress::Progress;
 use crate::provenance::Program;
-use crate::settings::{DataSource, Settings};
-use fisherlens_artifact::Store;
+use crate::settings::sections::DataSource;
 
 /// Everything that decides which experiment is run.
 #[derive(Debug, Clone)]
@@ -69,27 +63,5 @@ impl Session {
                 self.experiment
             ),
         }
-    }
-
-    /// Reads the settings and opens the photographs.
-    ///
-    /// # Errors
-    /// An unknown experiment or setting, a devkit that is missing, needless or broken; each says what to do.
-    pub fn open(&self, progress: Progress, interrupt: Interrupt) -> Result<Experiment> {
-        let settings = Settings::load(&self.experiment, &self.set)?;
-        let parts = Parts::from_settings(&settings)?;
-        let root = self.devkit(settings.data.source)?;
-        let dataset = Dataset::open(&root, &settings.data, self.missing, self.limit)?;
-        let store = Store::open(&self.artifacts)?;
-        Ok(Experiment {
-            name: self.experiment.clone(),
-            settings,
-            parts,
-            dataset,
-            store,
-            progress,
-            interrupt,
-            program: self.program.clone(),
-        })
     }
 }

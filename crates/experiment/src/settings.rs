@@ -6,35 +6,22 @@
 //! `mixture.n_components=64`, applied before anything is read.
 
 mod checks;
-pub(crate) mod overrides;
-mod sections;
-mod strategies;
+pub(crate) mod file;
+mod names;
+mod overrides;
+pub mod sections;
+pub mod strategies;
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-pub use fisherlens_classifier::{Difficult, Loss};
-pub use fisherlens_descriptors::{LowContrast, RootSift, Whitening, Window};
-pub use fisherlens_eval::Interpolation;
-pub use fisherlens_fisher::{FisherPart, Grid, Normalization};
-pub use fisherlens_lrp::Rule;
-pub use fisherlens_model::{
-    AssignmentKind, DescriptorKind, DescriptorSettings, EncoderKind, EncoderSettings, PyramidLevel,
-};
-pub use sections::{
-    ClassifierKind, ClassifierSettings, DataSettings, DataSource, EvaluationSettings, Fill, InitKind, MixtureSettings,
-    PcaSettings, PixelSettings, RelevanceSettings, ReportSettings, ResamplingSettings, SampleSettings,
-};
-pub use strategies::{Corner, ExplainedImages, StrategySettings};
+use fisherlens_model::{DescriptorSettings, EncoderSettings};
 
-/// Name and text of the built-in experiments.
-const BUILT_IN: [(&str, &str); 3] = [
-    ("mini", include_str!("../experiments/mini.toml")),
-    ("voc2007", include_str!("../experiments/voc2007.toml")),
-    ("voc2007-val", include_str!("../experiments/voc2007-val.toml")),
-];
+use crate::settings::sections::{
+    ClassifierSettings, DataSettings, EvaluationSettings, MixtureSettings, PcaSettings, PixelSettings,
+    RelevanceSettings, ReportSettings, ResamplingSettings, SampleSettings,
+};
+use crate::settings::strategies::StrategySettings;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,43 +58,24 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Names of the built-in experiments.
-    pub const EXPERIMENTS: [&'static str; BUILT_IN.len()] = [BUILT_IN[0].0, BUILT_IN[1].0, BUILT_IN[2].0];
-
-    /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `overrides` (`section.name=value`).
+    /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `changes` (`section.name=value`).
     ///
-    /// The value is read as TOML, and where it is none as a plain string; an empty value takes an optional setting
-    /// away. Paths in settings are relative to the working directory.
+    /// The value is read as TOML, or else as a plain string; an empty value takes an optional setting away. Paths in settings are
+    /// relative to the working directory.
     ///
     /// # Errors
-    /// An experiment that is neither built in nor a file; text that is no TOML; a setting that is missing, unknown
+    /// An experiment that is neither built in nor a file; text that is not TOML; a setting that is missing, unknown
     /// or has a value that is not allowed, with the file, the setting, what was found and what is allowed.
-    pub fn load(experiment: &str, overrides: &[String]) -> Result<Self> {
-        if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == experiment) {
-            return Self::parse(text, overrides).with_context(|| format!("experiment {experiment}"));
-        }
-        ensure!(
-            Path::new(experiment).extension().is_some_and(|extension| extension == "toml"),
-            "no experiment is called \"{experiment}\"; there are {}, or give the path of a settings file that ends in .toml",
-            Self::EXPERIMENTS.join(", ")
-        );
-        let text = std::fs::read_to_string(experiment)
-            .with_context(|| format!("cannot read the settings file {experiment}"))?;
-        Self::parse(&text, overrides).with_context(|| format!("settings file {experiment}"))
+    pub fn load(experiment: &str, changes: &[String]) -> Result<Self> {
+        file::load(experiment, changes)
     }
 
-    /// The settings in a TOML text, changed by `overrides`.
+    /// The settings in a TOML text, changed by `changes`.
     ///
     /// # Errors
     /// See [`Settings::load`].
-    pub fn parse(text: &str, overrides: &[String]) -> Result<Self> {
-        let mut table: toml::Table = text.parse().context("this is no TOML")?;
-        for change in overrides {
-            overrides::apply(&mut table, change, overrides::KNOWN)?;
-        }
-        let settings: Self = table.try_into().map_err(|error| overrides::readable(&error))?;
-        settings.check()?;
-        Ok(settings)
+    pub fn parse(text: &str, changes: &[String]) -> Result<Self> {
+        file::parse(text, changes)
     }
 
     /// Every setting under its dotted name with its value, in the order of the sections; what is not set is left out.

@@ -31,5 +31,5 @@ pub(crate) fn session(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> S
 
 /// The same, opened.
 pub(crate) fn open(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> Experiment {
-    session(artifacts, limit, set).open(Progress::silent(), Interrupt::default()).unwrap()
+    Experiment::open(&session(artifacts, limit, set), Progress::silent(), Interrupt::default()).unwrap()
 }

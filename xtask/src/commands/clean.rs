@@ -9,7 +9,7 @@ use crate::commands::status::size;
 use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
 use fisherlens_cli::explain::Caller;
-use fisherlens_experiment::stages::Stage;
+use fisherlens_experiment::stage::Stage;
 
 /// Removes the artifacts of one stage, or of all.
 ///

@@ -19,9 +19,12 @@ use fisherlens_cli::answer;
 use fisherlens_cli::explain::Caller;
 use fisherlens_cli::lookup::{ensure_learned, image_path};
 use fisherlens_cli::terminal;
-use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::stages::{Stage, mixture, pca, spread};
+use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::spread::spread;
+use fisherlens_experiment::stage::Stage;
+use fisherlens_experiment::stages::{mixture, pca};
 use fisherlens_model::Described;
 use fisherlens_model::Explainer;
 use fisherlens_report::Grid;
@@ -82,8 +85,8 @@ const VARIANTS: [Variant; 4] = [
 pub(crate) fn run(arguments: &ConservationTable, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-    let experiment = session.open(terminal::progress(), interrupt.clone())?;
-    let keys = experiment.keys()?;
+    let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+    let keys = Keys::of(&experiment)?;
     ensure_learned(&experiment, &keys, Stage::Mixture)?;
     let table = Table::new(&experiment, &keys, arguments)?;
     let grid = table.fill()?;
@@ -111,12 +114,12 @@ impl<'a> Table<'a> {
     fn new(experiment: &'a Experiment, keys: &Keys, arguments: &ConservationTable) -> Result<Self> {
         let pca = pca::get(experiment, keys)?;
         let extractor = experiment.parts.extractor.value.as_ref();
-        let train = &experiment.dataset.train;
+        let train = &experiment.core.dataset.train;
         let all = |n: usize| (0..n).collect::<Vec<usize>>();
         let chosen = spread(&all(train.len()), arguments.n_train);
         let n = chosen.len();
-        let bar = experiment.progress.bar("describe", n as u64);
-        let learned_from = experiment.for_each(bar.as_ref(), &chosen, |image| {
+        let bar = experiment.core.progress.bar("describe", n as u64);
+        let learned_from = experiment.core.for_each(bar.as_ref(), &chosen, |image| {
             Described::from_file(extractor, &pca, &train.set.images[image].path)
         })?;
         drop(bar);
@@ -127,7 +130,7 @@ impl<'a> Table<'a> {
             (0..labels.ncols()).filter(|&class| count(class, 1) > 0 && count(class, -1) > 0).collect();
         ensure!(!known.is_empty(), "none of the {n} training images is an example of a class: take more by --n-train");
         let images = if arguments.images.is_empty() {
-            let test = &experiment.dataset.test.set.images;
+            let test = &experiment.core.dataset.test.set.images;
             spread(&all(test.len()), N_IMAGES).into_iter().map(|image| test[image].path.clone()).collect()
         } else {
             arguments.images.iter().map(|name| image_path(experiment, name)).collect::<Result<Vec<_>>>()?
@@ -164,7 +167,7 @@ impl<'a> Table<'a> {
         for variant in &VARIANTS {
             let vectors = self.vectors(variant)?;
             for &kernel in variant.kernels {
-                self.experiment.interrupt.check()?;
+                self.experiment.core.interrupt.check()?;
                 let explainer = self.explainer(variant, kernel, &vectors)?;
                 for &rule in &self.rules {
                     let measured = self.measure(&explainer, rule)?;

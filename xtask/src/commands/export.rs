@@ -31,9 +31,11 @@ use fisherlens_cli::explain::Caller;
 use fisherlens_cli::lookup::{ensure_learned, image_path};
 use fisherlens_cli::terminal;
 use fisherlens_experiment::dataset::Half;
-use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::stages::{Stage, classifier, encode, learned, mixture, pca, resampling, scores};
+use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::stage::Stage;
+use fisherlens_experiment::stages::{classifier, encode, learned, mixture, pca, resampling, scores};
 use fisherlens_model::NpzFile;
 use fisherlens_model::Precision;
 use fisherlens_model::photograph;
@@ -45,8 +47,8 @@ use fisherlens_model::photograph;
 pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-    let experiment = session.open(terminal::progress(), interrupt.clone())?;
-    let keys = experiment.keys()?;
+    let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+    let keys = Keys::of(&experiment)?;
     if arguments.what == What::Model {
         return model(&experiment, &keys, arguments);
     }
@@ -120,7 +122,7 @@ fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mu
     ensure_learned(experiment, keys, Stage::Classifier)?;
     let path = image_path(experiment, subject(arguments, "an image: a file or an id")?)?;
     let class = arguments.class.as_deref().context("relevance is of one class: give it by --class")?;
-    let class = experiment.dataset.class_index(class)?;
+    let class = experiment.core.dataset.class_index(class)?;
     let rule = match &arguments.rule {
         Some(text) => text.parse::<Rule>()?,
         None => experiment.settings.relevance.display_rule,
@@ -157,7 +159,7 @@ fn half(experiment: &Experiment, arguments: &Export) -> Result<Half> {
         "test" => Ok(Half::Test),
         _ => bail!(
             "experiment {} has the image sets \"{}\" and \"{}\", not \"{name}\"",
-            experiment.name,
+            experiment.core.name,
             data.train,
             data.test
         ),

@@ -10,7 +10,9 @@ use crate::cli::{Bench, Reproduce};
 use fisherlens_cli::explain::Caller;
 use fisherlens_cli::terminal;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::networks::{self, NetworkExperiment, NetworkStage};
+use fisherlens_experiment::networks;
+use fisherlens_experiment::networks::experiment::NetworkExperiment;
+use fisherlens_experiment::networks::stage::NetworkStage;
 use fisherlens_experiment::progress::duration;
 
 /// `cargo xtask-cnn reproduce`: retrains, scores, explains and measures a network, then writes the report.
@@ -24,24 +26,26 @@ pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Inte
     let device = device(&arguments.device)?;
     let weights = arguments.weights.as_deref();
     let experiment = NetworkExperiment::open(&session, weights, device, terminal::progress(), interrupt.clone())?;
-    let dataset = &experiment.dataset;
-    experiment.progress.line(&format!(
+    let dataset = &experiment.core.dataset;
+    experiment.core.progress.line(&format!(
         "{:>12}  {}: {}, {} images to learn from, {} to judge on, {} classes",
         "reproduce",
-        experiment.name,
+        experiment.core.name,
         experiment.settings.network.architecture,
         dataset.train.len(),
         dataset.test.len(),
         dataset.classes().len()
     ));
-    let folder =
-        arguments.report.clone().unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.name)));
+    let folder = arguments
+        .report
+        .clone()
+        .unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.core.name)));
     let (page, took) = (networks::run::run(&experiment, &session, &folder, until)?, duration(since.elapsed()));
     let line = match page {
         Some(page) => format!("{:>12}  {}  ({took} in all)", "report", page.display()),
         None => format!("{:>12}  stopped there, as --until says  ({took} in all)", "no report"),
     };
-    experiment.progress.line(&line);
+    experiment.core.progress.line(&line);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::progress::duration;
 use fisherlens_experiment::run::Run;
-use fisherlens_experiment::stages::Stage;
+use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::summary;
 
 /// Runs the command.
@@ -30,14 +30,21 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     }
     let until = last_stage(&Stage::ALL, Stage::name, arguments.until.as_deref())?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-    let experiment = session.open(terminal::progress(), interrupt.clone())?;
+    let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
     announce(&experiment);
     let run = Run::execute(&experiment, until)?;
-    let folder =
-        arguments.report.clone().unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.name)));
+    let folder = arguments
+        .report
+        .clone()
+        .unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.core.name)));
     let data = summary::collect(&experiment, &run)?;
     let page = fisherlens_report::write(&data, &folder)?;
-    experiment.progress.line(&format!("{:>12}  {}  ({} in all)", "report", page.display(), duration(since.elapsed())));
+    experiment.core.progress.line(&format!(
+        "{:>12}  {}  ({} in all)",
+        "report",
+        page.display(),
+        duration(since.elapsed())
+    ));
     Ok(())
 }
 
@@ -62,12 +69,12 @@ pub(crate) fn report_name(experiment: &str) -> String {
 }
 
 fn announce(experiment: &Experiment) {
-    let dataset = &experiment.dataset;
+    let dataset = &experiment.core.dataset;
     let skipped = dataset.train.set.skipped.len() + dataset.test.set.skipped.len();
     let mut line = format!(
         "{:>12}  {}: {} images to learn from, {} to judge on, {} classes",
         "reproduce",
-        experiment.name,
+        experiment.core.name,
         dataset.train.len(),
         dataset.test.len(),
         dataset.classes().len()
@@ -78,5 +85,5 @@ fn announce(experiment: &Experiment) {
     if !dataset.left_out.is_empty() {
         let _ = write!(line, "; without {}, of which the limited sets lack examples", dataset.left_out.join(", "));
     }
-    experiment.progress.line(&line);
+    experiment.core.progress.line(&line);
 }

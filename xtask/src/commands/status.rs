@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
     let mut rows: BTreeMap<(usize, String, String), (usize, u64, f64)> = BTreeMap::new();
     for entry in store.entries()? {
-        let position = fisherlens_experiment::stages::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
+        let position = fisherlens_experiment::stage::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
         let name = format!("{}-v{}", entry.stage, entry.format_version);
         let row = rows.entry((position.unwrap_or(usize::MAX), name, entry.key.clone())).or_default();
         row.0 += 1;

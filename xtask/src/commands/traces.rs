@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use ndarray::{Array1, Array3};
 
-use fisherlens_experiment::experiment::{Experiment, Keys};
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::series::Series;
 use fisherlens_experiment::stages::resampling;
 use fisherlens_model::NpzFile;
@@ -13,7 +14,7 @@ use fisherlens_model::NpzFile;
 /// # Errors
 /// A series that the settings do not ask for; a shard that is absent or damaged.
 pub(crate) fn add(experiment: &Experiment, keys: &Keys, series: Option<&str>, file: &mut NpzFile) -> Result<()> {
-    let known = Series::all(&experiment.settings);
+    let known = resampling::all_series(&experiment.settings);
     let chosen = match series {
         None => known,
         Some(text) => {
@@ -22,7 +23,7 @@ pub(crate) fn add(experiment: &Experiment, keys: &Keys, series: Option<&str>, fi
             ensure!(
                 known.contains(&series),
                 "experiment {} has no series \"{series}\" with these settings; it has {}",
-                experiment.name,
+                experiment.core.name,
                 names.join(", ")
             );
             vec![series]

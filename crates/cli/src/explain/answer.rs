@@ -33,7 +33,7 @@ pub(super) struct Photograph {
     height: usize,
     n_descriptors: usize,
     /// Every class, the highest margin first.
-    scores: Vec<Score>,
+    scores: Vec<ClassScore>,
     explanations: Vec<Explanation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     panel: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub(super) struct Photograph {
 
 /// The score of one class.
 #[derive(Debug, Serialize)]
-struct Score {
+struct ClassScore {
     class: String,
     score: f64,
     /// The equal-error threshold; null where it is not known.
@@ -78,14 +78,14 @@ impl Answer {
 impl Photograph {
     pub(super) fn new(source: &Source, explained: &Explained, files: Files) -> Self {
         let threshold = |class: usize| source.thresholds.as_ref().map(|thresholds| thresholds[class]);
-        let score = |class: usize| Score {
+        let score = |class: usize| ClassScore {
             class: source.classes[class].clone(),
             score: explained.scores[class],
             threshold: threshold(class),
             found: explained.scores[class] > source.threshold(class),
         };
-        let mut scores: Vec<Score> = (0..source.classes.len()).map(score).collect();
-        let margin = |score: &Score| score.score - score.threshold.unwrap_or(0.0);
+        let mut scores: Vec<ClassScore> = (0..source.classes.len()).map(score).collect();
+        let margin = |score: &ClassScore| score.score - score.threshold.unwrap_or(0.0);
         scores.sort_by(|a, b| margin(b).total_cmp(&margin(a)));
         let explanations = explained.shown.iter().zip(files.pictures).map(|(shown, files)| Explanation {
             class: source.classes[shown.class].clone(),

@@ -103,5 +103,5 @@ fn write_npz(source: &Source, explained: &Explained, rgb: &Array3<u8>, path: &Pa
         file.add(&format!("descriptors {name} {rule}"), &Array1::from(explanation.descriptors.clone()))?;
         file.add(&format!("pixels {name} {rule}"), &explanation.pixels)?;
     }
-    Ok(file.finish()?)
+    file.finish()
 }

@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_descriptors::Photograph;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::stages::{Stage, learned, scores};
+use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::stage::Stage;
+use fisherlens_experiment::stages::{learned, scores};
 use fisherlens_lrp::Rule;
 use fisherlens_model::{Described, Explainer, Explanation, Model, photograph};
 
@@ -65,10 +67,10 @@ impl Source {
         }
         let selection = &arguments.selection;
         let session = selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-        let experiment = session.open(terminal::progress(), interrupt.clone())?;
-        let keys = experiment.keys()?;
+        let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+        let keys = Keys::of(&experiment)?;
         ensure_learned(&experiment, &keys, Stage::Classifier)?;
-        let thresholds = if experiment.has(Stage::Scores, keys.scores, None) {
+        let thresholds = if experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
             let scores = scores::get(&experiment, &keys)?;
             Some(scores::thresholds(&scores.predictions(experiment.settings.data.difficult)))
         } else {
@@ -76,11 +78,11 @@ impl Source {
         };
         Ok(Self {
             explainer: learned::explainer(&experiment, &keys)?,
-            classes: experiment.dataset.classes().to_vec(),
+            classes: experiment.core.dataset.classes().to_vec(),
             thresholds,
             display_rule: experiment.settings.relevance.display_rule,
-            name: experiment.name.clone(),
-            line: format!("model of experiment {}", experiment.name),
+            name: experiment.core.name.clone(),
+            line: format!("model of experiment {}", experiment.core.name),
             experiment: Some(experiment),
         })
     }

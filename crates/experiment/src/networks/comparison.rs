@@ -8,12 +8,14 @@ use fisherlens_eval::Context;
 use fisherlens_lrp::Rule;
 use ndarray::Array2;
 
-use crate::experiment::{Experiment, Keys};
+use crate::experiment::Experiment;
 use crate::interrupt::Interrupt;
+use crate::keys::Keys;
 use crate::progress::Progress;
 use crate::session::Session;
+use crate::stage::Stage;
 use crate::stages::scores::Scores;
-use crate::stages::{Stage, context, learned, pixels, scores};
+use crate::stages::{context, learned, pixels, scores};
 use fisherlens_artifact::Key;
 use fisherlens_model::Explainer;
 
@@ -40,9 +42,10 @@ impl Compared {
             return Ok(None);
         }
         let session = Session { experiment: name.to_owned(), set: Vec::new(), ..session.clone() };
-        let experiment = session.open(Progress::silent(), interrupt.clone()).context("comparison.experiment")?;
-        let keys = experiment.keys()?;
-        if !experiment.has(Stage::Scores, keys.scores, None) {
+        let experiment =
+            Experiment::open(&session, Progress::silent(), interrupt.clone()).context("comparison.experiment")?;
+        let keys = Keys::of(&experiment)?;
+        if !experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
             return Ok(None);
         }
         let rule = experiment.settings.relevance.display_rule;
@@ -51,15 +54,15 @@ impl Compared {
             .relevance
             .rules
             .iter()
-            .all(|&rule| experiment.has(Stage::Context, keys.context(rule, &experiment.dataset), None));
+            .all(|&rule| experiment.core.has(&Stage::Context.id().at(keys.context(&experiment, rule))));
         let contexts = if has_context {
             context::get(&experiment, &keys)?.into_iter().find(|(other, _)| *other == rule)
         } else {
             None
         };
-        let traced = experiment.has(Stage::Pixels, keys.pixels(&experiment.settings), None);
+        let traced = experiment.core.has(&Stage::Pixels.id().at(keys.pixels(&experiment)));
         let learned = [(Stage::Pca, keys.pca), (Stage::Mixture, keys.mixture), (Stage::Classifier, keys.classifier)];
-        let learned = learned.iter().all(|&(stage, key)| experiment.has(stage, key, None));
+        let learned = learned.iter().all(|&(stage, key)| experiment.core.has(&stage.id().at(key)));
         Ok(Some(Self {
             explainer: if learned { Some(learned::explainer(&experiment, &keys)?) } else { None },
             scores: scores::get(&experiment, &keys)?,
@@ -72,7 +75,7 @@ impl Compared {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.experiment.name
+        &self.experiment.core.name
     }
 
     /// Key of its scores.

@@ -3,19 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use fisherlens_artifact::Key;
 use fisherlens_cnn::{Architecture, Device, Mean, Network, Parameters};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::{NetworkSettings, NetworkStage};
-use crate::dataset::{Dataset, Half};
+use crate::core::Core;
+use crate::dataset::Half;
 use crate::interrupt::Interrupt;
 use crate::networks::frames::read_weights;
+use crate::networks::settings::NetworkSettings;
+use crate::networks::stage::NetworkStage;
 use crate::progress::Progress;
-use crate::provenance::Program;
 use crate::session::Session;
 use crate::settings::Settings;
-use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store};
 
 /// Name of the layer that replaces a network's own scores.
 pub const NEW_LAYER: &str = "classifier";
@@ -26,20 +25,10 @@ const PIXEL_SIZE: f32 = 64.0;
 /// Everything a stage may look at.
 #[derive(Debug)]
 pub struct NetworkExperiment {
-    /// Name of the built-in experiment or path of its settings file.
-    pub name: String,
+    /// Data, store, progress.
+    pub core: Core,
     /// Every setting.
     pub settings: NetworkSettings,
-    /// Photographs, labels, boxes.
-    pub dataset: Dataset,
-    /// Where artifacts lie.
-    pub store: Store,
-    /// Where progress is told.
-    pub progress: Progress,
-    /// Raised when the user wants the run to stop.
-    pub interrupt: Interrupt,
-    /// The program that runs it, for the report.
-    pub program: Program,
     /// The network with as many scores as there are classes.
     pub architecture: Architecture,
     /// Weights that it starts from; those of the new layer are drawn.
@@ -65,10 +54,9 @@ impl NetworkExperiment {
         interrupt: Interrupt,
     ) -> Result<Self> {
         let settings = NetworkSettings::load(&session.experiment, &session.set)?;
-        let root = session.devkit(settings.data.source)?;
-        let dataset = Dataset::open(&root, &settings.data, session.missing, session.limit)?;
+        let core = Core::open(session, &settings, &settings.data, progress, interrupt)?;
         let original = settings.architecture()?;
-        let architecture = original.with_classes(dataset.classes().len(), NEW_LAYER)?;
+        let architecture = original.with_classes(core.dataset.classes().len(), NEW_LAYER)?;
         // Not after half an hour of features.
         let learning = match &settings.retraining.cut {
             Some(cut) => architecture.split_after(cut).context("retraining.cut")?.1,
@@ -92,26 +80,11 @@ impl NetworkExperiment {
         let new_layer = drawn.get(NEW_LAYER).expect("the new layer has weights");
         weights.insert(NEW_LAYER, new_layer.clone());
         let weights = weights.fitted(&architecture)?;
-        let store = Store::open(&session.artifacts)?;
-        let name = session.experiment.clone();
         let compared = match settings.comparison.experiment.as_str() {
             "" => None,
             name => Some(Settings::load(name, &[]).context("comparison.experiment")?),
         };
-        Ok(Self {
-            name,
-            settings,
-            dataset,
-            store,
-            progress,
-            interrupt,
-            program: session.program.clone(),
-            architecture,
-            weights,
-            weights_digest,
-            device,
-            compared,
-        })
+        Ok(Self { core, settings, architecture, weights, weights_digest, device, compared })
     }
 
     /// What is subtracted from pixels.
@@ -142,50 +115,60 @@ impl NetworkExperiment {
     /// Key of the frozen layers' values for one half.
     pub fn features_key(&self, half: Half) -> Key {
         let network = &self.settings.network;
-        builder(NetworkStage::Features)
+        NetworkStage::Features
+            .id()
+            .key()
             .setting("network", &(&network.architecture, network.mean, network.frame))
             .setting("cut", &self.settings.retraining.cut)
             .setting("weights", &self.weights_digest)
             .setting("seed", &self.weights_digest.iter().all(|&byte| byte == 0).then_some(self.settings.seed))
             .setting("shard_size", &self.settings.data.shard_size)
-            .input("images", self.dataset.half(half).files)
+            .input("images", self.core.dataset.half(half).files)
             .finish()
     }
 
     /// Key of the retrained weights. How often checkpoints are written or the test images looked at changes no weight.
     pub fn retraining_key(&self) -> Key {
-        builder(NetworkStage::Retraining)
+        NetworkStage::Retraining
+            .id()
+            .key()
             .setting("sgd", &self.settings.sgd())
             .setting("n_epochs", &self.settings.retraining.n_epochs)
             .setting("difficult", &self.settings.data.difficult)
             .input("features", self.features_key(Half::Train))
-            .input("labels", self.dataset.train.labels)
+            .input("labels", self.core.dataset.train.labels)
             .finish()
     }
 
     /// Key of the test images' scores.
     pub fn scores_key(&self) -> Key {
-        builder(NetworkStage::Scores)
+        NetworkStage::Scores
+            .id()
+            .key()
             .setting("stride", &self.settings.network.stride)
             .input("retraining", self.retraining_key())
-            .input("images", self.dataset.test.files)
-            .input("labels", self.dataset.test.labels)
+            .input("images", self.core.dataset.test.files)
+            .input("labels", self.core.dataset.test.labels)
             .finish()
     }
 
     /// Key of the measures of heatmaps.
     pub fn relevance_key(&self) -> Key {
-        builder(NetworkStage::Relevance)
+        NetworkStage::Relevance
+            .id()
+            .key()
             .setting("composites", &self.settings.relevance.composites)
             .setting("tag_size", &self.tag_size())
             .input("scores", self.scores_key())
-            .input("annotations", self.dataset.test.annotations)
+            .input("annotations", self.core.dataset.test.annotations)
             .finish()
     }
 
     /// Key of the traces with regions replaced.
     pub fn perturbation_key(&self) -> Key {
-        builder(NetworkStage::Perturbation)
+        NetworkStage::Perturbation
+            .id()
+            .key()
             .setting("composites", &self.settings.relevance.composites)
             .setting("pixels", &self.settings.pixels)
             .setting("seed", &self.settings.seed)
@@ -195,7 +178,9 @@ impl NetworkExperiment {
 
     /// Key of the report's heatmaps, beside which may stand those of another experiment with these scores.
     pub fn report_key(&self, compared: Option<Key>) -> Key {
-        let builder = builder(NetworkStage::Report)
+        let builder = NetworkStage::Report
+            .id()
+            .key()
             .setting("relevance", &self.settings.relevance)
             .setting("n_examples", &self.settings.comparison.n_examples)
             .input("relevance", self.relevance_key());
@@ -205,17 +190,16 @@ impl NetworkExperiment {
         }
     }
 
-    /// First digits of the keys of a stage.
-    pub fn keys_of(&self, stage: NetworkStage) -> Vec<String> {
-        let keys = match stage {
+    /// The keys of a stage.
+    pub fn keys_of(&self, stage: NetworkStage) -> Vec<Key> {
+        match stage {
             NetworkStage::Features => vec![self.features_key(Half::Train), self.features_key(Half::Test)],
             NetworkStage::Retraining => vec![self.retraining_key()],
             NetworkStage::Scores => vec![self.scores_key()],
             NetworkStage::Relevance => vec![self.relevance_key()],
             NetworkStage::Perturbation => vec![self.perturbation_key()],
             NetworkStage::Report => vec![self.report_key(None)],
-        };
-        keys.into_iter().map(Key::short).collect()
+        }
     }
 
     /// Size of the corner in which the compared experiment looks for a tag, as shares of width and height.
@@ -223,38 +207,9 @@ impl NetworkExperiment {
         self.compared.as_ref().map(|settings| settings.strategies.tag_size)
     }
 
-    /// The artifact of a stage, if it is there.
-    ///
-    /// # Errors
-    /// A damaged file; the sentence says what to do.
-    pub fn stored<T: DeserializeOwned>(&self, stage: NetworkStage, key: Key, part: Option<&str>) -> Result<Option<T>> {
-        Ok(self.store.load(&address(stage, key, part))?.map(|loaded| loaded.value))
-    }
-
-    /// Whether the artifact is there.
-    pub fn has(&self, stage: NetworkStage, key: Key, part: Option<&str>) -> bool {
-        self.store.contains(&address(stage, key, part))
-    }
-
-    /// Stores an artifact with the settings it was made by and the seconds it took.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn keep<T: Serialize>(
-        &self,
-        stage: NetworkStage,
-        key: Key,
-        part: Option<&str>,
-        seconds: f64,
-        value: &T,
-    ) -> Result<()> {
-        self.store.save(&address(stage, key, part), &Header::new(&self.settings, seconds)?, value)?;
-        Ok(())
-    }
-
     /// The file of an image of one half.
     pub fn path(&self, half: Half, image: usize) -> &PathBuf {
-        &self.dataset.half(half).set.images[image].path
+        &self.core.dataset.half(half).set.images[image].path
     }
 }
 
@@ -269,12 +224,4 @@ fn drawn(architecture: &Architecture, seed: u64) -> Parameters {
         drawn.insert(&name, parameters);
     }
     drawn
-}
-
-fn builder(stage: NetworkStage) -> KeyBuilder {
-    Key::builder(stage.name(), stage.format_version())
-}
-
-fn address(stage: NetworkStage, key: Key, part: Option<&str>) -> Address {
-    Address::new(stage.name(), stage.format_version(), key, part)
 }

@@ -1,21 +1,20 @@
 //! What the frozen layers make of all crops, in shards on the disk.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result};
 use fisherlens_cnn::Network;
 use half::f16;
 use ndarray::{Array2, Array4, Axis, concatenate};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkExperiment, NetworkStage, frames};
 use crate::dataset::Half;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::frames;
+use crate::networks::stage::NetworkStage;
 use fisherlens_artifact::array;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]
-struct Shard {
+struct FeatureShard {
     /// Ids of the images; each has as many rows as crops.
     ids: Vec<String>,
     /// `(images · crops, channels · height · width)`; half precision costs less than a thousandth.
@@ -71,50 +70,38 @@ impl Features {
 /// # Errors
 /// An unreadable photograph; an interrupt. Finished shards stay.
 pub fn get(experiment: &NetworkExperiment, half: Half) -> Result<Features> {
+    let core = &experiment.core;
     let (below, above) = experiment.halves()?;
     let key = experiment.features_key(half);
-    let images = experiment.dataset.half(half);
-    let shards = images.shards(experiment.settings.data.shard_size);
-    let missing = |shard: &usize| !experiment.has(NetworkStage::Features, key, Some(&part(half, *shard)));
-    let missing: Vec<usize> = (0..shards.len()).filter(missing).collect();
-    let since = Instant::now();
-    let n_images: usize = missing.iter().map(|&shard| shards[shard].len()).sum();
-    let bar = experiment.progress.bar(&format!("features {}", half.name()), n_images as u64);
-    for &shard in &missing {
-        let since = Instant::now();
-        // Much of a layer runs on one thread, so images are worth more threads than what is inside of one.
-        let values = shards[shard].clone().into_par_iter().with_max_len(1).map(|image| {
-            experiment.interrupt.check()?;
-            let values = of_image(experiment, below.as_ref(), half, image);
-            bar.advance(1);
-            values
-        });
-        let values: Vec<_> = values.collect::<Result<_>>()?;
-        let views: Vec<_> = values.iter().map(Array2::view).collect();
-        let shard_value = Shard {
-            ids: shards[shard].clone().map(|image| images.set.images[image].id.clone()).collect(),
-            values: concatenate(Axis(0), &views)?,
-        };
-        let seconds = since.elapsed().as_secs_f64();
-        experiment.keep(NetworkStage::Features, key, Some(&part(half, shard)), seconds, &shard_value)?;
-    }
-    drop(bar);
-    if n_images > 0 {
+    let address = |(), shard| NetworkStage::Features.id().shard(key, half, shard);
+    let missing = core.missing_shards(half, &[()], address);
+    if !missing.is_empty() {
+        let timer = core.start();
+        let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
+        let bar = core.progress.bar(&format!("features {}", half.name()), n_images as u64);
+        core.keep_shards(&missing, address, |missing| {
+            // Much of a layer runs on one thread, so threads are better used for several images than inside of one.
+            let values = core
+                .for_each(bar.as_ref(), &missing.images, |image| of_image(experiment, below.as_ref(), half, image))?;
+            let views: Vec<_> = values.iter().map(Array2::view).collect();
+            let images = &core.dataset.half(half).set.images;
+            let ids = missing.images.iter().map(|&image| images[image].id.clone()).collect();
+            Ok(vec![FeatureShard { ids, values: concatenate(Axis(0), &views)? }])
+        })?;
+        drop(bar);
         let what = format!("{} crops of {n_images} {} images", n_images * n_crops(half), half.name());
-        experiment.progress.computed("features", &what, since.elapsed());
+        core.computed(NetworkStage::Features.id(), &what, &timer);
     }
     let shape = above.architecture().input_shape();
     let mut values = Array2::zeros((0, shape.iter().product()));
-    for shard in 0..shards.len() {
-        let stored: Option<Shard> = experiment.stored(NetworkStage::Features, key, Some(&part(half, shard)))?;
-        let stored =
-            stored.with_context(|| format!("shard {shard} of the features went away; run the command again"))?;
+    for shard in 0..core.dataset.half(half).shards(core.shard_size).len() {
+        let stored: FeatureShard = core.needed(&address((), shard))?;
         values.append(Axis(0), stored.values.view()).context("features of another size; remove them and run again")?;
     }
     Ok(Features { values, shape, n_crops: n_crops(half) })
 }
 
-/// One row a crop.
+/// One row per crop.
 fn of_image(experiment: &NetworkExperiment, below: Option<&Network>, half: Half, image: usize) -> Result<Array2<f16>> {
     let (frame, side) = (experiment.settings.network.frame, experiment.crop_side());
     let crops = frames::crops(experiment.path(half, image), frame, side, n_crops(half), &experiment.mean())?;
@@ -128,8 +115,4 @@ fn of_image(experiment: &NetworkExperiment, below: Option<&Network>, half: Half,
     let n = blob.len() / n_crops(half);
     let values: Vec<f16> = blob.iter().map(|&value| f16::from_f32(value)).collect();
     Ok(Array2::from_shape_vec((n_crops(half), n), values)?)
-}
-
-fn part(half: Half, shard: usize) -> String {
-    format!("{}-{shard:04}", half.name())
 }

@@ -1,19 +1,18 @@
 //! The example heatmaps of a network's report, with those of the Fisher vector on the same photographs beside them.
 
-use std::time::Instant;
-
 use anyhow::Result;
 use fisherlens_cnn::{Bookkeeping, Composite, Network, Targets};
 use fisherlens_lrp::{ColorMap, heatmap};
 use ndarray::{Axis, s};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::relevance::{Measured, Seen, composites};
-use super::{NetworkExperiment, NetworkStage, comparison::Compared, retraining, scores};
-use crate::stages::context::{Contexts, Target};
+use crate::networks::comparison::Compared;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::relevance::{Measured, Seen, composites, true_positives};
+use crate::networks::stage::NetworkStage;
+use crate::networks::{retraining, scores};
+use crate::stages::context::{ContextTarget, Contexts};
 use crate::stages::gallery::{Choice, HEATMAP, Kind, PHOTOGRAPH, choose};
-use crate::stages::scores::targets;
 use fisherlens_model::photograph;
 use fisherlens_report::{ClassExamples, Example, RgbImage, RuleHeatmap, shrink};
 
@@ -32,44 +31,47 @@ pub fn get(
     measured: &[Measured],
     compared: Option<&Compared>,
 ) -> Result<Vec<ClassExamples>> {
-    let key = experiment.report_key(compared.map(Compared::key));
-    if let Some(stored) = experiment.stored::<Gallery>(NetworkStage::Report, key, None)? {
-        return Ok(stored.classes);
-    }
-    let found = scores::get(experiment)?.centre;
-    let targets = targets(&found.predictions(experiment.settings.data.difficult), found.ids.len());
+    let address = NetworkStage::Report.id().at(experiment.report_key(compared.map(Compared::key)));
+    let gallery = experiment.core.cached(address, || compute(experiment, measured, compared))?;
+    Ok(gallery.classes)
+}
+
+fn compute(
+    experiment: &NetworkExperiment,
+    measured: &[Measured],
+    compared: Option<&Compared>,
+) -> Result<(Gallery, String)> {
+    let core = &experiment.core;
+    let scores = scores::get(experiment)?.centre;
+    let targets = true_positives(experiment)?;
     let display = &experiment.settings.relevance.display;
     let shown = experiment.settings.relevance.composites.iter().position(|composite| composite == display);
     let of_shown = measured.iter().filter(|measured| Some(measured.composite) == shown);
     let contexts = Contexts {
         targets: of_shown
-            .map(|measured| Target {
-                id: found.ids[measured.image].clone(),
+            .map(|measured| ContextTarget {
+                id: scores.ids[measured.image].clone(),
                 class: measured.class,
                 context: measured.context,
                 masks: None,
             })
             .collect(),
     };
-    let since = Instant::now();
-    let chosen = choose(&found, &targets, &contexts, experiment.settings.comparison.n_examples);
+    let chosen = choose(&scores, &targets, &contexts, experiment.settings.comparison.n_examples);
     let (network, _) = retraining::get(experiment)?;
     let composites = composites(experiment)?;
-    let bar = experiment.progress.bar("examples", chosen.len() as u64);
-    let examples = chosen.par_iter().with_max_len(1).map(|choice| {
-        experiment.interrupt.check()?;
-        let score = f64::from(found.scores[[choice.image, choice.class]]);
-        let example = example(experiment, &network, &composites, compared, choice, score);
-        bar.advance(1);
-        example
-    });
-    let examples: Vec<Example> = examples.collect::<Result<_>>()?;
-    drop(bar);
+    let bar = core.progress.bar("examples", chosen.len() as u64);
+    let indices: Vec<usize> = (0..chosen.len()).collect();
+    let examples = core.for_each(bar.as_ref(), &indices, |at| {
+        let choice = &chosen[at];
+        let score = f64::from(scores.scores[[choice.image, choice.class]]);
+        example(experiment, &network, &composites, compared, choice, score)
+    })?;
     let of = |class: usize, kind: Kind| {
         let chosen = chosen.iter().zip(&examples).filter(|(choice, _)| choice.class == class && choice.kind == kind);
         chosen.map(|(_, example)| example.clone()).collect()
     };
-    let classes = experiment.dataset.classes().iter().enumerate();
+    let classes = core.dataset.classes().iter().enumerate();
     let classes = classes
         .map(|(class, name)| ClassExamples {
             class: name.clone(),
@@ -79,10 +81,7 @@ pub fn get(
             context: of(class, Kind::Context),
         })
         .collect();
-    let gallery = Gallery { classes };
-    experiment.keep(NetworkStage::Report, key, None, since.elapsed().as_secs_f64(), &gallery)?;
-    experiment.progress.computed("examples", &format!("heatmaps of {}", examples.len()), since.elapsed());
-    Ok(gallery.classes)
+    Ok((Gallery { classes }, format!("heatmaps of {} examples", examples.len())))
 }
 
 fn example(
@@ -93,7 +92,7 @@ fn example(
     choice: &Choice,
     score: f64,
 ) -> Result<Example> {
-    let entry = &experiment.dataset.test.set.images[choice.image];
+    let entry = &experiment.core.dataset.test.set.images[choice.image];
     let seen = Seen::read(experiment, choice.image)?;
     let photograph = photograph::read(&entry.path)?;
     let trace = network.trace(seen.input(&experiment.mean())?.view())?;

@@ -1,31 +1,30 @@
 //! Region perturbation (`samek2017`): how fast scores fall when the most relevant squares of pixels are replaced.
 
-use std::time::Instant;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fisherlens_cnn::{Bookkeeping, Composite, Network, PixelRange, Targets};
 use fisherlens_eval::{Rect, Trace, random_order, region_relevance, regions, relevance_order};
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, s};
 use rand::Rng;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::relevance::{Seen, composites};
-use super::{NetworkExperiment, NetworkStage, retraining, scores};
 use crate::experiment::generator;
-use crate::settings::Fill;
-use crate::stages::spread;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::relevance::{Seen, composites};
+use crate::networks::stage::NetworkStage;
+use crate::networks::{retraining, scores};
+use crate::series::Fill;
+use crate::stages::scores::{spread_targets, thresholds};
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Perturbed {
     /// One entry a true positive looked at, order and fill.
-    pub targets: Vec<Target>,
+    pub targets: Vec<RegionTarget>,
 }
 
 /// One trace.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Target {
+pub struct RegionTarget {
     /// Index of the image in the test set.
     pub image: usize,
     /// Index of the class.
@@ -48,38 +47,24 @@ pub const RANDOM: &str = "random";
 /// # Errors
 /// What the earlier stages say; an unreadable photograph; an interrupt.
 pub fn get(experiment: &NetworkExperiment) -> Result<Perturbed> {
-    let key = experiment.perturbation_key();
-    if let Some(stored) = experiment.stored(NetworkStage::Perturbation, key, None)? {
-        return Ok(stored);
-    }
-    let settings = &experiment.settings.pixels;
-    let found = scores::get(experiment)?.centre;
-    let predictions = found.predictions(experiment.settings.data.difficult);
-    let thresholds = crate::stages::scores::thresholds(&predictions);
-    let (network, _) = retraining::get(experiment)?;
-    let composites = composites(experiment)?;
-    let since = Instant::now();
-    let chosen: Vec<(usize, usize)> = predictions
-        .iter()
-        .enumerate()
-        .flat_map(|(class, prediction)| {
-            spread(&prediction.true_positives, settings.n_targets).into_iter().map(move |image| (class, image))
-        })
-        .collect();
-    let bar = experiment.progress.bar("perturbation", chosen.len() as u64);
-    let traced = chosen.par_iter().with_max_len(1).map(|&(class, image)| {
-        experiment.interrupt.check()?;
-        let traced = trace_image(experiment, &network, &composites, image, class, thresholds[class]);
-        bar.advance(1);
-        traced.with_context(|| format!("image {}", experiment.dataset.test.set.images[image].id))
-    });
-    let traced: Vec<Vec<Target>> = traced.collect::<Result<_>>()?;
-    drop(bar);
-    let perturbed = Perturbed { targets: traced.into_iter().flatten().collect() };
-    experiment.keep(NetworkStage::Perturbation, key, None, since.elapsed().as_secs_f64(), &perturbed)?;
-    let what = format!("{} traces of {} true positives", perturbed.targets.len(), chosen.len());
-    experiment.progress.computed("perturbation", &what, since.elapsed());
-    Ok(perturbed)
+    let address = NetworkStage::Perturbation.id().at(experiment.perturbation_key());
+    experiment.core.cached(address, || {
+        let core = &experiment.core;
+        let predictions = scores::get(experiment)?.centre.predictions(experiment.settings.data.difficult);
+        let thresholds = thresholds(&predictions);
+        let (network, _) = retraining::get(experiment)?;
+        let composites = composites(experiment)?;
+        let chosen = spread_targets(&predictions, experiment.settings.pixels.n_targets);
+        let bar = core.progress.bar("perturbation", chosen.len() as u64);
+        let indices: Vec<usize> = (0..chosen.len()).collect();
+        let traced = core.for_each(bar.as_ref(), &indices, |at| {
+            let (class, image) = chosen[at];
+            trace_image(experiment, &network, &composites, image, class, thresholds[class])
+        })?;
+        let perturbed = Perturbed { targets: traced.into_iter().flatten().collect() };
+        let what = format!("{} traces of {} true positives", perturbed.targets.len(), chosen.len());
+        Ok((perturbed, what))
+    })
 }
 
 fn trace_image(
@@ -89,9 +74,9 @@ fn trace_image(
     image: usize,
     class: usize,
     threshold: f64,
-) -> Result<Vec<Target>> {
+) -> Result<Vec<RegionTarget>> {
     let settings = &experiment.settings.pixels;
-    let id = &experiment.dataset.test.set.images[image].id;
+    let id = &experiment.core.dataset.test.set.images[image].id;
     let seed = experiment.settings.seed;
     let seen = Seen::read(experiment, image)?;
     let input = seen.input(&experiment.mean())?;
@@ -124,7 +109,7 @@ fn trace_image(
         let original = input.index_axis(Axis(0), 0);
         let substitute = substitute(fill, original, settings.side, &pixels, &mut generator(seed, "noise", id, 0));
         for (ranking, least_first, order) in &orders {
-            experiment.interrupt.check()?;
+            experiment.core.interrupt.check()?;
             let order: Vec<Rect> = order.iter().take(settings.n_regions).map(|&at| regions[at as usize]).collect();
             let steps: Vec<&[Rect]> = order.chunks(settings.batch).collect();
             let mut images = Array4::zeros((steps.len() + 1, 3, side, side));
@@ -139,7 +124,7 @@ fn trace_image(
             }
             let scores = network.scores(images.view())?;
             let above = |step: usize| f64::from(scores[[step, class]]) - threshold;
-            targets.push(Target {
+            targets.push(RegionTarget {
                 image,
                 class,
                 ranking: ranking.clone(),

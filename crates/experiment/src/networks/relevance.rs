@@ -1,28 +1,28 @@
 //! Heatmaps of the true positives: their context, the tag's corner, and pictures for the report.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result};
 use fisherlens_cnn::{Bookkeeping, Composite, Crop, Framing, LayerConservation, Mean, Network, Placement, Targets};
 use fisherlens_eval::{Context, Rect, context};
-use fisherlens_voc::ImageEntry;
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkExperiment, NetworkStage, frames, retraining, scores};
 use crate::dataset::Half;
-use crate::settings::Corner;
+use crate::dataset::boxes;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::stage::NetworkStage;
+use crate::networks::{frames, retraining, scores};
+use crate::settings::strategies::Corner;
 use crate::stages::scores::targets;
+use crate::tag::Region;
 
 /// Photographs that the table of conservation sums over.
 const N_CONSERVATION: usize = 8;
 
 /// The stage's artifact: one shard of the test images.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Shard {
-    /// One entry a true positive and composite.
-    pub targets: Vec<Measured>,
+struct MeasuredShard {
+    /// One entry per true positive and composite.
+    targets: Vec<Measured>,
 }
 
 /// The measures of one class in one image by one composite.
@@ -135,47 +135,43 @@ pub fn composites(experiment: &NetworkExperiment) -> Result<Vec<Composite>> {
 /// # Errors
 /// What the earlier stages say; an unreadable photograph; an interrupt. Finished shards stay.
 pub fn get(experiment: &NetworkExperiment) -> Result<Vec<Measured>> {
+    let core = &experiment.core;
     let key = experiment.relevance_key();
-    let images = &experiment.dataset.test;
-    let shards = images.shards(experiment.settings.data.shard_size);
-    let missing = |shard: &usize| !experiment.has(NetworkStage::Relevance, key, Some(&part(*shard)));
-    let missing: Vec<usize> = (0..shards.len()).filter(missing).collect();
+    let address = |(), shard| NetworkStage::Relevance.id().shard(key, Half::Test, shard);
+    let missing = core.missing_shards(Half::Test, &[()], address);
     if !missing.is_empty() {
-        let found = scores::get(experiment)?.centre;
-        let targets = targets(&found.predictions(experiment.settings.data.difficult), images.len());
+        let timer = core.start();
+        let targets = true_positives(experiment)?;
         let (network, _) = retraining::get(experiment)?;
         let composites = composites(experiment)?;
-        let since = Instant::now();
-        let n_images: usize = missing.iter().map(|&shard| shards[shard].len()).sum();
-        let bar = experiment.progress.bar("relevance", n_images as u64);
-        for &shard in &missing {
-            let since = Instant::now();
-            let measured = shards[shard].clone().into_par_iter().with_max_len(1).map(|image| {
-                experiment.interrupt.check()?;
-                let measured = measure(experiment, &network, &composites, image, &targets[image]);
-                bar.advance(1);
-                measured
-            });
-            let measured: Vec<Vec<Measured>> = measured.collect::<Result<_>>()?;
-            let value = Shard { targets: measured.into_iter().flatten().collect() };
-            experiment.keep(NetworkStage::Relevance, key, Some(&part(shard)), since.elapsed().as_secs_f64(), &value)?;
-        }
+        let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
+        let bar = core.progress.bar("relevance", n_images as u64);
+        core.keep_shards(&missing, address, |missing| {
+            let measured = core.for_each(bar.as_ref(), &missing.images, |image| {
+                measure(experiment, &network, &composites, image, &targets[image])
+            })?;
+            Ok(vec![MeasuredShard { targets: measured.into_iter().flatten().collect() }])
+        })?;
         drop(bar);
         let n: usize = targets.iter().map(Vec::len).sum();
-        experiment.progress.computed(
-            "relevance",
-            &format!("{n} true positives, {} composites", composites.len()),
-            since.elapsed(),
-        );
+        let what = format!("{n} true positives, {} composites", composites.len());
+        core.computed(NetworkStage::Relevance.id(), &what, &timer);
     }
     let mut all = Vec::new();
-    for shard in 0..shards.len() {
-        let stored: Option<Shard> = experiment.stored(NetworkStage::Relevance, key, Some(&part(shard)))?;
-        let stored =
-            stored.with_context(|| format!("shard {shard} of the relevance went away; run the command again"))?;
+    for shard in 0..core.dataset.test.shards(core.shard_size).len() {
+        let stored: MeasuredShard = core.needed(&address((), shard))?;
         all.extend(stored.targets);
     }
     Ok(all)
+}
+
+/// For each test image the classes of which it is a true positive by its centre crop.
+///
+/// # Errors
+/// See [`scores::get`].
+pub fn true_positives(experiment: &NetworkExperiment) -> Result<Vec<Vec<usize>>> {
+    let scores = scores::get(experiment)?.centre;
+    Ok(targets(&scores.predictions(experiment.settings.data.difficult), scores.ids.len()))
 }
 
 fn measure(
@@ -190,7 +186,7 @@ fn measure(
     }
     let seen = Seen::read(experiment, image)?;
     let trace = network.trace(seen.input(&experiment.mean())?.view())?;
-    let entry = &experiment.dataset.test.set.images[image];
+    let entry = &experiment.core.dataset.test.set.images[image];
     let visible = seen.visible();
     let mut measured = Vec::new();
     for (index, composite) in composites.iter().enumerate() {
@@ -198,53 +194,22 @@ fn measure(
         for (target, &class) in classes.iter().enumerate() {
             let pixels = relevance.pixels.slice(s![target, 0, .., .., ..]).sum_axis(Axis(0));
             let pixels = pixels.slice(s![visible.top..visible.bottom, visible.left..visible.right]);
-            let boxes: Vec<Rect> =
-                boxes(entry, &experiment.dataset.test.set.classes[class]).iter().map(|rect| seen.shown(rect)).collect();
+            let boxes: Vec<Rect> = boxes(entry, &experiment.core.dataset.test.set.classes[class])
+                .iter()
+                .map(|rect| seen.shown(rect))
+                .collect();
             measured.push(Measured {
                 image,
                 class,
                 composite: index,
                 context: context(pixels, &boxes),
-                corners: experiment.tag_size().map(|size| corner_shares(pixels, size)),
+                corners: experiment.tag_size().map(|size| {
+                    Corner::ALL.map(|corner| Region::of_share(corner, pixels.dim(), size).share(pixels.view()))
+                }),
             });
         }
     }
     Ok(measured)
-}
-
-/// Boxes of a class, difficult ones among them, in pixels of the photograph.
-fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
-    let of_class = entry.annotation.objects.iter().filter(|object| object.class == class);
-    of_class
-        .map(|object| {
-            let bounds = &object.bounds;
-            Rect {
-                left: bounds.left as usize,
-                top: bounds.top as usize,
-                right: bounds.right as usize,
-                bottom: bounds.bottom as usize,
-            }
-        })
-        .collect()
-}
-
-/// Share of the positive relevance in each corner, whose size is a share of width and height.
-fn corner_shares(relevance: ArrayView2<'_, f32>, size: [f64; 2]) -> [f64; 4] {
-    let (height, width) = relevance.dim();
-    let positive = |part: ArrayView2<'_, f32>| part.iter().map(|&value| f64::from(value.max(0.0))).sum::<f64>();
-    let whole = positive(relevance).max(f64::MIN_POSITIVE);
-    let (wide, high) = ((width as f64 * size[0]) as usize, (height as f64 * size[1]) as usize);
-    Corner::ALL.map(|corner| {
-        let columns = match corner {
-            Corner::UpperLeft | Corner::LowerLeft => 0..wide,
-            Corner::UpperRight | Corner::LowerRight => width - wide..width,
-        };
-        let rows = match corner {
-            Corner::UpperLeft | Corner::UpperRight => 0..high,
-            Corner::LowerLeft | Corner::LowerRight => height - high..height,
-        };
-        positive(relevance.slice(s![rows, columns])) / whole
-    })
 }
 
 /// What each layer keeps, by the displayed composite, summed over some true positives.
@@ -252,13 +217,12 @@ fn corner_shares(relevance: ArrayView2<'_, f32>, size: [f64; 2]) -> [f64; 4] {
 /// # Errors
 /// What the earlier stages say.
 pub fn conservation(experiment: &NetworkExperiment) -> Result<Vec<LayerConservation>> {
-    let found = scores::get(experiment)?.centre;
-    let targets = targets(&found.predictions(experiment.settings.data.difficult), experiment.dataset.test.len());
+    let targets = true_positives(experiment)?;
     let (network, _) = retraining::get(experiment)?;
     let composite = Composite::parse(&experiment.settings.relevance.display, &experiment.mean().pixel_range())?;
     let explained: Vec<usize> = (0..targets.len()).filter(|&image| !targets[image].is_empty()).collect();
     let mut sums: Vec<LayerConservation> = Vec::new();
-    for image in crate::stages::spread(&explained, N_CONSERVATION) {
+    for image in crate::spread::spread(&explained, N_CONSERVATION) {
         let trace = network.trace(Seen::read(experiment, image)?.input(&experiment.mean())?.view())?;
         let classes = Targets::Classes(vec![targets[image][0]]);
         let layers = network.relevance(&trace, &composite, &classes, Bookkeeping::On)?.conservation;
@@ -274,8 +238,4 @@ pub fn conservation(experiment: &NetworkExperiment) -> Result<Vec<LayerConservat
         }
     }
     Ok(sums)
-}
-
-fn part(shard: usize) -> String {
-    format!("test-{shard:04}")
 }

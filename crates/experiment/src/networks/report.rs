@@ -4,21 +4,25 @@ use anyhow::Result;
 use fisherlens_cnn::LayerConservation;
 use fisherlens_eval::{Context, Interpolation, average_precision, quality_by_image, summarize_context};
 
-use super::comparison::Compared;
-use super::perturbation::{Perturbed, RANDOM, Target};
-use super::relevance::Measured;
-use super::retraining::State;
-use super::scores::NetworkScores;
-use super::{NetworkExperiment, NetworkStage};
+use crate::networks::comparison::Compared;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::perturbation::{Perturbed, RANDOM, RegionTarget};
+use crate::networks::relevance::Measured;
+use crate::networks::retraining::State;
+use crate::networks::scores::NetworkScores;
+use crate::networks::stage::NetworkStage;
 use crate::provenance;
-use crate::settings::{Corner, DataSource, describe};
+use crate::settings::describe;
+use crate::settings::sections::DataSource;
+use crate::settings::strategies::Corner;
 use crate::stages::gallery::PHOTOGRAPH;
 use crate::stages::scores::{Prediction, Scores};
+use crate::summary::stage_rows::stage_row;
 use crate::summary::{explained, learned, shown};
 use fisherlens_report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
 
 /// Everything that was found.
-pub struct Found<'a> {
+pub struct NetworkFindings<'a> {
     /// Steps of the retraining.
     pub state: &'a State,
     /// Scores both ways.
@@ -39,13 +43,17 @@ pub struct Found<'a> {
 ///
 /// # Errors
 /// A folder of artifacts that cannot be listed.
-pub fn collect(experiment: &NetworkExperiment, found: &Found<'_>, examples: Vec<ClassExamples>) -> Result<ReportData> {
+pub fn collect(
+    experiment: &NetworkExperiment,
+    found: &NetworkFindings<'_>,
+    examples: Vec<ClassExamples>,
+) -> Result<ReportData> {
     let settings = &experiment.settings;
     let centre = &found.scores.centre;
     let predictions = centre.predictions(settings.data.difficult);
     let judged = learned::Judged {
         data: &settings.data,
-        dataset: &experiment.dataset,
+        dataset: &experiment.core.dataset,
         other_seeds: &[],
         seed: settings.seed,
         n_bootstrap: settings.evaluation.n_bootstrap,
@@ -62,16 +70,16 @@ pub fn collect(experiment: &NetworkExperiment, found: &Found<'_>, examples: Vec<
     precision.paper_mean = None;
     precision.rows.iter_mut().for_each(|row| row.paper = None);
     let mut data = ReportData {
-        title: format!("{} in experiment {}", settings.network.architecture, experiment.name),
-        experiment: experiment.name.clone(),
+        title: format!("{} in experiment {}", settings.network.architecture, experiment.core.name),
+        experiment: experiment.core.name.clone(),
         is_voc: settings.data.source == DataSource::Voc,
         limits: Limits { n_examples: settings.comparison.n_examples, thumbnail: PHOTOGRAPH },
-        data: Some(shown::data_summary(&experiment.dataset)),
+        data: Some(shown::data_summary(&experiment.core.dataset)),
         settings: describe(settings),
         average_precision: Some(precision),
         precision_recall: learned::precision_recall_curves(settings.data.difficult, centre),
         equal_error: learned::equal_error_rows(centre, &predictions),
-        context: explained::context_rows(experiment.dataset.classes(), &contexts),
+        context: explained::context_rows(experiment.core.dataset.classes(), &contexts),
         examples,
         ..ReportData::default()
     };
@@ -90,13 +98,18 @@ pub fn collect(experiment: &NetworkExperiment, found: &Found<'_>, examples: Vec<
     data.extra_tables.push(history(found.state));
     data.stages = stage_rows(experiment, found.seconds)?;
     let seeds = vec![("new weights, order, dropout, random regions".to_owned(), settings.seed)];
-    data.provenance = Some(provenance::collect_from(&experiment.dataset, settings, &experiment.program, seeds));
+    data.provenance =
+        Some(provenance::collect_from(&experiment.core.dataset, settings, &experiment.core.program, seeds));
     Ok(data)
 }
 
-fn side_by_side(experiment: &NetworkExperiment, found: &Found<'_>, contexts: &[(usize, Context)]) -> ExtraSection {
+fn side_by_side(
+    experiment: &NetworkExperiment,
+    found: &NetworkFindings<'_>,
+    contexts: &[(usize, Context)],
+) -> ExtraSection {
     let interpolation = experiment.settings.evaluation.interpolation;
-    let classes = experiment.dataset.classes();
+    let classes = experiment.core.dataset.classes();
     let precision = |scores: &Scores, class: usize| {
         let labels = scores.labels_of_class(class, experiment.settings.data.difficult);
         average_precision(&scores.of_class(class), &labels, interpolation)
@@ -204,12 +217,12 @@ fn relative_fall<'a>(traces: impl Iterator<Item = &'a fisherlens_eval::Trace>) -
     (starts > 0.0).then(|| falls / starts)
 }
 
-fn network_fall(experiment: &NetworkExperiment, found: &Found<'_>, class: Option<usize>) -> Option<f64> {
+fn network_fall(experiment: &NetworkExperiment, found: &NetworkFindings<'_>, class: Option<usize>) -> Option<f64> {
     let display = &experiment.settings.relevance.display;
-    let of = |target: &&Target| {
+    let of = |target: &&RegionTarget| {
         target.ranking == *display
             && !target.least_first
-            && target.fill == crate::settings::Fill::Mean
+            && target.fill == crate::series::Fill::Mean
             && class.is_none_or(|class| target.class == class)
     };
     relative_fall(found.perturbed.targets.iter().filter(of).map(|target| &target.trace))
@@ -217,15 +230,15 @@ fn network_fall(experiment: &NetworkExperiment, found: &Found<'_>, class: Option
 
 fn fisher_fall(compared: &Compared, class: Option<usize>) -> Option<f64> {
     let rule = compared.rule().to_string();
-    let of = |target: &&crate::stages::pixels::Target| {
+    let of = |target: &&crate::stages::pixels::PixelTarget| {
         target.ranking == rule
-            && target.fill == crate::settings::Fill::Mean
+            && target.fill == crate::series::Fill::Mean
             && class.is_none_or(|class| target.class == class)
     };
     relative_fall(compared.pixels.targets.iter().filter(of).map(|target| &target.trace))
 }
 
-fn perturbation(experiment: &NetworkExperiment, found: &Found<'_>) -> ExtraSection {
+fn perturbation(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> ExtraSection {
     let settings = &experiment.settings.pixels;
     let mut names: Vec<&str> = experiment.settings.relevance.composites.iter().map(String::as_str).collect();
     names.extend(["gradient-times-input", "gradient", RANDOM]);
@@ -235,7 +248,7 @@ fn perturbation(experiment: &NetworkExperiment, found: &Found<'_>) -> ExtraSecti
             let mut row = vec![name.to_owned()];
             let mut areas = [None; 2];
             for (least_first, area) in [false, true].into_iter().zip(&mut areas) {
-                let of = |target: &&Target| {
+                let of = |target: &&RegionTarget| {
                     target.ranking == name && target.fill == fill && target.least_first == least_first
                 };
                 let (traces, images): (Vec<_>, Vec<_>) = found
@@ -295,14 +308,14 @@ fn context_by_composite(experiment: &NetworkExperiment, measured: &[Measured]) -
 }
 
 /// Relevance in the corner where Fisher vectors were found to read a photographer's tag.
-fn tag(experiment: &NetworkExperiment, found: &Found<'_>) -> Option<Table> {
+fn tag(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> Option<Table> {
     let compared = experiment.compared.as_ref()?;
     let owner = compared.strategies.tag_owner.as_deref()?;
     let corner = Corner::ALL.iter().position(|corner| *corner == compared.strategies.tag_corner)?;
-    let images = &experiment.dataset.test.set.images;
+    let images = &experiment.core.dataset.test.set.images;
     let mut rows = Vec::new();
     for class in &compared.strategies.classes {
-        let index = experiment.dataset.classes().iter().position(|other| other == class)?;
+        let index = experiment.core.dataset.classes().iter().position(|other| other == class)?;
         for (composite, name) in experiment.settings.relevance.composites.iter().enumerate() {
             let of: Vec<(bool, [f64; 4])> = found
                 .measured
@@ -395,23 +408,10 @@ fn history(state: &State) -> Table {
 }
 
 fn stage_rows(experiment: &NetworkExperiment, seconds: &[(NetworkStage, f64)]) -> Result<Vec<StageRow>> {
-    let entries = experiment.store.entries()?;
-    let rows = seconds.iter().map(|&(stage, seconds)| {
-        let keys = experiment.keys_of(stage);
-        let files: Vec<_> =
-            entries.iter().filter(|entry| entry.stage == stage.name() && keys.contains(&entry.key)).collect();
-        let made: f64 = files.iter().filter_map(|entry| entry.header.as_ref()).map(|header| header.seconds).sum();
-        let cached = seconds < 0.5 * made;
-        StageRow {
-            name: stage.name().to_owned(),
-            key: keys.first().cloned().unwrap_or_default(),
-            n_artifacts: files.len(),
-            bytes: files.iter().map(|entry| entry.n_bytes).sum(),
-            seconds: if cached { made } else { seconds },
-            cached,
-        }
-    });
-    Ok(rows.collect())
+    let entries = experiment.core.store.entries()?;
+    let row =
+        |&(stage, seconds): &(NetworkStage, f64)| stage_row(&entries, stage.id(), &experiment.keys_of(stage), seconds);
+    Ok(seconds.iter().map(row).collect())
 }
 
 fn percent(value: Option<f64>) -> String {

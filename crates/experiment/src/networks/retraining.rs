@@ -9,10 +9,13 @@ use ndarray::{Array2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{NetworkExperiment, NetworkStage, features};
 use crate::dataset::{Dataset, Half};
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::features;
 use crate::networks::features::Features;
+use crate::networks::stage::NetworkStage;
 use crate::progress::duration;
+use fisherlens_artifact::Address;
 
 /// Crops that are scored at once.
 const BATCH: usize = 50;
@@ -55,7 +58,8 @@ pub struct State {
 /// # Errors
 /// What the features say; weights that cannot be stored; an interrupt, after a checkpoint.
 pub fn get(experiment: &NetworkExperiment) -> Result<(Network, State)> {
-    let state = state(experiment)?;
+    let address = NetworkStage::Retraining.id().at(experiment.retraining_key());
+    let state = experiment.core.cached(address, || train(experiment))?;
     let mut weights = experiment.weights.clone();
     for (layer, parameters) in read_safetensors(&state.weights)?.iter() {
         weights.insert(layer, parameters.clone());
@@ -63,20 +67,17 @@ pub fn get(experiment: &NetworkExperiment) -> Result<(Network, State)> {
     Ok((Network::new(experiment.architecture.clone(), &weights, &experiment.device)?, state))
 }
 
-fn state(experiment: &NetworkExperiment) -> Result<State> {
-    let key = experiment.retraining_key();
-    if let Some(state) = experiment.stored(NetworkStage::Retraining, key, None)? {
-        return Ok(state);
-    }
+fn train(experiment: &NetworkExperiment) -> Result<(State, String)> {
+    let core = &experiment.core;
     let learned = features::get(experiment, Half::Train)?;
     let judged = features::get(experiment, Half::Test)?;
-    let labels = experiment.dataset.train.label_matrix();
+    let labels = core.dataset.train.label_matrix();
     let settings = &experiment.settings.retraining;
     let sgd = experiment.settings.sgd();
     let n_steps = (settings.n_epochs * learned.len() as f64 / settings.batch_size as f64).round() as usize;
     let since = Instant::now();
     let (mut training, mut history, mut running, before) = begin(experiment)?;
-    let bar = experiment.progress.bar("retraining", n_steps as u64);
+    let bar = core.progress.bar("retraining", n_steps as u64);
     bar.set_position(training.step() as u64);
     while training.step() < n_steps {
         let crops = sgd.batch(learned.len(), training.step());
@@ -97,7 +98,7 @@ fn state(experiment: &NetworkExperiment) -> Result<State> {
             running = (0.0, 0);
             let seconds = since.elapsed().as_secs_f64();
             let left = seconds / (step - before.0) as f64 * (n_steps - step) as f64;
-            experiment.progress.line(&format!(
+            core.progress.line(&format!(
                 "{:>12}  step {step} of {n_steps}: loss {:.4}, rate {:.1e}, mAP {:.2}, {} left",
                 "retraining",
                 look.loss,
@@ -107,20 +108,21 @@ fn state(experiment: &NetworkExperiment) -> Result<State> {
             ));
             history.push(look);
         }
-        let stopped = experiment.interrupt.is_raised();
+        let stopped = core.interrupt.is_raised();
         if (step % settings.checkpoint_every == 0 || stopped) && step < n_steps {
             let seconds = before.1 + since.elapsed().as_secs_f64();
             let state = snapshot(&training, &history, running, seconds, true)?;
-            experiment.keep(NetworkStage::Retraining, key, Some(CHECKPOINT), seconds, &state)?;
+            core.keep(&checkpoint(experiment), seconds, &state)?;
         }
-        experiment.interrupt.check()?;
+        core.interrupt.check()?;
     }
-    drop(bar);
     let seconds = before.1 + since.elapsed().as_secs_f64();
-    let state = snapshot(&training, &history, running, seconds, false)?;
-    experiment.keep(NetworkStage::Retraining, key, None, seconds, &state)?;
-    experiment.progress.computed("retraining", &format!("{n_steps} steps"), since.elapsed());
-    Ok(state)
+    Ok((snapshot(&training, &history, running, seconds, false)?, format!("{n_steps} steps")))
+}
+
+/// The part that an unfinished training leaves.
+fn checkpoint(experiment: &NetworkExperiment) -> Address {
+    NetworkStage::Retraining.id().part(experiment.retraining_key(), CHECKPOINT)
 }
 
 /// From the start, or from the last checkpoint: training, history, running loss, steps and seconds before.
@@ -128,14 +130,13 @@ fn state(experiment: &NetworkExperiment) -> Result<State> {
 fn begin(experiment: &NetworkExperiment) -> Result<(Training, Vec<Look>, (f64, usize), (usize, f64))> {
     let (_, network) = experiment.halves()?;
     let sgd = experiment.settings.sgd();
-    let key = experiment.retraining_key();
-    let Some(state) = experiment.stored::<State>(NetworkStage::Retraining, key, Some(CHECKPOINT))? else {
+    let Some(state) = experiment.core.stored::<State>(&checkpoint(experiment))? else {
         return Ok((Training::new(network, sgd)?, Vec::new(), (0.0, 0), (0, 0.0)));
     };
     let network = Network::new(network.architecture().clone(), &read_safetensors(&state.weights)?, &experiment.device)?;
     let velocities = read_safetensors(&state.velocities)?;
     let training = Training::resume(network, &velocities, state.step, sgd).context("the checkpoint")?;
-    experiment.progress.line(&format!("{:>12}  goes on after step {}", "retraining", state.step));
+    experiment.core.progress.line(&format!("{:>12}  goes on after step {}", "retraining", state.step));
     Ok((training, state.history, state.running, (state.step, state.seconds)))
 }
 
@@ -169,7 +170,7 @@ fn scores(network: &Network, features: &Features) -> Result<Array2<f32>> {
 impl NetworkExperiment {
     /// Over the classes of the test images, 0 to 1; labels 0 are left out.
     pub fn mean_average_precision(&self, scores: &Array2<f32>) -> f64 {
-        mean(&average_precisions(&self.dataset, scores, self.settings.evaluation.interpolation))
+        mean(&average_precisions(&self.core.dataset, scores, self.settings.evaluation.interpolation))
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use fisherlens_cnn::{Network, write_safetensors};
 
-use super::comparison::Compared;
-use super::report::{self, Found};
-use super::{NetworkExperiment, NetworkStage, features, gallery, perturbation, relevance, retraining, scores};
 use crate::dataset::Half;
+use crate::networks::comparison::Compared;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::report::{self, NetworkFindings};
+use crate::networks::stage::NetworkStage;
+use crate::networks::{features, gallery, perturbation, relevance, retraining, scores};
 use crate::session::Session;
 
 /// Runs the stages in order, up to and with `until` (all of them without it), and writes into `folder` the retrained weights and the names of their classes, as
@@ -43,7 +45,7 @@ pub fn run(
         return Ok(None);
     }
     let scores = scores::get(experiment)?;
-    experiment.progress.line(&format!("{:>12}  {}", "scores", report::line(experiment, &scores)));
+    experiment.core.progress.line(&format!("{:>12}  {}", "scores", report::line(experiment, &scores)));
     if ended(NetworkStage::Scores) {
         return Ok(None);
     }
@@ -55,11 +57,11 @@ pub fn run(
     if ended(NetworkStage::Perturbation) {
         return Ok(None);
     }
-    let compared = Compared::open(session, &experiment.settings.comparison.experiment, &experiment.interrupt)?;
+    let compared = Compared::open(session, &experiment.settings.comparison.experiment, &experiment.core.interrupt)?;
     let examples = gallery::get(experiment, &measured, compared.as_ref())?;
     let conservation = relevance::conservation(experiment)?;
     ended(NetworkStage::Report);
-    let found = Found {
+    let found = NetworkFindings {
         state: &state,
         scores: &scores,
         measured: &measured,
@@ -72,7 +74,7 @@ pub fn run(
 }
 
 fn keep_weights(experiment: &NetworkExperiment, network: &Network, folder: &Path) -> Result<()> {
-    let classes = experiment.dataset.classes().join("\n") + "\n";
+    let classes = experiment.core.dataset.classes().join("\n") + "\n";
     std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     for (name, bytes) in
         [("retrained.safetensors", write_safetensors(&network.parameters())?), ("classes.txt", classes.into_bytes())]

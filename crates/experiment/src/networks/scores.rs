@@ -1,24 +1,23 @@
 //! Scores of the test images: by one centre crop, which heatmaps are made of, and by sliding windows.
 
-use std::time::Instant;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fisherlens_cnn::{Crop, Framing, Mean, Network};
 use ndarray::{Array1, Array2, Axis};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkExperiment, NetworkStage, frames, retraining};
 use crate::dataset::Half;
+use crate::networks::experiment::NetworkExperiment;
+use crate::networks::stage::NetworkStage;
+use crate::networks::{frames, retraining};
 use crate::stages::scores::Scores;
-use fisherlens_artifact::array;
+use fisherlens_artifact::{Address, array};
 
 /// Windows that are scored at once.
 const BATCH: usize = 16;
 
 /// The stage's artifact: one shard of the test images.
 #[derive(Debug, Serialize, Deserialize)]
-struct Shard {
+struct ScoreShard {
     /// `(images, classes)`.
     #[serde(with = "array")]
     centre: Array2<f32>,
@@ -45,55 +44,48 @@ pub struct NetworkScores {
 /// # Errors
 /// What the retraining says; an unreadable photograph; an interrupt. Finished shards stay.
 pub fn get(experiment: &NetworkExperiment) -> Result<NetworkScores> {
-    let key = experiment.scores_key();
-    let images = &experiment.dataset.test;
-    let shards = images.shards(experiment.settings.data.shard_size);
-    let missing = |shard: &usize| !experiment.has(NetworkStage::Scores, key, Some(&part(*shard)));
-    let missing: Vec<usize> = (0..shards.len()).filter(missing).collect();
+    let core = &experiment.core;
+    let missing = core.missing_shards(Half::Test, &[()], |(), shard| address(experiment, shard));
     if !missing.is_empty() {
+        let timer = core.start();
         let (network, _) = retraining::get(experiment)?;
-        let since = Instant::now();
-        let n_images: usize = missing.iter().map(|&shard| shards[shard].len()).sum();
-        let bar = experiment.progress.bar("scores", n_images as u64);
-        for &shard in &missing {
-            let since = Instant::now();
-            let scored = shards[shard].clone().into_par_iter().with_max_len(1).map(|image| {
-                experiment.interrupt.check()?;
-                let scored = of_image(experiment, &network, image);
-                bar.advance(1);
-                scored
-            });
-            let scored: Vec<(Array1<f32>, Array1<f32>, u32)> = scored.collect::<Result<_>>()?;
-            let stack = |rows: Vec<&Array1<f32>>| {
-                let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
-                ndarray::stack(Axis(0), &rows)
-            };
-            let value = Shard {
-                centre: stack(scored.iter().map(|(centre, _, _)| centre).collect())?,
-                sliding: stack(scored.iter().map(|(_, sliding, _)| sliding).collect())?,
-                n_windows: scored.iter().map(|(_, _, n)| *n).collect(),
-            };
-            experiment.keep(NetworkStage::Scores, key, Some(&part(shard)), since.elapsed().as_secs_f64(), &value)?;
-        }
+        let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
+        let bar = core.progress.bar("scores", n_images as u64);
+        core.keep_shards(
+            &missing,
+            |(), shard| address(experiment, shard),
+            |missing| {
+                let scored =
+                    core.for_each(bar.as_ref(), &missing.images, |image| of_image(experiment, &network, image))?;
+                let stack = |rows: Vec<&Array1<f32>>| {
+                    let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
+                    ndarray::stack(Axis(0), &rows)
+                };
+                Ok(vec![ScoreShard {
+                    centre: stack(scored.iter().map(|(centre, _, _)| centre).collect())?,
+                    sliding: stack(scored.iter().map(|(_, sliding, _)| sliding).collect())?,
+                    n_windows: scored.iter().map(|(_, _, n)| *n).collect(),
+                }])
+            },
+        )?;
         drop(bar);
-        experiment.progress.computed(
-            "scores",
-            &format!("{n_images} test images, centre crops and windows"),
-            since.elapsed(),
-        );
+        let what = format!("{n_images} test images, centre crops and windows");
+        core.computed(NetworkStage::Scores.id(), &what, &timer);
     }
-    read(experiment, shards.len())
+    read(experiment, core.dataset.test.shards(core.shard_size).len())
+}
+
+fn address(experiment: &NetworkExperiment, shard: usize) -> Address {
+    NetworkStage::Scores.id().shard(experiment.scores_key(), Half::Test, shard)
 }
 
 fn read(experiment: &NetworkExperiment, n_shards: usize) -> Result<NetworkScores> {
-    let images = &experiment.dataset.test;
-    let n_classes = experiment.dataset.classes().len();
+    let images = &experiment.core.dataset.test;
+    let n_classes = experiment.core.dataset.classes().len();
     let (mut centre, mut sliding) = (Array2::zeros((0, n_classes)), Array2::zeros((0, n_classes)));
     let mut n_windows = Vec::new();
     for shard in 0..n_shards {
-        let stored: Option<Shard> =
-            experiment.stored(NetworkStage::Scores, experiment.scores_key(), Some(&part(shard)))?;
-        let stored = stored.with_context(|| format!("shard {shard} of the scores went away; run the command again"))?;
+        let stored: ScoreShard = experiment.core.needed(&address(experiment, shard))?;
         centre.append(Axis(0), stored.centre.view())?;
         sliding.append(Axis(0), stored.sliding.view())?;
         n_windows.extend(stored.n_windows);
@@ -128,8 +120,4 @@ fn of_image(
     }
     let sliding = sum.mapv(|sum| (sum / windows.len() as f64) as f32);
     Ok((centre, sliding, windows.len() as u32))
-}
-
-fn part(shard: usize) -> String {
-    format!("test-{shard:04}")
 }

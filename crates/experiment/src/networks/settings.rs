@@ -1,58 +1,14 @@
 //! Every setting of an experiment with a network, read from one TOML file as those with Fisher vectors are.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_cnn::{Architecture, Multipliers, Sgd, networks};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::overrides::{self, Known};
-use crate::settings::{DataSettings, DataSource, Interpolation, PixelSettings};
-
-/// Name and text of the built-in experiments.
-const BUILT_IN: [(&str, &str); 2] = [
-    ("mini-cnn", include_str!("../../experiments/mini-cnn.toml")),
-    ("voc2007-cnn", include_str!("../../experiments/voc2007-cnn.toml")),
-];
-
-const NAMES: [&str; 33] = [
-    "seed",
-    "data.source",
-    "data.year",
-    "data.train",
-    "data.test",
-    "data.difficult",
-    "data.shard_size",
-    "network.architecture",
-    "network.mean",
-    "network.frame",
-    "network.stride",
-    "retraining.cut",
-    "retraining.n_epochs",
-    "retraining.learning_rate",
-    "retraining.momentum",
-    "retraining.weight_decay",
-    "retraining.gamma",
-    "retraining.step_size",
-    "retraining.batch_size",
-    "retraining.layers",
-    "retraining.checkpoint_every",
-    "retraining.validate_every",
-    "evaluation.interpolation",
-    "relevance.composites",
-    "relevance.display",
-    "pixels.side",
-    "pixels.n_regions",
-    "pixels.batch",
-    "pixels.fills",
-    "pixels.n_targets",
-    "comparison.experiment",
-    "comparison.n_examples",
-    "evaluation.n_bootstrap",
-];
-
-const KNOWN: Known = Known { names: &NAMES, optional: &["data.year", "retraining.cut", "retraining.layers"] };
+use crate::settings::file::{self, SettingsFile};
+use crate::settings::sections::{DataSettings, DataSource, PixelSettings};
+use fisherlens_eval::Interpolation;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,37 +106,12 @@ pub struct ComparisonSettings {
     pub n_examples: usize,
 }
 
-impl NetworkSettings {
-    /// Names of the built-in experiments.
-    pub const EXPERIMENTS: [&'static str; BUILT_IN.len()] = [BUILT_IN[0].0, BUILT_IN[1].0];
-
-    /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `overrides` (`section.name=value`).
-    ///
-    /// # Errors
-    /// As [`crate::settings::Settings::load`].
-    pub fn load(experiment: &str, overrides: &[String]) -> Result<Self> {
-        if let Some((_, text)) = BUILT_IN.iter().find(|(name, _)| *name == experiment) {
-            return Self::parse(text, overrides).with_context(|| format!("experiment {experiment}"));
-        }
-        ensure!(
-            Path::new(experiment).extension().is_some_and(|extension| extension == "toml"),
-            "no experiment with a network is called \"{experiment}\"; there are {}, or give the path of a settings file",
-            Self::EXPERIMENTS.join(", ")
-        );
-        let text = std::fs::read_to_string(experiment)
-            .with_context(|| format!("cannot read the settings file {experiment}"))?;
-        Self::parse(&text, overrides).with_context(|| format!("settings file {experiment}"))
-    }
-
-    fn parse(text: &str, overrides: &[String]) -> Result<Self> {
-        let mut table: toml::Table = text.parse().context("this is no TOML")?;
-        for change in overrides {
-            overrides::apply(&mut table, change, KNOWN)?;
-        }
-        let settings: Self = table.try_into().map_err(|error| overrides::readable(&error))?;
-        settings.check()?;
-        Ok(settings)
-    }
+impl SettingsFile for NetworkSettings {
+    const BUILT_IN: &'static [(&'static str, &'static str)] = &[
+        ("mini-cnn", include_str!("../../experiments/mini-cnn.toml")),
+        ("voc2007-cnn", include_str!("../../experiments/voc2007-cnn.toml")),
+    ];
+    const KIND: &'static str = "experiment with a network";
 
     fn check(&self) -> Result<()> {
         let Self { data, network, retraining, pixels, relevance, .. } = self;
@@ -217,6 +148,16 @@ impl NetworkSettings {
             network.frame
         );
         Ok(())
+    }
+}
+
+impl NetworkSettings {
+    /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `changes` (`section.name=value`).
+    ///
+    /// # Errors
+    /// As [`crate::settings::Settings::load`].
+    pub fn load(experiment: &str, changes: &[String]) -> Result<Self> {
+        file::load(experiment, changes)
     }
 
     /// The network's layers as its weights fit them, before the last one is replaced.

@@ -1,4 +1,4 @@
-//! What the settings must fulfil together, checked before anything is computed.
+//! The built-in experiments, and what settings must fulfil together, checked before anything is computed.
 //!
 //! The numeric crates check their own parameters again; here are those that would only be met after hours, and those
 //! that lie between two sections.
@@ -7,17 +7,25 @@ use anyhow::{Result, ensure};
 use fisherlens_classifier::KernelKind;
 use fisherlens_fisher::FisherPart;
 
-use super::sections::{ClassifierKind, DataSource, InitKind};
-use super::{Rule, Settings};
 use crate::series::Substitute;
+use crate::settings::Settings;
+use crate::settings::file::SettingsFile;
+use crate::settings::sections::{ClassifierKind, DataSource, InitKind};
+use fisherlens_lrp::Rule;
 use fisherlens_model::{AssignmentKind, EncoderKind};
 
 /// Entries of a SIFT descriptor: 4 × 4 bins of 8 orientations.
 const SIFT_N_FEATURES: usize = 128;
 
-impl Settings {
-    /// Refuses what cannot work, with the setting, what was found and what is allowed.
-    pub(super) fn check(&self) -> Result<()> {
+impl SettingsFile for Settings {
+    const BUILT_IN: &'static [(&'static str, &'static str)] = &[
+        ("mini", include_str!("../../experiments/mini.toml")),
+        ("voc2007", include_str!("../../experiments/voc2007.toml")),
+        ("voc2007-val", include_str!("../../experiments/voc2007-val.toml")),
+    ];
+    const KIND: &'static str = "experiment";
+
+    fn check(&self) -> Result<()> {
         self.check_data()?;
         self.check_descriptors()?;
         self.check_learning()?;
@@ -30,7 +38,9 @@ impl Settings {
         at_least("evaluation.n_bootstrap", self.evaluation.n_bootstrap, 1)?;
         at_least("evaluation.n_seeds", self.evaluation.n_seeds, 1)
     }
+}
 
+impl Settings {
     fn check_data(&self) -> Result<()> {
         let data = &self.data;
         ensure!(

@@ -3,126 +3,64 @@
 use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
-/// Every setting there is, by its dotted name.
-pub(super) const NAMES: [&str; 68] = [
-    "seed",
-    "data.source",
-    "data.year",
-    "data.train",
-    "data.test",
-    "data.difficult",
-    "data.shard_size",
-    "descriptors.kind",
-    "descriptors.bin_sizes",
-    "descriptors.step",
-    "descriptors.window",
-    "descriptors.contrast_threshold",
-    "descriptors.low_contrast",
-    "descriptors.root_sift",
-    "sample.n_descriptors",
-    "pca.n_components",
-    "pca.whitening",
-    "pca.from",
-    "mixture.n_components",
-    "mixture.max_n_iterations",
-    "mixture.tolerance",
-    "mixture.init",
-    "mixture.init_n_samples",
-    "mixture.init_n_iterations",
-    "mixture.variance_floor",
-    "mixture.posterior_floor",
-    "mixture.from",
-    "encoder.kind",
-    "encoder.parts",
-    "encoder.posterior_floor",
-    "encoder.assignment",
-    "encoder.normalization",
-    "encoder.pyramid",
-    "classifier.kind",
-    "classifier.kernel",
-    "classifier.gamma",
-    "classifier.c_grid",
-    "classifier.loss",
-    "classifier.n_folds",
-    "classifier.tolerance",
-    "classifier.max_n_epochs",
-    "classifier.from",
-    "relevance.rules",
-    "relevance.display_rule",
-    "resampling.n_replacements",
-    "resampling.batch",
-    "resampling.n_repeats",
-    "resampling.rules",
-    "resampling.substitutes",
-    "pixels.side",
-    "pixels.n_regions",
-    "pixels.batch",
-    "pixels.fills",
-    "pixels.n_targets",
-    "evaluation.interpolation",
-    "evaluation.n_bootstrap",
-    "evaluation.n_seeds",
-    "strategies.classes",
-    "strategies.images",
-    "strategies.grid",
-    "strategies.n_neighbours",
-    "strategies.n_clusters",
-    "strategies.tag_owner",
-    "strategies.tag_corner",
-    "strategies.tag_size",
-    "strategies.paste_on",
-    "strategies.n_changed",
-    "report.n_examples",
-];
-
-/// Settings that may be left out; an empty value takes them away.
-const OPTIONAL: [&str; 7] = [
-    "data.year",
-    "pca.from",
-    "mixture.from",
-    "classifier.kernel",
-    "classifier.gamma",
-    "classifier.from",
-    "strategies.tag_owner",
-];
-
-/// The settings that some file may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
-    /// All of them, by their dotted names.
-    pub(crate) names: &'static [&'static str],
-    /// Those that may be left out.
-    pub(crate) optional: &'static [&'static str],
-}
-
-/// Those of the Fisher-vector experiment.
-pub(super) const KNOWN: Known = Known { names: &NAMES, optional: &OPTIONAL };
-
 /// Settings named in an error at most.
 const MAX_N_SUGGESTIONS: usize = 4;
 
-/// Makes one change.
-pub(crate) fn apply(table: &mut Table, change: &str, known: Known) -> Result<()> {
-    let (name, text) = change
-        .split_once('=')
-        .with_context(|| format!("--set {change}: expected section.name=value, such as mixture.n_components=64"))?;
-    let (name, text) = (name.trim(), text.trim());
-    if !known.names.contains(&name) {
-        bail!("--set {change}: no setting is called \"{name}\"; {}", suggestion(name, known.names));
+/// One change, `section.name=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change<'a> {
+    section: &'a str,
+    field: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Change<'a> {
+    /// Reads a change of one of the settings `names`.
+    ///
+    /// # Errors
+    /// A text without `=`, or a name that is none of `names`, with similar ones.
+    pub(crate) fn parse(change: &'a str, names: &[String]) -> Result<Self> {
+        let (name, text) = change
+            .split_once('=')
+            .with_context(|| format!("--set {change}: expected section.name=value, such as mixture.n_components=64"))?;
+        let (name, text) = (name.trim(), text.trim());
+        if !names.iter().any(|known| known == name) {
+            bail!("--set {change}: no setting is called \"{name}\"; {}", suggestion(name, names));
+        }
+        let (section, field) = name.split_once('.').unwrap_or(("", name));
+        Ok(Self { section, field, text })
     }
-    let (section, field) = name.split_once('.').unwrap_or(("", name));
-    let target = if section.is_empty() {
-        table
-    } else {
-        let entry = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-        entry.as_table_mut().with_context(|| format!("{section}: expected a section [{section}]"))?
-    };
-    if text.is_empty() && known.optional.contains(&name) {
-        target.remove(field);
-    } else {
-        target.insert(field.to_owned(), value(text));
+
+    /// Whether the value is empty.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
-    Ok(())
+
+    /// Sets the value.
+    ///
+    /// # Errors
+    /// A section that is not a table.
+    pub(crate) fn apply(&self, table: &mut Table) -> Result<()> {
+        self.target(table)?.insert(self.field.to_owned(), value(self.text));
+        Ok(())
+    }
+
+    /// Takes the setting away.
+    ///
+    /// # Errors
+    /// A section that is not a table.
+    pub(crate) fn remove(&self, table: &mut Table) -> Result<()> {
+        self.target(table)?.remove(self.field);
+        Ok(())
+    }
+
+    fn target<'t>(&self, table: &'t mut Table) -> Result<&'t mut Table> {
+        if self.section.is_empty() {
+            return Ok(table);
+        }
+        let entry = table.entry(self.section).or_insert_with(|| Value::Table(Table::new()));
+        entry.as_table_mut().with_context(|| format!("{0}: expected a section [{0}]", self.section))
+    }
 }
 
 /// The text as TOML, or as a plain string where it is none.
@@ -134,11 +72,11 @@ fn value(text: &str) -> Value {
 }
 
 /// What somebody who wrote `name` may have meant.
-fn suggestion(name: &str, names: &'static [&'static str]) -> String {
-    let split = |name: &'static str| name.split_once('.').unwrap_or(("", name));
+fn suggestion<'a>(name: &str, names: &'a [String]) -> String {
+    let split = |name: &'a str| name.split_once('.').unwrap_or(("", name));
     let field = name.rsplit_once('.').map_or(name, |(_, field)| field);
     let mut near: Vec<(usize, &str)> = Vec::new();
-    for &known in names {
+    for known in names {
         // The right name in the wrong section is as near as one wrong letter.
         let steps = distance(name, known).min(if split(known).1 == field { 1 } else { usize::MAX });
         if steps <= 2 + name.len() / 8 {
@@ -151,7 +89,7 @@ fn suggestion(name: &str, names: &'static [&'static str]) -> String {
         return format!("near it: {}", names.join(", "));
     }
     let section = name.split_once('.').map_or(name, |(section, _)| section);
-    let in_section: Vec<&str> = names.iter().copied().filter(|known| split(known).0 == section).collect();
+    let in_section: Vec<&str> = names.iter().map(String::as_str).filter(|known| split(known).0 == section).collect();
     if !in_section.is_empty() && !section.is_empty() {
         return format!("section [{section}] has {}", in_section.join(", "));
     }
@@ -204,10 +142,12 @@ pub(crate) fn readable(error: &toml::de::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
+    use crate::settings::names::names_of;
 
     fn table_after(change: &str) -> Result<Table> {
         let mut table = "seed = 1\n[data]\nyear = 2007\n[mixture]\nn_components = 256".parse().unwrap();
-        apply(&mut table, change, KNOWN)?;
+        Change::parse(change, &names_of::<Settings>())?.apply(&mut table)?;
         Ok(table)
     }
 
@@ -227,9 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn sections_that_are_missing_are_made_and_optional_settings_taken_away() {
+    fn sections_that_are_missing_are_made() {
         assert_eq!(table_after("pca.from=a/b.npz").unwrap()["pca"]["from"], "a/b.npz".into());
-        assert!(table_after("data.year=").unwrap()["data"].get("year").is_none());
         assert_eq!(table_after("seed=2").unwrap()["seed"], 2.into());
     }
 

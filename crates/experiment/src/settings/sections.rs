@@ -8,7 +8,7 @@ use fisherlens_eval::Interpolation;
 use fisherlens_lrp::Rule;
 use serde::{Deserialize, Serialize};
 
-use crate::series::Substitute;
+use crate::series::{Fill, Substitute};
 
 /// Where photographs come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,28 +166,6 @@ pub struct ResamplingSettings {
     pub rules: Vec<Rule>,
     /// What takes a descriptor's place besides the draws of Algorithm 1, to compare: `mean`, `removal`, in the orders of `relevance.rules`.
     pub substitutes: Vec<Substitute>,
-}
-
-/// What takes the place of a region's pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fill {
-    /// The photograph, blurred by a Gaussian with the side of a region for its standard deviation.
-    Blur,
-    /// The mean grey value of the photograph.
-    Mean,
-    /// Grey values drawn uniformly from black to white (`samek2017`).
-    Noise,
-}
-
-impl std::fmt::Display for Fill {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Blur => "blur",
-            Self::Mean => "mean",
-            Self::Noise => "noise",
-        })
-    }
 }
 
 /// `[pixels]`: the same measure with regions of pixels replaced (`samek2017`) and the descriptors they touch computed anew.

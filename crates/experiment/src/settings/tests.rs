@@ -1,6 +1,16 @@
 //! Tests of reading, changing, refusing and listing settings.
 
+use std::path::Path;
+
+use fisherlens_classifier::Loss;
+use fisherlens_descriptors::{LowContrast, Window};
+use fisherlens_lrp::Rule;
+use fisherlens_model::{AssignmentKind, EncoderKind};
+
 use super::*;
+use crate::settings::file::SettingsFile as _;
+use crate::settings::names::names_of;
+use crate::settings::sections::DataSource;
 
 fn changed(changes: &[&str]) -> Result<Settings> {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
@@ -18,7 +28,7 @@ fn refused(changes: &[&str], words: &[&str]) {
 
 #[test]
 fn built_in_experiments_are_what_they_are_called() {
-    let [mini, voc, val] = Settings::EXPERIMENTS.map(|name| Settings::load(name, &[]).unwrap());
+    let [mini, voc, val] = ["mini", "voc2007", "voc2007-val"].map(|name| Settings::load(name, &[]).unwrap());
     assert_eq!((mini.data.source, mini.data.year), (DataSource::Mini, None));
     assert_eq!((voc.data.train.as_str(), voc.data.test.as_str()), ("trainval", "test"));
     assert_eq!((val.data.train.as_str(), val.data.test.as_str()), ("train", "val"));
@@ -37,7 +47,7 @@ fn built_in_experiments_are_what_they_are_called() {
 
 #[test]
 fn settings_survive_their_own_text() {
-    for name in Settings::EXPERIMENTS {
+    for &(name, _) in Settings::BUILT_IN {
         let all = ["pca.from=a.npz".to_owned(), "mixture.from=b.npz".to_owned(), "classifier.from=c.npz".to_owned()];
         for changes in [&[][..], &all] {
             let settings = Settings::load(name, changes).unwrap();
@@ -58,14 +68,15 @@ fn the_list_of_names_is_complete_and_in_order() {
     ] {
         let settings = changed(&[&["pca.from=a.npz", "mixture.from=b.npz"], changes].concat()).unwrap();
         let described: Vec<String> = settings.describe().into_iter().map(|(name, _)| name).collect();
-        let expected: Vec<&str> = overrides::NAMES.into_iter().filter(|name| !without.contains(name)).collect();
+        let names = names_of::<Settings>();
+        let expected: Vec<&str> = names.iter().map(String::as_str).filter(|name| !without.contains(name)).collect();
         assert_eq!(described, expected);
     }
 }
 
 #[test]
 fn every_setting_can_be_set_to_what_it_is() {
-    for name in Settings::EXPERIMENTS {
+    for &(name, _) in Settings::BUILT_IN {
         let settings = Settings::load(name, &[]).unwrap();
         let changes: Vec<String> =
             settings.describe().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -197,7 +208,7 @@ fn files_are_read_and_named_in_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
     let name = path.to_str().unwrap();
-    let text = BUILT_IN[0].1;
+    let text = Settings::BUILT_IN[0].1;
     std::fs::write(&path, text).unwrap();
     assert_eq!(Settings::load(name, &[]).unwrap(), Settings::load("mini", &[]).unwrap());
     for (damaged, words) in [
@@ -215,4 +226,12 @@ fn files_are_read_and_named_in_errors() {
     assert!(message.contains("cannot read the settings file missing.toml"), "{message}");
     let message = format!("{:#}", Settings::load("voc2012", &[]).unwrap_err());
     assert!(message.contains("\"voc2012\"; there are mini, voc2007, voc2007-val"), "{message}");
+}
+
+#[test]
+fn an_empty_value_takes_away_what_may_be_left_out() {
+    assert_eq!(changed(&["data.year="]).unwrap().data.year, None);
+    assert_eq!(changed(&["pca.from=a.npz", "pca.from="]).unwrap().pca.from, None);
+    assert_eq!(changed(&["strategies.paste_on="]).unwrap_err().to_string(), "experiment voc2007");
+    refused(&["mixture.n_components="], &["mixture.n_components", "whole number"]);
 }

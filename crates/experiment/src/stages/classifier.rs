@@ -1,15 +1,15 @@
 //! One classifier a class, learned from the normalised training vectors.
 
-use std::time::Instant;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_classifier::{DualView, Kernel, KernelModel, LinearModel, Model, Training, TrainingReport};
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, encode};
 use crate::dataset::Half;
-use crate::experiment::{Experiment, Keys};
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::stage::Stage;
+use crate::stages::encode;
 use fisherlens_artifact::{Block, array};
 use fisherlens_model::npz;
 
@@ -86,41 +86,49 @@ fn either(training: Training) -> Training<Model> {
     Training { model: Model::Linear(training.model), report: training.report }
 }
 
-fn stored(experiment: &Experiment, keys: &Keys) -> Result<Option<Training<Model>>> {
-    if experiment.parts.kernel.is_some() {
-        let stored = experiment.stored::<StoredKernelTraining>(Stage::Classifier, keys.classifier, None)?;
-        return stored.map(StoredKernelTraining::training).transpose();
-    }
-    let stored = experiment.stored::<StoredTraining>(Stage::Classifier, keys.classifier, None)?;
-    Ok(stored.map(StoredTraining::training).transpose()?.map(either))
-}
-
 /// Trained, or read from `classifier.from`.
 ///
 /// # Errors
 /// What the earlier stages, the trainer or the file says.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
-    if let Some(training) = stored(experiment, keys)? {
-        return Ok(training);
+    let address = Stage::Classifier.id().at(keys.classifier);
+    let what = format!("{} classes", experiment.core.dataset.classes().len());
+    if experiment.parts.kernel.is_some() {
+        let stored = experiment.core.cached(address, || {
+            let training = learn(experiment, keys)?;
+            let Model::Kernel(model) = &training.model else { bail!("the trainer of a kernel gave a linear model") };
+            Ok((StoredKernelTraining::new(model, &training.report), what))
+        })?;
+        return stored.training();
     }
-    let classes = experiment.dataset.classes();
-    let (training, since) = if let Some(file) = &experiment.settings.classifier.from {
-        (either(npz::read_classifier(file, classes)?), Instant::now())
+    let stored = experiment.core.cached(address, || {
+        let training = learn(experiment, keys)?;
+        let Model::Linear(model) = &training.model else { bail!("the trainer gave a model with a kernel") };
+        Ok((StoredTraining::new(model, &training.report), what))
+    })?;
+    Ok(either(stored.training()?))
+}
+
+fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
+    let core = &experiment.core;
+    let classes = core.dataset.classes();
+    let training = if let Some(file) = &experiment.settings.classifier.from {
+        either(npz::read_classifier(file, classes)?)
     } else {
+        // Reading the vectors is not counted as training.
+        let timer = core.start();
         let (vectors, _) = encode::normalized(experiment, keys, Half::Train)?;
-        let since = Instant::now();
-        let bar = experiment.progress.bar("classifier", classes.len() as u64);
-        let targets = experiment.dataset.train.label_matrix();
+        core.stop(&timer);
+        let _bar = core.progress.bar("classifier", classes.len() as u64);
+        let targets = core.dataset.train.label_matrix();
         let training = match &experiment.parts.kernel {
             Some(svm) => svm
                 .train(vectors.view(), targets.view())
                 .map(|training| Training { model: Model::Kernel(training.model), report: training.report }),
             None => experiment.parts.trainer.value.train(vectors.view(), targets.view()).map(either),
         };
-        let training = training
-            .with_context(|| format!("the classifiers of {} (numbered from 0 in this order)", classes.join(", ")))?;
-        drop(bar);
-        (training, since)
+        training
+            .with_context(|| format!("the classifiers of {} (numbered from 0 in this order)", classes.join(", ")))?
     };
     ensure!(
         training.model.n_classes() == classes.len(),
@@ -128,18 +136,6 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
         training.model.n_classes(),
         classes.len()
     );
-    experiment.interrupt.check()?;
-    let seconds = since.elapsed().as_secs_f64();
-    match &training.model {
-        Model::Linear(model) => {
-            let stored = StoredTraining::new(model, &training.report);
-            experiment.keep(Stage::Classifier, keys.classifier, None, seconds, &stored)?;
-        }
-        Model::Kernel(model) => {
-            let stored = StoredKernelTraining::new(model, &training.report);
-            experiment.keep(Stage::Classifier, keys.classifier, None, seconds, &stored)?;
-        }
-    }
-    experiment.progress.computed("classifier", &format!("{} classes", classes.len()), since.elapsed());
+    core.interrupt.check()?;
     Ok(training)
 }

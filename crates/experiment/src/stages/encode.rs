@@ -1,22 +1,22 @@
 //! One raw vector an image, in shards.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 use fisherlens_fisher::Encoder;
 use ndarray::{Array1, Array2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, mixture, pca};
 use crate::dataset::Half;
-use crate::experiment::{Experiment, Keys};
-use fisherlens_artifact::array;
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::stage::Stage;
+use crate::stages::{mixture, pca};
+use fisherlens_artifact::{Address, array};
 use fisherlens_model::Described;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Shard {
+pub struct EncodedShard {
     /// Ids of the images.
     pub ids: Vec<String>,
     /// Descriptors each image has.
@@ -39,14 +39,13 @@ pub fn encoder(experiment: &Experiment, keys: &Keys) -> Result<Box<dyn Encoder>>
 /// # Errors
 /// An unreadable photograph; models that do not fit together; an interrupt. Finished shards stay.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result<()> {
-    let key = keys.encode(half);
-    let images = experiment.dataset.half(half);
-    let shards = images.shards(experiment.settings.data.shard_size);
-    let missing: Vec<_> = shards.iter().enumerate().filter(|(i, _)| !has_shard(experiment, keys, half, *i)).collect();
+    let Experiment { core, .. } = experiment;
+    let address = |(), shard| address(keys, half, shard);
+    let missing = core.missing_shards(half, &[()], address);
     if missing.is_empty() {
         return Ok(());
     }
-    let since = Instant::now();
+    let timer = core.start();
     let pca = pca::get(experiment, keys)?;
     let encoder = encoder(experiment, keys)?;
     ensure!(
@@ -56,13 +55,12 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
         encoder.n_features()
     );
     let extractor = experiment.parts.extractor.value.as_ref();
-    let n_images: usize = missing.iter().map(|(_, range)| range.len()).sum();
-    let bar = experiment.progress.bar(&format!("encode {}", half.name()), n_images as u64);
-    for (index, range) in missing {
-        let shard_since = Instant::now();
-        let indices: Vec<usize> = range.clone().collect();
-        let encoded = experiment.for_each(bar.as_ref(), &indices, |i| {
-            let described = Described::from_file(extractor, &pca, &images.set.images[i].path)?;
+    let images = &core.dataset.half(half).set.images;
+    let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
+    let bar = core.progress.bar(&format!("encode {}", half.name()), n_images as u64);
+    core.keep_shards(&missing, address, |missing| {
+        let encoded = core.for_each(bar.as_ref(), &missing.images, |image| {
+            let described = Described::from_file(extractor, &pca, &images[image].path)?;
             let vector = if described.is_empty() {
                 Array1::zeros(encoder.n_dimensions())
             } else {
@@ -74,16 +72,15 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
         for (mut row, (_, vector)) in vectors.rows_mut().into_iter().zip(&encoded) {
             row.assign(vector);
         }
-        let shard = Shard {
-            ids: indices.iter().map(|&i| images.set.images[i].id.clone()).collect(),
+        Ok(vec![EncodedShard {
+            ids: missing.images.iter().map(|&image| images[image].id.clone()).collect(),
             n_descriptors: encoded.iter().map(|(n, _)| *n).collect(),
             vectors,
-        };
-        experiment.keep(Stage::Encode, key, Some(&part(half, index)), shard_since.elapsed().as_secs_f64(), &shard)?;
-    }
+        }])
+    })?;
     drop(bar);
     let what = format!("{n_images} {} images, {} dimensions", half.name(), encoder.n_dimensions());
-    experiment.progress.computed("encode", &what, since.elapsed());
+    core.computed(Stage::Encode.id(), &what, &timer);
     Ok(())
 }
 
@@ -93,14 +90,12 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
 /// See [`ensure_shards`].
 pub fn raw(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
     ensure_shards(experiment, keys, half)?;
-    let images = experiment.dataset.half(half);
+    let core = &experiment.core;
+    let images = core.dataset.half(half);
     let mut all: Option<Array2<f32>> = None;
     let mut n_descriptors = Vec::with_capacity(images.len());
-    for (index, range) in images.shards(experiment.settings.data.shard_size).into_iter().enumerate() {
-        let shard: Option<Shard> = experiment.stored(Stage::Encode, keys.encode(half), Some(&part(half, index)))?;
-        let Some(shard) = shard else {
-            anyhow::bail!("shard {index} of the encode stage went away while it was needed; run the command again");
-        };
+    for (index, range) in images.shards(core.shard_size).into_iter().enumerate() {
+        let shard: EncodedShard = core.needed(&address(keys, half, index))?;
         let vectors = all.get_or_insert_with(|| Array2::zeros((images.len(), shard.vectors.ncols())));
         vectors.slice_mut(s![range, ..]).assign(&shard.vectors);
         n_descriptors.extend(shard.n_descriptors);
@@ -131,16 +126,13 @@ fn normalize(experiment: &Experiment, encoder: &dyn Encoder, mut vectors: ArrayV
 /// # Errors
 /// What the file system says.
 pub fn forget(experiment: &Experiment, keys: &Keys) -> Result<()> {
+    let (store, encode, sample) = (&experiment.core.store, Stage::Encode.id(), Stage::Sample.id());
     for half in [Half::Train, Half::Test] {
-        experiment.store.remove(Stage::Encode.name(), Stage::Encode.format_version(), keys.encode(half))?;
+        store.remove(encode.name, encode.format_version, keys.encode(half))?;
     }
-    experiment.store.remove(Stage::Sample.name(), Stage::Sample.format_version(), keys.sample)
+    store.remove(sample.name, sample.format_version, keys.sample)
 }
 
-fn has_shard(experiment: &Experiment, keys: &Keys, half: Half, index: usize) -> bool {
-    experiment.has(Stage::Encode, keys.encode(half), Some(&part(half, index)))
-}
-
-fn part(half: Half, index: usize) -> String {
-    format!("{}-{index:04}", half.name())
+fn address(keys: &Keys, half: Half, shard: usize) -> Address {
+    Stage::Encode.id().shard(keys.encode(half), half, shard)
 }

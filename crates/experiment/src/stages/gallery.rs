@@ -1,14 +1,15 @@
 //! The example heatmaps of the report: the best, the worst and the most context-driven images of each class, by every rule.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
 use anyhow::Result;
 use fisherlens_lrp::{ColorMap, Conservation, Rule, heatmap};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, context, learned, relevance, scores};
-use crate::experiment::{Experiment, Keys};
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::stage::Stage;
+use crate::stages::{context, learned, relevance, scores};
 use fisherlens_model::Explainer;
 use fisherlens_model::photograph;
 use fisherlens_report::{RgbImage, shrink};
@@ -75,30 +76,22 @@ pub(crate) struct Choice {
 /// # Errors
 /// What the earlier stages say; an unreadable photograph; an interrupt.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
-    let key = keys.gallery(&experiment.settings, &experiment.dataset);
-    if let Some(gallery) = experiment.stored::<Gallery>(Stage::Report, key, None)? {
-        return Ok(gallery);
-    }
-    let since = Instant::now();
-    let scores = scores::get(experiment, keys)?;
-    let shown = experiment.settings.relevance.display_rule;
-    let contexts = context::get(experiment, keys)?.into_iter().find(|(rule, _)| *rule == shown);
-    let contexts = contexts.map(|(_, contexts)| contexts).unwrap_or_default();
-    let targets = relevance::targets(experiment, keys)?;
-    let explainer = learned::explainer(experiment, keys)?;
-    let chosen = choose(&scores, &targets, &contexts, experiment.settings.report.n_examples);
-    let bar = experiment.progress.bar("examples", chosen.len() as u64);
-    let indices: Vec<usize> = (0..chosen.len()).collect();
-    let examples = experiment.for_each(bar.as_ref(), &indices, |i| example(experiment, &explainer, chosen[i]))?;
-    drop(bar);
-    let gallery = Gallery { examples: examples.into_iter().flatten().collect() };
-    experiment.keep(Stage::Report, key, None, since.elapsed().as_secs_f64(), &gallery)?;
-    experiment.progress.computed(
-        "report",
-        &format!("heatmaps of {} examples", gallery.examples.len()),
-        since.elapsed(),
-    );
-    Ok(gallery)
+    experiment.core.cached(Stage::Report.id().at(keys.gallery(experiment)), || {
+        let core = &experiment.core;
+        let scores = scores::get(experiment, keys)?;
+        let shown = experiment.settings.relevance.display_rule;
+        let contexts = context::get(experiment, keys)?.into_iter().find(|(rule, _)| *rule == shown);
+        let contexts = contexts.map(|(_, contexts)| contexts).unwrap_or_default();
+        let targets = relevance::targets(experiment, keys)?;
+        let explainer = learned::explainer(experiment, keys)?;
+        let chosen = choose(&scores, &targets, &contexts, experiment.settings.report.n_examples);
+        let bar = core.progress.bar("examples", chosen.len() as u64);
+        let indices: Vec<usize> = (0..chosen.len()).collect();
+        let examples = core.for_each(bar.as_ref(), &indices, |i| example(experiment, &explainer, chosen[i]))?;
+        let gallery = Gallery { examples: examples.into_iter().flatten().collect() };
+        let what = format!("heatmaps of {} examples", gallery.examples.len());
+        Ok((gallery, what))
+    })
 }
 
 /// For each class the images with the highest scores, highest first, those with the lowest, lowest first, and the true positives with
@@ -145,7 +138,7 @@ pub(crate) fn choose(
 }
 
 fn example(experiment: &Experiment, explainer: &Explainer, choice: Choice) -> Result<Option<Example>> {
-    let entry = &experiment.dataset.test.set.images[choice.image];
+    let entry = &experiment.core.dataset.test.set.images[choice.image];
     let photograph = photograph::read(&entry.path)?;
     let described = explainer.describe(&photograph, &entry.path)?;
     if described.is_empty() {
@@ -178,12 +171,12 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::{Kind, choose};
-    use crate::stages::context::{Contexts, Target};
+    use crate::stages::context::{ContextTarget, Contexts};
     use crate::stages::scores::Scores;
 
-    fn target(id: &str, ratio: Option<f64>) -> Target {
+    fn target(id: &str, ratio: Option<f64>) -> ContextTarget {
         let context = Context { ratio, ..fisherlens_eval::context(Array2::zeros((2, 2)).view(), &[]) };
-        Target { id: id.to_owned(), class: 0, context, masks: None }
+        ContextTarget { id: id.to_owned(), class: 0, context, masks: None }
     }
 
     #[test]

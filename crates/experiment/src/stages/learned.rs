@@ -7,9 +7,11 @@ use fisherlens_classifier::Model as Classifier;
 use fisherlens_model::{Explainer, Model};
 use fisherlens_voc::ImageEntry;
 
-use crate::experiment::{Experiment, Keys};
+use crate::experiment::Experiment;
+use crate::keys::Keys;
 use crate::parts::Parts;
-use crate::stages::{Stage, classifier, encode, mixture, pca, scores};
+use crate::stage::Stage;
+use crate::stages::{classifier, encode, mixture, pca, scores};
 
 /// Loads or learns what the experiment needs up to its classifier, ready to score and explain single images.
 ///
@@ -41,22 +43,22 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
             "the {what} \"{found}\" is not one that settings describe, so a file cannot hold it: keep its model in the program that has it"
         );
     }
-    let classes = experiment.dataset.classes().to_vec();
+    let classes = experiment.core.dataset.classes().to_vec();
     let training = classifier::get(experiment, keys)?;
     let Classifier::Linear(linear) = training.model else {
         bail!(
             "experiment {} has classifiers with a kernel, which keep their training vectors; a model file holds linear ones",
-            experiment.name
+            experiment.core.name
         );
     };
     let data = &settings.data;
     let mut card = vec![
-        ("experiment".to_owned(), experiment.name.clone()),
+        ("experiment".to_owned(), experiment.core.name.clone()),
         (
             "learned from".to_owned(),
-            format!("{} images of set {}", experiment.dataset.train.len(), experiment.dataset.train.set.name),
+            format!("{} images of set {}", experiment.core.dataset.train.len(), experiment.core.dataset.train.set.name),
         ),
-        ("digest of these images".to_owned(), experiment.dataset.train.files.to_hex()),
+        ("digest of these images".to_owned(), experiment.core.dataset.train.files.to_hex()),
         ("difficult instances".to_owned(), format!("{:?}", data.difficult).to_lowercase()),
     ];
     if let Some(c) = training.report.c {
@@ -68,11 +70,11 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
     }
     let mut thresholds = None;
     // What was learned from says nothing of new photographs.
-    let seen = |entry: &ImageEntry| experiment.dataset.train.set.images.iter().any(|other| other.id == entry.id);
-    let is_held_out = !experiment.dataset.test.set.images.iter().any(seen);
-    if is_held_out && experiment.has(Stage::Scores, keys.scores, None) {
+    let seen = |entry: &ImageEntry| experiment.core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
+    let is_held_out = !experiment.core.dataset.test.set.images.iter().any(seen);
+    if is_held_out && experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
         let scores = scores::get(experiment, keys)?;
-        let set = &experiment.dataset.test.set.name;
+        let set = &experiment.core.dataset.test.set.name;
         let mean = 100.0 * scores.mean_average_precision(data.difficult, settings.evaluation.interpolation);
         card.push((format!("mAP on set {set}"), format!("{mean:.2} %")));
         thresholds = Some(scores::thresholds(&scores.predictions(data.difficult)));

@@ -1,7 +1,6 @@
 //! The Gaussian mixture of the projected descriptors.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_mixture::{DiagonalGmm, FitReport, Init, VarianceFloor};
@@ -9,9 +8,11 @@ use linfa::ParamGuard;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, pca, sample};
-use crate::experiment::{Experiment, Keys};
-use crate::settings::InitKind;
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::settings::sections::InitKind;
+use crate::stage::Stage;
+use crate::stages::{pca, sample};
 use fisherlens_artifact::array;
 use fisherlens_model::npz;
 
@@ -36,32 +37,30 @@ struct StoredMixture {
 /// # Errors
 /// What the earlier stages, the fit or the file says; an interrupt.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
-    if let Some(stored) = experiment.stored::<StoredMixture>(Stage::Mixture, keys.mixture, None)? {
-        return Ok(DiagonalGmm::from_parts(stored.weights, stored.means, stored.variances)?);
-    }
-    let (mixture, since) = match &experiment.settings.mixture.from {
-        Some(file) => (npz::read_mixture(file)?, Instant::now()),
-        None => learn(experiment, keys)?,
-    };
-    let report = mixture.report();
-    let stored = StoredMixture {
-        weights: mixture.weights().to_owned(),
-        means: mixture.means().to_owned(),
-        variances: mixture.variances().to_owned(),
-        report: report.clone(),
-    };
-    experiment.keep(Stage::Mixture, keys.mixture, None, since.elapsed().as_secs_f64(), &stored)?;
-    let what = format!(
-        "{} components, {} EM steps, {}",
-        mixture.n_components(),
-        report.n_iterations,
-        if report.converged { "converged" } else { "stopped at the limit" },
-    );
-    experiment.progress.computed("mixture", &what, since.elapsed());
-    Ok(mixture)
+    let stored = experiment.core.cached(Stage::Mixture.id().at(keys.mixture), || {
+        let mixture = match &experiment.settings.mixture.from {
+            Some(file) => npz::read_mixture(file)?,
+            None => learn(experiment, keys)?,
+        };
+        let report = mixture.report();
+        let what = format!(
+            "{} components, {} EM steps, {}",
+            mixture.n_components(),
+            report.n_iterations,
+            if report.converged { "converged" } else { "stopped at the limit" },
+        );
+        let stored = StoredMixture {
+            weights: mixture.weights().to_owned(),
+            means: mixture.means().to_owned(),
+            variances: mixture.variances().to_owned(),
+            report: report.clone(),
+        };
+        Ok((stored, what))
+    })?;
+    Ok(DiagonalGmm::from_parts(stored.weights, stored.means, stored.variances)?)
 }
 
-fn learn(experiment: &Experiment, keys: &Keys) -> Result<(DiagonalGmm, Instant)> {
+fn learn(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     let settings = &experiment.settings.mixture;
     let pca = pca::get(experiment, keys)?;
     let sample = sample::get(experiment, keys)?;
@@ -71,7 +70,6 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<(DiagonalGmm, Instant)>
         pca.n_features(),
         sample.ncols()
     );
-    let since = Instant::now();
     let projected = pca.transform(sample.view())?;
     drop(sample);
     let init = match settings.init {
@@ -89,16 +87,15 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<(DiagonalGmm, Instant)>
         .seed(keys.seed)
         .check()
         .context("settings, section [mixture]")?;
-    let bar = experiment.progress.bar("mixture", settings.max_n_iterations as u64);
+    let bar = experiment.core.progress.bar("mixture", settings.max_n_iterations as u64);
     let mixture = params
         .fit_with_progress(projected.view(), &mut |iteration, log_likelihood| {
             bar.set_position(iteration as u64);
             bar.set_message(&format!("log-likelihood {log_likelihood:.4}"));
-            if experiment.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if experiment.core.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .context("the mixture could not be learned")?;
-    drop(bar);
-    // A fit that was broken off is no result.
-    experiment.interrupt.check()?;
-    Ok((mixture, since))
+    // A fit that was stopped is not a result.
+    experiment.core.interrupt.check()?;
+    Ok(mixture)
 }

@@ -1,8 +1,6 @@
 //! The measure of Algorithm 1 with regions of pixels replaced instead of descriptors (`samek2017`): by how much the two differ, and why the
 //! paper takes descriptors.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result};
 use fisherlens_descriptors::{Photograph, SupportSquare, smooth};
 use fisherlens_eval::{
@@ -13,10 +11,13 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, learned, scores, spread};
-use crate::experiment::{Experiment, Keys, generator};
-use crate::series::Ranking;
-use crate::settings::{Fill, PixelSettings};
+use crate::experiment::{Experiment, generator};
+use crate::keys::Keys;
+use crate::series::{Fill, Ranking};
+use crate::settings::sections::PixelSettings;
+use crate::stage::Stage;
+use crate::stages::resampling::compared_rankings;
+use crate::stages::{learned, scores};
 use fisherlens_model::{Described, photograph};
 use fisherlens_model::{Explained, Explainer};
 
@@ -24,12 +25,12 @@ use fisherlens_model::{Explained, Explainer};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Pixels {
     /// One entry a true positive looked at, ranking and fill.
-    pub targets: Vec<Target>,
+    pub targets: Vec<PixelTarget>,
 }
 
 /// One trace.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Target {
+pub struct PixelTarget {
     /// Index of the image in the test set.
     pub image: usize,
     /// Id of the image.
@@ -51,38 +52,27 @@ pub struct Target {
 /// # Errors
 /// What the earlier stages say; an unreadable photograph; an interrupt.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pixels> {
-    let settings = &experiment.settings.pixels;
-    if settings.fills.is_empty() {
+    if experiment.settings.pixels.fills.is_empty() {
         return Ok(Pixels::default());
     }
-    let key = keys.pixels(&experiment.settings);
-    if let Some(stored) = experiment.stored::<Pixels>(Stage::Pixels, key, None)? {
-        return Ok(stored);
-    }
-    let since = Instant::now();
-    let scores = scores::get(experiment, keys)?;
-    let predictions = scores.predictions(experiment.settings.data.difficult);
+    experiment.core.cached(Stage::Pixels.id().at(keys.pixels(experiment)), || compute(experiment, keys))
+}
+
+fn compute(experiment: &Experiment, keys: &Keys) -> Result<(Pixels, String)> {
+    let core = &experiment.core;
+    let predictions = scores::get(experiment, keys)?.predictions(experiment.settings.data.difficult);
     let thresholds = scores::thresholds(&predictions);
     let explainer = learned::explainer(experiment, keys)?;
-    let chosen: Vec<(usize, usize)> = predictions
-        .iter()
-        .enumerate()
-        .flat_map(|(class, prediction)| {
-            spread(&prediction.true_positives, settings.n_targets).into_iter().map(move |image| (class, image))
-        })
-        .collect();
-    let bar = experiment.progress.bar("pixels", chosen.len() as u64);
+    let chosen = scores::spread_targets(&predictions, experiment.settings.pixels.n_targets);
+    let bar = core.progress.bar("pixels", chosen.len() as u64);
     let indices: Vec<usize> = (0..chosen.len()).collect();
-    let traced = experiment.for_each(bar.as_ref(), &indices, |at| {
+    let traced = core.for_each(bar.as_ref(), &indices, |at| {
         let (class, image) = chosen[at];
         trace_image(experiment, keys, &explainer, image, class, thresholds[class])
     })?;
-    drop(bar);
     let pixels = Pixels { targets: traced.into_iter().flatten().collect() };
-    experiment.keep(Stage::Pixels, key, None, since.elapsed().as_secs_f64(), &pixels)?;
     let what = format!("{} traces of {} true positives", pixels.targets.len(), chosen.len());
-    experiment.progress.computed("pixels", &what, since.elapsed());
-    Ok(pixels)
+    Ok((pixels, what))
 }
 
 fn trace_image(
@@ -92,9 +82,9 @@ fn trace_image(
     image: usize,
     class: usize,
     threshold: f64,
-) -> Result<Vec<Target>> {
+) -> Result<Vec<PixelTarget>> {
     let settings = &experiment.settings.pixels;
-    let entry = &experiment.dataset.test.set.images[image];
+    let entry = &experiment.core.dataset.test.set.images[image];
     let photograph = photograph::read(&entry.path)?;
     let described = explainer.describe(&photograph, &entry.path)?;
     if described.is_empty() {
@@ -108,8 +98,8 @@ fn trace_image(
     for &fill in &settings.fills {
         let substitute =
             substitute(fill, gray.view(), settings.side, &mut generator(keys.seed, "noise", &entry.id, 0))?;
-        for ranking in Ranking::compared(&experiment.settings) {
-            experiment.interrupt.check()?;
+        for ranking in compared_rankings(&experiment.settings) {
+            experiment.core.interrupt.check()?;
             let order = match ranking {
                 Ranking::Rule(rule) => {
                     relevance_order(&region_relevance(explained.explain(class, rule)?.pixels.view(), &regions))
@@ -125,7 +115,7 @@ fn trace_image(
             let mut score = |raw: &[f32]| explainer.score(class, raw, &mut scratch) - threshold;
             let trace = perturbation_trace(&mut regions, &mut score).with_context(|| format!("image {}", entry.id))?;
             let n_touched = regions.touched.iter().filter(|&&touched| touched).count();
-            targets.push(Target {
+            targets.push(PixelTarget {
                 image,
                 id: entry.id.clone(),
                 class,

@@ -1,26 +1,28 @@
 //! Relevance of the local descriptors, for every true positive and rule, in shards.
 
-use std::time::Instant;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 use fisherlens_lrp::{Conservation, Rule};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, learned, scores};
-use crate::experiment::{Experiment, Keys};
+use crate::dataset::Half;
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::stage::Stage;
+use crate::stages::{learned, scores};
+use fisherlens_artifact::Address;
 use fisherlens_artifact::array;
 use fisherlens_model::Explainer;
 
 /// The stage's artifact: one shard of the test images by one rule.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Shard {
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct RelevanceShard {
     /// One entry a true positive, images in order, classes in order within an image.
-    pub targets: Vec<Target>,
+    pub targets: Vec<RelevanceTarget>,
 }
 
 /// Relevance of one class's score in one image.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Target {
+pub struct RelevanceTarget {
     /// Index of the image in the test set.
     pub image: usize,
     /// Id of the image.
@@ -49,50 +51,36 @@ pub fn targets(experiment: &Experiment, keys: &Keys) -> Result<Vec<Vec<usize>>> 
 /// # Errors
 /// What the earlier stages say; an unreadable photograph; an interrupt. Finished shards stay.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
-    let rules = &experiment.settings.relevance.rules;
-    let images = &experiment.dataset.test;
-    let shards = images.shards(experiment.settings.data.shard_size);
-    let missing = |index: usize| -> Vec<Rule> {
-        let absent = |rule: &&Rule| !experiment.has(Stage::Relevance, keys.relevance(**rule), Some(&part(index)));
-        rules.iter().filter(absent).copied().collect()
-    };
-    let work: Vec<(usize, Vec<Rule>)> =
-        (0..shards.len()).map(|index| (index, missing(index))).filter(|(_, rules)| !rules.is_empty()).collect();
-    if work.is_empty() {
+    let Experiment { core, settings, .. } = experiment;
+    let address = |rule, shard| address(keys, rule, shard);
+    let mut missing = core.missing_shards(Half::Test, &settings.relevance.rules, address);
+    if missing.is_empty() {
         return Ok(());
     }
-    let since = Instant::now();
+    let timer = core.start();
     let targets = targets(experiment, keys)?;
     let explainer = learned::explainer(experiment, keys)?;
-    let explained = |index: usize| shards[index].clone().filter(|&image| !targets[image].is_empty());
-    let n_images: usize = work.iter().map(|(index, _)| explained(*index).count()).sum();
-    let bar = experiment.progress.bar("relevance", n_images as u64);
+    for missing in &mut missing {
+        missing.images.retain(|&image| !targets[image].is_empty());
+    }
+    let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
+    let bar = core.progress.bar("relevance", n_images as u64);
     let mut n_heatmaps = 0;
-    for (index, rules) in work {
-        let shard_since = Instant::now();
-        let indices: Vec<usize> = explained(index).collect();
-        let results = experiment.for_each(bar.as_ref(), &indices, |image| {
-            explain_image(experiment, &explainer, image, &targets[image], &rules)
+    core.keep_shards(&missing, address, |missing| {
+        let rules = &missing.variants;
+        let results = core.for_each(bar.as_ref(), &missing.images, |image| {
+            explain_image(experiment, &explainer, image, &targets[image], rules)
         })?;
-        // One artifact a rule: another rule later leaves those that are there alone.
-        let mut by_rule: Vec<Vec<Target>> = rules.iter().map(|_| Vec::new()).collect();
+        // One artifact per rule: a rule that is added later leaves the others alone.
+        let mut by_rule: Vec<RelevanceShard> = rules.iter().map(|_| RelevanceShard::default()).collect();
         for (rule, target) in results.into_iter().flatten() {
             n_heatmaps += 1;
-            by_rule[rule].push(target);
+            by_rule[rule].targets.push(target);
         }
-        let seconds = shard_since.elapsed().as_secs_f64() / rules.len() as f64;
-        for (rule, targets) in rules.iter().zip(by_rule) {
-            experiment.keep(
-                Stage::Relevance,
-                keys.relevance(*rule),
-                Some(&part(index)),
-                seconds,
-                &Shard { targets },
-            )?;
-        }
-    }
+        Ok(by_rule)
+    })?;
     drop(bar);
-    experiment.progress.computed("relevance", &format!("{n_heatmaps} heatmaps of {n_images} images"), since.elapsed());
+    core.computed(Stage::Relevance.id(), &format!("{n_heatmaps} heatmaps of {n_images} images"), &timer);
     Ok(())
 }
 
@@ -102,8 +90,8 @@ fn explain_image(
     image: usize,
     classes: &[usize],
     rules: &[Rule],
-) -> Result<Vec<(usize, Target)>> {
-    let entry = &experiment.dataset.test.set.images[image];
+) -> Result<Vec<(usize, RelevanceTarget)>> {
+    let entry = &experiment.core.dataset.test.set.images[image];
     let described = explainer.describe_file(&entry.path)?;
     if described.is_empty() {
         return Ok(Vec::new());
@@ -113,7 +101,7 @@ fn explain_image(
     for &class in classes {
         for (index, &rule) in rules.iter().enumerate() {
             let explanation = explained.explain(class, rule)?;
-            let target = Target {
+            let target = RelevanceTarget {
                 image,
                 id: entry.id.clone(),
                 class,
@@ -130,11 +118,8 @@ fn explain_image(
 ///
 /// # Errors
 /// A shard that is absent or damaged.
-pub fn shard(experiment: &Experiment, keys: &Keys, rule: Rule, index: usize) -> Result<Shard> {
-    match experiment.stored(Stage::Relevance, keys.relevance(rule), Some(&part(index)))? {
-        Some(shard) => Ok(shard),
-        None => bail!("shard {index} of the relevance stage went away while it was needed; run the command again"),
-    }
+pub fn shard(experiment: &Experiment, keys: &Keys, rule: Rule, index: usize) -> Result<RelevanceShard> {
+    experiment.core.needed(&address(keys, rule, index))
 }
 
 /// The conservation records of one rule.
@@ -142,7 +127,7 @@ pub fn shard(experiment: &Experiment, keys: &Keys, rule: Rule, index: usize) -> 
 /// # Errors
 /// See [`shard`].
 pub fn conservation(experiment: &Experiment, keys: &Keys, rule: Rule) -> Result<Vec<Conservation>> {
-    let n_shards = experiment.dataset.test.shards(experiment.settings.data.shard_size).len();
+    let n_shards = experiment.core.dataset.test.shards(experiment.core.shard_size).len();
     let mut records = Vec::new();
     for index in 0..n_shards {
         records.extend(shard(experiment, keys, rule, index)?.targets.into_iter().map(|target| target.conservation));
@@ -150,7 +135,6 @@ pub fn conservation(experiment: &Experiment, keys: &Keys, rule: Rule) -> Result<
     Ok(records)
 }
 
-/// Name of a shard's artifact.
-pub fn part(index: usize) -> String {
-    format!("test-{index:04}")
+fn address(keys: &Keys, rule: Rule, shard: usize) -> Address {
+    Stage::Relevance.id().shard(keys.relevance(rule), Half::Test, shard)
 }

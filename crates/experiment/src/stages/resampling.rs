@@ -1,8 +1,6 @@
 //! Algorithm 1: the score of every true positive while its descriptors are replaced, in every order and by every substitute.
 
-use std::time::Instant;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 use fisherlens_eval::{
     BatchSums, RawSums, Replacement, Resampling, Trace, perturbation_trace, random_order, relevance_order,
 };
@@ -12,22 +10,27 @@ use fisherlens_mixture::DiagonalGmm;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, learned, mixture, relevance, scores};
-use crate::experiment::{Experiment, Keys, generator};
+use crate::dataset::Half;
+use crate::experiment::{Experiment, generator};
+use crate::keys::Keys;
 use crate::series::{Direction, Ranking, Series, Substitute};
+use crate::settings::Settings;
+use crate::stage::Stage;
+use crate::stages::{learned, mixture, scores};
+use fisherlens_artifact::Address;
 use fisherlens_model::Described;
 use fisherlens_model::{Explained, Explainer};
 
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Shard {
+pub struct TraceShard {
     /// One entry a true positive.
-    pub targets: Vec<Target>,
+    pub targets: Vec<TraceTarget>,
 }
 
 /// The traces of one image and class: one a repeat, or a single one where repeats do not differ.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Target {
+pub struct TraceTarget {
     /// Index of the image in the test set.
     pub image: usize,
     /// Id of the image.
@@ -56,20 +59,13 @@ struct Runner<'a> {
 /// # Errors
 /// What the earlier stages say; an interrupt. Finished shards stay.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
-    let settings = &experiment.settings;
-    let shards = experiment.dataset.test.shards(settings.data.shard_size);
-    let missing = |index: usize| -> Vec<Series> {
-        let absent = |series: &Series| {
-            !experiment.has(Stage::Resampling, keys.resampling(*series, settings), Some(&relevance::part(index)))
-        };
-        Series::all(settings).into_iter().filter(absent).collect()
-    };
-    let work: Vec<(usize, Vec<Series>)> =
-        (0..shards.len()).map(|index| (index, missing(index))).filter(|(_, series)| !series.is_empty()).collect();
-    if work.is_empty() {
+    let Experiment { core, settings, .. } = experiment;
+    let address = |series, shard| address(experiment, keys, series, shard);
+    let mut missing = core.missing_shards(Half::Test, &all_series(settings), address);
+    if missing.is_empty() {
         return Ok(());
     }
-    let since = Instant::now();
+    let timer = core.start();
     let scores = scores::get(experiment, keys)?;
     let predictions = scores.predictions(settings.data.difficult);
     let targets = scores::targets(&predictions, scores.ids.len());
@@ -81,31 +77,46 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
         thresholds: scores::thresholds(&predictions),
         resampling: Resampling { n_replacements: settings.resampling.n_replacements, batch: settings.resampling.batch },
     };
-    let explained = |index: usize| shards[index].clone().filter(|&image| !targets[image].is_empty());
-    let n_images: usize = work.iter().map(|(index, _)| explained(*index).count()).sum();
-    let bar = experiment.progress.bar("resampling", n_images as u64);
+    for missing in &mut missing {
+        missing.images.retain(|&image| !targets[image].is_empty());
+    }
+    let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
+    let bar = core.progress.bar("resampling", n_images as u64);
     let (mut n_traces, mut n_ranked) = (0, 0);
-    for (index, series) in work {
-        let shard_since = Instant::now();
-        let indices: Vec<usize> = explained(index).collect();
-        n_ranked += rules(&series).len() * indices.iter().map(|&image| targets[image].len()).sum::<usize>();
+    core.keep_shards(&missing, address, |missing| {
+        let series = &missing.variants;
+        n_ranked += rules(series).len() * missing.images.iter().map(|&image| targets[image].len()).sum::<usize>();
         let results =
-            experiment.for_each(bar.as_ref(), &indices, |image| runner.image(image, &targets[image], &series))?;
-        let mut by_series = vec![Shard::default(); series.len()];
+            core.for_each(bar.as_ref(), &missing.images, |image| runner.image(image, &targets[image], series))?;
+        let mut by_series = vec![TraceShard::default(); series.len()];
         for (at, target) in results.into_iter().flatten() {
             n_traces += target.traces.len();
             by_series[at].targets.push(target);
         }
-        let seconds = shard_since.elapsed().as_secs_f64() / series.len() as f64;
-        for (series, shard) in series.iter().zip(by_series) {
-            let key = keys.resampling(*series, settings);
-            experiment.keep(Stage::Resampling, key, Some(&relevance::part(index)), seconds, &shard)?;
-        }
-    }
+        Ok(by_series)
+    })?;
     drop(bar);
     let what = format!("{n_traces} traces of {n_images} images, {n_ranked} orders by relevance");
-    experiment.progress.computed("resampling", &what, since.elapsed());
+    core.computed(Stage::Resampling.id(), &what, &timer);
     Ok(())
+}
+
+/// All series of the stage: Algorithm 1 in every order and from both ends, then the other substitutes in the orders of the rules that
+/// heatmaps are made by. Series of one order and end follow one another only within a substitute.
+pub fn all_series(settings: &Settings) -> Vec<Series> {
+    let ranked = settings.resampling.rules.iter().map(|rule| Ranking::Rule(*rule)).chain([Ranking::Contrast]);
+    let mut all: Vec<Series> =
+        ranked.flat_map(|ranking| [Series::of(ranking), Series::of(ranking).least_first()]).collect();
+    all.push(Series::of(Ranking::Random));
+    for &substitute in &settings.resampling.substitutes {
+        all.extend(compared_rankings(settings).into_iter().map(|ranking| Series::of(ranking).by(substitute)));
+    }
+    all
+}
+
+/// The rankings that every perturbation is tried with: the rules of the heatmaps, and random order.
+pub fn compared_rankings(settings: &Settings) -> Vec<Ranking> {
+    settings.relevance.rules.iter().map(|rule| Ranking::Rule(*rule)).chain([Ranking::Random]).collect()
 }
 
 /// What one image's traces of all classes and series share.
@@ -126,8 +137,8 @@ struct Image<'a> {
 
 impl Runner<'_> {
     /// All traces of one image, each with the index of its series.
-    fn image(&self, image: usize, classes: &[usize], series: &[Series]) -> Result<Vec<(usize, Target)>> {
-        let entry = &self.experiment.dataset.test.set.images[image];
+    fn image(&self, image: usize, classes: &[usize], series: &[Series]) -> Result<Vec<(usize, TraceTarget)>> {
+        let entry = &self.experiment.core.dataset.test.set.images[image];
         let described = self.explainer.describe_file(&entry.path)?;
         if described.is_empty() {
             return Ok(Vec::new());
@@ -153,7 +164,7 @@ impl Runner<'_> {
                 self.order(&prepared, class, series, &group, &mut traces)?;
             }
             for (at, traces) in traces.into_iter().enumerate() {
-                results.push((at, Target { image, id: entry.id.clone(), class, traces }));
+                results.push((at, TraceTarget { image, id: entry.id.clone(), class, traces }));
             }
         }
         Ok(results)
@@ -290,15 +301,31 @@ fn rules(series: &[Series]) -> Vec<Rule> {
 ///
 /// # Errors
 /// A shard that is absent or damaged.
-pub fn all(experiment: &Experiment, keys: &Keys, series: Series) -> Result<Vec<Target>> {
-    let settings = &experiment.settings;
+pub fn all(experiment: &Experiment, keys: &Keys, series: Series) -> Result<Vec<TraceTarget>> {
     let mut targets = Vec::new();
-    for index in 0..experiment.dataset.test.shards(settings.data.shard_size).len() {
-        let key = keys.resampling(series, settings);
-        match experiment.stored::<Shard>(Stage::Resampling, key, Some(&relevance::part(index)))? {
-            Some(shard) => targets.extend(shard.targets),
-            None => bail!("shard {index} of the resampling stage went away while it was needed; run the command again"),
-        }
+    for shard in 0..experiment.core.dataset.test.shards(experiment.core.shard_size).len() {
+        let shard: TraceShard = experiment.core.needed(&address(experiment, keys, series, shard))?;
+        targets.extend(shard.targets);
     }
     Ok(targets)
+}
+
+fn address(experiment: &Experiment, keys: &Keys, series: Series, shard: usize) -> Address {
+    Stage::Resampling.id().shard(keys.resampling(experiment, series), Half::Test, shard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_survives_its_own_text() {
+        let settings = Settings::load("voc2007-val", &[]).unwrap();
+        let all = all_series(&settings);
+        for (index, series) in all.iter().enumerate() {
+            assert_eq!(series.to_string().parse::<Series>().unwrap(), *series);
+            assert!(!all[..index].contains(series), "{series} twice");
+        }
+        assert!(all.contains(&Series::of(Ranking::Random).by(Substitute::Removal)));
+    }
 }

@@ -1,7 +1,6 @@
 //! Descriptors drawn from the training images, for the projection and the mixture to learn from.
 
 use std::sync::Mutex;
-use std::time::Instant;
 
 use anyhow::{Result, bail};
 use fisherlens_descriptors::LocalDescriptors;
@@ -9,8 +8,9 @@ use ndarray::{Array2, Axis, concatenate};
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
-use super::Stage;
-use crate::experiment::{Experiment, Keys, generator};
+use crate::experiment::{Experiment, generator};
+use crate::keys::Keys;
+use crate::stage::Stage;
 use fisherlens_artifact::array;
 use fisherlens_model::photograph;
 
@@ -27,23 +27,24 @@ pub struct Sample {
 /// # Errors
 /// An unreadable photograph; training images that are all smaller than the grid; an interrupt.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
-    if let Some(sample) = experiment.stored::<Sample>(Stage::Sample, keys.sample, None)? {
-        return Ok(sample.values);
-    }
-    let since = Instant::now();
-    let images = &experiment.dataset.train.set.images;
+    let sample = experiment.core.cached(Stage::Sample.id().at(keys.sample), || draw(experiment, keys))?;
+    Ok(sample.values)
+}
+
+fn draw(experiment: &Experiment, keys: &Keys) -> Result<(Sample, String)> {
+    let images = &experiment.core.dataset.train.set.images;
     let wanted = experiment.settings.sample.n_descriptors;
-    let bar = experiment.progress.bar("sample", images.len() as u64);
+    let bar = experiment.core.progress.bar("sample", images.len() as u64);
     let extractor = experiment.parts.extractor.value.as_ref();
     let indices: Vec<usize> = (0..images.len()).collect();
-    // The descriptors of an image, used again by the next one: fresh memory for each would cost more than the extraction.
+    // The memory of one image's descriptors is used again by the next image: fresh memory for each would cost more than the extraction.
     let memory = Mutex::new(Vec::new());
-    let drawn = experiment.for_each(bar.as_ref(), &indices, |i| {
+    let drawn = experiment.core.for_each(bar.as_ref(), &indices, |i| {
         let entry = &images[i];
         let unused = "no thread stops while it holds this";
         let mut local: LocalDescriptors = memory.lock().expect(unused).pop().unwrap_or_default();
         photograph::extract_into(extractor, &photograph::read(&entry.path)?, &entry.path, &mut local)?;
-        // Image i takes its share of what is wanted, so that the shares add up to it exactly.
+        // The shares of the images add up exactly to the number that is wanted.
         let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
         let mut rng = generator(keys.seed, "sample", &entry.id, 0);
         let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
@@ -52,15 +53,11 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
         memory.lock().expect(unused).push(local);
         Ok(drawn)
     })?;
-    drop(bar);
     let views: Vec<_> = drawn.iter().map(Array2::view).collect();
     let values = concatenate(Axis(0), &views)?;
     if values.nrows() == 0 {
         bail!("the training images are all smaller than the descriptor grid: nothing to learn from");
     }
     let what = format!("{} descriptors of {} images", values.nrows(), images.len());
-    let sample = Sample { values };
-    experiment.keep(Stage::Sample, keys.sample, None, since.elapsed().as_secs_f64(), &sample)?;
-    experiment.progress.computed("sample", &what, since.elapsed());
-    Ok(sample.values)
+    Ok((Sample { values }, what))
 }

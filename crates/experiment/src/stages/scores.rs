@@ -1,17 +1,18 @@
 //! Scores of the test images, and which of them count as found.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 use fisherlens_eval::{EqualError, Interpolation, average_precision, equal_error_threshold};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, classifier, encode};
 use crate::dataset::Half;
-use crate::experiment::{Experiment, Keys};
-use crate::settings::Difficult;
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::spread::spread;
+use crate::stage::Stage;
+use crate::stages::{classifier, encode};
 use fisherlens_artifact::array;
+use fisherlens_classifier::Difficult;
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Score
         vectors.ncols(),
         model.n_dimensions()
     );
-    let images = experiment.dataset.half(half);
+    let images = experiment.core.dataset.half(half);
     Ok(Scores {
         ids: images.set.images.iter().map(|entry| entry.id.clone()).collect(),
         classes: images.set.classes.clone(),
@@ -67,19 +68,12 @@ pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Score
 /// # Errors
 /// What the earlier stages say.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Scores> {
-    if let Some(scores) = experiment.stored::<Scores>(Stage::Scores, keys.scores, None)? {
-        return Ok(scores);
-    }
-    // The time of the stages before is theirs.
-    classifier::get(experiment, keys)?;
-    encode::ensure_shards(experiment, keys, Half::Test)?;
-    let since = Instant::now();
-    let scores = of_half(experiment, keys, Half::Test)?;
-    experiment.keep(Stage::Scores, keys.scores, None, since.elapsed().as_secs_f64(), &scores)?;
-    let settings = &experiment.settings;
-    let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
-    experiment.progress.computed("scores", &format!("mAP {:.2} (seed {})", 100.0 * mean, keys.seed), since.elapsed());
-    Ok(scores)
+    experiment.core.cached(Stage::Scores.id().at(keys.scores), || {
+        let scores = of_half(experiment, keys, Half::Test)?;
+        let settings = &experiment.settings;
+        let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
+        Ok((scores, format!("mAP {:.2} (seed {})", 100.0 * mean, keys.seed)))
+    })
 }
 
 impl Scores {
@@ -123,6 +117,14 @@ impl Scores {
 /// The equal-error threshold of every class; 0 where there is none.
 pub fn thresholds(predictions: &[Prediction]) -> Vec<f64> {
     predictions.iter().map(|p| p.equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold))).collect()
+}
+
+/// Class and image of at most `n` true positives of each class, evenly spread.
+pub fn spread_targets(predictions: &[Prediction], n: usize) -> Vec<(usize, usize)> {
+    let of_class = |(class, prediction): (usize, &Prediction)| {
+        spread(&prediction.true_positives, n).into_iter().map(move |image| (class, image)).collect::<Vec<_>>()
+    };
+    predictions.iter().enumerate().flat_map(of_class).collect()
 }
 
 /// Classes to explain in each test image: those of which it is a true positive.

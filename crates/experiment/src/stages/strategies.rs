@@ -2,7 +2,6 @@
 //! photographers, and what a photographer's tag does to the score.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_eval::{
@@ -13,11 +12,13 @@ use fisherlens_lrp::{ColorMap, heatmap, pixel_relevance};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use super::tag::{Region, Tag};
-use super::tag_scores::{self, ScoreChange, TagScores};
-use super::{Stage, learned, relevance, scores};
-use crate::experiment::{Experiment, Keys};
-use crate::settings::{Corner, ExplainedImages};
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::settings::strategies::{Corner, ExplainedImages};
+use crate::stage::Stage;
+use crate::stages::{learned, relevance, scores};
+use crate::tag::scores::{self as tag_scores, ScoreChange, TagScores};
+use crate::tag::{Region, Tag};
 use fisherlens_artifact::array;
 use fisherlens_model::Explainer;
 use fisherlens_model::photograph;
@@ -31,7 +32,7 @@ const EXAMPLE_SIDE: usize = 160;
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Found {
+pub struct StrategiesFound {
     /// One entry a class that was looked at.
     pub classes: Vec<ClassStrategies>,
     /// The tag as it was taken from the training images; none without an owner, or where it could not be told.
@@ -103,7 +104,7 @@ pub struct OwnerAgreement {
 }
 
 /// One explained image.
-struct Explained {
+struct Measured {
     image: usize,
     grid: Array2<f64>,
     corners: [f64; 4],
@@ -114,19 +115,18 @@ struct Explained {
 ///
 /// # Errors
 /// What the earlier stages say; a class that the data does not have; an unreadable photograph; an interrupt.
-pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
-    let key = keys.strategies(experiment);
-    if let Some(found) = experiment.stored::<Found>(Stage::Strategies, key, None)? {
-        return Ok(found);
-    }
+pub fn get(experiment: &Experiment, keys: &Keys) -> Result<StrategiesFound> {
+    experiment.core.cached(Stage::Strategies.id().at(keys.strategies(experiment)), || compute(experiment, keys))
+}
+
+fn compute(experiment: &Experiment, keys: &Keys) -> Result<(StrategiesFound, String)> {
     relevance::ensure_shards(experiment, keys)?;
-    let since = Instant::now();
     let explainer = learned::explainer(experiment, keys)?;
     let scores = scores::get(experiment, keys)?;
     let predictions = scores.predictions(experiment.settings.data.difficult);
     let owner = experiment.settings.strategies.tag_owner.as_deref();
     let tag = owner.map(|owner| tag_scores::estimate(experiment, owner)).transpose()?.flatten();
-    let mut found = Found { classes: Vec::new(), tag };
+    let mut found = StrategiesFound { classes: Vec::new(), tag };
     for class in classes(experiment)? {
         let images: Vec<usize> = match experiment.settings.strategies.images {
             ExplainedImages::TruePositives => predictions[class].true_positives.clone(),
@@ -139,7 +139,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
         if let Some(owner) = owner {
             let threshold = scores::thresholds(&predictions)[class];
             let (tagged, untagged): (Vec<usize>, Vec<usize>) = explained.iter().map(|e| e.image).partition(|&image| {
-                experiment.dataset.test.set.images[image].annotation.owner.as_deref() == Some(owner)
+                experiment.core.dataset.test.set.images[image].annotation.owner.as_deref() == Some(owner)
             });
             if !tagged.is_empty() {
                 let tag_scores = TagScores::new(experiment, &explainer, class, &scores, threshold);
@@ -148,10 +148,8 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
         }
         found.classes.push(strategies);
     }
-    experiment.keep(Stage::Strategies, key, None, since.elapsed().as_secs_f64(), &found)?;
     let n_heatmaps: usize = found.classes.iter().map(|class| class.ids.len()).sum();
-    experiment.progress.computed("strategies", &format!("{n_heatmaps} heatmaps"), since.elapsed());
-    Ok(found)
+    Ok((found, format!("{n_heatmaps} heatmaps")))
 }
 
 /// The classes of the settings, without those that a limited set leaves out.
@@ -159,7 +157,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Found> {
 /// # Errors
 /// A class that the data does not have, with those that it has.
 pub fn classes(experiment: &Experiment) -> Result<Vec<usize>> {
-    let dataset = &experiment.dataset;
+    let dataset = &experiment.core.dataset;
     let names = &experiment.settings.strategies.classes;
     let unknown = |name: &String| !dataset.classes().contains(name) && !dataset.left_out.contains(name);
     for name in names.iter().chain([&experiment.settings.strategies.paste_on]) {
@@ -182,18 +180,18 @@ fn explain(
     explainer: &Explainer,
     class: usize,
     images: &[usize],
-) -> Result<Vec<Explained>> {
+) -> Result<Vec<Measured>> {
     let rule = experiment.settings.relevance.display_rule;
-    let bar = experiment.progress.bar("strategies", images.len() as u64);
+    let bar = experiment.core.progress.bar("strategies", images.len() as u64);
     let mut all = Vec::with_capacity(images.len());
-    for (index, range) in experiment.dataset.test.shards(experiment.settings.data.shard_size).into_iter().enumerate() {
+    for (index, range) in experiment.core.dataset.test.shards(experiment.core.shard_size).into_iter().enumerate() {
         let here: Vec<usize> = images.iter().copied().filter(|image| range.contains(image)).collect();
         if here.is_empty() {
             continue;
         }
         let shard = relevance::shard(experiment, keys, rule, index)?;
-        let explained = experiment.for_each(bar.as_ref(), &here, |image| {
-            let path = &experiment.dataset.test.set.images[image].path;
+        let explained = experiment.core.for_each(bar.as_ref(), &here, |image| {
+            let path = &experiment.core.dataset.test.set.images[image].path;
             let stored = shard.targets.iter().find(|target| target.image == image && target.class == class);
             let pixels = if let Some(target) = stored {
                 let photograph = photograph::read(path)?;
@@ -210,14 +208,13 @@ fn explain(
         })?;
         all.extend(explained.into_iter().flatten());
     }
-    drop(bar);
     Ok(all)
 }
 
-fn measure(experiment: &Experiment, image: usize, pixels: &Array2<f32>) -> Result<Explained> {
+fn measure(experiment: &Experiment, image: usize, pixels: &Array2<f32>) -> Result<Measured> {
     let settings = &experiment.settings.strategies;
     let [height, width] = small_size(pixels.dim());
-    Ok(Explained {
+    Ok(Measured {
         image,
         grid: downsized(pixels.view(), settings.grid, settings.grid)?,
         corners: Corner::ALL
@@ -232,9 +229,9 @@ fn small_size((height, width): (usize, usize)) -> [usize; 2] {
     [height, width].map(|length| ((length * EXAMPLE_SIDE + longest / 2) / longest).max(1))
 }
 
-fn cluster(experiment: &Experiment, class: usize, explained: &[Explained]) -> Result<ClassStrategies> {
+fn cluster(experiment: &Experiment, class: usize, explained: &[Measured]) -> Result<ClassStrategies> {
     let settings = &experiment.settings.strategies;
-    let entries: Vec<_> = explained.iter().map(|e| &experiment.dataset.test.set.images[e.image]).collect();
+    let entries: Vec<_> = explained.iter().map(|e| &experiment.core.dataset.test.set.images[e.image]).collect();
     let grid = settings.grid;
     let heatmaps = Array3::from_shape_fn((explained.len(), grid, grid), |(place, y, x)| explained[place].grid[[y, x]]);
     let flat = heatmaps.to_shape((explained.len(), grid * grid)).context("a grid a row")?;
@@ -290,7 +287,7 @@ fn nearest_first(heatmaps: ArrayView3<'_, f64>, members: &[bool]) -> Vec<usize> 
     places
 }
 
-fn example(place: usize, explained: &[Explained], path: &std::path::Path) -> Result<Example> {
+fn example(place: usize, explained: &[Measured], path: &std::path::Path) -> Result<Example> {
     let rgb = photograph::read(path)?.rgb();
     let [height, width] = small_size((rgb.dim().0, rgb.dim().1));
     let n_pixels = (rgb.dim().0 * rgb.dim().1) as f64 / (height * width) as f64;

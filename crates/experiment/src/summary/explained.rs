@@ -104,8 +104,8 @@ pub(crate) fn context_table(contexts: &[(String, Vec<Context>)]) -> Option<Table
 
 /// Heatmaps against the drawn masks, where there are masks.
 pub(super) fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
-    experiment.dataset.masks.as_ref()?;
-    let tag_class = experiment.dataset.classes().iter().position(|class| class == TAGGED_CLASS);
+    experiment.core.dataset.masks.as_ref()?;
+    let tag_class = experiment.core.dataset.classes().iter().position(|class| class == TAGGED_CLASS);
     let mean = |values: &[f64]| -> String {
         if values.is_empty() {
             return "–".to_owned();

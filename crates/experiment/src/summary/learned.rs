@@ -6,9 +6,10 @@ use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_p
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::run::Run;
-use crate::settings::{DataSettings, DataSource, Difficult};
+use crate::settings::sections::{DataSettings, DataSource};
 use crate::stages::classifier;
 use crate::stages::scores::{Prediction, Scores};
+use fisherlens_classifier::Difficult;
 use fisherlens_report::paper;
 use fisherlens_report::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
@@ -25,7 +26,7 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
     } else {
         "fixed by the settings".to_owned()
     };
-    let rows = report.classes.iter().zip(experiment.dataset.classes()).map(|(class, name)| TrainingRow {
+    let rows = report.classes.iter().zip(experiment.core.dataset.classes()).map(|(class, name)| TrainingRow {
         class: name.clone(),
         objective: class.objective,
         duality_gap: class.duality_gap.unwrap_or(f64::NAN),
@@ -60,7 +61,7 @@ impl<'a> Judged<'a> {
         let settings = &experiment.settings;
         Self {
             data: &settings.data,
-            dataset: &experiment.dataset,
+            dataset: &experiment.core.dataset,
             other_seeds: &run.other_seeds,
             seed: settings.seed,
             n_bootstrap: settings.evaluation.n_bootstrap,

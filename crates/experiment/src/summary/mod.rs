@@ -4,6 +4,7 @@ pub(crate) mod explained;
 pub(crate) mod learned;
 mod perturbed;
 pub(crate) mod shown;
+pub(crate) mod stage_rows;
 mod strategies;
 
 use anyhow::Result;
@@ -11,8 +12,9 @@ use anyhow::Result;
 use crate::experiment::Experiment;
 use crate::provenance;
 use crate::run::Run;
-use crate::settings::DataSource;
-use crate::stages::{Stage, context, gallery, relevance, scores};
+use crate::settings::sections::DataSource;
+use crate::stage::Stage;
+use crate::stages::{context, gallery, relevance, scores};
 use fisherlens_report::{Limits, ReportData};
 use learned::Judged;
 
@@ -24,18 +26,18 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     let settings = &experiment.settings;
     let ran = |stage: Stage| run.stages.iter().any(|(other, _)| *other == stage);
     let mut data = ReportData {
-        title: format!("Fisher-vector experiment {}", experiment.name),
-        experiment: experiment.name.clone(),
+        title: format!("Fisher-vector experiment {}", experiment.core.name),
+        experiment: experiment.core.name.clone(),
         is_voc: settings.data.source == DataSource::Voc,
         limits: Limits { n_examples: settings.report.n_examples, thumbnail: gallery::PHOTOGRAPH },
-        data: Some(shown::data_summary(&experiment.dataset)),
+        data: Some(shown::data_summary(&experiment.core.dataset)),
         settings: settings.describe(),
         ..ReportData::default()
     };
-    if !experiment.dataset.left_out.is_empty() {
+    if !experiment.core.dataset.left_out.is_empty() {
         data.notes.push(format!(
             "The image sets were limited; classes without examples in one of them are left out: {}.",
-            experiment.dataset.left_out.join(", ")
+            experiment.core.dataset.left_out.join(", ")
         ));
     }
     if ran(Stage::Classifier) {
@@ -65,7 +67,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     if ran(Stage::Context) {
         let contexts = context::get(experiment, &run.keys)?;
         if let Some((_, shown)) = contexts.iter().find(|(rule, _)| *rule == settings.relevance.display_rule) {
-            data.context = explained::context_rows(experiment.dataset.classes(), &shown.of_classes());
+            data.context = explained::context_rows(experiment.core.dataset.classes(), &shown.of_classes());
         }
         data.extra_tables.extend(explained::context_by_rule(&contexts));
         data.extra_tables.extend(explained::mask_table(experiment, &contexts));
@@ -82,7 +84,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
             }
         }
     }
-    data.stages = shown::stage_rows(experiment, run)?;
+    data.stages = stage_rows::stage_rows(experiment, run)?;
     data.provenance = Some(provenance::collect(experiment));
     Ok(data)
 }

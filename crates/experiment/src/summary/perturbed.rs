@@ -8,6 +8,7 @@ use fisherlens_eval::{Quality, Trace, area_between, quality_by_image};
 use crate::experiment::Experiment;
 use crate::run::Run;
 use crate::series::{Ranking, Series, Substitute};
+use crate::stages::resampling::{all_series, compared_rankings};
 use crate::stages::{pixels, resampling};
 use fisherlens_report::{PerturbationOrder, PerturbationSummary, Table};
 
@@ -53,7 +54,7 @@ pub(super) struct Algorithm1(Vec<(Ranking, Traces)>);
 
 impl Algorithm1 {
     pub(super) fn read(experiment: &Experiment, run: &Run) -> Result<Self> {
-        let all = Series::all(&experiment.settings).into_iter();
+        let all = all_series(&experiment.settings).into_iter();
         let most_first = all.filter(|series| *series == Series::of(series.ranking));
         let read = |series: Series| Ok((series.ranking, Traces::read(experiment, run, series)?));
         Ok(Self(most_first.map(read).collect::<Result<_>>()?))
@@ -67,7 +68,7 @@ impl Algorithm1 {
 /// Figure 1: Algorithm 1 in every order.
 pub(super) fn orders(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<PerturbationSummary> {
     let settings = &experiment.settings.resampling;
-    let classes = experiment.dataset.classes();
+    let classes = experiment.core.dataset.classes();
     let mut orders = Vec::new();
     for (ranking, most) in &traces.0 {
         let Some(quality) = most.quality() else { continue };
@@ -116,7 +117,7 @@ pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
     let Some(random) = traces.of(Ranking::Random).filter(|random| !random.all.is_empty()) else {
         return Ok(Vec::new());
     };
-    let classes = experiment.dataset.classes();
+    let classes = experiment.core.dataset.classes();
     // The order with the largest A: how surely it leads is seen on the same images and draws.
     let a = |traces: &Traces| traces.quality().map_or(f64::NEG_INFINITY, |quality| quality.a);
     let rules = traces.0.iter().filter(|(ranking, _)| !ranking.is_baseline());
@@ -173,7 +174,7 @@ fn substitutes(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Resul
     }
     let substitutes: Vec<Substitute> = [Substitute::Draws].iter().chain(others).copied().collect();
     let mut rows = Vec::new();
-    for ranking in Ranking::compared(&experiment.settings) {
+    for ranking in compared_rankings(&experiment.settings) {
         let mut row = vec![ranking.to_string()];
         for &substitute in &substitutes {
             let quality = match substitute {
@@ -203,7 +204,7 @@ pub(super) fn pixels(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
     }
     let looked_at: BTreeSet<(usize, usize)> = found.targets.iter().map(|target| (target.image, target.class)).collect();
     let mut rows = Vec::new();
-    for ranking in Ranking::compared(&experiment.settings) {
+    for ranking in compared_rankings(&experiment.settings) {
         let mut row = vec![ranking.to_string()];
         for &fill in &settings.fills {
             let mut traces = Traces::default();

@@ -5,10 +5,10 @@ use fisherlens_lrp::{ColorMap, heatmap};
 use ndarray::{Axis, Zip};
 
 use crate::experiment::Experiment;
-use crate::settings::{Corner, ExplainedImages};
-use crate::stages::strategies::{ClassStrategies, Cluster, Found, OwnerAgreement};
-use crate::stages::tag::Tag;
-use crate::stages::tag_scores::ScoreChange;
+use crate::settings::strategies::{Corner, ExplainedImages};
+use crate::stages::strategies::{ClassStrategies, Cluster, OwnerAgreement, StrategiesFound};
+use crate::tag::Tag;
+use crate::tag::scores::ScoreChange;
 use fisherlens_report::{StrategyCluster, StrategyExample, StrategySummary, Table};
 
 /// A cell of the grid is drawn this many pixels wide and high.
@@ -17,14 +17,14 @@ const CELL: usize = 5;
 const MAX_N_OWNERS: usize = 8;
 
 /// One summary a class.
-pub(super) fn summaries(experiment: &Experiment, found: &Found) -> Vec<StrategySummary> {
+pub(super) fn summaries(experiment: &Experiment, found: &StrategiesFound) -> Vec<StrategySummary> {
     found.classes.iter().map(|class| summary(experiment, class, found.tag.as_ref())).collect()
 }
 
 fn summary(experiment: &Experiment, class: &ClassStrategies, tag: Option<&Tag>) -> StrategySummary {
     let tagged = tagged(experiment, class);
     StrategySummary {
-        class: experiment.dataset.classes()[class.class].clone(),
+        class: experiment.core.dataset.classes()[class.class].clone(),
         rule: experiment.settings.relevance.display_rule.to_string(),
         n_heatmaps: class.ids.len(),
         findings: findings(experiment, class, &tagged, tag),
@@ -262,7 +262,7 @@ fn change_table(class: &ClassStrategies, tag: Option<&Tag>) -> Option<Table> {
         &["change: images", "images", "score before", "mean change", "95 % interval", "found by it", "lost by it"],
         class.changes.iter().filter_map(row).collect(),
         format!(
-            "Scores less the equal-error threshold. Found, lost: images whose score rises above it or falls below. A filled corner \
+            "Scores less the equal-error threshold. StrategiesFound, lost: images whose score rises above it or falls below. A filled corner \
              holds the mirrored image of what lies next to it.{taken}"
         ),
     )

@@ -6,12 +6,13 @@ use fisherlens_voc::ImageEntry;
 use ndarray::{Array2, Array3, s};
 use serde::{Deserialize, Serialize};
 
-use super::scores::Scores;
-use super::spread;
-use super::tag::{Region, Tag, fill};
 use crate::dataset::Half;
 use crate::experiment::Experiment;
-use crate::settings::{Corner, DataSource};
+use crate::settings::sections::DataSource;
+use crate::settings::strategies::Corner;
+use crate::spread::spread;
+use crate::stages::scores::Scores;
+use crate::tag::{Region, Tag, fill};
 use fisherlens_mini_voc::Picture;
 use fisherlens_model::Explainer;
 use fisherlens_model::{Described, photograph};
@@ -81,11 +82,11 @@ pub struct TagScores<'a> {
 /// An unreadable photograph.
 pub fn estimate(experiment: &Experiment, owner: &str) -> Result<Option<Tag>> {
     let settings = &experiment.settings.strategies;
-    let images = &experiment.dataset.half(Half::Train).set.images;
+    let images = &experiment.core.dataset.half(Half::Train).set.images;
     let of_owner: Vec<usize> =
         (0..images.len()).filter(|&image| images[image].annotation.owner.as_deref() == Some(owner)).collect();
-    let bar = experiment.progress.bar("tag", of_owner.len() as u64);
-    let grays = experiment.for_each(bar.as_ref(), &of_owner, |image| {
+    let bar = experiment.core.progress.bar("tag", of_owner.len() as u64);
+    let grays = experiment.core.for_each(bar.as_ref(), &of_owner, |image| {
         let gray = photograph::read(&images[image].path)?.gray();
         Ok(gray.mapv(|value| (255.0 * value).round() as u8))
     })?;
@@ -127,7 +128,7 @@ impl<'a> TagScores<'a> {
     /// An unreadable photograph; an interrupt.
     pub fn all(&self, tag: Option<&Tag>, tagged: &[usize], untagged: &[usize]) -> Result<Vec<ScoreChange>> {
         let settings = &self.experiment.settings.strategies;
-        let (corner, class) = (settings.tag_corner, &self.experiment.dataset.classes()[self.class]);
+        let (corner, class) = (settings.tag_corner, &self.experiment.core.dataset.classes()[self.class]);
         let drawn = self.experiment.settings.data.source == DataSource::Mini
             && settings.tag_owner.as_deref() == Some(fisherlens_mini_voc::TAG_OWNER);
         let n_changed = settings.n_changed;
@@ -162,7 +163,8 @@ impl<'a> TagScores<'a> {
 
     /// Test images of the other class that lack this one.
     fn paste_on(&self) -> Vec<usize> {
-        let Experiment { settings, dataset, .. } = self.experiment;
+        let Experiment { settings, core, .. } = self.experiment;
+        let dataset = &core.dataset;
         let Ok(other) = dataset.class_index(&settings.strategies.paste_on) else { return Vec::new() };
         let images = &dataset.test.set.images;
         let without = |&image: &usize| images[image].labels[other] == 1 && images[image].labels[self.class] == -1;
@@ -170,9 +172,9 @@ impl<'a> TagScores<'a> {
     }
 
     fn measure(&self, name: &str, of: &str, images: &[usize], change: &Change<'_>) -> Result<ScoreChange> {
-        let bar = self.experiment.progress.bar("tag", images.len() as u64);
-        let scores = self.experiment.for_each(bar.as_ref(), images, |image| {
-            let entry = &self.experiment.dataset.test.set.images[image];
+        let bar = self.experiment.core.progress.bar("tag", images.len() as u64);
+        let scores = self.experiment.core.for_each(bar.as_ref(), images, |image| {
+            let entry = &self.experiment.core.dataset.test.set.images[image];
             let after = self.after(entry, change).with_context(|| format!("{name}, image {}", entry.id))?;
             let before = f64::from(self.scores.scores[[image, self.class]]) - self.threshold;
             Ok(after.map(|after| (before, after)))

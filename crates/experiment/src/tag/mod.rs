@@ -1,10 +1,12 @@
 //! A photographer's tag: taken from the corners of photographs that carry it, pasted on others, and removed.
 
+pub mod scores;
+
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Zip, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::Corner;
+use crate::settings::strategies::Corner;
 use fisherlens_artifact::array;
 
 /// Half the side of the square whose median grey value is the ground below the tag: wider than the strokes of letters.

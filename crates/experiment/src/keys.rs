@@ -1,0 +1,195 @@
+//! The keys of an experiment's artifacts: each is a digest of the stage's settings and of the keys of its inputs.
+
+use anyhow::{Context as _, Result};
+use fisherlens_artifact::Key;
+use fisherlens_lrp::Rule;
+
+use crate::dataset::Half;
+use crate::experiment::Experiment;
+use crate::series::Series;
+use crate::settings::sections::ResamplingSettings;
+use crate::stage::Stage;
+
+/// The keys of one run with one seed: each a digest of the stage's settings and of its inputs' keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys {
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// Sampled descriptors.
+    pub sample: Key,
+    /// Projection.
+    pub pca: Key,
+    /// Mixture.
+    pub mixture: Key,
+    encode_train: Key,
+    encode_test: Key,
+    /// Classifiers.
+    pub classifier: Key,
+    /// Scores of the test half.
+    pub scores: Key,
+}
+
+impl Keys {
+    /// The keys of the experiment's own seed.
+    ///
+    /// # Errors
+    /// See [`Keys::new`].
+    pub fn of(experiment: &Experiment) -> Result<Self> {
+        Self::new(experiment, experiment.settings.seed)
+    }
+
+    /// The keys that follow from the experiment and a seed; nothing is computed but digests of `from` files.
+    ///
+    /// # Errors
+    /// A `from` file that cannot be read.
+    pub fn new(experiment: &Experiment, seed: u64) -> Result<Self> {
+        let Experiment { settings, parts, core } = experiment;
+        let dataset = &core.dataset;
+        let sample = Stage::Sample
+            .id()
+            .key()
+            .setting("descriptors", &parts.extractor.identity)
+            .setting("sample", &settings.sample)
+            .setting("seed", &seed)
+            .input("images", dataset.train.files)
+            .finish();
+        let pca = match &settings.pca.from {
+            Some(file) => Stage::Pca.id().key().setting("file", &file_digest(file)?).finish(),
+            None => Stage::Pca.id().key().setting("pca", &settings.pca).input("sample", sample).finish(),
+        };
+        let mixture = match &settings.mixture.from {
+            Some(file) => Stage::Mixture.id().key().setting("file", &file_digest(file)?).finish(),
+            None => Stage::Mixture
+                .id()
+                .key()
+                .setting("mixture", &settings.mixture)
+                .setting("seed", &seed)
+                .input("sample", sample)
+                .input("pca", pca)
+                .finish(),
+        };
+        let encode = |files: Key| {
+            Stage::Encode
+                .id()
+                .key()
+                .setting("descriptors", &parts.extractor.identity)
+                .setting("encoder", &parts.encoder.identity)
+                .setting("shard_size", &settings.data.shard_size)
+                .input("images", files)
+                .input("pca", pca)
+                .input("mixture", mixture)
+                .finish()
+        };
+        let encode_train = encode(dataset.train.files);
+        let encode_test = encode(dataset.test.files);
+        let classifier = match &settings.classifier.from {
+            Some(file) => Stage::Classifier.id().key().setting("file", &file_digest(file)?).finish(),
+            None => Stage::Classifier
+                .id()
+                .key()
+                .setting("classifier", &parts.trainer.identity)
+                .setting("difficult", &settings.data.difficult)
+                .setting("normalization", &settings.encoder.normalization)
+                .setting("seed", &seed)
+                .input("encode", encode_train)
+                .input("labels", dataset.train.labels)
+                .finish(),
+        };
+        let scores = Stage::Scores
+            .id()
+            .key()
+            .setting("normalization", &settings.encoder.normalization)
+            .input("encode", encode_test)
+            .input("classifier", classifier)
+            .input("labels", dataset.test.labels)
+            .finish();
+        Ok(Self { seed, sample, pca, mixture, encode_train, encode_test, classifier, scores })
+    }
+
+    /// Vectors of one half.
+    pub fn encode(&self, half: Half) -> Key {
+        match half {
+            Half::Train => self.encode_train,
+            Half::Test => self.encode_test,
+        }
+    }
+
+    /// Relevance by one rule.
+    pub fn relevance(&self, rule: Rule) -> Key {
+        Stage::Relevance.id().key().setting("rule", &rule.to_string()).input("scores", self.scores).finish()
+    }
+
+    /// One series of traces.
+    pub fn resampling(&self, experiment: &Experiment, series: Series) -> Key {
+        let ResamplingSettings { n_replacements, batch, n_repeats, .. } = experiment.settings.resampling;
+        Stage::Resampling
+            .id()
+            .key()
+            .setting("series", &series.to_string())
+            .setting("resampling", &(n_replacements, batch, n_repeats))
+            .setting("seed", &self.seed)
+            .input("scores", self.scores)
+            .finish()
+    }
+
+    /// Traces with regions of pixels replaced, in the orders of the rules that heatmaps are made by.
+    pub fn pixels(&self, experiment: &Experiment) -> Key {
+        let settings = &experiment.settings;
+        let rules: Vec<String> = settings.relevance.rules.iter().map(Rule::to_string).collect();
+        Stage::Pixels
+            .id()
+            .key()
+            .setting("pixels", &settings.pixels)
+            .setting("rules", &rules)
+            .setting("seed", &self.seed)
+            .input("scores", self.scores)
+            .finish()
+    }
+
+    /// Context measures of one rule.
+    pub fn context(&self, experiment: &Experiment, rule: Rule) -> Key {
+        Stage::Context
+            .id()
+            .key()
+            .input("relevance", self.relevance(rule))
+            .input("annotations", experiment.core.dataset.test.annotations)
+            .finish()
+    }
+
+    /// Clusters among heatmaps; owners are in the annotations, and the tag is taken from training images.
+    pub fn strategies(&self, experiment: &Experiment) -> Key {
+        let Experiment { settings, core, .. } = experiment;
+        let dataset = &core.dataset;
+        Stage::Strategies
+            .id()
+            .key()
+            .setting("strategies", &settings.strategies)
+            .setting("seed", &self.seed)
+            .input("relevance", self.relevance(settings.relevance.display_rule))
+            .input("annotations", dataset.test.annotations)
+            .input("train_images", dataset.train.files)
+            .input("train_annotations", dataset.train.annotations)
+            .finish()
+    }
+
+    /// Example heatmaps of the report.
+    pub fn gallery(&self, experiment: &Experiment) -> Key {
+        let settings = &experiment.settings;
+        let rules: Vec<String> = settings.relevance.rules.iter().map(Rule::to_string).collect();
+        let shown = settings.relevance.display_rule;
+        Stage::Report
+            .id()
+            .key()
+            .setting("rules", &rules)
+            .setting("rule", &shown)
+            .setting("n_examples", &settings.report.n_examples)
+            .input("scores", self.scores)
+            .input("context", self.context(experiment, shown))
+            .finish()
+    }
+}
+
+fn file_digest(path: &std::path::Path) -> Result<[u8; 32]> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the model file {}", path.display()))?;
+    Ok(*blake3::hash(&bytes).as_bytes())
+}

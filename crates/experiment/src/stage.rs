@@ -1,0 +1,79 @@
+//! The stages of an experiment with Fisher vectors, by name.
+
+use crate::core::StageId;
+
+/// The name of a stage on the command line and in the artifact folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Descriptors drawn from the training images.
+    Sample,
+    /// Projection learned from the sample.
+    Pca,
+    /// Mixture learned from the projected sample.
+    Mixture,
+    /// One raw vector an image, of both sets.
+    Encode,
+    /// One linear classifier a class.
+    Classifier,
+    /// Scores of the test images.
+    Scores,
+    /// Relevance of the local descriptors for every true positive.
+    Relevance,
+    /// Algorithm 1: scores while descriptors are replaced.
+    Resampling,
+    /// The same with regions of pixels.
+    Pixels,
+    /// Relevance outside and inside the boxes.
+    Context,
+    /// Clusters among the heatmaps of a class, and a tag pasted and removed.
+    Strategies,
+    /// Example heatmaps and the page that shows everything.
+    Report,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Sample,
+        Self::Pca,
+        Self::Mixture,
+        Self::Encode,
+        Self::Classifier,
+        Self::Scores,
+        Self::Relevance,
+        Self::Resampling,
+        Self::Pixels,
+        Self::Context,
+        Self::Strategies,
+        Self::Report,
+    ];
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Pca => "pca",
+            Self::Mixture => "mixture",
+            Self::Encode => "encode",
+            Self::Classifier => "classifier",
+            Self::Scores => "scores",
+            Self::Relevance => "relevance",
+            Self::Resampling => "resampling",
+            Self::Pixels => "pixels",
+            Self::Context => "context",
+            Self::Strategies => "strategies",
+            Self::Report => "report",
+        }
+    }
+
+    /// Name and format version of its artifacts. The version rises whenever the stage computes something else.
+    pub const fn id(self) -> StageId {
+        let format_version = match self {
+            // Other rounding, since products are faer's and classes are solved together.
+            // Resampling and context: more series, the distance from the boxes. Report: every rule's heatmap, context-driven images.
+            Self::Mixture | Self::Encode | Self::Classifier | Self::Resampling | Self::Context | Self::Report => 2,
+            _ => 1,
+        };
+        StageId { name: self.name(), format_version }
+    }
+}
