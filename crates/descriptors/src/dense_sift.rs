@@ -3,8 +3,7 @@
 //! Orientations are innermost in memory, so that every sum runs over 8 (or 32) neighbouring values. Only what a row of
 //! descriptors needs exists at a time: a ring of orientation rows, and the four rows of bins made from them.
 
-use fisherlens_lanes::multiply_add;
-use multiversion::{multiversion, target::target_cfg_f};
+use fisherlens_lanes::{has_fma, multiply_add, vectorised};
 
 use crate::Frame;
 use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar};
@@ -119,38 +118,39 @@ impl<'a> OrientationRing<'a> {
     }
 }
 
-/// `columns[x][bin][t] = Σ_k kernel[k] · rows[k][x][t]`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_vertically(rows: &[&[f32]], kernel: &[f32], bin: usize, columns: &mut [f32]) {
-    const LANES: usize = PIXELS * N_ORIENTATIONS;
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    let offset = bin * N_ORIENTATIONS;
-    let mut start = 0;
-    let mut groups = columns.chunks_exact_mut(PIXELS * COLUMN);
-    for group in &mut groups {
-        let mut sums = [0.0_f32; LANES];
-        for (row, &weight) in rows.iter().zip(kernel) {
-            let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum = multiply_add(fused, value, weight, *sum);
+vectorised!(
+    /// `columns[x][bin][t] = Σ_k kernel[k] · rows[k][x][t]`.
+    fn sum_vertically(rows: &[&[f32]], kernel: &[f32], bin: usize, columns: &mut [f32]) {
+        const LANES: usize = PIXELS * N_ORIENTATIONS;
+        let fused = has_fma!();
+        let offset = bin * N_ORIENTATIONS;
+        let mut start = 0;
+        let mut groups = columns.chunks_exact_mut(PIXELS * COLUMN);
+        for group in &mut groups {
+            let mut sums = [0.0_f32; LANES];
+            for (row, &weight) in rows.iter().zip(kernel) {
+                let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
+                for (sum, &value) in sums.iter_mut().zip(values) {
+                    *sum = multiply_add(fused, value, weight, *sum);
+                }
             }
-        }
-        for (column, sums) in group.chunks_exact_mut(COLUMN).zip(sums.chunks_exact(N_ORIENTATIONS)) {
-            column[offset..offset + N_ORIENTATIONS].copy_from_slice(sums);
-        }
-        start += LANES;
-    }
-    for column in groups.into_remainder().chunks_exact_mut(COLUMN) {
-        let mut sums = [0.0_f32; N_ORIENTATIONS];
-        for (row, &weight) in rows.iter().zip(kernel) {
-            for (sum, &value) in sums.iter_mut().zip(&row[start..start + N_ORIENTATIONS]) {
-                *sum = multiply_add(fused, value, weight, *sum);
+            for (column, sums) in group.chunks_exact_mut(COLUMN).zip(sums.chunks_exact(N_ORIENTATIONS)) {
+                column[offset..offset + N_ORIENTATIONS].copy_from_slice(sums);
             }
+            start += LANES;
         }
-        column[offset..offset + N_ORIENTATIONS].copy_from_slice(&sums);
-        start += N_ORIENTATIONS;
+        for column in groups.into_remainder().chunks_exact_mut(COLUMN) {
+            let mut sums = [0.0_f32; N_ORIENTATIONS];
+            for (row, &weight) in rows.iter().zip(kernel) {
+                for (sum, &value) in sums.iter_mut().zip(&row[start..start + N_ORIENTATIONS]) {
+                    *sum = multiply_add(fused, value, weight, *sum);
+                }
+            }
+            column[offset..offset + N_ORIENTATIONS].copy_from_slice(&sums);
+            start += N_ORIENTATIONS;
+        }
     }
-}
+);
 
 /// Repeats the first and the last column `radius` times outwards.
 fn replicate_edges(columns: &mut [f32], radius: usize) {
@@ -161,47 +161,49 @@ fn replicate_edges(columns: &mut [f32], radius: usize) {
     }
 }
 
-/// Sums the columns of each descriptor of one row, normalises and stores it with its contrast.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_horizontally(
-    columns: &[f32],
-    kernels: &[f32],
-    grid: &Grid,
-    finish: Finish,
-    inverse_area: f32,
-    values: &mut [f32],
-    contrasts: &mut [f32],
-) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    let bin_size = usize::from(grid.bin_size);
-    let n_taps = 2 * bin_size - 1;
-    let columns = columns.as_chunks::<COLUMN>().0;
-    let descriptors = values.as_chunks_mut::<N_FEATURES>().0;
-    for (index, (descriptor, contrast)) in descriptors.iter_mut().zip(contrasts).enumerate() {
-        let left = grid.first + grid.step * index;
-        let mut sums = [0.0_f32; N_FEATURES];
-        // Two bins at a time: their 64 sums just fit the 16 registers of AVX2.
-        for pair in [0, 2] {
-            let taps = |bin: usize| columns[left + bin * bin_size..][..n_taps].iter();
-            let weights = |bin: usize| kernels[bin * n_taps..][..n_taps].iter();
-            let mut one = [0.0_f32; COLUMN];
-            let mut other = [0.0_f32; COLUMN];
-            let both = taps(pair).zip(taps(pair + 1)).zip(weights(pair).zip(weights(pair + 1)));
-            for ((one_column, other_column), (&one_weight, &other_weight)) in both {
-                for lane in 0..COLUMN {
-                    one[lane] = multiply_add(fused, one_column[lane], one_weight, one[lane]);
-                    other[lane] = multiply_add(fused, other_column[lane], other_weight, other[lane]);
+vectorised!(
+    /// Sums the columns of each descriptor of one row, normalises and stores it with its contrast.
+    fn sum_horizontally(
+        columns: &[f32],
+        kernels: &[f32],
+        grid: &Grid,
+        finish: Finish,
+        inverse_area: f32,
+        values: &mut [f32],
+        contrasts: &mut [f32],
+    ) {
+        let fused = has_fma!();
+        let bin_size = usize::from(grid.bin_size);
+        let n_taps = 2 * bin_size - 1;
+        let columns = columns.as_chunks::<COLUMN>().0;
+        let descriptors = values.as_chunks_mut::<N_FEATURES>().0;
+        for (index, (descriptor, contrast)) in descriptors.iter_mut().zip(contrasts).enumerate() {
+            let left = grid.first + grid.step * index;
+            let mut sums = [0.0_f32; N_FEATURES];
+            // Two bins at a time: their 64 sums just fit the 16 registers of AVX2.
+            for pair in [0, 2] {
+                let taps = |bin: usize| columns[left + bin * bin_size..][..n_taps].iter();
+                let weights = |bin: usize| kernels[bin * n_taps..][..n_taps].iter();
+                let mut one = [0.0_f32; COLUMN];
+                let mut other = [0.0_f32; COLUMN];
+                let both = taps(pair).zip(taps(pair + 1)).zip(weights(pair).zip(weights(pair + 1)));
+                for ((one_column, other_column), (&one_weight, &other_weight)) in both {
+                    for lane in 0..COLUMN {
+                        one[lane] = multiply_add(fused, one_column[lane], one_weight, one[lane]);
+                        other[lane] = multiply_add(fused, other_column[lane], other_weight, other[lane]);
+                    }
+                }
+                // Sums lie bin column by bin column, descriptors bin row by bin row.
+                for bin_row in 0..N_BINS {
+                    let from = bin_row * N_ORIENTATIONS;
+                    let to = bin_row * COLUMN + pair * N_ORIENTATIONS;
+                    sums[to..to + N_ORIENTATIONS].copy_from_slice(&one[from..from + N_ORIENTATIONS]);
+                    sums[to + N_ORIENTATIONS..to + 2 * N_ORIENTATIONS]
+                        .copy_from_slice(&other[from..from + N_ORIENTATIONS]);
                 }
             }
-            // Sums lie bin column by bin column, descriptors bin row by bin row.
-            for bin_row in 0..N_BINS {
-                let from = bin_row * N_ORIENTATIONS;
-                let to = bin_row * COLUMN + pair * N_ORIENTATIONS;
-                sums[to..to + N_ORIENTATIONS].copy_from_slice(&one[from..from + N_ORIENTATIONS]);
-                sums[to + N_ORIENTATIONS..to + 2 * N_ORIENTATIONS].copy_from_slice(&other[from..from + N_ORIENTATIONS]);
-            }
+            *contrast = finish.apply(&mut sums, inverse_area);
+            *descriptor = sums;
         }
-        *contrast = finish.apply(&mut sums, inverse_area);
-        *descriptor = sums;
     }
-}
+);

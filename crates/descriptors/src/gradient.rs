@@ -1,7 +1,6 @@
 //! Gradient of the smoothed image, and its spread over 8 orientations.
 
-use fisherlens_lanes::multiply_add;
-use multiversion::{multiversion, target::target_cfg_f};
+use fisherlens_lanes::{has_fma, multiply_add, vectorised};
 
 /// Orientations of a descriptor, 45° apart, the first along +x and the third along +y (down).
 pub(crate) const N_ORIENTATIONS: usize = 8;
@@ -66,48 +65,50 @@ impl GradientRow {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn differences(
-    row: &[f32],
-    above: &[f32],
-    below: &[f32],
-    vertical_factor: f32,
-    horizontal: &mut [f32],
-    vertical: &mut [f32],
-) {
-    let last = row.len() - 1;
-    for ((value, &below), &above) in vertical.iter_mut().zip(below).zip(above) {
-        *value = vertical_factor * (below - above);
-    }
-    for ((value, &after), &before) in horizontal[1..last].iter_mut().zip(&row[2..]).zip(&row[..last - 1]) {
-        *value = 0.5 * (after - before);
-    }
-    horizontal[0] = row[1] - row[0];
-    horizontal[last] = row[last] - row[last - 1];
-}
-
-/// Magnitude, and angle in eighths of a turn within `[0, 8]`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn exact_polar(horizontal: &[f32], vertical: &[f32], magnitude: &mut [f32], angle: &mut [f32]) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    for (((&x, &y), magnitude), angle) in horizontal.iter().zip(vertical).zip(magnitude).zip(angle) {
-        let (width, height) = (x.abs(), y.abs());
-        *magnitude = (x * x + y * y).sqrt();
-        let smaller = if width < height { width } else { height };
-        let larger = if width < height { height } else { width };
-        // Where both are 0 the magnitude is 0 too and the angle does not matter, as long as it is a number.
-        let ratio = smaller / if larger > f32::MIN_POSITIVE { larger } else { f32::MIN_POSITIVE };
-        let squared = ratio * ratio;
-        let mut polynomial = ATAN_IN_EIGHTHS[7];
-        for &coefficient in ATAN_IN_EIGHTHS[..7].iter().rev() {
-            polynomial = multiply_add(fused, polynomial, squared, coefficient);
+vectorised!(
+    fn differences(
+        row: &[f32],
+        above: &[f32],
+        below: &[f32],
+        vertical_factor: f32,
+        horizontal: &mut [f32],
+        vertical: &mut [f32],
+    ) {
+        let last = row.len() - 1;
+        for ((value, &below), &above) in vertical.iter_mut().zip(below).zip(above) {
+            *value = vertical_factor * (below - above);
         }
-        let within_octant = polynomial * ratio;
-        let within_quadrant = if height > width { 2.0 - within_octant } else { within_octant };
-        let within_half = if x < 0.0 { 4.0 - within_quadrant } else { within_quadrant };
-        *angle = if y < 0.0 { 8.0 - within_half } else { within_half };
+        for ((value, &after), &before) in horizontal[1..last].iter_mut().zip(&row[2..]).zip(&row[..last - 1]) {
+            *value = 0.5 * (after - before);
+        }
+        horizontal[0] = row[1] - row[0];
+        horizontal[last] = row[last] - row[last - 1];
     }
-}
+);
+
+vectorised!(
+    /// Magnitude, and angle in eighths of a turn within `[0, 8]`.
+    fn exact_polar(horizontal: &[f32], vertical: &[f32], magnitude: &mut [f32], angle: &mut [f32]) {
+        let fused = has_fma!();
+        for (((&x, &y), magnitude), angle) in horizontal.iter().zip(vertical).zip(magnitude).zip(angle) {
+            let (width, height) = (x.abs(), y.abs());
+            *magnitude = (x * x + y * y).sqrt();
+            let smaller = if width < height { width } else { height };
+            let larger = if width < height { height } else { width };
+            // Where both are 0 the magnitude is 0 too and the angle does not matter, as long as it is a number.
+            let ratio = smaller / if larger > f32::MIN_POSITIVE { larger } else { f32::MIN_POSITIVE };
+            let squared = ratio * ratio;
+            let mut polynomial = ATAN_IN_EIGHTHS[7];
+            for &coefficient in ATAN_IN_EIGHTHS[..7].iter().rev() {
+                polynomial = multiply_add(fused, polynomial, squared, coefficient);
+            }
+            let within_octant = polynomial * ratio;
+            let within_quadrant = if height > width { 2.0 - within_octant } else { within_octant };
+            let within_half = if x < 0.0 { 4.0 - within_quadrant } else { within_quadrant };
+            *angle = if y < 0.0 { 8.0 - within_half } else { within_half };
+        }
+    }
+);
 
 /// VLFeat's `vl_fast_atan2_f` and `vl_fast_sqrt_f`, as its `dsift.c` uses them.
 #[cfg(test)]
@@ -129,19 +130,20 @@ fn vlfeat_polar(horizontal: &[f32], vertical: &[f32], magnitude: &mut [f32], ang
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn split(magnitude: &[f32], angle: &[f32], spread: &mut [f32]) {
-    const ORIENTATIONS: [f32; N_ORIENTATIONS] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-    let (targets, _) = spread.as_chunks_mut::<N_ORIENTATIONS>();
-    for ((&magnitude, &angle), target) in magnitude.iter().zip(angle).zip(targets) {
-        for (value, orientation) in target.iter_mut().zip(ORIENTATIONS) {
-            let distance = (angle - orientation).abs();
-            let around = N_ORIENTATIONS as f32 - distance;
-            let share = 1.0 - if distance < around { distance } else { around };
-            *value = magnitude * if share > 0.0 { share } else { 0.0 };
+vectorised!(
+    fn split(magnitude: &[f32], angle: &[f32], spread: &mut [f32]) {
+        const ORIENTATIONS: [f32; N_ORIENTATIONS] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+        let (targets, _) = spread.as_chunks_mut::<N_ORIENTATIONS>();
+        for ((&magnitude, &angle), target) in magnitude.iter().zip(angle).zip(targets) {
+            for (value, orientation) in target.iter_mut().zip(ORIENTATIONS) {
+                let distance = (angle - orientation).abs();
+                let around = N_ORIENTATIONS as f32 - distance;
+                let share = 1.0 - if distance < around { distance } else { around };
+                *value = magnitude * if share > 0.0 { share } else { 0.0 };
+            }
         }
     }
-}
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,9 @@
 //! Principal component analysis: a projection learned from a sample of descriptors.
 
+use fisherlens_lanes::vectorised;
 use fisherlens_product::{Target, multiply};
 use linfa::dataset::DatasetBase;
 use linfa::traits::{Fit, Transformer};
-use multiversion::multiversion;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Data, Ix2};
 use ndarray_linalg::{Eigh, UPLO};
 use rayon::prelude::*;
@@ -174,10 +174,11 @@ impl Pca {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn append_differences(row: &[f32], mean: &[f32], centred: &mut Vec<f32>) {
-    centred.extend(row.iter().zip(mean).map(|(x, mean)| x - mean));
-}
+vectorised!(
+    fn append_differences(row: &[f32], mean: &[f32], centred: &mut Vec<f32>) {
+        centred.extend(row.iter().zip(mean).map(|(x, mean)| x - mean));
+    }
+);
 
 /// linfa's front door to [`Pca::transform`].
 impl<S: Data<Elem = f32>> Transformer<&ArrayBase<S, Ix2>, Result<Array2<f32>, DescriptorError>> for Pca {

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use fisherlens_lanes::multiply_add;
-use multiversion::{multiversion, target::target_cfg_f};
+use fisherlens_lanes::{has_fma, multiply_add, vectorised};
 use ndarray::{Array2, ArrayView2};
 
 use crate::DescriptorError;
@@ -94,54 +93,58 @@ pub(crate) fn smooth_into(image: &[f32], width: usize, kernel: &[f32], smoothed:
     }
 }
 
-/// `target[x] = Σ_k weights[k] · rows[k][x]`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn weigh_rows(rows: &[&[f32]], weights: &[f32], target: &mut [f32]) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    let mut start = 0;
-    let mut chunks = target.chunks_exact_mut(LANES);
-    for chunk in &mut chunks {
-        let mut sums = [0.0_f32; LANES];
-        for (row, &weight) in rows.iter().zip(weights) {
-            let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum = multiply_add(fused, value, weight, *sum);
+vectorised!(
+    /// `target[x] = Σ_k weights[k] · rows[k][x]`.
+    fn weigh_rows(rows: &[&[f32]], weights: &[f32], target: &mut [f32]) {
+        let fused = has_fma!();
+        let mut start = 0;
+        let mut chunks = target.chunks_exact_mut(LANES);
+        for chunk in &mut chunks {
+            let mut sums = [0.0_f32; LANES];
+            for (row, &weight) in rows.iter().zip(weights) {
+                let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
+                for (sum, &value) in sums.iter_mut().zip(values) {
+                    *sum = multiply_add(fused, value, weight, *sum);
+                }
             }
+            chunk.copy_from_slice(&sums);
+            start += LANES;
         }
-        chunk.copy_from_slice(&sums);
-        start += LANES;
+        for (x, value) in chunks.into_remainder().iter_mut().enumerate() {
+            *value = rows
+                .iter()
+                .zip(weights)
+                .fold(0.0, |sum, (row, &weight)| multiply_add(fused, row[start + x], weight, sum));
+        }
     }
-    for (x, value) in chunks.into_remainder().iter_mut().enumerate() {
-        *value =
-            rows.iter().zip(weights).fold(0.0, |sum, (row, &weight)| multiply_add(fused, row[start + x], weight, sum));
-    }
-}
+);
 
-/// `target[x] = Σ_k weights[k] · padded[x + k]`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn weigh_neighbours(padded: &[f32], weights: &[f32], target: &mut [f32]) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    let mut start = 0;
-    let mut chunks = target.chunks_exact_mut(LANES);
-    for chunk in &mut chunks {
-        let mut sums = [0.0_f32; LANES];
-        for (tap, &weight) in weights.iter().enumerate() {
-            let from = start + tap;
-            let values: &[f32; LANES] = padded[from..from + LANES].try_into().expect("a chunk of its length");
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum = multiply_add(fused, value, weight, *sum);
+vectorised!(
+    /// `target[x] = Σ_k weights[k] · padded[x + k]`.
+    fn weigh_neighbours(padded: &[f32], weights: &[f32], target: &mut [f32]) {
+        let fused = has_fma!();
+        let mut start = 0;
+        let mut chunks = target.chunks_exact_mut(LANES);
+        for chunk in &mut chunks {
+            let mut sums = [0.0_f32; LANES];
+            for (tap, &weight) in weights.iter().enumerate() {
+                let from = start + tap;
+                let values: &[f32; LANES] = padded[from..from + LANES].try_into().expect("a chunk of its length");
+                for (sum, &value) in sums.iter_mut().zip(values) {
+                    *sum = multiply_add(fused, value, weight, *sum);
+                }
             }
+            chunk.copy_from_slice(&sums);
+            start += LANES;
         }
-        chunk.copy_from_slice(&sums);
-        start += LANES;
+        for (x, value) in chunks.into_remainder().iter_mut().enumerate() {
+            *value = weights
+                .iter()
+                .enumerate()
+                .fold(0.0, |sum, (tap, &weight)| multiply_add(fused, padded[start + x + tap], weight, sum));
+        }
     }
-    for (x, value) in chunks.into_remainder().iter_mut().enumerate() {
-        *value = weights
-            .iter()
-            .enumerate()
-            .fold(0.0, |sum, (tap, &weight)| multiply_add(fused, padded[start + x + tap], weight, sum));
-    }
-}
+);
 
 #[cfg(test)]
 mod tests {
