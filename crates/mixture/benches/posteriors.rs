@@ -1,4 +1,4 @@
-//! Posteriors of one photograph's descriptors, and steps of expectation maximisation.
+//! Posteriors of the descriptors of one photograph, random draws, and EM iterations.
 
 use divan::{Bencher, black_box};
 use fisherlens_mixture::{DiagonalGmm, Init};
@@ -15,7 +15,7 @@ fn main() {
     divan::main();
 }
 
-/// Means as far apart as to give some five posteriors above 1e-4 a sample, as descriptors of photographs do.
+/// The distances between the means give about five posteriors above 1e-4 per sample, as for descriptors of photographs.
 fn mixture() -> DiagonalGmm {
     let mut rng = Xoshiro256Plus::seed_from_u64(1);
     let means = Array2::from_shape_fn((N_COMPONENTS, N_FEATURES), |_| 0.6 * rng.sample::<f32, _>(StandardNormal));
@@ -38,7 +38,7 @@ fn generate_256x80(bencher: Bencher<'_, '_>, n: usize) {
 }
 
 #[divan::bench(args = [200_000], sample_count = 3)]
-fn ten_steps_256x80(bencher: Bencher<'_, '_>, n: usize) {
+fn ten_iterations_256x80(bencher: Bencher<'_, '_>, n: usize) {
     let mixture = mixture();
     let x = mixture.generate(n, &mut Xoshiro256Plus::seed_from_u64(2));
     let start = DiagonalGmm::params(N_COMPONENTS)
@@ -48,14 +48,14 @@ fn ten_steps_256x80(bencher: Bencher<'_, '_>, n: usize) {
         .and_then(|params| params.fit_with_progress(x.view(), &mut |_, _| std::ops::ControlFlow::Break(())))
         .expect("a start");
     let params =
-        DiagonalGmm::params(N_COMPONENTS).max_n_iterations(10).tolerance(0.0).check().expect("right parameters");
+        DiagonalGmm::params(N_COMPONENTS).max_n_iterations(10).tolerance(0.0).check().expect("valid parameters");
     bencher.bench(|| params.fit_from(&start, black_box(x.view())).expect("finite samples"));
 }
 
 #[divan::bench(sample_count = 1)]
 fn kmeans_start_256x80(bencher: Bencher<'_, '_>) {
     let x = mixture().generate(30_000, &mut Xoshiro256Plus::seed_from_u64(2));
-    let params = DiagonalGmm::params(N_COMPONENTS).max_n_iterations(1).check().expect("right parameters");
+    let params = DiagonalGmm::params(N_COMPONENTS).max_n_iterations(1).check().expect("valid parameters");
     bencher.bench(|| {
         params.fit_with_progress(x.view(), &mut |_, _| std::ops::ControlFlow::Break(())).expect("finite samples")
     });

@@ -1,42 +1,58 @@
-//! Posteriors sorted by component, so that the sums of a component stay in registers while its samples pass.
+//! Posteriors sorted by component.
+//!
+//! The sums over the samples of one component then stay in vector registers until all its samples are added.
 
 use fisherlens_lanes::{LANES, multiply_add};
 use multiversion::{multiversion, target::target_cfg_f};
 
-use crate::SparsePosteriors;
+use crate::sparse_posteriors::SparsePosteriors;
 
-/// The entries of some rows of [`SparsePosteriors`], component by component; memory for one block of rows after another.
+/// The entries of some rows of [`SparsePosteriors`], sorted by component. One value is filled again and again, block of rows after
+/// block of rows, so that memory is allocated once.
+///
+/// ```
+/// use fisherlens_mixture::{ByComponent, SparsePosteriors};
+///
+/// // Two rows: row 0 has the components 0 and 2, row 1 has the component 2.
+/// let (offsets, components, values) = (vec![0, 2, 3], vec![0, 2, 2], vec![0.25, 0.75, 1.0]);
+/// let posteriors = SparsePosteriors { offsets, components, values };
+/// let mut sorted = ByComponent::new(3);
+/// sorted.fill(&posteriors, 0..2);
+/// assert_eq!(sorted.component(2), (&[0, 1][..], &[0.75, 1.0][..]));
+/// ```
 #[derive(Debug, Clone)]
 pub struct ByComponent {
-    /// Component k has the entries `ends[k]..ends[k + 1]`.
-    ends: Vec<usize>,
+    /// Component k has the entries `bounds[k]..bounds[k + 1]`.
+    bounds: Vec<usize>,
+    /// Where the next entry of each component is written while the entries are filled in.
     cursors: Vec<usize>,
     rows: Vec<u32>,
     values: Vec<f32>,
 }
 
 impl ByComponent {
-    /// No entries yet, of `n_components` components.
+    /// Without entries, for a mixture of `n_components` components.
     pub fn new(n_components: usize) -> Self {
-        Self { ends: vec![0; n_components + 1], cursors: vec![0; n_components], rows: Vec::new(), values: Vec::new() }
+        Self { bounds: vec![0; n_components + 1], cursors: vec![0; n_components], rows: Vec::new(), values: Vec::new() }
     }
 
-    /// Replaces the entries by those of `rows` of `posteriors`; each component's keep the order of `rows`.
+    /// Replaces all entries by those of the given `rows` of `posteriors`. The entries of each component are in the order of `rows`.
     ///
     /// # Panics
-    /// When there is no such row, or one has a component that was not announced.
+    /// When there is no such row, or a row has a component that is not below `n_components`.
     pub fn fill(&mut self, posteriors: &SparsePosteriors, rows: impl Iterator<Item = u32> + Clone) {
-        self.ends.fill(0);
+        // A counting sort: count the entries of each component, turn the counts into bounds, then write each entry to its place.
+        self.bounds.fill(0);
         for row in rows.clone() {
             for &component in posteriors.row(row as usize).0 {
-                self.ends[component as usize + 1] += 1;
+                self.bounds[component as usize + 1] += 1;
             }
         }
         for component in 0..self.cursors.len() {
-            self.cursors[component] = self.ends[component];
-            self.ends[component + 1] += self.ends[component];
+            self.cursors[component] = self.bounds[component];
+            self.bounds[component + 1] += self.bounds[component];
         }
-        let n_entries = *self.ends.last().unwrap_or(&0);
+        let n_entries = *self.bounds.last().unwrap_or(&0);
         self.rows.resize(n_entries, 0);
         self.values.resize(n_entries, 0.0);
         for row in rows {
@@ -55,14 +71,14 @@ impl ByComponent {
     /// # Panics
     /// When there is no such component.
     pub fn component(&self, component: usize) -> (&[u32], &[f32]) {
-        let entries = self.ends[component]..self.ends[component + 1];
+        let entries = self.bounds[component]..self.bounds[component + 1];
         (&self.rows[entries.clone()], &self.values[entries])
     }
 
-    /// `Σ γ`, which is returned, `Σ γ (x − μ)` and `Σ γ (x − μ)²` over the entries of one component, in `f32` but for the first.
+    /// Moments of the samples of one component about its mean: returns `Σ γ`, summed in `f64`, and overwrites `first` with
+    /// `Σ γ (x − μ)` and `second` with `Σ γ (x − μ)²`, both summed in `f32`.
     ///
-    /// `values` `(N, D)`: the samples whose posteriors these are, row after row; `mean` μ `(D)`; `first` and `second` `(D)` are
-    /// overwritten.
+    /// `values` `(N, D)`: the samples that the posteriors belong to, row after row; `mean` `(D)`: μ; `first` and `second`: `(D)`.
     pub(crate) fn moments(
         &self,
         component: usize,
@@ -73,12 +89,12 @@ impl ByComponent {
     ) -> f64 {
         let (rows, posteriors) = self.component(component);
         moments(values, rows, posteriors, mean, first, second);
-        sum(posteriors)
+        sum_in_f64(posteriors)
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum(values: &[f32]) -> f64 {
+fn sum_in_f64(values: &[f32]) -> f64 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut sums = [0.0_f64; LANES];
     for chunk in chunks {
@@ -89,13 +105,12 @@ fn sum(values: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>()
 }
 
-/// `Σ γ (x − μ)` and `Σ γ (x − μ)²` over the samples of one component, which overwrite `first` and `second` `(D)`.
-///
-/// `values` `(N, D)`: samples; `rows` and `posteriors`: those of the component; `mean` `(D)`.
+/// The loops of [`ByComponent::moments`]; `rows` and `posteriors` are the entries of the component.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
 fn moments(values: &[f32], rows: &[u32], posteriors: &[f32], mean: &[f32], first: &mut [f32], second: &mut [f32]) {
     let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
     let n_features = mean.len();
+    // The outer loop goes over runs of features and the inner one over samples, so that the sums of a run stay in registers.
     let (means, mean_rest) = mean.as_chunks::<LANES>();
     for (chunk, mean) in means.iter().enumerate() {
         let start = chunk * LANES;
@@ -113,6 +128,7 @@ fn moments(values: &[f32], rows: &[u32], posteriors: &[f32], mean: &[f32], first
         first[start..start + LANES].copy_from_slice(&sum_first);
         second[start..start + LANES].copy_from_slice(&sum_second);
     }
+    // The features that do not fill a vector register.
     for d in n_features - mean_rest.len()..n_features {
         let (mut sum_first, mut sum_second) = (0.0, 0.0);
         for (&row, &posterior) in rows.iter().zip(posteriors) {
@@ -130,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_by_hand() {
+    fn entries_are_sorted_by_component() {
         let posteriors = SparsePosteriors {
             offsets: vec![0, 2, 2, 5],
             components: vec![0, 3, 0, 1, 3],
@@ -149,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_formula() {
+    fn moments_equal_the_formula() {
         for n_features in [1, 5, 16, 37] {
             let n_rows = 60;
             let values: Vec<f32> = (0..n_rows * n_features).map(|i| ((i * 37) % 101) as f32 / 25.0 - 2.0).collect();

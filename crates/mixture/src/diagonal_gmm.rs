@@ -1,15 +1,16 @@
-//! The fitted model: densities, posteriors and draws.
+//! The mixture itself: its parameters, densities, posteriors and draws.
 
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-use crate::MixtureError;
+use crate::error::MixtureError;
 use crate::params::{DiagonalGmmParams, refuse};
-use crate::posteriors::{PosteriorKernel, SparsePosteriors, check_samples};
+use crate::posteriors::{PosteriorTables, check_samples};
+use crate::sparse_posteriors::SparsePosteriors;
 
-/// How far the sum of given weights may be from 1; `f32` weights of some thousand components stay far below.
+/// How far the sum of given weights may be from 1. The rounding errors of some thousand `f32` weights stay far below this.
 const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
 
 /// Gaussian mixture with diagonal covariances.
@@ -19,6 +20,21 @@ const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
 /// γ[n,k] = w[k] N(x[n]; μ[k], σ²[k]) / Σ_j w[j] N(x[n]; μ[j], σ²[j])
 /// ```
 /// `weights` `(K)`, positive, sum 1; `means` `(K, D)`; `variances` `(K, D)`, σ², positive.
+///
+/// ```
+/// use fisherlens_mixture::DiagonalGmm;
+/// use ndarray::array;
+///
+/// let means = array![[0.0, 0.0], [4.0, 4.0]];
+/// let variances = array![[1.0, 1.0], [1.0, 4.0]];
+/// let mixture = DiagonalGmm::from_parts(array![0.25, 0.75], means, variances)?;
+/// let x = array![[0.0_f32, 0.0], [4.0, 4.0]];
+/// let posteriors = mixture.posteriors(x.view(), 0.0);
+/// assert!(posteriors[[0, 0]] > 0.99 && posteriors[[1, 1]] > 0.99);
+/// // At the second mean: ln(0.75 / (2π · √1 · √4)), and next to nothing from the first component.
+/// assert!((mixture.log_likelihood(x.view())[1] - (0.75 / (2.0 * std::f64::consts::TAU)).ln()).abs() < 1e-5);
+/// # Ok::<(), fisherlens_mixture::MixtureError>(())
+/// ```
 ///
 /// # References
 /// `perronnin2010`; `sanchez2013`.
@@ -31,19 +47,19 @@ pub struct DiagonalGmm {
     report: FitReport,
 }
 
-/// How learning went; empty for a mixture put together from parts.
+/// How the mixture was learned. It is empty for a mixture that was made from given parts.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FitReport {
-    /// Whether the log-likelihood stopped changing before the last allowed step.
+    /// Whether the change of the log-likelihood fell below the tolerance.
     pub converged: bool,
-    /// M steps made.
+    /// Number of EM iterations, that is of M steps.
     pub n_iterations: usize,
-    /// Mean log-likelihood of a sample under the start and after each step; natural logarithm.
+    /// Mean log-likelihood per sample, at the start and after each iteration; natural logarithm.
     pub log_likelihood_trace: Vec<f64>,
 }
 
-/// What is read from a file, before it is checked.
+/// A mixture as it was read from a file, not checked yet.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 struct Parts {
@@ -63,7 +79,7 @@ impl TryFrom<Parts> for DiagonalGmm {
 }
 
 impl DiagonalGmm {
-    /// Parameters of learning a mixture of `n_components` components.
+    /// Parameters for learning a mixture of `n_components` components.
     pub fn params(n_components: usize) -> DiagonalGmmParams {
         DiagonalGmmParams::new(n_components)
     }
@@ -71,8 +87,8 @@ impl DiagonalGmm {
     /// A mixture from `weights` `(K)`, `means` `(K, D)` and `variances` `(K, D)`.
     ///
     /// # Errors
-    /// When the shapes disagree or K or D is 0, a weight or variance is not positive (as an `f32` of normal range), a value is
-    /// not finite, or the weights do not sum to 1 within 1e-3.
+    /// When the shapes disagree, K or D is 0, a weight or a variance is not a positive normal `f32`, a value is not finite, or the sum of
+    /// the weights differs from 1 by more than 1e-3.
     pub fn from_parts(weights: Array1<f32>, means: Array2<f32>, variances: Array2<f32>) -> Result<Self, MixtureError> {
         let (n_components, n_features) = means.dim();
         if n_components == 0 || n_features == 0 {
@@ -128,57 +144,58 @@ impl DiagonalGmm {
         self
     }
 
-    /// K.
+    /// Number of components, K.
     pub fn n_components(&self) -> usize {
         self.means.nrows()
     }
 
-    /// D.
+    /// Number of features per sample, D.
     pub fn n_features(&self) -> usize {
         self.means.ncols()
     }
 
-    /// `(K)`: shares of the components, sum 1.
+    /// Weights w of the components, `(K)`; their sum is 1.
     pub fn weights(&self) -> ArrayView1<'_, f32> {
         self.weights.view()
     }
 
-    /// `(K, D)`.
+    /// Means μ, `(K, D)`.
     pub fn means(&self) -> ArrayView2<'_, f32> {
         self.means.view()
     }
 
-    /// `(K, D)`: σ², not standard deviations.
+    /// Variances σ², not standard deviations, `(K, D)`.
     pub fn variances(&self) -> ArrayView2<'_, f32> {
         self.variances.view()
     }
 
-    /// How learning went.
+    /// How the mixture was learned.
     pub fn report(&self) -> &FitReport {
         &self.report
     }
 
-    /// ln p(x) of each row of `x` `(N, D)`; natural logarithm.
+    /// Log-likelihood ln p(x) of each row of `x` `(N, D)`: `(N)`, natural logarithm.
     ///
     /// # Panics
-    /// When `x` has not D columns or holds a value that is not finite; [`DiagonalGmm::sparse_posteriors`] returns an error instead.
+    /// When `x` does not have D columns or holds a value that is not finite. [`DiagonalGmm::sparse_posteriors`] returns an error instead.
     pub fn log_likelihood(&self, x: ArrayView2<'_, f32>) -> Array1<f64> {
         let mut log_densities = Vec::with_capacity(x.nrows());
-        self.run_kernel(x, f32::INFINITY, Some(&mut log_densities))
-            .expect("log_likelihood takes finite samples with the mixture's number of features");
+        // No posterior reaches an infinite floor, so only the log densities are kept.
+        self.append_posteriors(x, f32::INFINITY, Some(&mut log_densities))
+            .expect("log_likelihood needs finite samples with the mixture's number of features");
         Array1::from_vec(log_densities)
     }
 
-    /// Posteriors γ of each row of `x` `(N, D)`: `(N, K)`. Those below `floor` are 0 and the others stay as they are; with `floor`
-    /// 0 rows sum to 1.
+    /// Posteriors γ of each row of `x` `(N, D)`: `(N, K)`. Posteriors below `floor` are set to 0, and the others are not rescaled. With a
+    /// floor of 0 each row sums to 1.
     ///
     /// # Panics
-    /// When `x` has not D columns or holds a value that is not finite, or the floor is not in [0, 1];
+    /// When `x` does not have D columns or holds a value that is not finite, or the floor is not in [0, 1].
     /// [`DiagonalGmm::sparse_posteriors`] returns an error instead.
     pub fn posteriors(&self, x: ArrayView2<'_, f32>, floor: f32) -> Array2<f32> {
         let sparse = self
             .sparse_posteriors(x, floor)
-            .expect("posteriors takes finite samples with the mixture's number of features and a floor in [0, 1]");
+            .expect("posteriors needs finite samples with the mixture's number of features and a floor in [0, 1]");
         let mut dense = Array2::zeros((x.nrows(), self.n_components()));
         for (n, mut row) in dense.rows_mut().into_iter().enumerate() {
             let (components, values) = sparse.row(n);
@@ -189,34 +206,36 @@ impl DiagonalGmm {
         dense
     }
 
-    /// Posteriors of at least `floor` of each row of `x` `(N, D)`; those below are left out and the others stay as they are. With
-    /// `floor` 0 every row has K entries. One thread.
+    /// Posteriors of each row of `x` `(N, D)` that are at least `floor`. Posteriors below `floor` are left out, and the others are not
+    /// rescaled. With a floor of 0 every row has K entries. Uses one thread.
     ///
     /// # Errors
-    /// When `x` has not D columns or holds a value that is not finite, or the floor is not in [0, 1].
+    /// When `x` does not have D columns or holds a value that is not finite, or the floor is not in [0, 1].
     pub fn sparse_posteriors(&self, x: ArrayView2<'_, f32>, floor: f32) -> Result<SparsePosteriors, MixtureError> {
         if !(0.0..=1.0).contains(&floor) {
-            return refuse("floor", floor, "a posterior in [0, 1], such as 1e-4");
+            return refuse("floor", floor, "a posterior in [0, 1], for example 1e-4");
         }
-        self.run_kernel(x, floor, None)
+        self.append_posteriors(x, floor, None)
     }
 
-    fn run_kernel(
+    /// The posteriors of at least `floor`. Appends ln p(x) of each row to `log_densities`.
+    fn append_posteriors(
         &self,
         x: ArrayView2<'_, f32>,
         floor: f32,
         log_densities: Option<&mut Vec<f64>>,
     ) -> Result<SparsePosteriors, MixtureError> {
         check_samples(x, self.n_features())?;
-        let kernel = PosteriorKernel::new(self);
+        let tables = PosteriorTables::new(self.weights(), self.means(), self.variances());
         let mut posteriors = SparsePosteriors::with_capacity(x.nrows());
-        kernel.append(x.as_standard_layout().view(), floor, &mut kernel.workspace(), &mut posteriors, log_densities);
+        tables.append(x.as_standard_layout().view(), floor, &mut tables.workspace(), &mut posteriors, log_densities);
         Ok(posteriors)
     }
 
     /// `n` independent draws from the mixture: `(n, D)`.
     ///
-    /// A component by its weight, then a normal deviate a feature.
+    /// Each draw chooses a component with the probability of its weight, then draws every feature from the normal distribution of that
+    /// component.
     pub fn generate<R: Rng>(&self, n: usize, rng: &mut R) -> Array2<f32> {
         let mut total = 0.0;
         let cumulative: Vec<f64> = self
@@ -243,12 +262,12 @@ impl DiagonalGmm {
     }
 }
 
-/// linfa's prediction: the component of the largest posterior, the first of equals; `(N)`.
+/// The prediction of linfa: the component with the largest posterior of each sample, `(N)`. Among equal posteriors the first counts.
 impl<S: Data<Elem = f32>> PredictInplace<ArrayBase<S, Ix2>, Array1<usize>> for DiagonalGmm {
     /// # Panics
     /// See [`DiagonalGmm::posteriors`].
     fn predict_inplace(&self, x: &ArrayBase<S, Ix2>, targets: &mut Array1<usize>) {
-        assert_eq!(targets.len(), x.nrows(), "there must be a target a sample");
+        assert_eq!(targets.len(), x.nrows(), "there must be one target per sample");
         let posteriors = self.posteriors(x.view(), 0.0);
         for (target, row) in targets.iter_mut().zip(posteriors.rows()) {
             *target = (1..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best });

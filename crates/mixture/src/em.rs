@@ -1,4 +1,4 @@
-//! Expectation maximisation.
+//! Learning a mixture by expectation maximisation (EM).
 
 use std::ops::ControlFlow;
 
@@ -6,34 +6,37 @@ use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
 
+use crate::diagonal_gmm::{DiagonalGmm, FitReport};
+use crate::error::MixtureError;
+use crate::init;
 use crate::params::DiagonalGmmValidParams;
 use crate::posteriors::check_samples;
 use crate::statistics::{EStep, Statistics};
-use crate::{DiagonalGmm, FitReport, MixtureError, init};
 
-/// Components that receive fewer samples than this keep mean and variance.
-const LEAST_MASS: f64 = 1e-6;
-/// Weight of such components (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_PRIOR`).
-const LEAST_WEIGHT: f64 = 1e-6;
-/// Samples whose variance one task sums.
+/// A component whose posteriors sum to less than this keeps its mean and variance.
+const MIN_MASS: f64 = 1e-6;
+/// Weight of such a component (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_PRIOR`).
+const MIN_WEIGHT: f64 = 1e-6;
+/// Number of samples that one task sums for the variance of the data.
 const CHUNK: usize = 4096;
 
 impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, MixtureError> for DiagonalGmmValidParams {
     type Object = DiagonalGmm;
 
-    /// Learns a mixture from the records `(N, D)`; see [`DiagonalGmmValidParams::fit_from`].
+    /// Learns a mixture from the records `(N, D)`; the formulas are at [`DiagonalGmmValidParams::fit_from`].
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<DiagonalGmm, MixtureError> {
         self.fit_with_progress(dataset.records().view(), &mut |_, _| ControlFlow::Continue(()))
     }
 }
 
 impl DiagonalGmmValidParams {
-    /// Learns a mixture from `x` `(N, D)` and tells about every step: `progress` gets the number of M steps made and the mean
-    /// log-likelihood of a sample, first 0 and that of the start. It may stop by [`ControlFlow::Break`], which gives the mixture
-    /// reached so far.
+    /// Learns a mixture from `x` `(N, D)` and reports every iteration.
+    ///
+    /// `progress` is called with the number of EM iterations made so far and the mean log-likelihood per sample, first for the start with
+    /// 0 iterations. When it returns [`ControlFlow::Break`], learning stops and the mixture reached so far is the result.
     ///
     /// # Errors
-    /// As [`DiagonalGmmValidParams::fit_from`], and when `x` has fewer distinct rows than the mixture components.
+    /// The errors of [`DiagonalGmmValidParams::fit_from`], and an error when `x` has fewer distinct rows than the mixture has components.
     pub fn fit_with_progress(
         &self,
         x: ArrayView2<'_, f32>,
@@ -53,18 +56,19 @@ impl DiagonalGmmValidParams {
         self.maximise(&start, x.view(), &floor, progress)
     }
 
-    /// Learns a mixture from `x` `(N, D)`, starting at `start`; `init` and `seed` are not used.
+    /// Learns a mixture from `x` `(N, D)` by EM that starts at the mixture `start`. The parameters `init` and `seed` are not used.
     ///
     /// ```text
     /// s0[k] = Σ_n γ[n,k]   s1[k] = Σ_n γ[n,k] (x[n] − μ[k])   s2[k] = Σ_n γ[n,k] (x[n] − μ[k])²
     /// w' = s0 / Σ s0       μ' = μ + s1/s0                     σ²' = max(s2/s0 − (s1/s0)² + reg_covar, floor)
     /// ```
-    /// Posteriors below the posterior floor count as 0 in the sums. Ends when the log-likelihood L of two steps differs by less than
-    /// `tolerance`·|L|, or at the last allowed step, which is no error. A component that receives nearly nothing (below 1e-6 of a
-    /// sample) keeps its mean and variance at weight 1e-6. Same bits for any number of threads.
+    /// Posteriors γ below the posterior floor count as 0 in the sums. EM ends when the log-likelihoods L of two iterations differ by less
+    /// than `tolerance`·|L|, or after the largest allowed number of iterations, which is not an error. A component whose s0 is below 1e-6
+    /// keeps its mean and variance, with a weight of 1e-6. The result does not depend on the number of threads, to the last bit.
     ///
     /// # Errors
-    /// When `start` has another number of components or features, `x` has no rows, or a value is not finite.
+    /// When the number of components or features of `start` differs from the parameters or from `x`, when `x` has no rows, or when a
+    /// value is not finite.
     ///
     /// # References
     /// `perronnin2010`; `vedaldi2010`, `gmm.c`.
@@ -85,11 +89,13 @@ impl DiagonalGmmValidParams {
         self.maximise(start, x.view(), &floor, &mut |_, _| ControlFlow::Continue(()))
     }
 
+    /// The lower bound of the variance of each feature, `(D)`, from the variances of the data.
     fn variance_floors(&self, variance: &Array1<f32>) -> Array1<f32> {
-        // The smallest normal number keeps every variance usable where both floors are 0.
+        // Where both floors are 0, the smallest normal number keeps 1/σ² finite.
         variance.mapv(|v| (v * self.variance_floor.relative).max(self.variance_floor.absolute).max(f32::MIN_POSITIVE))
     }
 
+    /// Iterates E and M steps from `start` on.
     fn maximise(
         &self,
         start: &DiagonalGmm,
@@ -101,6 +107,7 @@ impl DiagonalGmmValidParams {
         let mut e_step = EStep::new(&model);
         let mut report = FitReport::default();
         loop {
+            // The last E step only computes the log-likelihood, because no M step follows it.
             let is_last = report.n_iterations == self.max_n_iterations;
             let statistics = e_step.gather(&model, x, if is_last { None } else { Some(self.posterior_floor) });
             let log_likelihood = statistics.log_likelihood / x.nrows() as f64;
@@ -126,10 +133,10 @@ impl DiagonalGmmValidParams {
     ) -> Result<DiagonalGmm, MixtureError> {
         let n_features = model.n_features();
         let total: f64 = statistics.mass.iter().sum();
-        let mut weights = Array1::<f64>::from_elem(model.n_components(), LEAST_WEIGHT);
+        let mut weights = Array1::<f64>::from_elem(model.n_components(), MIN_WEIGHT);
         let mut means = model.means().to_owned();
         let mut variances = model.variances().to_owned();
-        for (k, &mass) in statistics.mass.iter().enumerate().filter(|&(_, &mass)| mass >= LEAST_MASS) {
+        for (k, &mass) in statistics.mass.iter().enumerate().filter(|&(_, &mass)| mass >= MIN_MASS) {
             weights[k] = mass / total;
             for d in 0..n_features {
                 let shift = statistics.first[k * n_features + d] / mass;
@@ -143,12 +150,14 @@ impl DiagonalGmmValidParams {
     }
 }
 
-/// Variance of every feature, `(D)`, in `f64` about the first row so that a large mean costs nothing. `x` is in standard layout.
+/// Variance of every feature, `(D)`, for `x` `(N, D)` in standard layout.
+///
+/// The sums are in `f64` and about the first sample, so that a large mean does not cost digits.
 fn data_variance(x: ArrayView2<'_, f32>) -> Array1<f32> {
     let n_features = x.ncols();
     let values = x.as_slice().expect("the callers bring samples to standard layout");
     let origin: Vec<f64> = values[..n_features].iter().map(|&value| f64::from(value)).collect();
-    // Fixed chunks, added in order: the number of threads does not move a bit.
+    // The chunks are fixed and their sums are added in order, so that the result does not depend on the number of threads.
     let parts: Vec<Vec<f64>> = values.par_chunks(CHUNK * n_features).map(|rows| sums_about(&origin, rows)).collect();
     let mut sums = vec![0.0; 2 * n_features];
     for part in &parts {
@@ -158,7 +167,7 @@ fn data_variance(x: ArrayView2<'_, f32>) -> Array1<f32> {
     (0..n_features).map(|d| ((sums[n_features + d] / n - (sums[d] / n).powi(2)).max(0.0)) as f32).collect()
 }
 
-/// Sums of the differences of rows from `origin`, then of their squares.
+/// Sums over rows of the differences from `origin` `(D)`, followed by the sums of their squares: `(2·D)`.
 #[multiversion::multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
     "x86_64+avx2+fma",

@@ -1,8 +1,8 @@
-//! Everything that can go wrong between a sample and a mixture.
+//! What can go wrong when a mixture is learned, made from parts or used.
 
 use thiserror::Error;
 
-/// Errors of learning a mixture and of mixtures put together from parts.
+/// Errors of learning a mixture, of making one from parts, and of using it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MixtureError {
@@ -11,63 +11,65 @@ pub enum MixtureError {
     Parameter {
         /// Name of the parameter.
         field: &'static str,
-        /// The value given.
+        /// The value that was given.
         found: String,
-        /// What is accepted, and what to do.
+        /// The values that are allowed.
         expected: &'static str,
     },
-    /// Two arrays disagree about a size.
-    #[error("{what}: expected {expected}, found {found}; give arrays of the same features and components")]
+    /// The sizes of two arrays disagree.
+    #[error(
+        "{what}: expected {expected}, found {found}; the arrays must have the same numbers of features and components"
+    )]
     Dimension {
         /// What is counted.
         what: &'static str,
-        /// The number expected.
+        /// The expected number.
         expected: usize,
-        /// The number found.
+        /// The number that was found.
         found: usize,
     },
-    /// There are fewer (distinct) samples than components.
+    /// There are fewer distinct samples than components.
     #[error("{found} distinct samples for {n_components} components: give more samples or ask for fewer components")]
     TooFewSamples {
-        /// Components asked for.
+        /// Number of components that the mixture should have.
         n_components: usize,
-        /// Distinct samples found, at most `n_components` counted.
+        /// Number of distinct samples, or of all samples where even these are too few.
         found: usize,
     },
     /// A sample holds a value that is not finite.
     #[error(
-        "feature {feature} of sample {sample} is {found}, expected a finite number: look at that sample's descriptor"
+        "feature {feature} of sample {sample} is {found}, expected a finite number: check the program that made this sample"
     )]
     NotFinite {
-        /// Row of the value.
+        /// The row of the value.
         sample: usize,
-        /// Column of the value.
+        /// The column of the value.
         feature: usize,
         /// The value.
         found: f32,
     },
-    /// An entry of a mixture is outside its range.
-    #[error("{field} of component {component} hold {found}, expected {expected}")]
+    /// A weight, mean or variance of a mixture is outside its range.
+    #[error("component {component} has {found} among its {field}, expected {expected}")]
     Part {
         /// `weights`, `means` or `variances`.
         field: &'static str,
         /// The component.
         component: usize,
-        /// The value found.
+        /// The value that was found.
         found: f32,
-        /// What is accepted.
+        /// The values that are allowed.
         expected: &'static str,
     },
     /// The weights do not sum to 1.
     #[error("the weights sum to {found}, expected 1: divide them by their sum")]
     WeightSum {
-        /// Their sum.
+        /// The sum of the weights.
         found: f64,
     },
-    /// The clustering that finds the start failed.
-    #[error("k-means of the start failed: {0}; try the random start")]
+    /// The k-means clustering that makes the start failed.
+    #[error("the k-means clustering for the start failed: {0}; try the random start")]
     Clustering(#[from] linfa_clustering::KMeansError),
-    /// The data set was refused.
+    /// linfa refused the data set.
     #[error(transparent)]
     Dataset(#[from] linfa::Error),
 }

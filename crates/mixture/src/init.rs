@@ -1,4 +1,4 @@
-//! Starting points of expectation maximisation.
+//! The mixture that expectation maximisation starts from.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,14 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_xoshiro::Xoshiro256Plus;
 
+use crate::diagonal_gmm::DiagonalGmm;
+use crate::error::MixtureError;
 use crate::params::{DiagonalGmmValidParams, Init};
-use crate::{DiagonalGmm, MixtureError};
 
-/// Movement of the centroids at which k-means stops; its number of steps is what is meant to end it.
+/// k-means stops when its centroids move less than this. The value is so small that normally the number of iterations ends it.
 const KMEANS_TOLERANCE: f32 = 1e-6;
 
-/// The first mixture. `variance` `(D)` is that of all samples, `floor` `(D)` bounds the variances from below.
+/// The mixture that EM starts from. `variance` `(D)`: variance of all samples; `floor` `(D)`: lower bound of the variances.
 pub(crate) fn start(
     params: &DiagonalGmmValidParams,
     x: ArrayView2<'_, f32>,
@@ -39,7 +40,7 @@ pub(crate) fn start(
                 x.to_owned()
             };
             let dataset = DatasetBase::from(sample);
-            // Running to the last step is a success there; an error means distances that are not numbers.
+            // linfa's k-means does not fail when it reaches the last iteration. It fails when a distance is not a finite number.
             let clusters = KMeans::params_with_rng(n_components, rng)
                 .init_method(KMeansInit::Precomputed(rows))
                 .n_runs(1)
@@ -54,7 +55,7 @@ pub(crate) fn start(
     }
 }
 
-/// Random rows, no two of them equal: flat image areas give many equal descriptors, and components that start equal stay so.
+/// Random rows of `x` that all differ. Flat image areas give many equal descriptors, and components that start equal remain equal.
 fn distinct_rows(x: ArrayView2<'_, f32>, n_rows: usize, rng: &mut Xoshiro256Plus) -> Result<Array2<f32>, MixtureError> {
     let mut order: Vec<usize> = (0..x.nrows()).collect();
     order.shuffle(rng);
@@ -64,7 +65,7 @@ fn distinct_rows(x: ArrayView2<'_, f32>, n_rows: usize, rng: &mut Xoshiro256Plus
         if chosen.len() == n_rows {
             break;
         }
-        // Adding zero turns −0 into 0, which equals it.
+        // Adding 0 turns −0 into 0: the two are equal numbers with different bits.
         let bits: Vec<u32> = x.row(row).iter().map(|value| (value + 0.0).to_bits()).collect();
         if seen.insert(bits) {
             chosen.push(row);
@@ -76,12 +77,15 @@ fn distinct_rows(x: ArrayView2<'_, f32>, n_rows: usize, rng: &mut Xoshiro256Plus
     Ok(x.select(Axis(0), &chosen))
 }
 
+/// The variances of all samples, at least the floor, for every component: `(n_components, D)`.
 fn broadcast_floored(variance: ArrayView1<'_, f32>, floor: ArrayView1<'_, f32>, n_components: usize) -> Array2<f32> {
     Array2::from_shape_fn((n_components, variance.len()), |(_, d)| variance[d].max(floor[d]))
 }
 
-/// Weights, means and variances of the clusters. A cluster of fewer than two samples takes the variance of all samples, and an
-/// empty one keeps its centroid and gets the weight of a single sample.
+/// A mixture from the weights, means and variances of the clusters.
+///
+/// A cluster with fewer than two samples gets the variance of all samples. An empty cluster keeps its centroid and gets the weight of
+/// a single sample. `memberships` `(N)`: the cluster of each row of `x`; `centroids` `(K, D)`.
 fn from_memberships(
     x: ArrayView2<'_, f32>,
     memberships: &Array1<usize>,
@@ -90,6 +94,7 @@ fn from_memberships(
     floor: ArrayView1<'_, f32>,
 ) -> Result<DiagonalGmm, MixtureError> {
     let (n_components, n_features) = centroids.dim();
+    // Moments about the centroids, because moments about 0 would lose digits.
     let mut counts = vec![0_usize; n_components];
     let mut first = Array2::<f64>::zeros((n_components, n_features));
     let mut second = Array2::<f64>::zeros((n_components, n_features));
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clusters_become_components() {
+    fn clusters_become_components_with_their_moments() {
         let x = array![[0.0_f32], [2.0], [10.0], [7.0]];
         let found = from_memberships(
             x.view(),
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_at_rows_that_differ() {
+    fn start_rows_are_all_different() {
         let mut x = Array2::<f32>::zeros((1000, 2));
         x[[17, 0]] = 1.0;
         x[[18, 0]] = -0.0;

@@ -1,4 +1,10 @@
-//! Gaussian mixtures with diagonal covariances: learned by expectation maximisation, asked for posteriors, drawn from.
+//! Gaussian mixtures with diagonal covariances: learning by expectation maximisation, posteriors, log-likelihoods and random draws.
+//!
+//! ```text
+//! p(x) = Σ_k w[k] · N(x; μ[k], diag σ²[k])
+//! ```
+//! A [`DiagonalGmm`] is learned from samples `(N, D)` with [`DiagonalGmm::params`], or made from given arrays with
+//! [`DiagonalGmm::from_parts`].
 //!
 //! ```
 //! use fisherlens_mixture::{DiagonalGmm, Init};
@@ -13,18 +19,19 @@
 //! ```
 
 mod by_component;
+mod candidates;
 mod diagonal_gmm;
 mod em;
 mod error;
 mod exponential;
-mod finish;
 mod init;
 mod params;
 mod posteriors;
+mod sparse_posteriors;
 mod statistics;
 
 pub use by_component::ByComponent;
 pub use diagonal_gmm::{DiagonalGmm, FitReport};
 pub use error::MixtureError;
 pub use params::{DiagonalGmmParams, DiagonalGmmValidParams, Init, VarianceFloor};
-pub use posteriors::SparsePosteriors;
+pub use sparse_posteriors::SparsePosteriors;

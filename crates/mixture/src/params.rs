@@ -1,49 +1,49 @@
-//! Parameters of learning a mixture, their defaults and the one place where they are checked.
+//! The parameters for learning a mixture, their defaults, and the one place where they are checked.
 
 use linfa::ParamGuard;
 
-use crate::MixtureError;
+use crate::error::MixtureError;
 
-/// Steps of expectation maximisation at most (`vedaldi2010`, `vl_gmm`: 100).
+/// Largest number of EM iterations (`vedaldi2010`, `vl_gmm`: 100).
 const DEFAULT_MAX_N_ITERATIONS: usize = 100;
-/// Relative change of the log-likelihood below which the steps stop (`vedaldi2010`, `gmm.c`: 0.00001).
+/// Relative change of the log-likelihood at which EM stops (`vedaldi2010`, `gmm.c`: 0.00001).
 const DEFAULT_TOLERANCE: f64 = 1e-5;
-/// Times 1/K: posteriors below do not enter the M step (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_POSTERIOR`).
+/// Posteriors below this constant divided by K do not enter the M step (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_POSTERIOR`).
 const MIN_POSTERIOR: f32 = 1e-2;
-/// Samples of the clustering that finds the start: 100 a component at K = 256.
+/// Number of samples that k-means clusters for the start: 100 per component at K = 256.
 const DEFAULT_INIT_SAMPLES: usize = 25_600;
-/// Steps of the clustering that finds the start; more no longer move the mixture's likelihood visibly.
+/// Number of k-means iterations for the start. More iterations do not change the likelihood of the mixture visibly.
 const DEFAULT_INIT_ITERATIONS: usize = 10;
-/// Of the data's variance (`chatfield2011`, the encoding toolbox: 1e-4 of the largest).
+/// Smallest variance as a share of the data's variance (`chatfield2011`, the encoding toolbox: 1e-4 of the largest variance).
 const DEFAULT_RELATIVE_FLOOR: f32 = 1e-4;
-/// (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_VARIANCE`).
+/// Smallest variance (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_VARIANCE`).
 const DEFAULT_ABSOLUTE_FLOOR: f32 = 1e-6;
 
-/// Where the first mixture comes from.
+/// How the mixture is made that EM starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Init {
-    /// Weights, means and variances of the clusters of k-means on a random part of the samples. Its centroids start at
-    /// distinct random rows.
+    /// From the weights, means and variances of k-means clusters of randomly chosen samples. The centroids of k-means start at
+    /// distinct random samples.
     KMeans {
-        /// Rows that are clustered, or all where there are fewer.
+        /// Number of samples that are clustered. If there are fewer, all samples are clustered.
         n_samples: usize,
-        /// Lloyd steps.
+        /// Number of iterations of Lloyd's algorithm.
         n_iterations: usize,
     },
-    /// Distinct random rows as means, the variances of all samples, equal weights.
+    /// Means are distinct random samples, variances are those of all samples, and weights are equal.
     Random,
 }
 
-/// Lower bound of every variance, the larger of two: v ≥ max(relative · variance of that feature over all samples, absolute).
+/// Lower bound of every variance: σ² ≥ max(relative · variance of this feature over all samples, absolute).
 ///
-/// Flat image areas give many equal descriptors; the floor keeps the component that takes them from shrinking to a point.
+/// Flat image areas give many equal descriptors. Without a floor, the variances of a component that represents them would shrink to 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VarianceFloor {
     /// Share of the feature's variance over all samples, in [0, 1].
     pub relative: f32,
-    /// In the squared unit of the samples, at least 0.
+    /// Smallest variance in the squared unit of the samples, at least 0.
     pub absolute: f32,
 }
 
@@ -53,11 +53,26 @@ impl Default for VarianceFloor {
     }
 }
 
-/// Unchecked parameters of learning a mixture; see [`DiagonalGmmValidParams`].
+/// Parameters for learning a mixture, not checked yet. `fit` checks them first; `check` turns them into [`DiagonalGmmValidParams`].
+///
+/// ```
+/// use fisherlens_mixture::{DiagonalGmm, VarianceFloor};
+/// use linfa::{Dataset, traits::Fit};
+/// use ndarray::array;
+///
+/// let samples = array![[0.0_f32, 1.0], [0.5, 1.5], [9.0, 2.0], [9.5, 2.5]];
+/// let floor = VarianceFloor { relative: 0.01, absolute: 0.0 };
+/// let params = DiagonalGmm::params(2).max_n_iterations(20).seed(1).variance_floor(floor);
+/// let mixture = params.fit(&Dataset::from(samples))?;
+/// assert!(mixture.report().n_iterations <= 20);
+/// # Ok::<(), fisherlens_mixture::MixtureError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagonalGmmParams(DiagonalGmmValidParams);
 
-/// Checked parameters of learning a mixture; `fit` is written on them.
+/// Checked parameters for learning a mixture.
+///
+/// [`fit_with_progress`](Self::fit_with_progress) and [`fit_from`](Self::fit_from) learn a mixture from them.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DiagonalGmmValidParams {
@@ -85,50 +100,50 @@ impl DiagonalGmmParams {
         })
     }
 
-    /// Steps at most, at least 1; meeting the limit is told in the report and is no error. Default 100.
+    /// Largest number of EM iterations, at least 1. Reaching the limit is recorded in the report; it is not an error. Default 100.
     #[must_use]
     pub fn max_n_iterations(mut self, max_n_iterations: usize) -> Self {
         self.0.max_n_iterations = max_n_iterations;
         self
     }
 
-    /// Stops when |ΔL / L| falls below this, L the log-likelihood; 0 never stops early. Default 1e-5.
+    /// EM stops when |ΔL / L| falls below this value, where L is the log-likelihood. With 0 it never stops early. Default 1e-5.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = tolerance;
         self
     }
 
-    /// Seed of the start. Default 0.
+    /// Seed of the random numbers that the start needs. Default 0.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
         self
     }
 
-    /// Where the first mixture comes from. Default: k-means, 25,600 samples, 10 steps.
+    /// How the mixture is made that EM starts from. Default: k-means with 25,600 samples and 10 iterations.
     #[must_use]
     pub fn init(mut self, init: Init) -> Self {
         self.0.init = init;
         self
     }
 
-    /// Lower bound of the variances. Default 1e-4 of the data's variance, at least 1e-6.
+    /// Lower bound of the variances. Default: 1e-4 of the data's variance, and at least 1e-6.
     #[must_use]
     pub fn variance_floor(mut self, variance_floor: VarianceFloor) -> Self {
         self.0.variance_floor = variance_floor;
         self
     }
 
-    /// Posteriors below do not enter the M step, in [0, 1/K]; the weights are then divided by their sum. 0 is plain expectation
-    /// maximisation. Default 1e-2/K.
+    /// Posteriors below this value, in [0, 1/K], do not enter the M step; the weights are then divided by their sum. With 0 this is
+    /// plain expectation maximisation. Default 1e-2/K.
     #[must_use]
     pub fn posterior_floor(mut self, posterior_floor: f32) -> Self {
         self.0.posterior_floor = posterior_floor;
         self
     }
 
-    /// Added to every variance in every M step, at least 0 (scikit-learn's `reg_covar`). Default 0.
+    /// Value added to every variance in every M step, at least 0 (scikit-learn's `reg_covar`). Default 0.
     #[must_use]
     pub fn reg_covar(mut self, reg_covar: f32) -> Self {
         self.0.reg_covar = reg_covar;
@@ -137,27 +152,27 @@ impl DiagonalGmmParams {
 }
 
 impl DiagonalGmmValidParams {
-    /// Components K.
+    /// Number of components, K.
     pub fn n_components(&self) -> usize {
         self.n_components
     }
 
-    /// Steps at most.
+    /// Largest number of EM iterations.
     pub fn max_n_iterations(&self) -> usize {
         self.max_n_iterations
     }
 
-    /// Relative change of the log-likelihood at which the steps stop.
+    /// Relative change of the log-likelihood at which EM stops.
     pub fn tolerance(&self) -> f64 {
         self.tolerance
     }
 
-    /// Seed of the start.
+    /// Seed of the random numbers that the start needs.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Where the first mixture comes from.
+    /// How the mixture is made that EM starts from.
     pub fn init(&self) -> Init {
         self.init
     }
@@ -167,12 +182,12 @@ impl DiagonalGmmValidParams {
         self.variance_floor
     }
 
-    /// Posteriors below do not enter the M step.
+    /// Posteriors below this value do not enter the M step.
     pub fn posterior_floor(&self) -> f32 {
         self.posterior_floor
     }
 
-    /// Added to every variance.
+    /// Value added to every variance in every M step.
     pub fn reg_covar(&self) -> f32 {
         self.reg_covar
     }
@@ -188,17 +203,17 @@ impl ParamGuard for DiagonalGmmParams {
             return refuse("n_components", 0, "at least 1 component");
         }
         if params.max_n_iterations == 0 {
-            return refuse("max_n_iterations", 0, "at least 1 step");
+            return refuse("max_n_iterations", 0, "at least 1 iteration");
         }
         if !(params.tolerance.is_finite() && params.tolerance >= 0.0) {
-            return refuse("tolerance", params.tolerance, "a finite relative change of at least 0, such as 1e-5");
+            return refuse("tolerance", params.tolerance, "a finite relative change of at least 0, for example 1e-5");
         }
         if let Init::KMeans { n_samples, n_iterations } = params.init {
             if n_samples < params.n_components {
-                return refuse("init.n_samples", n_samples, "at least one sample a component");
+                return refuse("init.n_samples", n_samples, "at least one sample per component");
             }
             if n_iterations == 0 {
-                return refuse("init.n_iterations", 0, "at least 1 step of k-means, or the random start");
+                return refuse("init.n_iterations", 0, "at least 1 iteration of k-means, or the random start");
             }
         }
         let VarianceFloor { relative, absolute } = params.variance_floor;
@@ -206,11 +221,11 @@ impl ParamGuard for DiagonalGmmParams {
             return refuse(
                 "variance_floor.relative",
                 relative,
-                "a share of the data's variance in [0, 1], such as 1e-4",
+                "a share of the data's variance in [0, 1], for example 1e-4",
             );
         }
         if !(absolute.is_finite() && absolute >= 0.0) {
-            return refuse("variance_floor.absolute", absolute, "a finite variance of at least 0, such as 1e-6");
+            return refuse("variance_floor.absolute", absolute, "a finite variance of at least 0, for example 1e-6");
         }
         if !(0.0..=1.0 / params.n_components as f32).contains(&params.posterior_floor) {
             return refuse("posterior_floor", params.posterior_floor, "a posterior in [0, 1/n_components]");
@@ -227,6 +242,7 @@ impl ParamGuard for DiagonalGmmParams {
     }
 }
 
+/// The error for a parameter outside its range.
 pub(crate) fn refuse<T>(field: &'static str, found: impl ToString, expected: &'static str) -> Result<T, MixtureError> {
     Err(MixtureError::Parameter { field, found: found.to_string(), expected })
 }

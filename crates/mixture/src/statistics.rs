@@ -1,4 +1,4 @@
-//! The E step: sums over all samples, on all threads, in an order that does not depend on their number.
+//! The E step: sums over all samples, on all threads, in an order that does not depend on the number of threads.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -6,20 +6,24 @@ use std::sync::Mutex;
 use ndarray::{ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use crate::posteriors::{PosteriorKernel, SparsePosteriors, Workspace};
-use crate::{ByComponent, DiagonalGmm};
+use crate::by_component::ByComponent;
+use crate::diagonal_gmm::DiagonalGmm;
+use crate::posteriors::{PosteriorTables, Workspace};
+use crate::sparse_posteriors::SparsePosteriors;
 
-/// Samples whose statistics one thread sums; fixed, so that sums do not depend on the number of threads.
+/// Number of samples that one thread sums at a time. It is fixed, so that the sums do not depend on the number of threads.
 const CHUNK: usize = 2048;
-/// Samples summed in `f32` before the sums go to `f64`.
+/// Number of samples that are summed in `f32`; the sums of such runs are added in `f64`.
 const RUN: usize = 1024;
-/// Chunks whose sums are held at a time; 64 · K·(1 + 2·D) · 8 bytes, 21 MB at K = 256, D = 80.
+/// Number of chunks whose sums are in memory at the same time: 64 · K·(1 + 2·D) · 8 bytes, 21 MB at K = 256, D = 80.
 const GROUP: usize = 64;
-/// Posteriors below this share of 1/K never enter the M step: all those of a sample together are less than the rounding of their sum, 1.
+/// Posteriors below this constant divided by K never enter the M step. Together, all such posteriors of a sample are smaller than the
+/// rounding error of the sum of its posteriors, which is 1.
 const NEGLIGIBLE_SHARE: f32 = 0.5 * f32::EPSILON;
 
-/// Sums over samples, about the present means. Raw moments would cancel in `f32`.
+/// Sums over samples. Moments are about the present means μ, because moments about 0 would lose their digits in `f32`.
 pub(crate) struct Statistics {
+    /// Σ ln p(x).
     pub(crate) log_likelihood: f64,
     /// `(K)`: Σ γ.
     pub(crate) mass: Vec<f64>,
@@ -46,7 +50,7 @@ impl Statistics {
         self.second.fill(0.0);
     }
 
-    /// Adds parts in their order.
+    /// Adds the parts in their order.
     fn add(&mut self, parts: &[Self]) {
         self.log_likelihood += parts.iter().map(|part| part.log_likelihood).sum::<f64>();
         add_in_order(&mut self.mass, parts, |part| &part.mass);
@@ -55,13 +59,13 @@ impl Statistics {
     }
 }
 
-/// The E step of one learning: memory that every step uses again, as fresh pages would hold the threads up.
+/// The E steps of one fit. All of them use the same memory, because the threads would wait for new memory pages in every step.
 pub(crate) struct EStep {
     n_components: usize,
     n_features: usize,
     /// Sums of the chunks of one group.
     parts: Vec<Statistics>,
-    /// One a thread, in the end.
+    /// A thread takes one out while it sums a chunk, so that in the end there is about one per thread.
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -71,17 +75,18 @@ impl EStep {
         Self { n_components, n_features, parts: Vec::new(), scratches: Mutex::new(Vec::new()) }
     }
 
-    /// The log-likelihood and, where a posterior floor is given, the sums for the M step. `x` holds finite values in standard
-    /// layout.
+    /// The log-likelihood and, where a posterior floor is given, the sums for the M step.
+    ///
+    /// `x` `(N, D)`: finite samples in standard layout.
     pub(crate) fn gather(
         &mut self,
         model: &DiagonalGmm,
         x: ArrayView2<'_, f32>,
         posterior_floor: Option<f32>,
     ) -> Statistics {
-        let kernel = PosteriorKernel::new(model);
+        let tables = PosteriorTables::new(model.weights(), model.means(), model.variances());
         let means = model.means();
-        let means = means.as_slice().expect("a mixture is kept in standard layout");
+        let means = means.as_slice().expect("a mixture has arrays in standard layout");
         let mut total = Statistics::zeros(self.n_components, self.n_features);
         let chunks: Vec<Range<usize>> =
             (0..x.nrows()).step_by(CHUNK).map(|start| start..x.nrows().min(start + CHUNK)).collect();
@@ -92,10 +97,10 @@ impl EStep {
         let parts = &mut self.parts;
         for group in chunks.chunks(GROUP) {
             parts.par_iter_mut().zip(group).with_max_len(1).for_each(|(part, chunk)| {
-                let scratch = scratches.lock().expect("no thread stops while it holds it").pop();
-                let mut scratch = scratch.unwrap_or_else(|| Scratch::new(&kernel, self.n_components, self.n_features));
-                scratch.sum(&kernel, means, x.slice(s![chunk.clone(), ..]), posterior_floor, part);
-                scratches.lock().expect("no thread stops while it holds it").push(scratch);
+                let scratch = scratches.lock().expect("no thread panics while it holds the lock").pop();
+                let mut scratch = scratch.unwrap_or_else(|| Scratch::new(&tables, self.n_components, self.n_features));
+                scratch.sum(&tables, means, x.slice(s![chunk.clone(), ..]), posterior_floor, part);
+                scratches.lock().expect("no thread panics while it holds the lock").push(scratch);
             });
             total.add(&parts[..group.len()]);
         }
@@ -103,7 +108,7 @@ impl EStep {
     }
 }
 
-/// Every entry by one thread, part after part.
+/// Adds one field of all parts to `sums`. Each entry is summed by one thread, in the order of the parts.
 fn add_in_order(sums: &mut [f64], parts: &[Statistics], of: impl Fn(&Statistics) -> &Vec<f64> + Sync) {
     const ENTRIES: usize = 2048;
     sums.par_chunks_mut(ENTRIES).enumerate().for_each(|(index, sums)| {
@@ -119,7 +124,7 @@ fn add_to<T: Copy + Into<f64>>(sums: &mut [f64], values: &[T]) {
     }
 }
 
-/// What the sums of one chunk of samples need.
+/// Memory for the sums of one chunk of samples.
 struct Scratch {
     workspace: Workspace,
     posteriors: SparsePosteriors,
@@ -130,9 +135,9 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn new(kernel: &PosteriorKernel, n_components: usize, n_features: usize) -> Self {
+    fn new(tables: &PosteriorTables, n_components: usize, n_features: usize) -> Self {
         Self {
-            workspace: kernel.workspace(),
+            workspace: tables.workspace(),
             posteriors: SparsePosteriors::with_capacity(RUN),
             log_densities: Vec::with_capacity(RUN),
             by_component: ByComponent::new(n_components),
@@ -141,10 +146,10 @@ impl Scratch {
         }
     }
 
-    /// Statistics of one chunk of samples, which overwrite `sums`.
+    /// Overwrites `sums` with the statistics of one chunk of samples.
     fn sum(
         &mut self,
-        kernel: &PosteriorKernel,
+        tables: &PosteriorTables,
         means: &[f32],
         x: ArrayView2<'_, f32>,
         posterior_floor: Option<f32>,
@@ -152,14 +157,14 @@ impl Scratch {
     ) {
         sums.clear();
         let Some(floor) = posterior_floor else {
-            // No posterior reaches infinity: the log-likelihood alone is wanted.
-            sums.log_likelihood = self.append(kernel, x, f32::INFINITY);
+            // Only the log-likelihood is needed, and no posterior reaches an infinite floor.
+            sums.log_likelihood = self.log_likelihood(tables, x, f32::INFINITY);
             return;
         };
         let n_features = x.ncols();
         let floor = floor.max(NEGLIGIBLE_SHARE / sums.mass.len() as f32);
         for run in x.axis_chunks_iter(Axis(0), RUN) {
-            sums.log_likelihood += self.append(kernel, run, floor);
+            sums.log_likelihood += self.log_likelihood(tables, run, floor);
             self.by_component.fill(&self.posteriors, 0..run.nrows() as u32);
             let values = run.as_slice().expect("the callers bring samples to standard layout");
             for (k, mass) in sums.mass.iter_mut().enumerate() {
@@ -175,11 +180,11 @@ impl Scratch {
         }
     }
 
-    /// The log-likelihood of some samples; their posteriors of at least `floor` take the place of the last ones.
-    fn append(&mut self, kernel: &PosteriorKernel, x: ArrayView2<'_, f32>, floor: f32) -> f64 {
+    /// Returns the sum of ln p(x) over the samples `x` and replaces `self.posteriors` by their posteriors of at least `floor`.
+    fn log_likelihood(&mut self, tables: &PosteriorTables, x: ArrayView2<'_, f32>, floor: f32) -> f64 {
         self.posteriors.clear();
         self.log_densities.clear();
-        kernel.append(x, floor, &mut self.workspace, &mut self.posteriors, Some(&mut self.log_densities));
+        tables.append(x, floor, &mut self.workspace, &mut self.posteriors, Some(&mut self.log_densities));
         self.log_densities.iter().sum()
     }
 }

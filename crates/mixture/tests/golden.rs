@@ -1,4 +1,4 @@
-//! The values of scikit-learn and VLFeat.
+//! Comparison with values that scikit-learn and VLFeat computed.
 
 use std::fs::File;
 
@@ -7,9 +7,9 @@ use linfa::ParamGuard;
 use ndarray::{Array1, Array2, Ix0, Ix1, Ix2, OwnedRepr};
 use ndarray_npy::NpzReader;
 
-/// Largest absolute difference that plain expectation maximisation in `f32` stays within.
+/// Largest allowed absolute difference to scikit-learn; plain expectation maximisation in `f32` stays within it.
 const SKLEARN_TOLERANCE: f32 = 1e-5;
-/// VLFeat sums in `f32` itself.
+/// Largest allowed absolute difference to VLFeat, which itself sums in `f32`.
 const VLFEAT_TOLERANCE: f32 = 3e-5;
 
 struct Golden(NpzReader<File>);
@@ -54,7 +54,7 @@ fn assert_close(found: &DiagonalGmm, expected: &DiagonalGmm, tolerance: f32) {
 }
 
 #[test]
-fn ten_plain_steps_are_those_of_sklearn() {
+fn ten_plain_iterations_equal_scikit_learn() {
     let mut golden = Golden::open();
     let (x, start, expected) = (golden.matrix("X"), golden.mixture("init"), golden.mixture("skgmm10"));
     let params = DiagonalGmm::params(8)
@@ -63,7 +63,7 @@ fn ten_plain_steps_are_those_of_sklearn() {
         .posterior_floor(0.0)
         .variance_floor(VarianceFloor { relative: 0.0, absolute: 0.0 })
         .check()
-        .expect("right parameters");
+        .expect("valid parameters");
     let found = params.fit_from(&start, x.view()).expect("finite samples");
     assert_eq!(found.report().n_iterations, 10);
     assert_eq!(found.report().log_likelihood_trace.len(), 11);
@@ -72,7 +72,7 @@ fn ten_plain_steps_are_those_of_sklearn() {
 }
 
 #[test]
-fn steps_with_a_posterior_floor_are_those_of_vlfeat() {
+fn iterations_with_a_posterior_floor_equal_vlfeat() {
     let mut golden = Golden::open();
     let (x, start) = (golden.matrix("X"), golden.mixture("init"));
     for (limit, n_iterations) in [(1, 1), (5, 5), (10, 10), (50, 15)] {
@@ -82,7 +82,7 @@ fn steps_with_a_posterior_floor_are_those_of_vlfeat() {
             .max_n_iterations(limit)
             .variance_floor(VarianceFloor { relative: 0.0, absolute: 1e-6 })
             .check()
-            .expect("right parameters");
+            .expect("valid parameters");
         let found = params.fit_from(&start, x.view()).expect("finite samples");
         assert_eq!(found.report().n_iterations, n_iterations);
         assert_eq!(found.report().converged, limit == 50);
@@ -93,7 +93,7 @@ fn steps_with_a_posterior_floor_are_those_of_vlfeat() {
 }
 
 #[test]
-fn posteriors_and_likelihood_are_those_of_both() {
+fn posteriors_and_log_likelihood_equal_both_programs() {
     let mut golden = Golden::open();
     let x = golden.matrix("X");
     for (model, posteriors) in [("vlgmm10", "vlgmm10_post"), ("vlgmm10", "sk_post"), ("vlgmm50", "vlgmm50_post")] {

@@ -1,4 +1,4 @@
-//! What must hold for any mixture and any samples.
+//! Properties that must hold for any mixture and any samples.
 
 use approx::assert_relative_eq;
 use fisherlens_mixture::{DiagonalGmm, DiagonalGmmParams, Init, MixtureError, VarianceFloor};
@@ -11,14 +11,14 @@ use rayon::ThreadPoolBuilder;
 
 const NO_FLOOR: VarianceFloor = VarianceFloor { relative: 0.0, absolute: 0.0 };
 
-/// Well apart, of unequal weights and widths.
+/// Three components that lie far apart and have different weights and variances.
 fn three_clusters() -> DiagonalGmm {
     let means = array![[0.0, 0.0, 0.0], [12.0, -9.0, 3.0], [-8.0, 10.0, 11.0]];
     let variances = array![[1.0, 0.25, 4.0], [0.5, 2.0, 1.0], [3.0, 1.0, 0.5]];
     DiagonalGmm::from_parts(array![0.5, 0.3, 0.2], means, variances).unwrap()
 }
 
-/// Samples that overlap, so that every step of expectation maximisation has something to do.
+/// Samples without separate clusters, so that every EM iteration changes the mixture.
 fn cloud(n_samples: usize, n_features: usize) -> Array2<f32> {
     let mut rng = Xoshiro256Plus::seed_from_u64(5);
     Array2::from_shape_simple_fn((n_samples, n_features), || {
@@ -26,7 +26,7 @@ fn cloud(n_samples: usize, n_features: usize) -> Array2<f32> {
     })
 }
 
-/// Posteriors and log-densities by the definition, in `f64`.
+/// Posteriors and log densities computed by their definition in `f64`.
 fn by_definition(mixture: &DiagonalGmm, x: ArrayView2<'_, f32>) -> (Array2<f64>, Array1<f64>) {
     let joint = Array2::from_shape_fn((x.nrows(), mixture.n_components()), |(n, k)| {
         let mut log_density = f64::from(mixture.weights()[k]).ln();
@@ -49,7 +49,7 @@ fn fit(params: DiagonalGmmParams, x: &Array2<f32>) -> DiagonalGmm {
 }
 
 #[test]
-fn posteriors_are_those_of_the_definition_and_sum_to_one() {
+fn posteriors_equal_their_definition_and_sum_to_one() {
     let mut rng = Xoshiro256Plus::seed_from_u64(8);
     for (n_components, n_features) in [(1, 1), (3, 5), (17, 33), (64, 20)] {
         let mut weights = Array1::from_shape_simple_fn(n_components, || rng.gen_range(0.1_f32..1.0));
@@ -72,13 +72,13 @@ fn posteriors_are_those_of_the_definition_and_sum_to_one() {
     }
 }
 
-/// Rows that equal an earlier one are not computed again: where they lie, and how many, must not show.
+/// Rows that equal an earlier row are copied from it. The result must not depend on where such rows are and how many there are.
 #[test]
-fn equal_rows_have_equal_posteriors_wherever_they_lie() {
+fn equal_rows_have_equal_posteriors_at_any_position() {
     let mixture = three_clusters();
     let distinct = cloud(700, 3) * 8.0;
     let n_features = distinct.ncols();
-    // Runs of one row, two rows in turn, and a row that comes back after others.
+    // Runs of the same row, two rows that alternate, and a row that appears again after other rows.
     let source: Vec<usize> = (0..2500)
         .map(|n| match n % 1000 {
             300..620 | 700..720 => 7,
@@ -103,7 +103,7 @@ fn equal_rows_have_equal_posteriors_wherever_they_lie() {
 }
 
 #[test]
-fn a_floor_drops_the_small_posteriors_and_leaves_the_others() {
+fn a_floor_removes_small_posteriors_and_keeps_the_others() {
     let mixture = three_clusters();
     let x = cloud(500, 3) * 10.0;
     let all = mixture.posteriors(x.view(), 0.0);
@@ -123,7 +123,7 @@ fn a_floor_drops_the_small_posteriors_and_leaves_the_others() {
 }
 
 #[test]
-fn a_step_never_lowers_the_likelihood() {
+fn an_em_iteration_never_lowers_the_likelihood() {
     let x = cloud(4000, 6);
     for init in [Init::Random, Init::KMeans { n_samples: 1000, n_iterations: 3 }] {
         let params = DiagonalGmm::params(12).init(init).posterior_floor(0.0).variance_floor(NO_FLOOR);
@@ -138,26 +138,26 @@ fn a_step_never_lowers_the_likelihood() {
 }
 
 #[test]
-fn the_number_of_threads_changes_no_bit() {
+fn the_number_of_threads_does_not_change_any_bit() {
     let x = cloud(20_011, 16);
     for init in [Init::Random, Init::KMeans { n_samples: 2000, n_iterations: 5 }] {
-        let of = |n_threads| {
+        let fit_with = |n_threads| {
             let pool = ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
             pool.install(|| fit(DiagonalGmm::params(32).init(init).max_n_iterations(5).seed(3), &x))
         };
-        let one = of(1);
+        let one = fit_with(1);
         for n_threads in [2, 3, 7] {
-            assert_eq!(one, of(n_threads), "{n_threads} threads, {init:?}");
+            assert_eq!(one, fit_with(n_threads), "{n_threads} threads, {init:?}");
         }
     }
 }
 
 #[test]
-fn clusters_that_lie_apart_are_found_and_drawn_from() {
+fn separate_clusters_are_found_and_drawn_from() {
     let truth = three_clusters();
     let x = truth.generate(30_000, &mut Xoshiro256Plus::seed_from_u64(1));
     assert_eq!(x, truth.generate(30_000, &mut Xoshiro256Plus::seed_from_u64(1)));
-    // A start may end in a local optimum; the best of some is what a user takes.
+    // EM may end in a local optimum, so that users take the best of some starts.
     let likelihood = |mixture: &DiagonalGmm| *mixture.report().log_likelihood_trace.last().unwrap();
     let fits = (0..5).map(|seed| fit(DiagonalGmm::params(3).seed(seed), &x));
     let found = fits.max_by(|a, b| likelihood(a).total_cmp(&likelihood(b))).unwrap();
@@ -169,7 +169,7 @@ fn clusters_that_lie_apart_are_found_and_drawn_from() {
         let j = (0..3).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
         assert!(distance(j) < 0.01);
         assert_relative_eq!(found.weights()[j], truth.weights()[k], max_relative = 0.03);
-        // Each draw belongs to the component that lies nearest to it.
+        // Each sample is predicted to come from the component that is nearest to it.
         let drawn: Vec<usize> = (0..x.nrows()).filter(|&n| predicted[n] == j).collect();
         assert!(drawn.len() > 5000);
         assert!(drawn.iter().all(|&n| (x[[n, 0]] - truth.means()[[k, 0]]).abs() < 8.0));
@@ -182,22 +182,23 @@ fn clusters_that_lie_apart_are_found_and_drawn_from() {
 #[test]
 fn variances_stay_above_their_floor() {
     let mut x = cloud(3000, 4);
-    // A third of the samples are one and the same point, as flat image areas are.
+    // A third of the samples are equal, like the descriptors of flat image areas.
     x.slice_mut(s![..1000, ..]).fill(0.0);
     let params = DiagonalGmm::params(6).max_n_iterations(30).tolerance(0.0);
     let relative = fit(params.clone().variance_floor(VarianceFloor { relative: 0.01, absolute: 0.0 }), &x);
     let of_data = x.var_axis(Axis(0), 0.0);
-    let least = |mixture: &DiagonalGmm, d: usize| mixture.variances().column(d).fold(f32::INFINITY, |a, &b| a.min(b));
+    let smallest =
+        |mixture: &DiagonalGmm, d: usize| mixture.variances().column(d).fold(f32::INFINITY, |a, &b| a.min(b));
     for d in 0..4 {
-        assert_relative_eq!(least(&relative, d), 0.01 * of_data[d], max_relative = 1e-4);
+        assert_relative_eq!(smallest(&relative, d), 0.01 * of_data[d], max_relative = 1e-4);
     }
     let absolute = fit(params.variance_floor(VarianceFloor { relative: 0.0, absolute: 0.002 }), &x);
-    assert!((0..4).all(|d| least(&absolute, d) == 0.002));
+    assert!((0..4).all(|d| smallest(&absolute, d) == 0.002));
 }
 
 #[test]
-fn added_variance_is_that_of_scikit_learn() {
-    // One component: its variance is that of the samples, and `reg_covar`.
+fn added_variance_equals_scikit_learn() {
+    // With one component, its variance is the variance of the samples plus `reg_covar`.
     let x = array![[0.0_f32], [2.0], [4.0]];
     let params = DiagonalGmm::params(1).init(Init::Random).variance_floor(NO_FLOOR).reg_covar(0.5);
     let mixture = fit(params, &x);
@@ -206,7 +207,7 @@ fn added_variance_is_that_of_scikit_learn() {
 }
 
 #[test]
-fn the_caller_can_stop_it_and_keeps_what_was_reached() {
+fn the_caller_can_stop_early_and_gets_the_mixture_reached_so_far() {
     let x = cloud(1000, 3);
     let params = DiagonalGmm::params(4).tolerance(0.0).max_n_iterations(50).check().unwrap();
     let mut seen = Vec::new();
@@ -244,7 +245,7 @@ fn each_parameter_is_checked() {
 }
 
 #[test]
-fn bad_samples_are_refused_with_their_place() {
+fn bad_samples_are_refused_with_their_row() {
     let params = DiagonalGmm::params(4).check().unwrap();
     let fit = |x: Array2<f32>| params.fit(&DatasetBase::from(x)).unwrap_err().to_string();
     let mut x = cloud(50, 3);

@@ -1,0 +1,293 @@
+//! The second look at each row of the product: direct log densities of the few components that matter, then the posteriors.
+
+use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
+use multiversion::target::target_cfg_f;
+use ndarray::ArrayView2;
+
+use crate::exponential::{exponential, quick_exponential};
+use crate::posteriors::{PosteriorTables, Workspace};
+use crate::sparse_posteriors::SparsePosteriors;
+
+/// A component is a candidate if its posterior may reach this value, or the posterior floor where the floor is lower.
+///
+/// All other components keep the value of the product. The constant is below the usual posterior floors, so that the sum over all
+/// components is accurate as well.
+const CANDIDATE_POSTERIOR: f32 = 1e-4;
+/// Components that stay below this posterior are not candidates even if the floor is lower: the relative error that the product
+/// makes there is negligible.
+const MIN_CANDIDATE_POSTERIOR: f32 = 1e-6;
+/// Safety margin of the search for candidates, in natural logarithms.
+const MARGIN: f32 = 1.0;
+/// Rounding error of the product relative to the largest log density of the row. It matters for rows far from every component.
+const ROW_SLACK: f32 = 1e-5;
+
+/// What the caller needs from the components that are not candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// Only their sum, because none of their posteriors reaches the floor.
+    Summed,
+    /// Each value: the row of the product is overwritten by exp(log density − the largest of the row), with 0 at the candidates.
+    Kept,
+}
+
+impl Others {
+    /// Posteriors of at least `floor` can only be found among the candidates, unless the floor is very low.
+    fn for_floor(floor: f32) -> Self {
+        if floor >= MIN_CANDIDATE_POSTERIOR { Self::Summed } else { Self::Kept }
+    }
+}
+
+/// The density of one sample: p(x) = exp(largest) · sum.
+struct Density {
+    /// The largest log density ln(w[k] · N(x; μ[k], σ²[k])) over the components k.
+    largest: f64,
+    /// Σ exp(log density − largest) over all components.
+    sum: f32,
+}
+
+impl PosteriorTables {
+    /// Appends the posteriors of at least `floor` to `posteriors`, and ln p(x) of each sample to `log_densities`.
+    ///
+    /// `x` `(N, D)`: finite samples in standard layout.
+    pub(crate) fn append(
+        &self,
+        x: ArrayView2<'_, f32>,
+        floor: f32,
+        workspace: &mut Workspace,
+        posteriors: &mut SparsePosteriors,
+        mut log_densities: Option<&mut Vec<f64>>,
+    ) {
+        let x_rows = x.as_slice().expect("the callers bring samples to standard layout");
+        let first = posteriors.len();
+        let mut repeated = None;
+        let mut start = 0;
+        while start < x.nrows() {
+            let end = self.choose_rows(x_rows, start, x.nrows(), &mut repeated, workspace);
+            self.multiply_block(x_rows, workspace);
+            append_block(self, x_rows, floor, first, workspace, posteriors, log_densities.as_deref_mut());
+            start = end;
+        }
+    }
+}
+
+/// Appends the posteriors of the rows of one block, in order. Rows that equal an earlier row are copied from it.
+///
+/// `x`: all samples of the call; the block starts at `workspace.start`. `first`: the row of `posteriors` that belongs to row 0 of `x`.
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
+    "x86_64+avx2+fma",
+    "aarch64+neon"
+))]
+fn append_block(
+    tables: &PosteriorTables,
+    x: &[f32],
+    floor: f32,
+    first: usize,
+    workspace: &mut Workspace,
+    posteriors: &mut SparsePosteriors,
+    mut log_densities: Option<&mut Vec<f64>>,
+) {
+    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
+    let others = Others::for_floor(floor);
+    // The product has rows only for samples that do not equal an earlier one, so the two row numbers differ.
+    let mut product_row = 0;
+    for n in 0..workspace.sources.len() {
+        let row = workspace.start + n;
+        if let Some(source) = workspace.sources[n] {
+            posteriors.repeat_row(first + source);
+            if let Some(log_densities) = log_densities.as_deref_mut() {
+                log_densities.push(log_densities[log_densities.len() - (row - source)]);
+            }
+            continue;
+        }
+        let density = examine_row(fused, tables, tables.sample(x, row), product_row, floor, others, workspace);
+        if let Some(log_densities) = log_densities.as_deref_mut() {
+            log_densities.push(density.largest + f64::from(density.sum).ln());
+        }
+        let scale = 1.0 / density.sum;
+        let Workspace { joint, flags, candidates, exponentials, .. } = &mut *workspace;
+        match others {
+            Others::Summed => {
+                posteriors.append_row(candidates.iter().copied().zip(exponentials.iter().copied()), scale, floor);
+            }
+            Others::Kept => {
+                let width = tables.width();
+                let joint = joint.as_slice_mut().expect("made in standard layout");
+                let row = &mut joint[product_row * width..][..width];
+                for (&k, &value) in candidates.iter().zip(exponentials.iter()) {
+                    row[k as usize] = value;
+                }
+                for (flag, &value) in flags.iter_mut().zip(row.iter()) {
+                    *flag = u8::from(value * scale >= floor);
+                }
+                list_flagged(flags, tables.n_components(), candidates);
+                posteriors.append_listed(candidates, row, scale);
+            }
+        }
+        product_row += 1;
+    }
+}
+
+/// Finds the candidates of one row, sums their quadratic forms directly, and adds up the density of the sample.
+///
+/// Leaves the candidates in `workspace.candidates` and exp(log density − largest) of each in `workspace.exponentials`.
+#[inline(always)]
+fn examine_row(
+    fused: bool,
+    tables: &PosteriorTables,
+    x: &[f32],
+    product_row: usize,
+    floor: f32,
+    others: Others,
+    workspace: &mut Workspace,
+) -> Density {
+    let width = tables.width();
+    let Workspace { joint, candidates, candidate_values, forms, exponentials, padded, flags, .. } = workspace;
+    let joint = joint.as_slice_mut().expect("made in standard layout");
+    let row = &mut joint[product_row * width..][..width];
+
+    // The product is wrong by at most `slack`, so `value − slack` is a lower bound of a log density and `value + slack` an upper bound.
+    // A posterior is at most exp(its log density − the largest log density of the row). A component whose upper bound lies more than
+    // −ln(posterior sought) below the largest lower bound therefore cannot reach the posterior sought.
+    let sought = floor.clamp(MIN_CANDIDATE_POSTERIOR, CANDIDATE_POSTERIOR);
+    let depth = MARGIN - sought.ln();
+    let largest_bound = largest_lower_bound(row, tables.slack());
+    let threshold = largest_bound - depth - ROW_SLACK * largest_bound.abs();
+    find_candidates(row, tables.slack(), threshold, tables.n_components(), flags, candidates);
+
+    padded[..x.len()].copy_from_slice(x);
+    quadratic_forms(fused, tables, padded, candidates, forms);
+    candidate_values.clear();
+    let mut largest = f64::NEG_INFINITY;
+    for (&k, form) in candidates.iter().zip(forms.iter()) {
+        let value = tables.constant(k) - 0.5 * f64::from(sum_lanes(form));
+        largest = largest.max(value);
+        candidate_values.push(value);
+    }
+    if !largest.is_finite() {
+        // A square was too large for `f32`. All components become candidates, and their log densities are computed in `f64`.
+        largest = tables.slow_row(x, candidates, candidate_values);
+        row.fill(f32::NEG_INFINITY);
+    }
+    let sum_of_others = match others {
+        Others::Summed => sum_of_others(fused, row, tables.slack(), threshold, tables.relative(largest)),
+        Others::Kept => {
+            for &k in candidates.iter() {
+                row[k as usize] = f32::NEG_INFINITY;
+            }
+            exponentiate(fused, row, tables.relative(largest))
+        }
+    };
+    exponentials.clear();
+    exponentials.extend(candidate_values.iter().map(|value| (value - largest) as f32));
+    // exp(−∞) = 0: the entries that fill up the last vector register add nothing to the sum.
+    exponentials.resize(candidates.len().next_multiple_of(LANES), f32::NEG_INFINITY);
+    let sum = exponentiate(fused, exponentials, 0.0) + sum_of_others;
+    Density { largest, sum }
+}
+
+/// The largest lower bound of a log density in one row of the product.
+#[inline(always)]
+fn largest_lower_bound(row: &[f32], slack: &[f32]) -> f32 {
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for (values, slacks) in row.as_chunks::<LANES>().0.iter().zip(slack.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            let bound = values[lane] - slacks[lane];
+            largest[lane] = if bound > largest[lane] { bound } else { largest[lane] };
+        }
+    }
+    largest.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Lists the components whose upper bound exceeds the threshold.
+#[inline(always)]
+fn find_candidates(
+    row: &[f32],
+    slack: &[f32],
+    threshold: f32,
+    n_components: usize,
+    flags: &mut [u8],
+    candidates: &mut Vec<u32>,
+) {
+    // One byte per component comes first, because this loop then runs in vector registers.
+    for ((flag, &value), &slack) in flags.iter_mut().zip(row).zip(slack) {
+        // Written as "not below" so that NaN, which fails every comparison, becomes a candidate.
+        let below = value + slack <= threshold;
+        *flag = u8::from(!below);
+    }
+    list_flagged(flags, n_components, candidates);
+}
+
+/// Lists the components whose byte is 1; all other bytes are 0.
+#[inline(always)]
+fn list_flagged(flags: &[u8], n_components: usize, components: &mut Vec<u32>) {
+    components.clear();
+    for (chunk, &flags) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // Eight bytes are read as one number, which is 0 for most chunks. Its lowest set bit belongs to the first flagged component.
+        let mut flags = u64::from_le_bytes(flags);
+        while flags != 0 {
+            let k = 8 * chunk as u32 + flags.trailing_zeros() / 8;
+            // The columns that fill up the last vector register are not components.
+            if (k as usize) < n_components {
+                components.push(k);
+            }
+            // Clears the lowest set bit.
+            flags &= flags - 1;
+        }
+    }
+}
+
+/// Σ exp(value − shift) over the components that are not candidates.
+#[inline(always)]
+fn sum_of_others(fused: bool, row: &[f32], slack: &[f32], threshold: f32, shift: f32) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    for (values, slacks) in row.as_chunks::<LANES>().0.iter().zip(slack.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            let value = quick_exponential(fused, values[lane] - shift);
+            sums[lane] += if values[lane] + slacks[lane] <= threshold { value } else { 0.0 };
+        }
+    }
+    sum_lanes(&sums)
+}
+
+/// `Σ_d` ((x − μ)/σ)² of every candidate, as one sum per lane; the caller adds up the lanes.
+///
+/// `x`: one sample, filled up with zeros to a multiple of `LANES`.
+#[inline(always)]
+fn quadratic_forms(
+    fused: bool,
+    tables: &PosteriorTables,
+    x: &[f32],
+    candidates: &[u32],
+    forms: &mut Vec<[f32; LANES]>,
+) {
+    forms.resize(candidates.len(), [0.0; LANES]);
+    let x = x.as_chunks::<LANES>().0;
+    for (&k, form) in candidates.iter().zip(forms.iter_mut()) {
+        let (means, inverse_deviations) = tables.component(k);
+        let mut sums = [0.0_f32; LANES];
+        for ((x, mean), inverse) in x.iter().zip(means).zip(inverse_deviations) {
+            for lane in 0..LANES {
+                let z = (x[lane] - mean[lane]) * inverse[lane];
+                sums[lane] = multiply_add(fused, z, z, sums[lane]);
+            }
+        }
+        // The lanes are stored here and added up in a loop of their own: with the addition in this loop, the compiler splits the
+        // vector registers.
+        *form = sums;
+    }
+}
+
+/// Replaces every value v by exp(v − shift) and returns the sum; the length is a multiple of `LANES`.
+#[inline(always)]
+fn exponentiate(fused: bool, values: &mut [f32], shift: f32) -> f32 {
+    let mut sums = [0.0_f32; LANES];
+    for chunk in values.as_chunks_mut::<LANES>().0 {
+        for lane in 0..LANES {
+            let value = exponential(fused, chunk[lane] - shift);
+            chunk[lane] = value;
+            sums[lane] += value;
+        }
+    }
+    sum_lanes(&sums)
+}
