@@ -1,4 +1,4 @@
-//! One image's passes: 73,866 descriptors, 256 components, 80 features.
+//! The computations for one image: 73,866 descriptors, 256 components, 80 features.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ struct Image {
     positions: Vec<[f32; 2]>,
 }
 
-/// All descriptors of a photograph, with a mixture learned from several; the zeroed ones of its flat areas are among them.
+/// All descriptors of a photograph, the zeroed ones of its flat areas included, and a mixture learned from several photographs.
 fn image() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
     IMAGE.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! The mapping of all encoders that assign descriptors to components: tables of the encoder, posteriors of the image.
+//! The mapping of all encoders that assign descriptors to components: the tables of the encoder and the posteriors of the image.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,18 @@ use fisherlens_mixture::{ByComponent, DiagonalGmm, SparsePosteriors};
 use multiversion::multiversion;
 use ndarray::ArrayView2;
 
-use crate::kernel::{Contraction, moments};
-use crate::tables::{Share, Tables};
-use crate::{Assignment, DescriptorSet, FisherError, Mapping, Rows, Sign};
+use crate::contraction::Contraction;
+use crate::encoder::{DescriptorSet, Mapping, Rows, Sign};
+use crate::error::FisherError;
+use crate::moments::moments;
+use crate::params::Assignment;
+use crate::tables::{PosteriorPart, Tables};
 
-/// Descriptors summed in `f32` before their sums go to `f64`; the vector stays within 2e-6 of an all-`f64` one.
+/// Number of descriptors that are summed in `f32`; the sums of such blocks are added in `f64`. The vector then differs by less than
+/// 2e-6 from one that is summed in `f64` throughout.
 const BLOCK: usize = 512;
 
-/// One image's descriptors with their posteriors.
+/// The descriptors of one image with their posteriors.
 pub(crate) struct AssignedMapping<'a> {
     tables: &'a Tables,
     values: Cow<'a, [f32]>,
@@ -27,7 +31,7 @@ impl<'a> AssignedMapping<'a> {
         descriptors: DescriptorSet<'a>,
         assignment: Assignment,
     ) -> Result<Self, FisherError> {
-        check(&descriptors, tables.n_features)?;
+        descriptors.check(tables.n_features)?;
         let posteriors = assign(mixture, descriptors.values, assignment)?;
         let values = match descriptors.values.to_slice() {
             Some(slice) => Cow::Borrowed(slice),
@@ -36,10 +40,15 @@ impl<'a> AssignedMapping<'a> {
         Ok(Self { tables, values, posteriors })
     }
 
+    /// Descriptor `l`.
     fn x(&self, l: usize) -> &[f32] {
         &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
     }
 
+    /// Adds m(l) of the descriptors `rows`, or its absolute values, to `sums`, component by component.
+    ///
+    /// The constant that each descriptor adds to the centred posterior part of the components it does not reach is left out; the
+    /// callers add it for all descriptors at once.
     fn accumulate_rows<T: Entry>(&self, rows: &[u32], scratch: &mut Scratch, sign: Sign, sums: &mut [T]) {
         let tables = self.tables;
         let Scratch { by_component, first, second } = scratch;
@@ -50,28 +59,31 @@ impl<'a> AssignedMapping<'a> {
                 continue;
             }
             let total = |posteriors: &[f32]| posteriors.iter().map(|&posterior| f64::from(posterior)).sum::<f64>();
-            match (tables.share, sign) {
-                (Share::Absent, _) => {}
-                (Share::Posterior, _) => sums[component].add(total(posteriors)),
-                // What the descriptor adds to the constant of one that does not reach the component.
-                (Share::Centred, Sign::Signed) => sums[component].add(total(posteriors) * tables.scales[component]),
-                (Share::Centred, Sign::Absolute) => {
+            match (tables.posterior_part, sign) {
+                (PosteriorPart::Absent, _) => {}
+                (PosteriorPart::Plain, _) => sums[component].add(total(posteriors)),
+                // The entry of a descriptor is (γ − π)/√π, or its absolute value. Its difference from the constant, which is the entry
+                // at γ = 0, is γ/√π, or (|γ − π| − π)/√π.
+                (PosteriorPart::Centred, Sign::Signed) => {
+                    sums[component].add(total(posteriors) * tables.scales[component]);
+                }
+                (PosteriorPart::Centred, Sign::Absolute) => {
                     let weight = f64::from(tables.weights[component]);
                     let more = |&posterior: &f32| (f64::from(posterior) - weight).abs() - weight;
                     sums[component].add(posteriors.iter().map(more).sum::<f64>() * tables.scales[component]);
                 }
             }
-            if tables.first.is_none() && tables.second.is_none() {
+            if tables.first_start.is_none() && tables.second_start.is_none() {
                 continue;
             }
             let block = tables.block(component);
             let (mean, inverse) = (&tables.means[block.clone()], &tables.inverse_deviations[block.clone()]);
             moments(&self.values, rows, posteriors, mean, inverse, sign, first, second);
             let scale = tables.scales[component];
-            if let Some(start) = tables.first {
+            if let Some(start) = tables.first_start {
                 T::add_scaled(&mut sums[start + block.start..start + block.end], first, scale);
             }
-            if let Some(start) = tables.second {
+            if let Some(start) = tables.second_start {
                 let scale = scale * std::f64::consts::FRAC_1_SQRT_2;
                 T::add_scaled(&mut sums[start + block.start..start + block.end], second, scale);
             }
@@ -79,7 +91,7 @@ impl<'a> AssignedMapping<'a> {
     }
 }
 
-/// What sums are kept in: `f64` over an image, `f32` over a batch of some hundred descriptors.
+/// The type of the sums: `f64` for a whole image, `f32` for a batch of some hundred descriptors.
 trait Entry: Sized {
     fn add(&mut self, value: f64);
 
@@ -121,18 +133,7 @@ fn add_narrow(sums: &mut [f32], block: &[f32], scale: f32) {
     }
 }
 
-/// Refuses descriptors that do not fit the encoder or their positions.
-pub(crate) fn check(descriptors: &DescriptorSet<'_>, n_features: usize) -> Result<(), FisherError> {
-    let (n_descriptors, found) = descriptors.values.dim();
-    if found != n_features {
-        return Err(FisherError::Features { found, expected: n_features });
-    }
-    if descriptors.positions.len() != n_descriptors {
-        return Err(FisherError::Positions { descriptors: n_descriptors, positions: descriptors.positions.len() });
-    }
-    Ok(())
-}
-
+/// The posteriors γ of the descriptors. With [`Assignment::Hard`], each descriptor has γ = 1 for the component of its largest posterior.
 fn assign(
     mixture: &DiagonalGmm,
     values: ArrayView2<'_, f32>,
@@ -140,7 +141,7 @@ fn assign(
 ) -> Result<SparsePosteriors, FisherError> {
     let floor = match assignment {
         Assignment::Soft { floor } => floor,
-        // The largest of K posteriors is at least 1/K; half of it leaves room for rounding.
+        // The largest of K posteriors is at least 1/K. Half of this leaves room for rounding errors.
         Assignment::Hard => 0.5 / mixture.n_components() as f32,
     };
     let soft = mixture.sparse_posteriors(values, floor)?;
@@ -155,7 +156,7 @@ fn assign(
         let mut best: Option<(u32, f32)> = None;
         let (reached, posteriors) = soft.row(l);
         for (&component, &posterior) in reached.iter().zip(posteriors) {
-            if best.is_none_or(|(_, most)| posterior > most) {
+            if best.is_none_or(|(_, largest)| posterior > largest) {
                 best = Some((component, posterior));
             }
         }
@@ -166,7 +167,7 @@ fn assign(
     Ok(SparsePosteriors { offsets, components, values })
 }
 
-/// What the sums of one block of descriptors need.
+/// Memory for the sums of one block of descriptors.
 struct Scratch {
     by_component: ByComponent,
     first: Vec<f32>,
@@ -185,7 +186,7 @@ impl Scratch {
 
 impl Mapping for AssignedMapping<'_> {
     fn n_descriptors(&self) -> usize {
-        self.posteriors.offsets.len() - 1
+        self.posteriors.len()
     }
 
     fn n_dimensions(&self) -> usize {
@@ -194,9 +195,10 @@ impl Mapping for AssignedMapping<'_> {
 
     fn row(&self, l: usize, out: &mut [f32]) {
         out.fill(0.0);
-        if self.tables.share == Share::Centred {
+        if self.tables.posterior_part == PosteriorPart::Centred {
+            // (γ − π)/√π is not 0 at γ = 0, so components that the descriptor does not reach have an entry, too.
             for (component, out) in out[..self.tables.n_components].iter_mut().enumerate() {
-                *out = self.tables.share(component, 0.0) as f32;
+                *out = self.tables.posterior_entry(component, 0.0) as f32;
             }
         }
         let (components, posteriors) = self.posteriors.row(l);
@@ -226,9 +228,9 @@ impl Mapping for AssignedMapping<'_> {
                 list.len()
             }
         };
-        if tables.share == Share::Centred {
+        if tables.posterior_part == PosteriorPart::Centred {
             for (component, sum) in sums[..tables.n_components].iter_mut().enumerate() {
-                let constant = tables.share(component, 0.0) * n_rows as f64;
+                let constant = tables.posterior_entry(component, 0.0) * n_rows as f64;
                 *sum += if sign == Sign::Absolute { constant.abs() } else { constant };
             }
         }
@@ -241,9 +243,9 @@ impl Mapping for AssignedMapping<'_> {
         for block in rows.chunks(BLOCK) {
             self.accumulate_rows(block, &mut scratch, Sign::Signed, out);
         }
-        if tables.share == Share::Centred {
+        if tables.posterior_part == PosteriorPart::Centred {
             for (component, sum) in out[..tables.n_components].iter_mut().enumerate() {
-                sum.add(tables.share(component, 0.0) * rows.len() as f64);
+                sum.add(tables.posterior_entry(component, 0.0) * rows.len() as f64);
             }
         }
     }
@@ -257,29 +259,39 @@ impl Mapping for AssignedMapping<'_> {
         let n_components = tables.n_components;
         let part =
             |start: Option<usize>| start.map_or(&[][..], |start| &coefficients[start..start + tables.means.len()]);
-        let contraction = Contraction::new(tables, part(tables.first), part(tables.second), sign);
-        let signed = |share: f64| if sign == Sign::Absolute { share.abs() } else { share };
-        let shares = if tables.share == Share::Absent { &[] } else { &coefficients[..n_components] };
-        // What every descriptor gets from the components that it does not reach.
-        let unreached: Vec<f64> = (0..shares.len()).map(|component| signed(tables.share(component, 0.0))).collect();
-        let constant: f64 =
-            shares.iter().zip(&unreached).map(|(&coefficient, share)| f64::from(coefficient) * share).sum();
-        let of_blocks = contraction.apply(&self.values, &self.posteriors, rows);
-        let one = |(l, of_blocks): (usize, f32)| {
+        let contraction = Contraction::new(tables, part(tables.first_start), part(tables.second_start), sign);
+        let block_products = contraction.apply(&self.values, &self.posteriors, rows);
+
+        // The posterior part: the product of the entries at γ = 0 is the same for all descriptors. Each component that a descriptor
+        // reaches then adds the difference of its entry from the entry at γ = 0.
+        let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
+        let posterior_coefficients = if has_posterior_part { &coefficients[..n_components] } else { &[] };
+        let entry = |component: usize, posterior: f32| {
+            let entry = tables.posterior_entry(component, posterior);
+            if sign == Sign::Absolute { entry.abs() } else { entry }
+        };
+        let entries_at_zero: Vec<f64> =
+            (0..posterior_coefficients.len()).map(|component| entry(component, 0.0)).collect();
+        let constant: f64 = posterior_coefficients
+            .iter()
+            .zip(&entries_at_zero)
+            .map(|(&coefficient, entry)| f64::from(coefficient) * entry)
+            .sum();
+        let whole_product = |(l, block_product): (usize, f32)| {
             let (components, posteriors) = self.posteriors.row(l);
-            let mut sum = constant + f64::from(of_blocks);
-            if !shares.is_empty() {
+            let mut sum = constant + f64::from(block_product);
+            if has_posterior_part {
                 for (&component, &posterior) in components.iter().zip(posteriors) {
                     let component = component as usize;
-                    let more = signed(tables.share(component, posterior)) - unreached[component];
-                    sum += f64::from(shares[component]) * more;
+                    let difference = entry(component, posterior) - entries_at_zero[component];
+                    sum += f64::from(posterior_coefficients[component]) * difference;
                 }
             }
             sum as f32
         };
         match rows {
-            Rows::All => (0..self.n_descriptors()).zip(of_blocks).map(one).collect(),
-            Rows::Some(list) => list.iter().map(|&l| l as usize).zip(of_blocks).map(one).collect(),
+            Rows::All => (0..self.n_descriptors()).zip(block_products).map(whole_product).collect(),
+            Rows::Some(list) => list.iter().map(|&l| l as usize).zip(block_products).map(whole_product).collect(),
         }
     }
 
@@ -289,23 +301,27 @@ impl Mapping for AssignedMapping<'_> {
         let n_descriptors = self.n_descriptors();
         let mut n_reaching = vec![0; tables.n_components];
         let mut block = vec![0.0; unreached.len()];
-        let n_entries = [tables.first, tables.second].iter().flatten().count() * tables.n_features;
+        let n_entries = tables.block_starts().count() * tables.n_features;
+        // Number of entries of each component that were 0 for all descriptors so far.
         let mut n_left = vec![n_entries; tables.n_components];
         for l in 0..n_descriptors {
             let (components, posteriors) = self.posteriors.row(l);
             for (&component, &posterior) in components.iter().zip(posteriors) {
                 let component = component as usize;
                 n_reaching[component] += 1;
-                if tables.share != Share::Absent && tables.share(component, posterior) != 0.0 {
+                // Without a posterior part, `unreached[component]` would be an entry of another part.
+                let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
+                if has_posterior_part && tables.posterior_entry(component, posterior) != 0.0 {
                     unreached[component] = false;
                 }
-                // Almost always the first descriptor of a component settles all its entries.
+                // Almost always, all entries of the first descriptor that reaches a component are different from 0. The other
+                // descriptors of this component need no computation then.
                 if n_left[component] == 0 {
                     continue;
                 }
                 tables.write(component, posterior, self.x(l), &mut block);
                 n_left[component] = 0;
-                for start in [tables.first, tables.second].into_iter().flatten() {
+                for start in tables.block_starts() {
                     for at in tables.block(component) {
                         unreached[start + at] &= block[start + at] == 0.0;
                         n_left[component] += usize::from(unreached[start + at]);
@@ -313,9 +329,10 @@ impl Mapping for AssignedMapping<'_> {
                 }
             }
         }
-        if tables.share == Share::Centred {
+        if tables.posterior_part == PosteriorPart::Centred {
+            // A descriptor that does not reach a component has the entry at γ = 0, which is −√π.
             for (component, &n_reaching) in n_reaching.iter().enumerate() {
-                if n_reaching < n_descriptors && tables.share(component, 0.0) != 0.0 {
+                if n_reaching < n_descriptors && tables.posterior_entry(component, 0.0) != 0.0 {
                     unreached[component] = false;
                 }
             }

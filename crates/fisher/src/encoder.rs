@@ -1,64 +1,106 @@
-//! The two traits behind every encoder: one makes the mapping of an image, the other is that mapping.
+//! The two traits behind every encoder: [`Encoder`] makes the mapping of an image, and [`Mapping`] is that mapping.
 
 use ndarray::{Array1, ArrayView2};
 
-use crate::FisherError;
+use crate::error::FisherError;
 
-/// The local descriptors of one image, projected, with their places.
+/// The local descriptors of one image, projected by PCA, and their positions.
 #[derive(Debug, Clone, Copy)]
 pub struct DescriptorSet<'a> {
-    /// `(N, n_features)`.
+    /// The descriptors, `(N, n_features)`.
     pub values: ArrayView2<'a, f32>,
-    /// Centres as fractions of the image's width and height, in [0, 1); one a row.
+    /// The centre [x, y] of each descriptor, as fractions of the image's width and height, in [0, 1). Only a
+    /// [`Pyramid`](crate::Pyramid) uses them.
     pub positions: &'a [[f32; 2]],
 }
 
-/// How a vector is divided: `n_cells` equal runs; in each, for every part p, `n_components` blocks of
-/// `part_widths[p]` entries.
+impl DescriptorSet<'_> {
+    /// Checks that each descriptor has `n_features` features and a position. Every encoder calls this first.
+    ///
+    /// # Errors
+    /// [`FisherError::Features`] or [`FisherError::Positions`].
+    pub fn check(&self, n_features: usize) -> Result<(), FisherError> {
+        let (n_descriptors, found) = self.values.dim();
+        if found != n_features {
+            return Err(FisherError::Features { found, expected: n_features });
+        }
+        if self.positions.len() != n_descriptors {
+            return Err(FisherError::Positions { descriptors: n_descriptors, positions: self.positions.len() });
+        }
+        Ok(())
+    }
+}
+
+/// How a vector is divided.
 ///
-/// A Fisher vector has the parts `[1, D, D]` (weights, means, variances), VLAD `[D]`, a bag of words `[1]`.
+/// The vector consists of `n_cells` cells of equal length. A cell consists of the parts p, one after another, and part p consists of
+/// `n_components` blocks of `part_widths[p]` entries. A Fisher vector has parts of the widths `[1, D, D]` (weights, means, variances),
+/// VLAD `[D]`, a bag of words `[1]`.
+///
+/// ```
+/// use fisherlens_fisher::Layout;
+///
+/// let layout = Layout { n_cells: 1, n_components: 256, part_widths: vec![1, 80, 80] };
+/// assert_eq!(layout.len(), 256 * (1 + 80 + 80));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// Cells of a spatial pyramid; 1 without.
+    /// Number of cells of the spatial pyramid; 1 without a pyramid.
     pub n_cells: usize,
-    /// Components of the mixture.
+    /// Number of components of the mixture.
     pub n_components: usize,
-    /// Entries a component has in each part.
+    /// Number of entries per component in each part.
     pub part_widths: Vec<usize>,
 }
 
 impl Layout {
-    /// Entries of one cell.
+    /// Number of entries of one cell.
     pub fn cell_len(&self) -> usize {
         self.n_components * self.part_widths.iter().sum::<usize>()
     }
 
-    /// Entries of the whole vector.
+    /// Number of entries of the whole vector.
     pub fn len(&self) -> usize {
         self.n_cells * self.cell_len()
     }
 
-    /// Whether the vector has no entry.
+    /// Whether the vector has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Turns the local descriptors of an image into one vector, by way of a mapping m(l) of each descriptor.
+/// Turns the local descriptors of an image into one vector, by a mapping m(l) of each descriptor l.
 ///
-/// An encoder of one's own needs [`Encoder::n_features`], [`Encoder::layout`] and [`Encoder::map`] only.
+/// To write an encoder, implement [`Encoder::n_features`], [`Encoder::layout`] and [`Encoder::map`]; the other methods are provided.
+/// `examples/own_encoder.rs` shows it.
+///
+/// ```
+/// use fisherlens_fisher::{DescriptorSet, Encoder, FisherVector};
+/// use fisherlens_mixture::DiagonalGmm;
+/// use ndarray::array;
+///
+/// let mixture = DiagonalGmm::from_parts(array![0.5, 0.5], array![[0.0], [4.0]], array![[1.0], [1.0]])?;
+/// let encoder: Box<dyn Encoder> = Box::new(FisherVector::params(mixture).check()?);
+/// let values = array![[0.5_f32], [3.0], [4.5]];
+/// let vector = encoder.encode(DescriptorSet { values: values.view(), positions: &[[0.1, 0.1], [0.5, 0.5], [0.9, 0.9]] })?;
+/// assert_eq!(vector.len(), encoder.n_dimensions());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Encoder: Send + Sync {
-    /// Length of a descriptor.
+    /// Number of features of a descriptor.
     fn n_features(&self) -> usize;
 
     /// How the vector is divided; `layout().len()` is its length.
     fn layout(&self) -> Layout;
 
-    /// Assigns the descriptors once. The forward vector and relevance both read the object returned, hence share one γ.
+    /// Makes the mapping of the descriptors of one image.
+    ///
+    /// The descriptors are assigned to the components here, once. The vector and the relevance are both computed from the returned
+    /// object and therefore use the same γ.
     ///
     /// # Errors
-    /// [`FisherError`] when the descriptors have another length than [`Encoder::n_features`], or are not as many as
-    /// their positions.
+    /// The errors of [`DescriptorSet::check`], and an error when the mixture refuses the descriptors.
     fn map<'a>(&'a self, descriptors: DescriptorSet<'a>) -> Result<Box<dyn Mapping + 'a>, FisherError>;
 
     /// Length of the vector.
@@ -66,12 +108,12 @@ pub trait Encoder: Send + Sync {
         self.layout().len()
     }
 
-    /// The raw vector: the mean of m(l) over the descriptors.
+    /// The raw vector, not normalised: the mean of m(l) over the descriptors.
     ///
     /// # Errors
     /// See [`Encoder::map`].
     fn encode(&self, descriptors: DescriptorSet<'_>) -> Result<Array1<f32>, FisherError> {
-        // A view's lifetime is invariant; a view of the view may be as short as `self`.
+        // `map` needs one lifetime for the encoder and the descriptors. A new view of the values has a lifetime as short as `self`.
         let values = descriptors.values.view();
         Ok(self.map(DescriptorSet { values, ..descriptors })?.mean())
     }
@@ -91,7 +133,7 @@ impl<E: Encoder + ?Sized> Encoder for Box<E> {
     }
 }
 
-/// Whether m(l) enters with its sign (Eq. 9, 11) or by magnitude (Eq. 12).
+/// Whether a sum uses m(l) with its sign (Eq. 9 and 11) or its absolute value (Eq. 12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// m(l).
@@ -101,7 +143,7 @@ pub enum Sign {
 }
 
 impl Sign {
-    /// The value, or its magnitude.
+    /// The value or its absolute value.
     #[inline]
     pub fn of(self, value: f32) -> f32 {
         match self {
@@ -114,17 +156,18 @@ impl Sign {
 /// Which descriptors a sum runs over.
 #[derive(Debug, Clone, Copy)]
 pub enum Rows<'a> {
-    /// All of the image.
+    /// All descriptors of the image.
     All,
-    /// These, in this order.
+    /// The descriptors with these numbers, in this order.
     Some(&'a [u32]),
 }
 
 /// The mapping `m_d(l)` of all descriptors l of one image (supplement, Eq. 8).
 ///
-/// [`Mapping::row`] is the definition; what is provided in its terms is slow, and encoders that can do better override it.
+/// [`Mapping::row`] is the definition. The provided methods call it for each descriptor, which is slow; an encoder that has a faster
+/// way overrides them.
 pub trait Mapping: Send + Sync {
-    /// Descriptors of the image, |L|.
+    /// Number of descriptors of the image, |L|.
     fn n_descriptors(&self) -> usize;
 
     /// Length of the vector.
@@ -133,7 +176,7 @@ pub trait Mapping: Send + Sync {
     /// Writes m(l) into `out`, of length [`Mapping::n_dimensions`].
     fn row(&self, l: usize, out: &mut [f32]);
 
-    /// `sums[d] += Σ_{l in rows} m_d(l)`, or of the magnitudes.
+    /// `sums[d] += Σ_{l in rows} m_d(l)`, or the same with the absolute values.
     fn accumulate(&self, rows: Rows<'_>, sign: Sign, sums: &mut [f64]) {
         let mut row = vec![0.0; self.n_dimensions()];
         let mut add = |l: usize| {
@@ -148,8 +191,8 @@ pub trait Mapping: Send + Sync {
         }
     }
 
-    /// `out[d] = Σ_{l in rows} m_d(l)` of few descriptors, such as those replaced between two measurements: some hundred, so that `f32`
-    /// will do.
+    /// `out[d] = Σ_{l in rows} m_d(l)` for few descriptors: some hundred, so that sums in `f32` are accurate enough. Such are the
+    /// descriptors that are replaced between two measurements of a perturbation.
     fn sum_few(&self, rows: &[u32], out: &mut [f32]) {
         let mut sums = vec![0.0; self.n_dimensions()];
         self.accumulate(Rows::Some(rows), Sign::Signed, &mut sums);
@@ -158,7 +201,7 @@ pub trait Mapping: Send + Sync {
         }
     }
 
-    /// `Σ_d coefficients[d] · m_d(l)`, or of the magnitudes, for every descriptor l.
+    /// `Σ_d coefficients[d] · m_d(l)` for every descriptor l, or the same with the absolute values of m.
     fn contract(&self, coefficients: &[f32], sign: Sign) -> Vec<f32> {
         let mut row = vec![0.0; self.n_dimensions()];
         (0..self.n_descriptors())
@@ -170,7 +213,7 @@ pub trait Mapping: Send + Sync {
             .collect()
     }
 
-    /// [`Mapping::contract`] for the descriptors `rows`, in their order; a pyramid asks for the descriptors of each cell.
+    /// [`Mapping::contract`] for the descriptors `rows`, in their order. A pyramid calls it for the descriptors of each cell.
     fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
         let all = self.contract(coefficients, sign);
         match rows {
@@ -179,31 +222,31 @@ pub trait Mapping: Send + Sync {
         }
     }
 
-    /// Z(x) by dimension: true where `m_d(l) = 0` for every l.
+    /// The dimensions Z(x) that no descriptor reaches: true where `m_d(l) = 0` for every l.
     fn unreached(&self) -> Vec<bool> {
         let mut sums = vec![0.0; self.n_dimensions()];
         self.accumulate(Rows::All, Sign::Absolute, &mut sums);
         sums.iter().map(|&sum| sum == 0.0).collect()
     }
 
-    /// Descriptors in each cell: one entry, |L|, without a pyramid.
+    /// Number of descriptors in each cell. Without a pyramid this is one entry, |L|.
     fn cell_counts(&self) -> Vec<usize> {
         vec![self.n_descriptors()]
     }
 
-    /// How many of the descriptors `rows` are in each cell, in the order of [`Mapping::cell_counts`].
+    /// Number of the descriptors `rows` in each cell, in the order of [`Mapping::cell_counts`].
     fn cell_counts_of(&self, rows: &[u32]) -> Vec<usize> {
         vec![rows.len()]
     }
 
-    /// The raw vector, `x_d = Σ_l m_d(l) / count of d's cell`; zeros where the cell is empty.
+    /// The raw vector, `x_d = Σ_l m_d(l) / number of descriptors in the cell of d`; zeros where the cell is empty.
     fn mean(&self) -> Array1<f32> {
         let mut sums = vec![0.0; self.n_dimensions()];
         self.accumulate(Rows::All, Sign::Signed, &mut sums);
         self.mean_from(&sums).into()
     }
 
-    /// The raw vector from the signed sums of all descriptors, where these are known already.
+    /// The raw vector from the signed sums over all descriptors, for callers that have computed these sums already.
     fn mean_from(&self, sums: &[f64]) -> Vec<f32> {
         let counts = self.cell_counts();
         let cell_len = (sums.len() / counts.len().max(1)).max(1);

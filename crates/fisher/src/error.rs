@@ -1,35 +1,35 @@
-//! What can go wrong when encoding.
+//! What can go wrong when an encoder is made or used.
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FisherError {
-    /// The descriptors have another length than the mixture.
+    /// The descriptors do not have as many features as the encoder expects.
     #[error(
-        "descriptors: rows have {found} entries, the mixture was trained on {expected}; project them with the PCA it belongs to"
+        "the descriptors have {found} features, the encoder expects {expected}: project them with the PCA that belongs to its mixture"
     )]
     Features {
-        /// Length of a row.
+        /// Number of features of the descriptors.
         found: usize,
-        /// Length that the encoder takes.
+        /// Number of features that the encoder expects.
         expected: usize,
     },
-    /// The descriptors and their positions differ in number.
-    #[error("positions: {positions} for {descriptors} descriptors; give one position a row")]
+    /// There are not as many positions as descriptors.
+    #[error("{positions} positions for {descriptors} descriptors: give one position per descriptor")]
     Positions {
-        /// Rows of the descriptors.
+        /// Number of descriptors.
         descriptors: usize,
-        /// Positions given.
+        /// Number of positions.
         positions: usize,
     },
-    /// A parameter outside its range.
-    #[error("{name}: {found} is not allowed; give {expected}")]
+    /// A parameter is outside its range.
+    #[error("{name} is {found}, expected {expected}")]
     Parameter {
         /// Name of the parameter.
         name: &'static str,
-        /// Value found.
+        /// The value that was given.
         found: String,
-        /// What was expected.
+        /// The values that are allowed.
         expected: &'static str,
     },
     /// The mixture refused the descriptors.

@@ -1,42 +1,52 @@
 //! Normalisation of raw vectors.
 
+use fisherlens_lanes::LANES;
 use multiversion::multiversion;
 
-use crate::Layout;
+use crate::encoder::Layout;
 
-/// Sums kept side by side: one AVX-512 register of `f64`, twice.
-const LANES: usize = 16;
-
-/// What is done to a raw vector before classification.
+/// How a raw vector is normalised before classification.
 ///
-/// With a pyramid every step but the last is by cell. A vector, cell or block of zeros stays as it is.
+/// With a pyramid, every step but the last is done per cell. A vector, cell or block of zeros is not changed.
+///
+/// ```
+/// use fisherlens_fisher::{Layout, Normalization};
+///
+/// let layout = Layout { n_cells: 1, n_components: 1, part_widths: vec![3] };
+/// let mut vector = [9.0, -16.0, 0.0];
+/// Normalization::Power.apply(&mut vector, &layout);
+/// assert_eq!(vector, [3.0, -4.0, 0.0]);
+/// Normalization::L2.apply(&mut vector, &layout);
+/// assert_eq!(vector, [0.6, -0.8, 0.0]);
+/// ```
 ///
 /// # References
-/// `perronnin2010` (improved); `lapuschkin2016`, supplement Eq. 3 (its two ends agree, its middle form is a misprint);
-/// `arandjelovic2013` (intra).
+/// `perronnin2010` (improved); `lapuschkin2016`, supplement Eq. 3 (its first and last forms are equal, the form between them is a
+/// misprint); `arandjelovic2013` (intra).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Normalization {
-    /// Nothing.
+    /// The vector is not changed.
     Raw,
     /// Signed square root, `sign(x)·√|x|`.
     Power,
-    /// ℓ2 by cell, then over all.
+    /// ℓ2 norm 1 per cell, then for the whole vector.
     L2,
-    /// Signed square root, ℓ2 by cell, then over all.
+    /// Signed square root, then ℓ2 norm 1 per cell, then for the whole vector.
     #[default]
     Improved,
-    /// Signed Hellinger map `sign(x)·√(|x|/‖x‖₁)` by cell, then ℓ2 over all: another way to [`Normalization::Improved`].
+    /// Signed Hellinger map `sign(x)·√(|x|/‖x‖₁)` per cell, then ℓ2 norm 1 for the whole vector. The result equals
+    /// [`Normalization::Improved`] up to rounding.
     Hellinger,
-    /// ℓ2 by component, all its parts together, in each cell; then over all. No square root.
+    /// ℓ2 norm 1 for the entries of each component in each cell, all parts together, then for the whole vector. No square root.
     Intra,
 }
 
 impl Normalization {
-    /// Normalises the vector `x` of the layout `layout`, in place; sums in `f64`.
+    /// Normalises the vector `x` with the layout `layout` in place. Sums are in `f64`.
     ///
     /// # Panics
-    /// When `x` has another length than the layout.
+    /// When the length of `x` is not that of the layout.
     pub fn apply(&self, x: &mut [f32], layout: &Layout) {
         assert_eq!(x.len(), layout.len(), "a vector is normalised with the layout of the encoder that made it");
         if x.is_empty() {
@@ -51,34 +61,33 @@ impl Normalization {
                 unit(cell);
             }),
             Self::Hellinger => x.chunks_exact_mut(layout.cell_len()).for_each(|cell| {
-                let sum = sum_of_sizes(cell);
+                let sum = sum_of_absolute_values(cell);
                 if sum > 0.0 {
                     signed_roots(cell, 1.0 / sum);
                 }
             }),
             Self::Intra => x.chunks_exact_mut(layout.cell_len()).for_each(|cell| unit_by_component(cell, layout)),
         }
+        // The last step. A single cell has norm 1 already.
         if layout.n_cells > 1 || *self == Self::Intra {
             unit(x);
         }
     }
-}
 
-impl Normalization {
-    /// `Σ_d coefficients[d] · Φ(x)[d]` for a raw vector `x`, without keeping the normalised one where that is faster.
+    /// `Σ_d coefficients[d] · Φ(x)[d]` for a raw vector `x`, with Φ the normalisation.
     ///
-    /// What a classifier's score needs, less its bias. `scratch` is overwritten. Equals the product with what
-    /// [`apply`](Self::apply) leaves up to rounding: one pass over x and the coefficients in place of five for [`Normalization::Improved`]
-    /// without cells, whose ℓ2 norm is `√Σ|x|`.
+    /// This is the score of a linear classifier without its bias. Up to rounding, it equals the product of the coefficients with the
+    /// vector that [`apply`](Self::apply) makes. For [`Normalization::Improved`] with one cell it needs one pass over x and the
+    /// coefficients instead of five, because the ℓ2 norm of the signed roots is `√Σ|x|`. `scratch` is overwritten.
     ///
     /// # Panics
-    /// When `x` has another length than the layout, or the coefficients another than `x`.
+    /// When the length of `x` is not that of the layout, or the number of coefficients is not that length.
     pub fn dot(&self, x: &[f32], coefficients: &[f32], layout: &Layout, scratch: &mut Vec<f32>) -> f64 {
         assert_eq!(x.len(), layout.len(), "a vector is normalised with the layout of the encoder that made it");
-        assert_eq!(x.len(), coefficients.len(), "there must be a coefficient a dimension");
+        assert_eq!(x.len(), coefficients.len(), "there must be one coefficient per dimension");
         if *self == Self::Improved && layout.n_cells == 1 {
-            let (product, sizes) = dot_of_roots(x, coefficients);
-            return if sizes > 0.0 { product / sizes.sqrt() } else { 0.0 };
+            let (product, sum) = dot_of_roots(x, coefficients);
+            return if sum > 0.0 { product / sum.sqrt() } else { 0.0 };
         }
         scratch.clear();
         scratch.extend_from_slice(x);
@@ -87,46 +96,47 @@ impl Normalization {
     }
 }
 
-/// `Σ w·sign(x)·√|x|` and `Σ |x|`: in `f32` over short runs, whose sums are added in `f64`.
+/// `Σ w·sign(x)·√|x|` and `Σ |x|`, with w the coefficients. Short runs are summed in `f32`, and the sums of the runs in `f64`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
 fn dot_of_roots(x: &[f32], coefficients: &[f32]) -> (f64, f64) {
     const RUN: usize = 16 * LANES;
-    let (mut products, mut sizes) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+    let (mut product_sums, mut absolute_sums) = ([0.0_f64; LANES], [0.0_f64; LANES]);
     let (runs, rest) = x.as_chunks::<RUN>();
     for (run, coefficients) in runs.iter().zip(coefficients.as_chunks::<RUN>().0) {
-        // A loop of its own, as sums over lanes in the same one keep the compiler from taking sixteen roots at a time.
+        // The roots have a loop of their own: with the sums over lanes in the same loop, the compiler does not use vector instructions
+        // for the roots.
         let mut roots = [0.0_f32; RUN];
         for (root, &x) in roots.iter_mut().zip(run) {
             *root = x.abs().sqrt().copysign(x);
         }
-        let (mut product, mut size) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        let (mut product, mut absolute) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         let chunks = run.as_chunks::<LANES>().0.iter().zip(roots.as_chunks::<LANES>().0);
         for ((x, roots), coefficients) in chunks.zip(coefficients.as_chunks::<LANES>().0) {
             for lane in 0..LANES {
                 product[lane] += roots[lane] * coefficients[lane];
-                size[lane] += x[lane].abs();
+                absolute[lane] += x[lane].abs();
             }
         }
         for lane in 0..LANES {
-            products[lane] += f64::from(product[lane]);
-            sizes[lane] += f64::from(size[lane]);
+            product_sums[lane] += f64::from(product[lane]);
+            absolute_sums[lane] += f64::from(absolute[lane]);
         }
     }
-    let (mut product, mut size) = (products.iter().sum::<f64>(), sizes.iter().sum::<f64>());
+    let (mut product, mut absolute) = (product_sums.iter().sum::<f64>(), absolute_sums.iter().sum::<f64>());
     for (&x, &coefficient) in rest.iter().zip(&coefficients[x.len() - rest.len()..]) {
         product += f64::from(x.abs().sqrt().copysign(x)) * f64::from(coefficient);
-        size += f64::from(x.abs());
+        absolute += f64::from(x.abs());
     }
-    (product, size)
+    (product, absolute)
 }
 
-/// Length 1 for the entries of each component, which lie in one block a part.
+/// Scales the entries of each component to ℓ2 norm 1. A component has one block of entries in each part.
 fn unit_by_component(cell: &mut [f32], layout: &Layout) {
     for component in 0..layout.n_components {
-        let mut first = 0;
+        let mut part_start = 0;
         let blocks = layout.part_widths.iter().map(|&width| {
-            let block = first + component * width..first + (component + 1) * width;
-            first += layout.n_components * width;
+            let block = part_start + component * width..part_start + (component + 1) * width;
+            part_start += layout.n_components * width;
             block
         });
         let blocks: Vec<_> = blocks.collect();
@@ -140,6 +150,7 @@ fn unit_by_component(cell: &mut [f32], layout: &Layout) {
     }
 }
 
+/// Scales `x` to ℓ2 norm 1.
 fn unit(x: &mut [f32]) {
     let squares = sum_of_squares(x);
     if squares > 0.0 {
@@ -153,10 +164,11 @@ fn sum_of_squares(x: &[f32]) -> f64 {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_of_sizes(x: &[f32]) -> f64 {
+fn sum_of_absolute_values(x: &[f32]) -> f64 {
     sum(x, f64::abs)
 }
 
+/// `Σ term(x)`, one sum per lane, in `f64`.
 #[inline(always)]
 fn sum(x: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0_f64; LANES];
@@ -177,7 +189,7 @@ fn scale(x: &mut [f32], factor: f64) {
     }
 }
 
-/// `sign(x)·√(factor·|x|)`.
+/// Replaces every x by `sign(x)·√(factor·|x|)`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
 fn signed_roots(x: &mut [f32], factor: f64) {
     let root = factor.sqrt();
@@ -187,8 +199,8 @@ fn signed_roots(x: &mut [f32], factor: f64) {
         }
     } else {
         for value in x {
-            let size = (f64::from(value.abs().sqrt()) * root) as f32;
-            *value = size.copysign(*value);
+            let absolute = (f64::from(value.abs().sqrt()) * root) as f32;
+            *value = absolute.copysign(*value);
         }
     }
 }

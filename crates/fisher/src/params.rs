@@ -1,206 +1,141 @@
-//! Parameters of the encoders, their defaults and the one place where they are checked.
+//! The parameters of the encoders, their defaults, and the one place where they are checked.
 
 use fisherlens_mixture::DiagonalGmm;
-use linfa::ParamGuard;
 
-use crate::{BagOfWords, FisherError, FisherVector, Vlad};
+use crate::error::FisherError;
 
-/// Posteriors below this are dropped (the encoding toolbox of `chatfield2011`; VLFeat, `vedaldi2010`, has 1e-6).
-pub(crate) const DEFAULT_POSTERIOR_FLOOR: f32 = 1e-4;
+/// Posteriors below this value count as 0 (the encoding toolbox of `chatfield2011`; VLFeat, `vedaldi2010`, has 1e-6).
+const DEFAULT_POSTERIOR_FLOOR: f32 = 1e-4;
 
-/// A run of the Fisher vector; the order of the runs is that of this list, whatever the order they are asked for in.
+/// A part of the Fisher vector. The order of the parts in the vector is the order of this list, in whatever order they are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum FisherPart {
-    /// K entries, the gradient by the mixture's weights.
+    /// K entries: the gradient with respect to the weights of the mixture.
     Weights,
-    /// K·D entries, the gradient by the means.
+    /// K·D entries: the gradient with respect to the means.
     Means,
-    /// K·D entries, the gradient by the standard deviations.
+    /// K·D entries: the gradient with respect to the standard deviations.
     Variances,
 }
 
-/// How much of a descriptor goes to each component.
+/// How a descriptor is assigned to the components; this gives the γ of VLAD and of bags of words.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Assignment {
-    /// All of it to the component of the largest posterior; the first of equals.
+    /// γ is 1 for the component with the largest posterior and 0 for the others. Among equal posteriors the first counts.
     #[default]
     Hard,
-    /// Its posterior, where that is not below `floor`.
+    /// γ is the posterior, or 0 where the posterior is below `floor`.
     Soft {
         /// In [0, 1).
         floor: f32,
     },
 }
 
-fn check_floor(name: &'static str, floor: f32) -> Result<(), FisherError> {
+impl Assignment {
+    pub(crate) fn validate(self) -> Result<(), FisherError> {
+        match self {
+            Self::Hard => Ok(()),
+            Self::Soft { floor } => validate_floor("assignment.soft.floor", floor),
+        }
+    }
+}
+
+fn validate_floor(name: &'static str, floor: f32) -> Result<(), FisherError> {
     if (0.0..1.0).contains(&floor) {
         return Ok(());
     }
-    Err(FisherError::Parameter { name, found: floor.to_string(), expected: "a value from 0 to below 1" })
+    Err(FisherError::Parameter { name, found: floor.to_string(), expected: "a value of at least 0 and below 1" })
 }
 
-fn check_assignment(assignment: Assignment) -> Result<(), FisherError> {
-    match assignment {
-        Assignment::Hard => Ok(()),
-        Assignment::Soft { floor } => check_floor("assignment.soft.floor", floor),
-    }
-}
-
-/// Checked parameters of [`FisherVector`].
+/// Parameters of [`FisherVector`](crate::FisherVector); `check` makes the encoder.
+///
+/// ```
+/// use fisherlens_fisher::{Encoder, FisherPart, FisherVector};
+/// use fisherlens_mixture::DiagonalGmm;
+/// use ndarray::array;
+///
+/// let mixture = DiagonalGmm::from_parts(array![0.5, 0.5], array![[0.0], [4.0]], array![[1.0], [1.0]])?;
+/// let params = FisherVector::params(mixture).parts(&[FisherPart::Means, FisherPart::Variances]).posterior_floor(1e-6);
+/// assert_eq!(params.check()?.n_dimensions(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct FisherVectorValidParams {
+pub struct FisherVectorParams {
     pub(crate) mixture: DiagonalGmm,
     pub(crate) parts: Vec<FisherPart>,
     pub(crate) posterior_floor: f32,
 }
 
-/// Unchecked parameters of [`FisherVector`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct FisherVectorParams(FisherVectorValidParams);
-
 impl FisherVectorParams {
     pub(crate) fn new(mixture: DiagonalGmm) -> Self {
         let parts = vec![FisherPart::Weights, FisherPart::Means, FisherPart::Variances];
-        Self(FisherVectorValidParams { mixture, parts, posterior_floor: DEFAULT_POSTERIOR_FLOOR })
+        Self { mixture, parts, posterior_floor: DEFAULT_POSTERIOR_FLOOR }
     }
 
-    /// Runs that the vector has; all three unless said.
+    /// The parts of the vector. Default: all three.
     #[must_use]
     pub fn parts(mut self, parts: &[FisherPart]) -> Self {
-        self.0.parts = parts.to_vec();
+        self.parts = parts.to_vec();
         self
     }
 
-    /// Posteriors below it count as 0, without renormalising the others; in [0, 1).
+    /// Posteriors below this value, in [0, 1), count as 0; the others are not rescaled. Default 1e-4.
     #[must_use]
     pub fn posterior_floor(mut self, posterior_floor: f32) -> Self {
-        self.0.posterior_floor = posterior_floor;
+        self.posterior_floor = posterior_floor;
         self
     }
 
-    /// The encoder, with its tables made.
-    ///
-    /// # Errors
-    /// [`FisherError::Parameter`] for an empty list of parts, one named twice, or a floor outside [0, 1).
-    pub fn check(self) -> Result<FisherVector, FisherError> {
-        Ok(FisherVector::new(ParamGuard::check(self)?))
-    }
-}
-
-impl ParamGuard for FisherVectorParams {
-    type Checked = FisherVectorValidParams;
-    type Error = FisherError;
-
-    fn check_ref(&self) -> Result<&Self::Checked, Self::Error> {
-        let mut parts = self.0.parts.clone();
+    pub(crate) fn validate(&self) -> Result<(), FisherError> {
+        let mut parts = self.parts.clone();
         parts.sort_unstable();
         parts.dedup();
-        if parts.is_empty() || parts.len() != self.0.parts.len() {
-            let found = format!("{:?}", self.0.parts);
+        if parts.is_empty() || parts.len() != self.parts.len() {
+            let found = format!("{:?}", self.parts);
             return Err(FisherError::Parameter { name: "parts", found, expected: "one to three different parts" });
         }
-        check_floor("posterior_floor", self.0.posterior_floor)?;
-        Ok(&self.0)
-    }
-
-    fn check(self) -> Result<Self::Checked, Self::Error> {
-        self.check_ref()?;
-        Ok(self.0)
+        validate_floor("posterior_floor", self.posterior_floor)
     }
 }
 
-/// Checked parameters of [`Vlad`].
+/// Parameters of [`Vlad`](crate::Vlad); `check` makes the encoder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct VladValidParams {
+pub struct VladParams {
     pub(crate) mixture: DiagonalGmm,
     pub(crate) assignment: Assignment,
 }
-
-/// Unchecked parameters of [`Vlad`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct VladParams(VladValidParams);
 
 impl VladParams {
     pub(crate) fn new(mixture: DiagonalGmm) -> Self {
-        Self(VladValidParams { mixture, assignment: Assignment::default() })
+        Self { mixture, assignment: Assignment::default() }
     }
 
-    /// How descriptors are assigned; hard unless said.
+    /// How descriptors are assigned to components. Default: hard.
     #[must_use]
     pub fn assignment(mut self, assignment: Assignment) -> Self {
-        self.0.assignment = assignment;
+        self.assignment = assignment;
         self
     }
-
-    /// The encoder, with its tables made.
-    ///
-    /// # Errors
-    /// [`FisherError::Parameter`] for a floor outside [0, 1).
-    pub fn check(self) -> Result<Vlad, FisherError> {
-        Ok(Vlad::new(ParamGuard::check(self)?))
-    }
 }
 
-impl ParamGuard for VladParams {
-    type Checked = VladValidParams;
-    type Error = FisherError;
-
-    fn check_ref(&self) -> Result<&Self::Checked, Self::Error> {
-        check_assignment(self.0.assignment)?;
-        Ok(&self.0)
-    }
-
-    fn check(self) -> Result<Self::Checked, Self::Error> {
-        self.check_ref()?;
-        Ok(self.0)
-    }
-}
-
-/// Checked parameters of [`BagOfWords`].
+/// Parameters of [`BagOfWords`](crate::BagOfWords); `check` makes the encoder.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BagOfWordsValidParams {
+pub struct BagOfWordsParams {
     pub(crate) mixture: DiagonalGmm,
     pub(crate) assignment: Assignment,
 }
 
-/// Unchecked parameters of [`BagOfWords`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct BagOfWordsParams(BagOfWordsValidParams);
-
 impl BagOfWordsParams {
     pub(crate) fn new(mixture: DiagonalGmm) -> Self {
-        Self(BagOfWordsValidParams { mixture, assignment: Assignment::default() })
+        Self { mixture, assignment: Assignment::default() }
     }
 
-    /// How descriptors are assigned; hard unless said.
+    /// How descriptors are assigned to components. Default: hard.
     #[must_use]
     pub fn assignment(mut self, assignment: Assignment) -> Self {
-        self.0.assignment = assignment;
+        self.assignment = assignment;
         self
-    }
-
-    /// The encoder, with its tables made.
-    ///
-    /// # Errors
-    /// [`FisherError::Parameter`] for a floor outside [0, 1).
-    pub fn check(self) -> Result<BagOfWords, FisherError> {
-        Ok(BagOfWords::new(ParamGuard::check(self)?))
-    }
-}
-
-impl ParamGuard for BagOfWordsParams {
-    type Checked = BagOfWordsValidParams;
-    type Error = FisherError;
-
-    fn check_ref(&self) -> Result<&Self::Checked, Self::Error> {
-        check_assignment(self.0.assignment)?;
-        Ok(&self.0)
-    }
-
-    fn check(self) -> Result<Self::Checked, Self::Error> {
-        self.check_ref()?;
-        Ok(self.0)
     }
 }

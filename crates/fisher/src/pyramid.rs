@@ -1,45 +1,71 @@
-//! Spatial pyramids: one vector for each cell of some grids, one after the other.
+//! Spatial pyramids: the vectors of all cells of some grids, one after another.
 
-use crate::assigned::check;
-use crate::{DescriptorSet, Encoder, FisherError, Layout, Mapping, Rows, Sign};
+use crate::encoder::{DescriptorSet, Encoder, Layout, Mapping, Rows, Sign};
+use crate::error::FisherError;
 
-/// Cells that the image is cut into, of equal width and height.
+/// A division of the image into cells of equal width and height.
 ///
 /// Three horizontal bands, often written 3x1, are `columns: 1, rows: 3`.
+///
+/// ```
+/// use fisherlens_fisher::Grid;
+///
+/// let grid = Grid { columns: 2, rows: 3 };
+/// assert_eq!(grid.n_cells(), 6);
+/// assert_eq!(grid.cell([0.7, 0.1]), 1); // top right
+/// assert_eq!(grid.cell([0.2, 0.9]), 4); // bottom left
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Grid {
-    /// Cells from left to right.
+    /// Number of cells from left to right.
     pub columns: usize,
-    /// Cells from top to bottom.
+    /// Number of cells from top to bottom.
     pub rows: usize,
 }
 
 impl Grid {
-    /// Cells of the grid.
+    /// Number of cells of the grid.
     pub fn n_cells(&self) -> usize {
         self.columns * self.rows
     }
 
-    /// The cell of a position, row by row from the top left. A position on a border is in the cell right of it or below;
-    /// what lies outside [0, 1) is in the outermost cell.
+    /// The number of the cell that contains the position [x, y], in [0, 1). Cells are numbered row by row from the top left. A position
+    /// on a border belongs to the cell to the right of it or below it; a position outside [0, 1) belongs to the nearest cell.
     pub fn cell(&self, position: [f32; 2]) -> usize {
-        // Compared with the rounded border rather than multiplied, so that a position computed as j/n is on it exactly.
+        // Comparing with the rounded border, instead of multiplying the position, puts a position that was computed as j/n exactly on
+        // the border.
         let along = |value: f32, n: usize| (1..n).filter(|&border| value >= border as f32 / n as f32).count();
         along(position[1], self.rows) * self.columns + along(position[0], self.columns)
     }
 }
 
-/// An encoder applied to every cell of some grids.
+/// An encoder that is applied to every cell of some grids.
 ///
 /// ```text
-/// m_(c,d)(l) = m_d(l) for l in cell c, 0 outside;   x_(c,d) = Σ_l m_(c,d)(l) / descriptors in c,   0 in an empty cell
+/// m_(c,d)(l) = m_d(l) for l in cell c, 0 outside;   x_(c,d) = Σ_l m_(c,d)(l) / number of descriptors in c,   0 in an empty cell
 /// ```
-/// Cells follow one another grid by grid, in a grid row by row. [`Mapping::n_descriptors`] and [`Mapping::unreached`] are
-/// those of the image, so that relevance of dimensions that no descriptor reaches, an empty cell's too, goes to all of it.
+/// The cells are in the order of the grids, and row by row in each grid. [`Mapping::n_descriptors`] and [`Mapping::unreached`] are about
+/// the whole image: the relevance of a dimension that no descriptor reaches, for example in an empty cell, goes to all descriptors of the
+/// image.
+///
+/// ```
+/// use fisherlens_fisher::{BagOfWords, DescriptorSet, Encoder, Grid, Pyramid};
+/// use fisherlens_mixture::DiagonalGmm;
+/// use ndarray::array;
+///
+/// let mixture = DiagonalGmm::from_parts(array![0.5, 0.5], array![[0.0], [9.0]], array![[1.0], [1.0]])?;
+/// let grids = [Grid { columns: 1, rows: 1 }, Grid { columns: 2, rows: 1 }];
+/// let encoder = Pyramid::new(BagOfWords::params(mixture).check()?, &grids)?;
+/// let values = array![[0.5_f32], [9.0]];
+/// let vector = encoder.encode(DescriptorSet { values: values.view(), positions: &[[0.2, 0.5], [0.8, 0.5]] })?;
+/// // The whole image, the left half and the right half.
+/// assert_eq!(vector, array![0.5, 0.5, 1.0, 0.0, 0.0, 1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # References
-/// `lazebnik2006`; means by cell as in VLFeat's and `chatfield2011`'s encoders.
+/// `lazebnik2006`. Means per cell, as in the encoders of VLFeat and of `chatfield2011`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pyramid<E> {
     encoder: E,
@@ -47,30 +73,30 @@ pub struct Pyramid<E> {
 }
 
 impl<E: Encoder> Pyramid<E> {
-    /// `encoder` (a `Box<dyn Encoder>` will do) on all cells of `grids`.
+    /// Applies `encoder`, for example a `Box<dyn Encoder>`, to all cells of `grids`.
     ///
     /// # Errors
-    /// [`FisherError::Parameter`] for no grid, a grid without cells, or an encoder that has cells already.
+    /// [`FisherError::Parameter`] when there is no grid, when a grid has no cells, or when the encoder has several cells already.
     pub fn new(encoder: E, grids: &[Grid]) -> Result<Self, FisherError> {
         let refuse = |name, found, expected| Err(FisherError::Parameter { name, found, expected });
         if grids.is_empty() {
             return refuse("grids", "an empty list".to_owned(), "at least one grid");
         }
         if let Some(grid) = grids.iter().find(|grid| grid.n_cells() == 0) {
-            return refuse("grids", format!("{grid:?}"), "grids of at least one column and one row");
+            return refuse("grids", format!("{grid:?}"), "grids with at least one column and one row");
         }
         let n_cells = encoder.layout().n_cells;
         if n_cells != 1 {
             return refuse(
                 "encoder",
-                format!("an encoder of {n_cells} cells"),
-                "one without cells, all grids in one pyramid",
+                format!("an encoder with {n_cells} cells"),
+                "an encoder with one cell; list all grids in one pyramid",
             );
         }
         Ok(Self { encoder, grids: grids.to_vec() })
     }
 
-    /// The encoder of a cell.
+    /// The encoder that is applied to each cell.
     pub fn encoder(&self) -> &E {
         &self.encoder
     }
@@ -91,7 +117,7 @@ impl<E: Encoder> Encoder for Pyramid<E> {
     }
 
     fn map<'a>(&'a self, descriptors: DescriptorSet<'a>) -> Result<Box<dyn Mapping + 'a>, FisherError> {
-        check(&descriptors, self.n_features())?;
+        descriptors.check(self.n_features())?;
         let inner = self.encoder.map(descriptors)?;
         let mut cells = Vec::with_capacity(self.layout().n_cells);
         for grid in &self.grids {
@@ -105,32 +131,34 @@ impl<E: Encoder> Encoder for Pyramid<E> {
     }
 }
 
+/// The mapping of the image by the encoder without cells, and which descriptors are in which cell.
 struct PyramidMapping<'a> {
     inner: Box<dyn Mapping + 'a>,
     grids: &'a [Grid],
     positions: &'a [[f32; 2]],
-    /// Descriptors of each cell, rising.
+    /// The descriptors of each cell, in increasing order.
     cells: Vec<Vec<u32>>,
 }
 
 impl PyramidMapping<'_> {
-    /// The cells of a descriptor, one a grid.
+    /// The cells that a descriptor is in, one per grid.
     fn cells_of(&self, l: usize) -> impl Iterator<Item = usize> {
-        let mut first = 0;
+        let mut grid_start = 0;
         self.grids.iter().map(move |grid| {
-            let cell = first + grid.cell(self.positions[l]);
-            first += grid.n_cells();
+            let cell = grid_start + grid.cell(self.positions[l]);
+            grid_start += grid.n_cells();
             cell
         })
     }
 
-    /// All descriptors are in the cell, so that the encoder's pass over the whole image will do.
-    fn whole(&self, cell: usize) -> bool {
+    /// Whether all descriptors of the image are in the cell, so that the faster methods for all descriptors can be used.
+    fn holds_all(&self, cell: usize) -> bool {
         self.cells[cell].len() == self.inner.n_descriptors()
     }
 
+    /// The descriptors of a cell.
     fn rows(&self, cell: usize) -> Rows<'_> {
-        if self.whole(cell) { Rows::All } else { Rows::Some(&self.cells[cell]) }
+        if self.holds_all(cell) { Rows::All } else { Rows::Some(&self.cells[cell]) }
     }
 }
 
@@ -197,7 +225,7 @@ impl Mapping for PyramidMapping<'_> {
         let mut unreached = Vec::with_capacity(self.n_dimensions());
         let mut sums = vec![0.0; cell_len];
         for cell in 0..self.cells.len() {
-            if self.whole(cell) {
+            if self.holds_all(cell) {
                 unreached.extend(self.inner.unreached());
             } else {
                 sums.fill(0.0);

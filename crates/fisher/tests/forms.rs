@@ -1,4 +1,4 @@
-//! Encoders and normalisations by hand and by their plain definitions.
+//! Encoders and normalisations compared with results computed by hand and with their definitions as simple code.
 
 mod support;
 
@@ -19,8 +19,8 @@ const ALL: [Normalization; 6] = [
     Normalization::Intra,
 ];
 
-/// Two components on a line, so far apart that a descriptor near one has a posterior of 0 or 1.
-fn two_apart() -> DiagonalGmm {
+/// Two components in one dimension, so far apart that every posterior of a descriptor near one of them is 0 or 1.
+fn two_distant_components() -> DiagonalGmm {
     DiagonalGmm::from_parts(array![0.25, 0.75], array![[0.0], [100.0]], array![[4.0], [1.0]]).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn three_descriptors_by_hand() {
     let positions = [[0.1, 0.1]; 3];
     let encode = |encoder: &dyn Encoder| encoder.encode(set(&x, &positions)).unwrap().to_vec();
 
-    let fisher_vector = encode(&FisherVector::params(two_apart()).check().unwrap());
+    let fisher_vector = encode(&FisherVector::params(two_distant_components()).check().unwrap());
     let expected = [
         (2.0 / 3.0 - 0.25) / 0.25_f32.sqrt(),
         (1.0 / 3.0 - 0.75) / 0.75_f32.sqrt(),
@@ -44,17 +44,17 @@ fn three_descriptors_by_hand() {
     }
     let soft = Assignment::Soft { floor: 1e-4 };
     for assignment in [Assignment::Hard, soft] {
-        let vlad = encode(&Vlad::params(two_apart()).assignment(assignment).check().unwrap());
+        let vlad = encode(&Vlad::params(two_distant_components()).assignment(assignment).check().unwrap());
         assert_relative_eq!(vlad[0], -2.0 / 3.0, epsilon = 1e-5);
         assert_relative_eq!(vlad[1], 1.0 / 3.0, epsilon = 1e-5);
-        let words = encode(&BagOfWords::params(two_apart()).assignment(assignment).check().unwrap());
+        let words = encode(&BagOfWords::params(two_distant_components()).assignment(assignment).check().unwrap());
         assert_relative_eq!(words[0], 2.0 / 3.0, epsilon = 1e-6);
         assert_relative_eq!(words[1], 1.0 / 3.0, epsilon = 1e-6);
     }
 }
 
 #[test]
-fn each_part_is_a_run_of_the_whole() {
+fn each_part_alone_equals_its_entries_in_the_whole_vector() {
     let (x, positions) = descriptors(300, 5, 2);
     let of = |parts: &[FisherPart]| {
         let params = FisherVector::params(mixture(7, 5)).parts(parts);
@@ -70,7 +70,7 @@ fn each_part_is_a_run_of_the_whole() {
 }
 
 #[test]
-fn soft_words_are_mean_posteriors_and_soft_residuals_follow_them() {
+fn soft_words_are_mean_posteriors_and_soft_vlad_weights_residuals_with_them() {
     let (x, positions) = descriptors(200, 4, 3);
     let gmm = mixture(6, 4);
     let posteriors = gmm.posteriors(x.view(), 1e-3);
@@ -88,9 +88,9 @@ fn soft_words_are_mean_posteriors_and_soft_residuals_follow_them() {
     }
 }
 
-/// Supplement, Eq. 3: its first form, square root and ℓ2, is its last, the square root over the ℓ1 norm.
+/// Supplement, Eq. 3: its first form (square root, then ℓ2 norm) equals its last form (square root of x divided by the ℓ1 norm).
 #[test]
-fn both_forms_of_equation_3_agree() {
+fn both_forms_of_equation_3_are_equal() {
     let (x, positions) = descriptors(400, 5, 4);
     for grids in [vec![Grid { columns: 1, rows: 1 }], vec![Grid { columns: 1, rows: 1 }, Grid { columns: 2, rows: 2 }]]
     {
@@ -118,7 +118,7 @@ fn both_forms_of_equation_3_agree() {
 
 #[test]
 fn each_normalisation_by_hand() {
-    // One cell of two components with parts of 1 and 1 entry: component 0 owns entries 0 and 2, component 1 the others.
+    // One cell, two components, two parts with 1 entry per component: component 0 has the entries 0 and 2, component 1 the others.
     let layout = Layout { n_cells: 1, n_components: 2, part_widths: vec![1, 1] };
     let of = |normalization: Normalization, mut x: Vec<f32>| {
         normalization.apply(&mut x, &layout);
@@ -141,12 +141,12 @@ fn each_normalisation_by_hand() {
     let half = 0.5_f32.sqrt();
     close(of(Normalization::Intra, x), [0.6 * half, -half, 0.8 * half, 0.0]);
     for normalization in ALL {
-        assert_eq!(of(normalization, vec![0.0; 4]), vec![0.0; 4], "{normalization:?} leaves zeros alone");
+        assert_eq!(of(normalization, vec![0.0; 4]), vec![0.0; 4], "{normalization:?} must not change zeros");
     }
 }
 
 #[test]
-fn a_product_equals_that_with_the_normalised_vector() {
+fn dot_equals_the_product_with_the_normalised_vector() {
     for n_cells in [1, 2] {
         let layout = Layout { n_cells, n_components: 13, part_widths: vec![1, 20, 20] };
         let x: Vec<f32> = (0..layout.len()).map(|d| ((d * 37 % 101) as f32 - 50.0) / 300.0).collect();

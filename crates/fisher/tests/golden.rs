@@ -1,4 +1,4 @@
-//! Fisher vectors of other people's programs.
+//! Comparison with Fisher vectors that VLFeat and scikit-image computed.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn mixture(file: &mut NpzReader<File>) -> DiagonalGmm {
     DiagonalGmm::from_parts(weights, means, variances).unwrap()
 }
 
-/// All 73,866 projected descriptors of a photograph, the 22,679 zeroed ones among them.
+/// All 73,866 projected descriptors of a photograph, 22,679 zeroed ones included.
 fn photograph(file: &mut NpzReader<File>) -> Array2<f32> {
     let zero: Array1<u8> = file.by_name("zero").unwrap();
     let descriptors: Array2<u8> = file.by_name("descr").unwrap();
@@ -38,11 +38,11 @@ fn photograph(file: &mut NpzReader<File>) -> Array2<f32> {
 
 fn assert_within(name: &str, found: &[f32], expected: &[f64], bound: f64) {
     let difference = relative_difference(found, expected);
-    assert!(difference <= bound, "{name}: off by {difference:.2e}, more than {bound:.0e}");
+    assert!(difference <= bound, "{name}: the relative difference is {difference:.2e}, more than {bound:.0e}");
 }
 
 #[test]
-fn vlfeat_on_made_up_descriptors() {
+fn made_up_descriptors_give_the_vectors_of_vlfeat() {
     let mut file = open("small_fisher_vector.npz");
     let x: Array2<f32> = file.by_name("x").unwrap();
     let positions = vec![[0.5, 0.5]; x.nrows()];
@@ -61,7 +61,7 @@ fn vlfeat_on_made_up_descriptors() {
 }
 
 #[test]
-fn scikit_image_on_made_up_descriptors() {
+fn made_up_descriptors_give_the_vectors_of_scikit_image() {
     let mut file = open("small_fisher_vector.npz");
     let x: Array2<f32> = file.by_name("x").unwrap();
     let positions = vec![[0.5, 0.5]; x.nrows()];
@@ -80,7 +80,7 @@ fn scikit_image_on_made_up_descriptors() {
 }
 
 #[test]
-fn real_descriptors_against_f64() {
+fn descriptors_of_a_photograph_give_the_vector_computed_in_f64() {
     let mut file = open("fisher_vector_camera.npz");
     let x = photograph(&mut file).slice(s![..;123, ..]).to_owned();
     let positions = vec![[0.5, 0.5]; x.nrows()];
@@ -95,9 +95,8 @@ fn real_descriptors_against_f64() {
     }
 }
 
-/// Against VLFeat and against `f64`.
 #[test]
-fn vlfeat_on_a_photograph() {
+fn a_photograph_gives_the_vectors_of_vlfeat_and_of_f64() {
     let mut file = open("fisher_vector_camera.npz");
     let x = photograph(&mut file);
     let gmm = mixture(&mut file);
@@ -109,10 +108,10 @@ fn vlfeat_on_a_photograph() {
     let raw: Array1<f32> = file.by_name("raw").unwrap();
     let improved: Array1<f32> = file.by_name("improved").unwrap();
 
-    // VLFeat sums in f32 and is itself 2.0e-4 off the exact values.
+    // VLFeat sums in `f32`, and its own relative difference to the exact values is 2.0e-4.
     assert_within("raw", &found, &raw.mapv(f64::from).to_vec(), 3e-4);
     assert_within("raw, exact", &found, &exact, 5e-5);
-    // Two components hold nearly all of the vector's length and would hide the others.
+    // Two components have nearly all of the vector's norm, so that differences in the other components would not be visible in it.
     for (block, (found, exact)) in found.chunks(80).zip(exact.chunks(80)).enumerate() {
         if [107, 218, 233].contains(&(block % 256)) {
             assert!(found.iter().all(|&value| value == 0.0), "component {} receives nothing", block % 256);

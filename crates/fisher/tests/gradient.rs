@@ -1,4 +1,4 @@
-//! The Fisher vector is the gradient of the mean log-likelihood, scaled: compared with finite differences.
+//! The Fisher vector is the scaled gradient of the mean log-likelihood: comparison with finite differences.
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::{descriptors, mixture, set};
 const N_COMPONENTS: usize = 4;
 const N_FEATURES: usize = 3;
 
-/// Mean log-likelihood written out in `f64`; the mixture's own getters give the parameters.
+/// The mean log-likelihood of the rows of `x` by its definition in `f64`. `means` and `deviations`: `(K, D)`, row after row.
 fn log_likelihood(weights: &[f64], means: &[f64], deviations: &[f64], x: &ndarray::Array2<f32>) -> f64 {
     let mut sum = 0.0;
     for row in x.rows() {
@@ -32,7 +32,7 @@ fn log_likelihood(weights: &[f64], means: &[f64], deviations: &[f64], x: &ndarra
 fn parts_are_scaled_derivatives() {
     let (x, positions) = descriptors(60, N_FEATURES, 9);
     let whole = mixture(N_COMPONENTS + 1, N_FEATURES);
-    // Without the far component, whose derivatives are 0.
+    // The last component is left out, because it is far from all descriptors and its derivatives are 0.
     let kept = ndarray::s![..N_COMPONENTS];
     let weights = whole.weights().slice(kept).to_owned();
     let gmm = DiagonalGmm::from_parts(
@@ -66,7 +66,7 @@ fn parts_are_scaled_derivatives() {
         near(k, derivative / weights[k].sqrt());
         for d in 0..N_FEATURES {
             let at = k * N_FEATURES + d;
-            // The Fisher information of a mean is π/σ², that of a deviation 2π/σ².
+            // The Fisher information of a mean is π/σ², and the Fisher information of a standard deviation is 2π/σ².
             let by_mean = |by: f64| {
                 let mut means = means.clone();
                 means[at] += by;

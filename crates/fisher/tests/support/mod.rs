@@ -1,6 +1,6 @@
-//! Made-up mixtures, descriptors and encoders, and the formulas written plainly.
+//! Made-up mixtures, descriptors and encoders, and the formulas as simple code.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(dead_code, reason = "each test file uses some of these functions")]
 
 use fisherlens_fisher::{DescriptorSet, Encoder, FisherError, Layout, Mapping};
 use fisherlens_mixture::DiagonalGmm;
@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayView2};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 
-/// A mixture of `n_components` at random places, the last where no descriptor is drawn.
+/// A mixture of `n_components` with random means. The mean of the last one is far from all descriptors that [`descriptors`] draws.
 pub(crate) fn mixture(n_components: usize, n_features: usize) -> DiagonalGmm {
     let mut rng = Xoshiro256Plus::seed_from_u64(11);
     let mut weights = Array1::from_shape_simple_fn(n_components, || rng.gen_range(0.5_f32..1.5));
@@ -19,7 +19,7 @@ pub(crate) fn mixture(n_components: usize, n_features: usize) -> DiagonalGmm {
     DiagonalGmm::from_parts(weights, means, variances).unwrap()
 }
 
-/// Descriptors around the mixture's places, far from its last component, and positions.
+/// `n` descriptors near the components of [`mixture`], except the last one, and their positions.
 pub(crate) fn descriptors(n: usize, n_features: usize, seed: u64) -> (Array2<f32>, Vec<[f32; 2]>) {
     let mut rng = Xoshiro256Plus::seed_from_u64(seed);
     let values = Array2::from_shape_simple_fn((n, n_features), || rng.gen_range(-3.0_f32..3.0));
@@ -27,12 +27,12 @@ pub(crate) fn descriptors(n: usize, n_features: usize, seed: u64) -> (Array2<f32
     (values, positions)
 }
 
-/// Both together.
+/// Descriptors together with their positions.
 pub(crate) fn set<'a>(values: &'a Array2<f32>, positions: &'a [[f32; 2]]) -> DescriptorSet<'a> {
     DescriptorSet { values: values.view(), positions }
 }
 
-/// The mean of Eq. 8 over the descriptors, all in `f64` but for the posteriors: weights, means, variances.
+/// The mean of Eq. 8 over the descriptors: weights, means, variances. Everything but the posteriors is computed in `f64`.
 pub(crate) fn fisher_vector_in_f64(
     mixture: &DiagonalGmm,
     posteriors: ArrayView2<'_, f32>,
@@ -67,11 +67,11 @@ pub(crate) fn relative_difference(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let pairs = found.iter().zip(expected);
     let difference: f64 = pairs.map(|(&found, expected)| (f64::from(found) - expected).powi(2)).sum();
-    let size: f64 = expected.iter().map(|value| value * value).sum();
-    (difference / size).sqrt()
+    let squares: f64 = expected.iter().map(|value| value * value).sum();
+    (difference / squares).sqrt()
 }
 
-/// A user's own encoder: descriptors and their cubes, nothing but the required methods.
+/// An encoder as a user would write it, with the required methods only: m(l) = [l, l³].
 pub(crate) struct Moments {
     pub n_features: usize,
 }
@@ -90,6 +90,7 @@ impl Encoder for Moments {
     }
 
     fn map<'a>(&'a self, descriptors: DescriptorSet<'a>) -> Result<Box<dyn Mapping + 'a>, FisherError> {
+        descriptors.check(self.n_features)?;
         Ok(Box::new(MomentsOf { values: descriptors.values }))
     }
 }

@@ -1,86 +1,16 @@
-//! The two inner loops: moments of the descriptors of one component, and the product of a mapping with coefficients.
+//! The product of the mapping of each descriptor with fixed coefficients, without writing the mapping down.
 
 use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
 use fisherlens_mixture::SparsePosteriors;
 use multiversion::{multiversion, target::target_cfg_f};
 
+use crate::encoder::{Rows, Sign};
 use crate::tables::Tables;
-use crate::{Rows, Sign};
 
-/// Descriptors whose products wait for the sums over their lanes.
+/// Number of descriptors whose products are kept as one sum per lane, until a separate loop adds up the lanes.
 const BLOCK: usize = 64;
 
-/// `γ·z` and `γ·(z² − 1)` summed over the descriptors of one component, `z = (x − μ) / σ`; or their magnitudes.
-///
-/// `values` `(N, D)`: descriptors; `rows` and `posteriors`: those of the component; `mean`, `inverse_deviation`, `first`
-/// and `second` `(D)`. Overwrites `first` and `second`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-#[expect(clippy::too_many_arguments, reason = "a kernel takes its slices apart")]
-pub(crate) fn moments(
-    values: &[f32],
-    rows: &[u32],
-    posteriors: &[f32],
-    mean: &[f32],
-    inverse_deviation: &[f32],
-    sign: Sign,
-    first: &mut [f32],
-    second: &mut [f32],
-) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    match sign {
-        Sign::Signed => moments_of::<false>(fused, values, rows, posteriors, mean, inverse_deviation, first, second),
-        Sign::Absolute => moments_of::<true>(fused, values, rows, posteriors, mean, inverse_deviation, first, second),
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a kernel takes its slices apart")]
-fn moments_of<const ABSOLUTE: bool>(
-    fused: bool,
-    values: &[f32],
-    rows: &[u32],
-    posteriors: &[f32],
-    mean: &[f32],
-    inverse_deviation: &[f32],
-    first: &mut [f32],
-    second: &mut [f32],
-) {
-    let n_features = mean.len();
-    let whole = n_features - n_features % LANES;
-    for start in (0..whole).step_by(LANES) {
-        let run = start..start + LANES;
-        let mean: &[f32; LANES] = lanes(&mean[run.clone()]);
-        let inverse: &[f32; LANES] = lanes(&inverse_deviation[run.clone()]);
-        let mut sum_first = [0.0_f32; LANES];
-        let mut sum_second = [0.0_f32; LANES];
-        for (&row, &posterior) in rows.iter().zip(posteriors) {
-            let at = row as usize * n_features + start;
-            let x: &[f32; LANES] = lanes(&values[at..at + LANES]);
-            for lane in 0..LANES {
-                let z = (x[lane] - mean[lane]) * inverse[lane];
-                let square = multiply_add(fused, z, z, -1.0);
-                let (z, square) = if ABSOLUTE { (z.abs(), square.abs()) } else { (z, square) };
-                sum_first[lane] = multiply_add(fused, posterior, z, sum_first[lane]);
-                sum_second[lane] = multiply_add(fused, posterior, square, sum_second[lane]);
-            }
-        }
-        first[run.clone()].copy_from_slice(&sum_first);
-        second[run].copy_from_slice(&sum_second);
-    }
-    for d in whole..n_features {
-        let (mut sum_first, mut sum_second) = (0.0, 0.0);
-        for (&row, &posterior) in rows.iter().zip(posteriors) {
-            let z = (values[row as usize * n_features + d] - mean[d]) * inverse_deviation[d];
-            let square = z * z - 1.0;
-            sum_first += posterior * if ABSOLUTE { z.abs() } else { z };
-            sum_second += posterior * if ABSOLUTE { square.abs() } else { square };
-        }
-        first[d] = sum_first;
-        second[d] = sum_second;
-    }
-}
-
-/// One run of features of one component, its scales multiplied into the coefficients.
+/// One run of features of one component. The scales of the component are already multiplied into the coefficients.
 #[derive(Clone, Copy)]
 struct Chunk {
     mean: [f32; LANES],
@@ -89,16 +19,17 @@ struct Chunk {
     second: [f32; LANES],
 }
 
-/// The coefficients of the parts that have a block of D entries a component, laid out for [`Contraction::apply`].
+/// The coefficients of the parts that have D entries per component, in the layout that [`Contraction::apply`] needs.
 pub(crate) struct Contraction {
     n_features: usize,
     sign: Sign,
-    /// Component by component; features that fill up the last chunk have coefficient 0.
+    /// Component by component. The features that fill up the last chunk of a component have the coefficient 0.
     chunks: Vec<Chunk>,
 }
 
 impl Contraction {
-    /// `first` and `second` `(K, D)`: coefficients of the parts γ·z and γ·(z² − 1), empty where the part is missing.
+    /// `first` and `second` `(K, D)`: coefficients of the parts γ·z and γ·(z² − 1); a slice is empty where the encoder does not have
+    /// that part.
     pub(crate) fn new(tables: &Tables, first: &[f32], second: &[f32], sign: Sign) -> Self {
         let chunks_each = if first.is_empty() && second.is_empty() { 0 } else { tables.n_features.div_ceil(LANES) };
         let zeros = [0.0; LANES];
@@ -119,9 +50,10 @@ impl Contraction {
         Self { n_features: tables.n_features, sign, chunks }
     }
 
-    /// `Σ_k γ_k Σ_d (first[k,d]·z + second[k,d]·(z² − 1))` of each descriptor in `rows`; or with the magnitudes of z and z² − 1.
+    /// `Σ_k γ_k Σ_d (first[k,d]·z + second[k,d]·(z² − 1))` of each descriptor in `rows`. With [`Sign::Absolute`], |z| and |z² − 1| take
+    /// the place of z and z² − 1.
     ///
-    /// `values` `(N, D)`: descriptors, with their `posteriors`.
+    /// `values` `(N, D)`: all descriptors of the image; `posteriors`: their posteriors γ.
     pub(crate) fn apply(&self, values: &[f32], posteriors: &SparsePosteriors, rows: Rows<'_>) -> Vec<f32> {
         let n_rows = match rows {
             Rows::All => posteriors.len(),
@@ -189,16 +121,12 @@ fn apply_of<const ABSOLUTE: bool>(
                     sum[lane] = multiply_add(fused, posterior, product[lane], sum[lane]);
                 }
             }
-            // Stored, and added up in a loop of its own: a reduction here makes the compiler take this loop apart.
+            // The lanes are stored here and added up in a loop of their own: with the addition in this loop, the compiler splits the
+            // vector registers.
             *sums = sum;
         }
         for (product, sums) in products.iter_mut().zip(&sums) {
             *product = sum_lanes(sums);
         }
     }
-}
-
-#[inline(always)]
-fn lanes(slice: &[f32]) -> &[f32; LANES] {
-    slice.first_chunk().expect("runs are cut to the number of lanes")
 }
