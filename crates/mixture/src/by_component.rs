@@ -2,8 +2,7 @@
 //!
 //! The sums over the samples of one component then stay in vector registers until all its samples are added.
 
-use fisherlens_lanes::{LANES, multiply_add};
-use multiversion::{multiversion, target::target_cfg_f};
+use fisherlens_lanes::{LANES, has_fma, multiply_add, vectorised};
 
 use crate::sparse_posteriors::SparsePosteriors;
 
@@ -93,53 +92,55 @@ impl ByComponent {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_in_f64(values: &[f32]) -> f64 {
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut sums = [0.0_f64; LANES];
-    for chunk in chunks {
-        for (sum, &value) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(value);
-        }
-    }
-    sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>()
-}
-
-/// The loops of [`ByComponent::moments`]; `rows` and `posteriors` are the entries of the component.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn moments(values: &[f32], rows: &[u32], posteriors: &[f32], mean: &[f32], first: &mut [f32], second: &mut [f32]) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    let n_features = mean.len();
-    // The outer loop goes over runs of features and the inner one over samples, so that the sums of a run stay in registers.
-    let (means, mean_rest) = mean.as_chunks::<LANES>();
-    for (chunk, mean) in means.iter().enumerate() {
-        let start = chunk * LANES;
-        let (mut sum_first, mut sum_second) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-        for (&row, &posterior) in rows.iter().zip(posteriors) {
-            let x: &[f32; LANES] =
-                values[row as usize * n_features + start..].first_chunk().expect("a row has all its features");
-            for lane in 0..LANES {
-                let difference = x[lane] - mean[lane];
-                let weighted = posterior * difference;
-                sum_first[lane] += weighted;
-                sum_second[lane] = multiply_add(fused, weighted, difference, sum_second[lane]);
+vectorised!(
+    fn sum_in_f64(values: &[f32]) -> f64 {
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        let mut sums = [0.0_f64; LANES];
+        for chunk in chunks {
+            for (sum, &value) in sums.iter_mut().zip(chunk) {
+                *sum += f64::from(value);
             }
         }
-        first[start..start + LANES].copy_from_slice(&sum_first);
-        second[start..start + LANES].copy_from_slice(&sum_second);
+        sums.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>()
     }
-    // The features that do not fill a vector register.
-    for d in n_features - mean_rest.len()..n_features {
-        let (mut sum_first, mut sum_second) = (0.0, 0.0);
-        for (&row, &posterior) in rows.iter().zip(posteriors) {
-            let difference = values[row as usize * n_features + d] - mean[d];
-            sum_first += posterior * difference;
-            sum_second += posterior * difference * difference;
+);
+
+vectorised!(
+    /// The loops of [`ByComponent::moments`]; `rows` and `posteriors` are the entries of the component.
+    fn moments(values: &[f32], rows: &[u32], posteriors: &[f32], mean: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let fused = has_fma!();
+        let n_features = mean.len();
+        // The outer loop goes over runs of features and the inner one over samples, so that the sums of a run stay in registers.
+        let (means, mean_rest) = mean.as_chunks::<LANES>();
+        for (chunk, mean) in means.iter().enumerate() {
+            let start = chunk * LANES;
+            let (mut sum_first, mut sum_second) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+            for (&row, &posterior) in rows.iter().zip(posteriors) {
+                let x: &[f32; LANES] =
+                    values[row as usize * n_features + start..].first_chunk().expect("a row has all its features");
+                for lane in 0..LANES {
+                    let difference = x[lane] - mean[lane];
+                    let weighted = posterior * difference;
+                    sum_first[lane] += weighted;
+                    sum_second[lane] = multiply_add(fused, weighted, difference, sum_second[lane]);
+                }
+            }
+            first[start..start + LANES].copy_from_slice(&sum_first);
+            second[start..start + LANES].copy_from_slice(&sum_second);
         }
-        first[d] = sum_first;
-        second[d] = sum_second;
+        // The features that do not fill a vector register.
+        for d in n_features - mean_rest.len()..n_features {
+            let (mut sum_first, mut sum_second) = (0.0, 0.0);
+            for (&row, &posterior) in rows.iter().zip(posteriors) {
+                let difference = values[row as usize * n_features + d] - mean[d];
+                sum_first += posterior * difference;
+                sum_second += posterior * difference * difference;
+            }
+            first[d] = sum_first;
+            second[d] = sum_second;
+        }
     }
-}
+);
 
 #[cfg(test)]
 mod tests {

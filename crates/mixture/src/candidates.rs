@@ -1,7 +1,6 @@
 //! The second look at each row of the product: direct log densities of the few components that matter, then the posteriors.
 
-use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
-use multiversion::target::target_cfg_f;
+use fisherlens_lanes::{LANES, has_fma, multiply_add, sum_lanes, vectorised};
 use ndarray::ArrayView2;
 
 use crate::exponential::{exponential, quick_exponential};
@@ -70,63 +69,60 @@ impl PosteriorTables {
     }
 }
 
-/// Appends the posteriors of the rows of one block, in order. Rows that equal an earlier row are copied from it.
-///
-/// `x`: all samples of the call; the block starts at `workspace.start`. `first`: the row of `posteriors` that belongs to row 0 of `x`.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn append_block(
-    tables: &PosteriorTables,
-    x: &[f32],
-    floor: f32,
-    first: usize,
-    workspace: &mut Workspace,
-    posteriors: &mut SparsePosteriors,
-    mut log_densities: Option<&mut Vec<f64>>,
-) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    let others = Others::for_floor(floor);
-    // The product has rows only for samples that do not equal an earlier one, so the two row numbers differ.
-    let mut product_row = 0;
-    for n in 0..workspace.sources.len() {
-        let row = workspace.start + n;
-        if let Some(source) = workspace.sources[n] {
-            posteriors.repeat_row(first + source);
+vectorised!(
+    /// Appends the posteriors of the rows of one block, in order. Rows that equal an earlier row are copied from it.
+    ///
+    /// `x`: all samples of the call; the block starts at `workspace.start`. `first`: the row of `posteriors` that belongs to row 0 of `x`.
+    fn append_block(
+        tables: &PosteriorTables,
+        x: &[f32],
+        floor: f32,
+        first: usize,
+        workspace: &mut Workspace,
+        posteriors: &mut SparsePosteriors,
+        mut log_densities: Option<&mut Vec<f64>>,
+    ) {
+        let fused = has_fma!();
+        let others = Others::for_floor(floor);
+        // The product has rows only for samples that do not equal an earlier one, so the two row numbers differ.
+        let mut product_row = 0;
+        for n in 0..workspace.sources.len() {
+            let row = workspace.start + n;
+            if let Some(source) = workspace.sources[n] {
+                posteriors.repeat_row(first + source);
+                if let Some(log_densities) = log_densities.as_deref_mut() {
+                    log_densities.push(log_densities[log_densities.len() - (row - source)]);
+                }
+                continue;
+            }
+            let density = examine_row(fused, tables, tables.sample(x, row), product_row, floor, others, workspace);
             if let Some(log_densities) = log_densities.as_deref_mut() {
-                log_densities.push(log_densities[log_densities.len() - (row - source)]);
+                log_densities.push(density.largest + f64::from(density.sum).ln());
             }
-            continue;
-        }
-        let density = examine_row(fused, tables, tables.sample(x, row), product_row, floor, others, workspace);
-        if let Some(log_densities) = log_densities.as_deref_mut() {
-            log_densities.push(density.largest + f64::from(density.sum).ln());
-        }
-        let scale = 1.0 / density.sum;
-        let Workspace { joint, flags, candidates, exponentials, .. } = &mut *workspace;
-        match others {
-            Others::Summed => {
-                posteriors.append_row(candidates.iter().copied().zip(exponentials.iter().copied()), scale, floor);
-            }
-            Others::Kept => {
-                let width = tables.width();
-                let joint = joint.as_slice_mut().expect("made in standard layout");
-                let row = &mut joint[product_row * width..][..width];
-                for (&k, &value) in candidates.iter().zip(exponentials.iter()) {
-                    row[k as usize] = value;
+            let scale = 1.0 / density.sum;
+            let Workspace { joint, flags, candidates, exponentials, .. } = &mut *workspace;
+            match others {
+                Others::Summed => {
+                    posteriors.append_row(candidates.iter().copied().zip(exponentials.iter().copied()), scale, floor);
                 }
-                for (flag, &value) in flags.iter_mut().zip(row.iter()) {
-                    *flag = u8::from(value * scale >= floor);
+                Others::Kept => {
+                    let width = tables.width();
+                    let joint = joint.as_slice_mut().expect("made in standard layout");
+                    let row = &mut joint[product_row * width..][..width];
+                    for (&k, &value) in candidates.iter().zip(exponentials.iter()) {
+                        row[k as usize] = value;
+                    }
+                    for (flag, &value) in flags.iter_mut().zip(row.iter()) {
+                        *flag = u8::from(value * scale >= floor);
+                    }
+                    list_flagged(flags, tables.n_components(), candidates);
+                    posteriors.append_listed(candidates, row, scale);
                 }
-                list_flagged(flags, tables.n_components(), candidates);
-                posteriors.append_listed(candidates, row, scale);
             }
+            product_row += 1;
         }
-        product_row += 1;
     }
-}
+);
 
 /// Finds the candidates of one row, sums their quadratic forms directly, and adds up the density of the sample.
 ///

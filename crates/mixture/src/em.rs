@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use fisherlens_lanes::{add, vectorised};
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
 use rayon::prelude::*;
@@ -161,27 +162,24 @@ fn data_variance(x: ArrayView2<'_, f32>) -> Array1<f32> {
     let parts: Vec<Vec<f64>> = values.par_chunks(CHUNK * n_features).map(|rows| sums_about(&origin, rows)).collect();
     let mut sums = vec![0.0; 2 * n_features];
     for part in &parts {
-        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        add(&mut sums, part);
     }
     let n = x.nrows() as f64;
     (0..n_features).map(|d| ((sums[n_features + d] / n - (sums[d] / n).powi(2)).max(0.0)) as f32).collect()
 }
 
-/// Sums over rows of the differences from `origin` `(D)`, followed by the sums of their squares: `(2·D)`.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn sums_about(origin: &[f64], rows: &[f32]) -> Vec<f64> {
-    let mut sums = vec![0.0; 2 * origin.len()];
-    let (first, second) = sums.split_at_mut(origin.len());
-    for row in rows.chunks_exact(origin.len()) {
-        for (((first, second), &origin), &x) in first.iter_mut().zip(second.iter_mut()).zip(origin).zip(row) {
-            let difference = f64::from(x) - origin;
-            *first += difference;
-            *second += difference * difference;
+vectorised!(
+    /// Sums over rows of the differences from `origin` `(D)`, followed by the sums of their squares: `(2·D)`.
+    fn sums_about(origin: &[f64], rows: &[f32]) -> Vec<f64> {
+        let mut sums = vec![0.0; 2 * origin.len()];
+        let (first, second) = sums.split_at_mut(origin.len());
+        for row in rows.chunks_exact(origin.len()) {
+            for (((first, second), &origin), &x) in first.iter_mut().zip(second.iter_mut()).zip(origin).zip(row) {
+                let difference = f64::from(x) - origin;
+                *first += difference;
+                *second += difference * difference;
+            }
         }
+        sums
     }
-    sums
-}
+);

@@ -9,7 +9,7 @@
 //!
 //! Samples that equal an earlier one, such as the zeroed descriptors of flat image areas, are computed once and copied.
 
-use fisherlens_lanes::LANES;
+use fisherlens_lanes::{LANES, vectorised};
 use fisherlens_product::{Target, multiply};
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
@@ -276,38 +276,32 @@ pub(crate) fn check_samples(x: ArrayView2<'_, f32>, n_features: usize) -> Result
     }
 }
 
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn all_finite(values: &[f32]) -> bool {
-    // Zero times a value is zero exactly when the value is finite, and the compiler turns a plain sum into vector instructions.
-    let mut sums = [0.0_f32; 4 * LANES];
-    let chunks = values.chunks_exact(4 * LANES);
-    let rest: f32 = chunks.remainder().iter().map(|value| value * 0.0).sum();
-    for chunk in chunks {
-        for (sum, value) in sums.iter_mut().zip(chunk) {
-            *sum += value * 0.0;
+vectorised!(
+    fn all_finite(values: &[f32]) -> bool {
+        // Zero times a value is zero exactly when the value is finite, and the compiler turns a plain sum into vector instructions.
+        let mut sums = [0.0_f32; 4 * LANES];
+        let chunks = values.chunks_exact(4 * LANES);
+        let rest: f32 = chunks.remainder().iter().map(|value| value * 0.0).sum();
+        for chunk in chunks {
+            for (sum, value) in sums.iter_mut().zip(chunk) {
+                *sum += value * 0.0;
+            }
+        }
+        rest + sums.iter().sum::<f32>() == 0.0
+    }
+);
+
+vectorised!(
+    /// Writes `[y, y²]` of one sample, y = x − offset.
+    fn fill_design(x: &[f32], offset: &[f32], design: &mut [f32]) {
+        let (linear, square) = design.split_at_mut(offset.len());
+        for (((linear, square), &x), &offset) in linear.iter_mut().zip(square).zip(x).zip(offset) {
+            let y = x - offset;
+            *linear = y;
+            *square = y * y;
         }
     }
-    rest + sums.iter().sum::<f32>() == 0.0
-}
-
-/// Writes `[y, y²]` of one sample, y = x − offset.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn fill_design(x: &[f32], offset: &[f32], design: &mut [f32]) {
-    let (linear, square) = design.split_at_mut(offset.len());
-    for (((linear, square), &x), &offset) in linear.iter_mut().zip(square).zip(x).zip(offset) {
-        let y = x - offset;
-        *linear = y;
-        *square = y * y;
-    }
-}
+);
 
 #[cfg(test)]
 mod tests {

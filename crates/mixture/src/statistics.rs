@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
+use fisherlens_lanes::add;
 use ndarray::{ArrayView2, Axis, s};
 use rayon::prelude::*;
 
@@ -113,15 +114,9 @@ fn add_in_order(sums: &mut [f64], parts: &[Statistics], of: impl Fn(&Statistics)
     const ENTRIES: usize = 2048;
     sums.par_chunks_mut(ENTRIES).enumerate().for_each(|(index, sums)| {
         for part in parts {
-            add_to(sums, &of(part)[index * ENTRIES..index * ENTRIES + sums.len()]);
+            add(sums, &of(part)[index * ENTRIES..index * ENTRIES + sums.len()]);
         }
     });
-}
-
-fn add_to<T: Copy + Into<f64>>(sums: &mut [f64], values: &[T]) {
-    for (sum, &value) in sums.iter_mut().zip(values) {
-        *sum += value.into();
-    }
 }
 
 /// Memory for the sums of one chunk of samples.
@@ -174,8 +169,8 @@ impl Scratch {
                 let block = k * n_features..(k + 1) * n_features;
                 let (first, second) = (&mut self.first, &mut self.second);
                 *mass += self.by_component.moments(k, values, &means[block.clone()], first, second);
-                add_to(&mut sums.first[block.clone()], &self.first);
-                add_to(&mut sums.second[block], &self.second);
+                add(&mut sums.first[block.clone()], &self.first);
+                add(&mut sums.second[block], &self.second);
             }
         }
     }
