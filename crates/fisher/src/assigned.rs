@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use fisherlens_lanes::{add_scaled, add_scaled_f32};
 use fisherlens_mixture::{ByComponent, DiagonalGmm, SparsePosteriors};
-use multiversion::multiversion;
 use ndarray::ArrayView2;
 
 use crate::contraction::Contraction;
@@ -105,7 +105,7 @@ impl Entry for f64 {
     }
 
     fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64) {
-        add_wide(sums, block, scale);
+        add_scaled(sums, block, scale);
     }
 }
 
@@ -115,21 +115,7 @@ impl Entry for f32 {
     }
 
     fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64) {
-        add_narrow(sums, block, scale as f32);
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn add_wide(sums: &mut [f64], block: &[f32], scale: f64) {
-    for (sum, &value) in sums.iter_mut().zip(block) {
-        *sum += scale * f64::from(value);
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn add_narrow(sums: &mut [f32], block: &[f32], scale: f32) {
-    for (sum, &value) in sums.iter_mut().zip(block) {
-        *sum += scale * value;
+        add_scaled_f32(sums, block, scale as f32);
     }
 }
 

@@ -1,8 +1,7 @@
 //! The product of the mapping of each descriptor with fixed coefficients, without writing the mapping down.
 
-use fisherlens_lanes::{LANES, multiply_add, sum_lanes};
+use fisherlens_lanes::{LANES, has_fma, multiply_add, sum_lanes, vectorised};
 use fisherlens_mixture::SparsePosteriors;
-use multiversion::{multiversion, target::target_cfg_f};
 
 use crate::encoder::{Rows, Sign};
 use crate::tables::Tables;
@@ -67,20 +66,21 @@ impl Contraction {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn apply(
-    contraction: &Contraction,
-    values: &[f32],
-    posteriors: &SparsePosteriors,
-    rows: Rows<'_>,
-    products: &mut [f32],
-) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    match contraction.sign {
-        Sign::Signed => apply_of::<false>(fused, contraction, values, posteriors, rows, products),
-        Sign::Absolute => apply_of::<true>(fused, contraction, values, posteriors, rows, products),
+vectorised!(
+    fn apply(
+        contraction: &Contraction,
+        values: &[f32],
+        posteriors: &SparsePosteriors,
+        rows: Rows<'_>,
+        products: &mut [f32],
+    ) {
+        let fused = has_fma!();
+        match contraction.sign {
+            Sign::Signed => apply_of::<false>(fused, contraction, values, posteriors, rows, products),
+            Sign::Absolute => apply_of::<true>(fused, contraction, values, posteriors, rows, products),
+        }
     }
-}
+);
 
 #[inline(always)]
 fn apply_of<const ABSOLUTE: bool>(

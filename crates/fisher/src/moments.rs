@@ -1,33 +1,37 @@
 //! Moments of the descriptors of one component.
 
-use fisherlens_lanes::{LANES, multiply_add};
-use multiversion::{multiversion, target::target_cfg_f};
+use fisherlens_lanes::{LANES, has_fma, multiply_add, vectorised};
 
 use crate::encoder::Sign;
 
-/// Overwrites `first` with `Σ γ·z` and `second` with `Σ γ·(z² − 1)` over the descriptors of one component, `z = (x − μ) / σ`. With
-/// [`Sign::Absolute`], the sums are over the absolute values |z| and |z² − 1|.
-///
-/// `values` `(N, D)`: all descriptors of the image; `rows` and `posteriors`: which descriptors reach the component, and their γ; `mean`,
-/// `inverse_deviation` (1/σ), `first` and `second`: `(D)`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-#[expect(clippy::too_many_arguments, reason = "an inner loop takes each array as a slice of its own")]
-pub(crate) fn moments(
-    values: &[f32],
-    rows: &[u32],
-    posteriors: &[f32],
-    mean: &[f32],
-    inverse_deviation: &[f32],
-    sign: Sign,
-    first: &mut [f32],
-    second: &mut [f32],
-) {
-    let fused = target_cfg_f!(target_feature = "fma") || cfg!(target_arch = "aarch64");
-    match sign {
-        Sign::Signed => moments_of::<false>(fused, values, rows, posteriors, mean, inverse_deviation, first, second),
-        Sign::Absolute => moments_of::<true>(fused, values, rows, posteriors, mean, inverse_deviation, first, second),
+vectorised!(
+    /// Overwrites `first` with `Σ γ·z` and `second` with `Σ γ·(z² − 1)` over the descriptors of one component, `z = (x − μ) / σ`. With
+    /// [`Sign::Absolute`], the sums are over the absolute values |z| and |z² − 1|.
+    ///
+    /// `values` `(N, D)`: all descriptors of the image; `rows` and `posteriors`: which descriptors reach the component, and their γ;
+    /// `mean`, `inverse_deviation` (1/σ), `first` and `second`: `(D)`.
+    #[expect(clippy::too_many_arguments, reason = "an inner loop takes each array as a slice of its own")]
+    pub(crate) fn moments(
+        values: &[f32],
+        rows: &[u32],
+        posteriors: &[f32],
+        mean: &[f32],
+        inverse_deviation: &[f32],
+        sign: Sign,
+        first: &mut [f32],
+        second: &mut [f32],
+    ) {
+        let fused = has_fma!();
+        match sign {
+            Sign::Signed => {
+                moments_of::<false>(fused, values, rows, posteriors, mean, inverse_deviation, first, second);
+            }
+            Sign::Absolute => {
+                moments_of::<true>(fused, values, rows, posteriors, mean, inverse_deviation, first, second);
+            }
+        }
     }
-}
+);
 
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "an inner loop takes each array as a slice of its own")]

@@ -1,7 +1,6 @@
 //! Normalisation of raw vectors.
 
-use fisherlens_lanes::LANES;
-use multiversion::multiversion;
+use fisherlens_lanes::{LANES, vectorised};
 
 use crate::encoder::Layout;
 
@@ -96,39 +95,40 @@ impl Normalization {
     }
 }
 
-/// `Σ w·sign(x)·√|x|` and `Σ |x|`, with w the coefficients. Short runs are summed in `f32`, and the sums of the runs in `f64`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn dot_of_roots(x: &[f32], coefficients: &[f32]) -> (f64, f64) {
-    const RUN: usize = 16 * LANES;
-    let (mut product_sums, mut absolute_sums) = ([0.0_f64; LANES], [0.0_f64; LANES]);
-    let (runs, rest) = x.as_chunks::<RUN>();
-    for (run, coefficients) in runs.iter().zip(coefficients.as_chunks::<RUN>().0) {
-        // The roots have a loop of their own: with the sums over lanes in the same loop, the compiler does not use vector instructions
-        // for the roots.
-        let mut roots = [0.0_f32; RUN];
-        for (root, &x) in roots.iter_mut().zip(run) {
-            *root = x.abs().sqrt().copysign(x);
-        }
-        let (mut product, mut absolute) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-        let chunks = run.as_chunks::<LANES>().0.iter().zip(roots.as_chunks::<LANES>().0);
-        for ((x, roots), coefficients) in chunks.zip(coefficients.as_chunks::<LANES>().0) {
+vectorised!(
+    /// `Σ w·sign(x)·√|x|` and `Σ |x|`, with w the coefficients. Short runs are summed in `f32`, and the sums of the runs in `f64`.
+    fn dot_of_roots(x: &[f32], coefficients: &[f32]) -> (f64, f64) {
+        const RUN: usize = 16 * LANES;
+        let (mut product_sums, mut absolute_sums) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+        let (runs, rest) = x.as_chunks::<RUN>();
+        for (run, coefficients) in runs.iter().zip(coefficients.as_chunks::<RUN>().0) {
+            // The roots have a loop of their own: with the sums over lanes in the same loop, the compiler does not use vector
+            // instructions for the roots.
+            let mut roots = [0.0_f32; RUN];
+            for (root, &x) in roots.iter_mut().zip(run) {
+                *root = x.abs().sqrt().copysign(x);
+            }
+            let (mut product, mut absolute) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+            let chunks = run.as_chunks::<LANES>().0.iter().zip(roots.as_chunks::<LANES>().0);
+            for ((x, roots), coefficients) in chunks.zip(coefficients.as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    product[lane] += roots[lane] * coefficients[lane];
+                    absolute[lane] += x[lane].abs();
+                }
+            }
             for lane in 0..LANES {
-                product[lane] += roots[lane] * coefficients[lane];
-                absolute[lane] += x[lane].abs();
+                product_sums[lane] += f64::from(product[lane]);
+                absolute_sums[lane] += f64::from(absolute[lane]);
             }
         }
-        for lane in 0..LANES {
-            product_sums[lane] += f64::from(product[lane]);
-            absolute_sums[lane] += f64::from(absolute[lane]);
+        let (mut product, mut absolute) = (product_sums.iter().sum::<f64>(), absolute_sums.iter().sum::<f64>());
+        for (&x, &coefficient) in rest.iter().zip(&coefficients[x.len() - rest.len()..]) {
+            product += f64::from(x.abs().sqrt().copysign(x)) * f64::from(coefficient);
+            absolute += f64::from(x.abs());
         }
+        (product, absolute)
     }
-    let (mut product, mut absolute) = (product_sums.iter().sum::<f64>(), absolute_sums.iter().sum::<f64>());
-    for (&x, &coefficient) in rest.iter().zip(&coefficients[x.len() - rest.len()..]) {
-        product += f64::from(x.abs().sqrt().copysign(x)) * f64::from(coefficient);
-        absolute += f64::from(x.abs());
-    }
-    (product, absolute)
-}
+);
 
 /// Scales the entries of each component to ℓ2 norm 1. A component has one block of entries in each part.
 fn unit_by_component(cell: &mut [f32], layout: &Layout) {
@@ -158,15 +158,17 @@ fn unit(x: &mut [f32]) {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_of_squares(x: &[f32]) -> f64 {
-    sum(x, |value| value * value)
-}
+vectorised!(
+    fn sum_of_squares(x: &[f32]) -> f64 {
+        sum(x, |value| value * value)
+    }
+);
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_of_absolute_values(x: &[f32]) -> f64 {
-    sum(x, f64::abs)
-}
+vectorised!(
+    fn sum_of_absolute_values(x: &[f32]) -> f64 {
+        sum(x, f64::abs)
+    }
+);
 
 /// `Σ term(x)`, one sum per lane, in `f64`.
 #[inline(always)]
@@ -182,25 +184,27 @@ fn sum(x: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn scale(x: &mut [f32], factor: f64) {
-    for value in x {
-        *value = (f64::from(*value) * factor) as f32;
+vectorised!(
+    fn scale(x: &mut [f32], factor: f64) {
+        for value in x {
+            *value = (f64::from(*value) * factor) as f32;
+        }
     }
-}
+);
 
-/// Replaces every x by `sign(x)·√(factor·|x|)`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn signed_roots(x: &mut [f32], factor: f64) {
-    let root = factor.sqrt();
-    if root == 1.0 {
-        for value in x {
-            *value = value.abs().sqrt().copysign(*value);
-        }
-    } else {
-        for value in x {
-            let absolute = (f64::from(value.abs().sqrt()) * root) as f32;
-            *value = absolute.copysign(*value);
+vectorised!(
+    /// Replaces every x by `sign(x)·√(factor·|x|)`.
+    fn signed_roots(x: &mut [f32], factor: f64) {
+        let root = factor.sqrt();
+        if root == 1.0 {
+            for value in x {
+                *value = value.abs().sqrt().copysign(*value);
+            }
+        } else {
+            for value in x {
+                let absolute = (f64::from(value.abs().sqrt()) * root) as f32;
+                *value = absolute.copysign(*value);
+            }
         }
     }
-}
+);
