@@ -38,7 +38,7 @@ impl Others {
 
 /// The density of one sample: p(x) = exp(largest) · sum.
 struct Density {
-    /// The largest log density ln(w[k] · N(x; μ[k], σ²[k])) over the components k.
+    /// The largest log density `ln(w[k] · N(x; μ[k], σ²[k]))` over the components k.
     largest: f64,
     /// Σ exp(log density − largest) over all components.
     sum: f32,

@@ -44,7 +44,7 @@ impl DiagonalGmmValidParams {
         progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<DiagonalGmm, MixtureError> {
         if x.ncols() == 0 {
-            return Err(MixtureError::Dimension { what: "features of a sample (at least)", expected: 1, found: 0 });
+            return Err(MixtureError::Dimension { what: "features per sample (at least)", expected: 1, found: 0 });
         }
         if x.nrows() < self.n_components {
             return Err(MixtureError::TooFewSamples { n_components: self.n_components, found: x.nrows() });

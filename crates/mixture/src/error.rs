@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MixtureError {
-    /// A parameter lies outside its range.
+    /// A parameter is outside its range.
     #[error("{field} is {found}, expected {expected}")]
     Parameter {
         /// Name of the parameter.

@@ -31,7 +31,7 @@ pub enum Init {
         /// Number of iterations of Lloyd's algorithm.
         n_iterations: usize,
     },
-    /// Means are distinct random samples, variances are those of all samples, and weights are equal.
+    /// The means are distinct random samples, each component has the variances of all samples, and the weights are equal.
     Random,
 }
 

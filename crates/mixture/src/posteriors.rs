@@ -261,7 +261,7 @@ impl PosteriorTables {
 /// Refuses samples that do not have `n_features` columns or that hold a value that is not finite.
 pub(crate) fn check_samples(x: ArrayView2<'_, f32>, n_features: usize) -> Result<(), MixtureError> {
     if x.ncols() != n_features {
-        return Err(MixtureError::Dimension { what: "features of a sample", expected: n_features, found: x.ncols() });
+        return Err(MixtureError::Dimension { what: "features per sample", expected: n_features, found: x.ncols() });
     }
     let all_finite = match x.as_slice() {
         Some(values) => all_finite(values),
