@@ -81,11 +81,11 @@ impl<'a> AssignedMapping<'a> {
             moments(&self.values, rows, posteriors, mean, inverse, sign, first, second);
             let scale = tables.scales[component];
             if let Some(start) = tables.first_start {
-                T::add_scaled(&mut sums[start + block.start..start + block.end], first, scale);
+                T::add_block(&mut sums[start + block.start..start + block.end], first, scale);
             }
             if let Some(start) = tables.second_start {
                 let scale = scale * std::f64::consts::FRAC_1_SQRT_2;
-                T::add_scaled(&mut sums[start + block.start..start + block.end], second, scale);
+                T::add_block(&mut sums[start + block.start..start + block.end], second, scale);
             }
         }
     }
@@ -96,7 +96,7 @@ trait Entry: Sized {
     fn add(&mut self, value: f64);
 
     /// `sums += scale · block`.
-    fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64);
+    fn add_block(sums: &mut [Self], block: &[f32], scale: f64);
 }
 
 impl Entry for f64 {
@@ -104,7 +104,7 @@ impl Entry for f64 {
         *self += value;
     }
 
-    fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64) {
+    fn add_block(sums: &mut [Self], block: &[f32], scale: f64) {
         add_scaled(sums, block, scale);
     }
 }
@@ -114,7 +114,7 @@ impl Entry for f32 {
         *self += value as f32;
     }
 
-    fn add_scaled(sums: &mut [Self], block: &[f32], scale: f64) {
+    fn add_block(sums: &mut [Self], block: &[f32], scale: f64) {
         add_scaled_f32(sums, block, scale as f32);
     }
 }

@@ -9,8 +9,8 @@ use crate::error::FisherError;
 pub struct DescriptorSet<'a> {
     /// The descriptors, `(N, n_features)`.
     pub values: ArrayView2<'a, f32>,
-    /// The centre [x, y] of each descriptor, as fractions of the image's width and height, in [0, 1). Only a
-    /// [`Pyramid`](crate::Pyramid) uses them.
+    /// The centre [x, y] of each descriptor, as fractions of the image's width and height, in [0, 1). Of the encoders
+    /// of this crate, only [`Pyramid`](crate::Pyramid) uses them.
     pub positions: &'a [[f32; 2]],
 }
 
@@ -166,6 +166,21 @@ pub enum Rows<'a> {
 ///
 /// [`Mapping::row`] is the definition. The provided methods call it for each descriptor, which is slow; an encoder that has a faster
 /// way overrides them.
+///
+/// ```
+/// use fisherlens_fisher::{BagOfWords, DescriptorSet, Encoder, Sign};
+/// use fisherlens_mixture::DiagonalGmm;
+/// use ndarray::array;
+///
+/// let mixture = DiagonalGmm::from_parts(array![0.5, 0.5], array![[0.0], [9.0]], array![[1.0], [1.0]])?;
+/// let encoder = BagOfWords::params(mixture).check()?;
+/// let values = array![[0.5_f32], [9.5]];
+/// let mapping = encoder.map(DescriptorSet { values: values.view(), positions: &[[0.2, 0.5], [0.8, 0.5]] })?;
+/// assert_eq!(mapping.mean(), array![0.5, 0.5]);
+/// // The contribution of each descriptor to a linear score, times the number of descriptors.
+/// assert_eq!(mapping.contract(&[3.0, -1.0], Sign::Signed), [3.0, -1.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Mapping: Send + Sync {
     /// Number of descriptors of the image, |L|.
     fn n_descriptors(&self) -> usize;

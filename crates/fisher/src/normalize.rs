@@ -45,7 +45,7 @@ impl Normalization {
     /// Normalises the vector `x` with the layout `layout` in place. Sums are in `f64`.
     ///
     /// # Panics
-    /// When the length of `x` is not that of the layout.
+    /// When the length of `x` differs from the length of the layout.
     pub fn apply(&self, x: &mut [f32], layout: &Layout) {
         assert_eq!(x.len(), layout.len(), "a vector is normalised with the layout of the encoder that made it");
         if x.is_empty() {
@@ -80,7 +80,7 @@ impl Normalization {
     /// coefficients instead of five, because the ℓ2 norm of the signed roots is `√Σ|x|`. `scratch` is overwritten.
     ///
     /// # Panics
-    /// When the length of `x` is not that of the layout, or the number of coefficients is not that length.
+    /// When the length of `x` or the number of coefficients differs from the length of the layout.
     pub fn dot(&self, x: &[f32], coefficients: &[f32], layout: &Layout, scratch: &mut Vec<f32>) -> f64 {
         assert_eq!(x.len(), layout.len(), "a vector is normalised with the layout of the encoder that made it");
         assert_eq!(x.len(), coefficients.len(), "there must be one coefficient per dimension");
