@@ -7,10 +7,10 @@ use ndarray::{Array2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// Length of a Fisher vector of 256 components and 80 dimensions.
+/// Dimensions of a Fisher vector with 256 components and 80 descriptor dimensions.
 const FISHER_VECTOR: usize = 41_216;
 
-/// Vectors of unit length that share directions as images do, and rare classes that follow the directions.
+/// Vectors of unit length that share directions, as the vectors of images do, and rare classes that depend on these directions.
 fn samples(n: usize, d: usize, n_classes: usize) -> (Array2<f32>, Array2<i8>) {
     const N_DIRECTIONS: usize = 64;
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
@@ -25,7 +25,7 @@ fn samples(n: usize, d: usize, n_classes: usize) -> (Array2<f32>, Array2<i8>) {
         let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
         row /= length;
     }
-    // Some 8 % of the samples are positive.
+    // About 8 % of the samples are positive.
     let spread = (classes.iter().map(|value| value * value).sum::<f32>() / classes.len() as f32).sqrt();
     (x, classes.mapv(|value| if value > 1.4 * spread { 1 } else { -1 }))
 }
@@ -38,7 +38,7 @@ fn gram_of_fisher_vectors(bencher: Bencher<'_, '_>, n: usize) {
 
 #[divan::bench(args = [(1, false), (10, false), (10, true)], sample_count = 3)]
 fn solve_20_classes_of_2501(bencher: Bencher<'_, '_>, (c, squared): (u8, bool)) {
-    // Short vectors: only the Gram matrix counts for the solver.
+    // Short vectors are enough, because the solver reads only the Gram matrix.
     let (x, targets) = samples(2501, 2000, 20);
     let gram = gram(x.view());
     let loss = if squared { Loss::SquaredHinge } else { Loss::Hinge };

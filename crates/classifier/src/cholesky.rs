@@ -1,27 +1,29 @@
-//! Cholesky factor of a Gram matrix.
+//! The Cholesky factor of a Gram matrix.
 
 use ndarray::{Array2, s};
 
-/// Columns factored together.
+/// Columns that are factored together.
 const BLOCK: usize = 96;
-/// Added to the diagonal, in parts of its mean: the Gram matrix is rounded to `f32`, which may leave eigenvalues just below 0.
+/// Added to the diagonal, relative to the mean of the diagonal. The Gram matrix is rounded to `f32`, so it can have eigenvalues slightly
+/// below 0.
 const RIDGE: f64 = 1e-6;
-/// Least pivot in parts of the mean diagonal entry; below it the sample is taken as a sum of the earlier ones.
-const LEAST_PIVOT: f64 = 1e-9;
+/// Smallest pivot, relative to the mean of the diagonal. If a pivot is smaller, its sample counts as a linear combination of the earlier
+/// samples.
+const MIN_PIVOT: f64 = 1e-9;
 
-/// L, lower triangular with L·Lᵀ = `matrix` + ridge, for a symmetric matrix without eigenvalues much below 0.
+/// The lower triangular L with L·Lᵀ = `matrix` + ridge. The matrix must be symmetric; its eigenvalues may be at most slightly below 0.
 pub(crate) fn cholesky(mut matrix: Array2<f64>) -> Array2<f64> {
     let n = matrix.nrows();
     let mean = matrix.diag().sum() / n.max(1) as f64;
     matrix.diag_mut().mapv_inplace(|entry| entry + RIDGE * mean);
     for start in (0..n).step_by(BLOCK) {
         let end = n.min(start + BLOCK);
-        // What the columns factored so far account for.
+        // Subtract the part of these columns that the columns factored so far already produce.
         let left = matrix.slice(s![start.., ..start]);
         let update = left.dot(&left.slice(s![..end - start, ..]).t());
         let mut panel = matrix.slice_mut(s![start.., start..end]);
         panel -= &update;
-        factor_columns(&mut panel, LEAST_PIVOT * mean);
+        factor_columns(&mut panel, MIN_PIVOT * mean);
     }
     for (i, mut row) in matrix.rows_mut().into_iter().enumerate() {
         row.slice_mut(s![i + 1..]).fill(0.0);
@@ -29,8 +31,8 @@ pub(crate) fn cholesky(mut matrix: Array2<f64>) -> Array2<f64> {
     matrix
 }
 
-/// Factors the first columns of a matrix, row by row: each row needs only the rows above and itself.
-fn factor_columns(panel: &mut ndarray::ArrayViewMut2<'_, f64>, least: f64) {
+/// Factors the first columns of a matrix, row by row. Each row depends only on itself and on the rows above it.
+fn factor_columns(panel: &mut ndarray::ArrayViewMut2<'_, f64>, min_pivot: f64) {
     let width = panel.ncols();
     for i in 0..panel.nrows() {
         let (above, mut rest) = panel.view_mut().split_at(ndarray::Axis(0), i);
@@ -43,7 +45,7 @@ fn factor_columns(panel: &mut ndarray::ArrayViewMut2<'_, f64>, least: f64) {
             } else {
                 let squares = row.slice(s![..j]).dot(&row.slice(s![..j]));
                 let square = row[j] - squares;
-                row[j] = if square > least { square.sqrt() } else { 0.0 };
+                row[j] = if square > min_pivot { square.sqrt() } else { 0.0 };
             }
         }
     }
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_samples_do_no_harm() {
+    fn equal_samples_give_finite_factors() {
         let mut x = normal(40, 60, 3).mapv(f64::from);
         for i in 20..40 {
             let copy = x.row(i - 20).to_owned();

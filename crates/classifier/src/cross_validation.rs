@@ -1,4 +1,4 @@
-//! Choice of C by cross-validation inside the training set.
+//! Choosing C by cross-validation inside the training set.
 
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -6,12 +6,14 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
-use crate::{ClassifierError, CrossValidationRow};
+use crate::error::ClassifierError;
+use crate::training::CrossValidationRow;
 
-/// The candidates with their values, rising in C.
+/// Measures all candidates for C. Returns one row per candidate, in rising order of C.
 ///
-/// `targets` `(n, n_classes)`: 0 is neither trained on nor measured. `scores_of_paths` gets all problems at once, a class and its targets
-/// each, in which the held-out samples are 0, and returns for every problem and candidate, in their order, the scores of all n samples.
+/// `targets` `(n, n_classes)`: samples with target 0 are neither used for training nor measured. `scores_of_paths` receives all problems in
+/// one call. A problem is the number of a class and its targets, in which the held-out samples are set to 0. The function returns one path
+/// per problem: for every candidate, in rising order of C, the scores of all n samples.
 pub(crate) fn cross_validate(
     targets: &Array2<i8>,
     c_grid: &[f64],
@@ -24,10 +26,11 @@ pub(crate) fn cross_validate(
         return Err(ClassifierError::Parameter {
             field: "n_folds",
             found: n_folds.to_string(),
-            expected: "at most as many parts as there are samples",
+            expected: "at most as many folds as there are samples",
         });
     }
-    let fold_of = deal(n, n_folds, seed);
+    let fold_of = assign_folds(n, n_folds, seed);
+    // The targets of the samples inside the fold (held out) or outside it; all other targets are set to 0.
     let split = |class: usize, fold: usize, held_out: bool| -> Vec<i8> {
         let kept = |i: usize| (fold_of[i] == fold) == held_out;
         targets.column(class).iter().enumerate().map(|(i, &y)| if kept(i) { y } else { 0 }).collect()
@@ -68,7 +71,7 @@ pub(crate) fn cross_validate(
     Ok(rows)
 }
 
-/// The C of the best row, the smaller one among equals.
+/// The C of the best row. Among rows with equal values this is the smallest C.
 pub(crate) fn best_c(rows: &[CrossValidationRow]) -> Option<f64> {
     let better = |best: Option<&CrossValidationRow>, row: &CrossValidationRow| {
         best.is_none_or(|best| row.mean_average_precision > best.mean_average_precision)
@@ -76,8 +79,8 @@ pub(crate) fn best_c(rows: &[CrossValidationRow]) -> Option<f64> {
     rows.iter().fold(None, |best, row| if better(best, row) { Some(row) } else { best }).map(|row| row.c)
 }
 
-/// The part of every sample: a random order, dealt out in turn.
-fn deal(n: usize, n_folds: usize, seed: u64) -> Vec<usize> {
+/// The fold of every sample: the samples are shuffled and then assigned to the folds in turn.
+fn assign_folds(n: usize, n_folds: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
     let mut fold_of = vec![0; n];
@@ -87,14 +90,16 @@ fn deal(n: usize, n_folds: usize, seed: u64) -> Vec<usize> {
     fold_of
 }
 
-/// Area under the precision-recall curve with precision made to fall; `labels` holds a positive, 0 is skipped.
+/// Area under the precision-recall curve. The precision at each recall is replaced by the largest precision at this or a higher recall.
+///
+/// `labels` must contain a positive; samples with label 0 are skipped.
 fn average_precision(scores: &[f64], labels: &[i8]) -> f64 {
     let mut ranked: Vec<(f64, i8)> =
-        scores.iter().copied().zip(labels.iter().copied()).filter(|image| image.1 != 0).collect();
+        scores.iter().copied().zip(labels.iter().copied()).filter(|sample| sample.1 != 0).collect();
     ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
     let mut precision = Vec::new();
-    for (rank, image) in ranked.iter().enumerate() {
-        if image.1 > 0 {
+    for (rank, sample) in ranked.iter().enumerate() {
+        if sample.1 > 0 {
             precision.push((precision.len() + 1) as f64 / (rank + 1) as f64);
         }
     }
@@ -113,21 +118,21 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn parts_are_equal_in_size_and_seeded() {
-        let parts = deal(23, 5, 1);
-        let sizes: Vec<usize> = (0..5).map(|fold| parts.iter().filter(|&&of| of == fold).count()).collect();
+    fn folds_have_equal_sizes_and_depend_on_the_seed() {
+        let folds = assign_folds(23, 5, 1);
+        let sizes: Vec<usize> = (0..5).map(|fold| folds.iter().filter(|&&of| of == fold).count()).collect();
         assert_eq!(sizes, [5, 5, 5, 4, 4]);
-        assert_eq!(parts, deal(23, 5, 1));
-        assert_ne!(parts, deal(23, 5, 2));
+        assert_eq!(folds, assign_folds(23, 5, 1));
+        assert_ne!(folds, assign_folds(23, 5, 2));
     }
 
     #[test]
     fn average_precision_by_hand() {
-        // Ranks 1 and 3 of those that count: 1 and 2/3.
+        // The sample with label 0 is skipped, so the positives have ranks 1 and 3: precisions 1 and 2/3.
         let found = average_precision(&[5.0, 4.5, 4.0, 3.0, 2.0], &[1, 0, -1, 1, -1]);
         assert!((found - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(average_precision(&[1.0, 2.0], &[-1, 1]), 1.0);
-        // Ranks 2, 3: the later precision 2/3 counts for both.
+        // The positives have ranks 2 and 3. The later precision, 2/3, is larger than 1/2 and counts for both.
         assert!((average_precision(&[3.0, 2.0, 1.0], &[-1, 1, 1]) - 2.0 / 3.0).abs() < 1e-12);
     }
 
@@ -139,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn held_out_samples_are_not_trained_on_and_only_they_are_measured() {
+    fn held_out_samples_are_measured_and_not_used_for_training() {
         let targets = array![[1_i8], [1], [-1], [-1], [1], [-1], [0], [1]];
         let rows = cross_validate(&targets, &[1.0, 2.0], 2, 3, |problems| {
             assert_eq!(problems.len(), 2);
@@ -147,7 +152,7 @@ mod tests {
                 assert_eq!((*class, outside[6]), (0, 0));
                 assert!((3..=4).contains(&outside.iter().filter(|&&y| y != 0).count()));
             }
-            // The first candidate knows the held-out targets, the second their opposite.
+            // The scores of the first candidate are the targets themselves; those of the second have the opposite sign.
             let known: Vec<f64> = targets.column(0).iter().map(|&y| f64::from(y)).collect();
             let wrong: Vec<f64> = known.iter().map(|y| -y).collect();
             Ok(vec![vec![known, wrong]; 2])
@@ -159,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_measured_is_refused() {
+    fn folds_that_cannot_be_measured_are_refused() {
         let targets = array![[1_i8], [-1]];
         let run = |n_folds| {
             cross_validate(&targets, &[1.0], n_folds, 0, |problems| Ok(vec![vec![vec![0.0; 2]]; problems.len()]))

@@ -1,4 +1,4 @@
-//! The dual problems of all classes, a point of each, and the Gram matrix as their solver reads it.
+//! The dual problems of all classes, a point of each problem, and the Gram matrix in the form that the solver reads.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use fisherlens_product::multiply;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::Loss;
+use crate::params::Loss;
 use crate::product::in_runs;
 
-/// Columns of the Gram matrix that lie together. A product with few rows reads the matrix once and is as fast as that: in panels of
-/// this width it is read from one end to the other, where whole rows would be a page apart from step to step (one core of a Zen 4, 5,000
-/// samples, 20 rows: 14 ms in place of 21).
+/// Columns of one panel. The time of a product with few rows is the time of reading the matrix once. In panels of this width
+/// the matrix is read in the order in which it lies in memory; with whole rows, consecutive steps would read addresses that are a page
+/// apart (one core of a Zen 4, 5,000 samples, 20 rows: 14 ms instead of 21).
 const PANEL: usize = 96;
-/// Panels of one task.
-const PANELS_A_TASK: usize = 8;
+/// Panels per task.
+const PANELS_PER_TASK: usize = 8;
 
-/// The Gram matrix once more, cut into panels of columns.
+/// A copy of the Gram matrix, cut into panels of columns.
 pub(crate) struct Panels(Vec<Array2<f32>>);
 
 impl Panels {
@@ -28,7 +28,8 @@ impl Panels {
         Self((0..n.div_ceil(PANEL)).into_par_iter().map(panel).collect())
     }
 
-    /// `left · K[rows, ..]` for `left` `(m, rows)`: `(m, n)` in panels; in `f32` over runs of samples, their sums in `f64`.
+    /// `left · K[rows, ..]` for `left` `(m, rows.len())`. Returns `(m, n)` in panels. Products are summed in `f32` over runs of samples,
+    /// and the sums of the runs are added in `f64`.
     pub(crate) fn multiply(&self, left: ArrayView2<'_, f32>, rows: Range<usize>) -> Vec<Array2<f64>> {
         let of_panel = |panel: &Array2<f32>| {
             let right = panel.slice(s![rows.clone(), ..]);
@@ -36,11 +37,11 @@ impl Panels {
                 multiply(target, left.slice(s![.., run.clone()]), right.slice(s![run, ..]));
             })
         };
-        self.0.par_iter().with_min_len(PANELS_A_TASK).map(of_panel).collect()
+        self.0.par_iter().with_min_len(PANELS_PER_TASK).map(of_panel).collect()
     }
 }
 
-/// What the dual problems of all classes share.
+/// The data and settings that the dual problems of all classes share.
 ///
 /// ```text
 /// min over 0 ≤ a_i ≤ U of   ½ Σ_ij a_i a_j y_i y_j (K_ij + s²) + ½ δ Σ_i a_i² − Σ_i a_i
@@ -49,24 +50,24 @@ impl Panels {
 pub(crate) struct Problems<'a> {
     /// K `(n, n)`, symmetric, in C order.
     pub(crate) gram: ArrayView2<'a, f32>,
-    /// The same.
+    /// The same matrix in panels.
     pub(crate) panels: Panels,
-    /// The loss.
+    /// Loss of a sample.
     pub(crate) loss: Loss,
     /// s².
     pub(crate) squared_bias_feature: f64,
-    /// Relative duality gap to reach.
+    /// Relative duality gap at which a problem counts as solved.
     pub(crate) tolerance: f64,
-    /// Most passes.
+    /// Largest number of epochs.
     pub(crate) max_n_epochs: usize,
     /// Seed of the order of the blocks.
     pub(crate) seed: u64,
 }
 
-/// A point of one problem's dual; zeros at first, or the solution for a smaller C.
+/// A point of one dual problem. It starts with zeros or with the solution for a smaller C.
 #[derive(Debug, Clone)]
 pub(crate) struct DualPoint {
-    /// y; samples with 0 take no part, but their outputs are kept up to date like the others'.
+    /// y. Samples with 0 take no part in training, but their outputs are updated like those of the others.
     pub(crate) targets: Vec<i8>,
     /// `α_i = y_i a_i`.
     pub(crate) alphas: Vec<f64>,
@@ -74,7 +75,7 @@ pub(crate) struct DualPoint {
     pub(crate) outputs: Vec<f64>,
     /// `Σ_j α_j`.
     pub(crate) alpha_sum: f64,
-    /// Whether the outputs are sums in `f64`; the products that bring them up to date are `f32`.
+    /// True if the outputs are sums in `f64`; false after an update, because updates use products in `f32`.
     pub(crate) exact: bool,
 }
 
@@ -84,16 +85,16 @@ impl DualPoint {
         Self { targets, alphas: vec![0.0; n], outputs: vec![0.0; n], alpha_sum: 0.0, exact: true }
     }
 
-    /// Score of every sample, ignored ones too.
+    /// Scores of all samples, ignored ones included.
     pub(crate) fn scores(&self, problems: &Problems<'_>) -> Vec<f64> {
         let bias = problems.squared_bias_feature * self.alpha_sum;
         self.outputs.iter().map(|output| output + bias).collect()
     }
 }
 
-/// The loss's part of the problem for one C.
+/// The terms of the dual problem that depend on the loss and on C.
 #[derive(Clone, Copy)]
-pub(crate) struct Weights {
+pub(crate) struct LossTerms {
     pub(crate) c: f64,
     pub(crate) loss: Loss,
     /// U.
@@ -102,9 +103,9 @@ pub(crate) struct Weights {
     pub(crate) diagonal: f64,
 }
 
-impl Weights {
-    /// ξ of 1 − margin.
-    pub(crate) fn of(&self, slack: f64) -> f64 {
+impl LossTerms {
+    /// ξ as a function of the slack, 1 − margin.
+    pub(crate) fn loss_of(&self, slack: f64) -> f64 {
         let slack = slack.max(0.0);
         match self.loss {
             Loss::Hinge => slack,
@@ -112,14 +113,14 @@ impl Weights {
         }
     }
 
-    /// The nearest α to this one that the bounds allow a sample of target y.
+    /// The value nearest to `alpha` that the bounds allow for a sample with target y.
     #[inline(always)]
-    pub(crate) fn inside(&self, y: i8, alpha: f64) -> f64 {
+    pub(crate) fn clamp(&self, y: i8, alpha: f64) -> f64 {
         let y = f64::from(y);
         y * (y * alpha).clamp(0.0, self.upper)
     }
 
-    /// Whether the gradient is 0 or a bound holds `a` back.
+    /// Whether `a` is optimal: the gradient is 0, or a descent step would leave the bounds.
     #[inline(always)]
     pub(crate) fn is_optimal(&self, a: f64, gradient: f64) -> bool {
         (a <= 0.0 && gradient >= 0.0) || (a >= self.upper && gradient <= 0.0) || gradient == 0.0

@@ -1,8 +1,8 @@
-//! Everything that can go wrong between vectors with targets and linear models.
+//! Errors of training, and of building models from arrays.
 
 use thiserror::Error;
 
-/// Errors of training and of models put together from parts.
+/// Errors of training, and of building models from arrays.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClassifierError {
@@ -13,26 +13,26 @@ pub enum ClassifierError {
         field: &'static str,
         /// The value given.
         found: String,
-        /// What is accepted, and what to do.
+        /// The values that are accepted, and advice where it helps.
         expected: &'static str,
     },
     /// Two arrays that belong together have different sizes.
-    #[error("{what}: expected {expected}, found {found}; give arrays of the same samples and classes")]
+    #[error("{what}: expected {expected}, found {found}; pass arrays for the same samples and classes")]
     Length {
-        /// What is counted.
+        /// What was counted.
         what: &'static str,
         /// The number expected.
         expected: usize,
         /// The number found.
         found: usize,
     },
-    /// There is nothing to learn from.
-    #[error("no {what}: give at least one")]
+    /// An array is empty, so there is nothing to learn from.
+    #[error("there is no {what}; pass at least one")]
     Empty {
         /// What is missing.
         what: &'static str,
     },
-    /// A target is none of the three labels.
+    /// A target is a number other than −1, 0 and +1.
     #[error("the target of sample {sample}, class {class} is {found}, expected -1, 0 (difficult) or +1")]
     Target {
         /// Row of the target.
@@ -42,10 +42,10 @@ pub enum ClassifierError {
         /// Its value.
         found: i8,
     },
-    /// A class has no positive or no negative sample, so that nothing separates it from the rest.
+    /// A class has no positive or no negative sample, so there is nothing to separate.
     #[error(
         "class {class} has {n_positives} positive and {n_negatives} negative samples, expected at least one of each: \
-         leave the class out or give more samples"
+         leave the class out or add samples"
     )]
     OneSided {
         /// Column of the targets.
@@ -55,20 +55,20 @@ pub enum ClassifierError {
         /// Samples with target −1.
         n_negatives: usize,
     },
-    /// A vector holds a value that is not finite, or its squared length overflows.
-    #[error("{what} of sample {sample} is {found}, expected a finite number: look at that sample's vector")]
+    /// A vector contains a value that is not finite, or its squared length overflows.
+    #[error("{what} of sample {sample} is {found}, expected a finite number: check the vector of this sample")]
     NotFinite {
-        /// What was looked at.
+        /// The number that was checked.
         what: &'static str,
         /// Row of the sample.
         sample: usize,
         /// The value found.
         found: f32,
     },
-    /// A vector holds an entry below 0 where the kernel compares histograms.
+    /// A vector contains an entry below 0, and the kernel is defined only for histograms.
     #[error(
-        "entry {dimension} of sample {sample} is {found}, expected at least 0 for the {kernel} kernel: it compares histograms such \
-         as bags of words; take those, or the linear or rbf kernel"
+        "entry {dimension} of sample {sample} is {found}, expected at least 0 for the {kernel} kernel, which compares histograms: \
+         use a histogram such as a bag of words, or choose the linear or the rbf kernel"
     )]
     Negative {
         /// Name of the kernel.
@@ -80,23 +80,23 @@ pub enum ClassifierError {
         /// Its value.
         found: f32,
     },
-    /// Cross-validation could measure nothing on a part of the samples.
+    /// Cross-validation cannot measure any class on one of the folds.
     #[error(
-        "part {fold} of {n_folds} of the cross-validation has no class with a positive sample in it and both kinds outside: \
-         give fewer folds, more samples, or a single c"
+        "fold {fold} of {n_folds} of the cross-validation cannot be measured: no class has a positive sample in it and both positive \
+         and negative samples outside it; use fewer folds, more samples, or a single c"
     )]
     Fold {
-        /// Number of the part, from 0.
+        /// Number of the fold, counted from 0.
         fold: usize,
-        /// Parts in all.
+        /// Number of all folds.
         n_folds: usize,
     },
-    /// The optimiser behind logistic regression gave up.
+    /// The optimiser of logistic regression failed.
     #[error("logistic regression of class {class} failed: {reason}; try a smaller c or a larger tolerance")]
     Optimizer {
         /// Column of the targets.
         class: usize,
-        /// What the optimiser said.
+        /// The optimiser's message.
         reason: String,
     },
     /// An error of linfa.

@@ -1,12 +1,12 @@
-//! The Gram matrix: every sample multiplied with every other.
+//! The Gram matrix: the inner products of all pairs of samples.
 
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use crate::product::{product_transposed, product_with_itself};
 
-/// Samples of one block. Fixed, so that the bits do not depend on the number of threads; larger blocks copy less inside the
-/// product.
+/// Samples of one block. The size is fixed, so that no bit of the result depends on the number of threads. With larger blocks the matrix
+/// product copies less.
 const BLOCK: usize = 384;
 
 /// Inner products of all samples.
@@ -14,12 +14,21 @@ const BLOCK: usize = 384;
 /// ```text
 /// K[i,j] = x_i · x_j
 /// ```
-/// `x` `(n, D)`. Returns `(n, n)`, exactly symmetric. Only what lies on and below the diagonal is multiplied, n²·D operations in
-/// all, in `f32` over runs of dimensions with their sums in `f64`; blocks are shared among rayon's threads.
+/// `x` `(n, D)`. Returns `(n, n)`, exactly symmetric. Only the entries on and below the diagonal are computed, with n²·D operations in
+/// total. Products are summed in `f32` over runs of dimensions, and the sums of the runs are added in `f64`. rayon's threads share the
+/// blocks.
+///
+/// ```
+/// use fisherlens_classifier::gram;
+/// use ndarray::array;
+///
+/// let x = array![[1.0_f32, 2.0], [3.0, -1.0]];
+/// assert_eq!(gram(x.view()), array![[5.0, 1.0], [1.0, 10.0]]);
+/// ```
 pub fn gram(x: ArrayView2<'_, f32>) -> Array2<f32> {
     let n = x.nrows();
     let mut gram = Array2::<f32>::zeros((n, n));
-    // A new array is in C order and therefore one slice.
+    // A new array is in C order, so it is always one slice.
     let storage = gram.as_slice_mut().unwrap_or_default();
     storage.par_chunks_mut((BLOCK * n).max(1)).enumerate().for_each(|(strip_index, strip)| {
         let rows = block(strip_index, n);
@@ -51,7 +60,7 @@ fn block(index: usize, n: usize) -> std::ops::Range<usize> {
     index * BLOCK..n.min((index + 1) * BLOCK)
 }
 
-/// Copies the part below the diagonal to above it, block by block for the sake of the cache.
+/// Copies the entries below the diagonal to their places above it. Works block by block, so that the cache is used well.
 pub(crate) fn mirror(gram: &mut Array2<f32>) {
     let n = gram.nrows();
     for row_block in 0..n.div_ceil(BLOCK) {
@@ -77,7 +86,7 @@ mod tests {
     use crate::test_data::normal;
 
     #[test]
-    fn equals_the_sums_in_double_precision() {
+    fn the_gram_matrix_equals_sums_in_double_precision() {
         for (n, d) in [(1, 3), (7, 1), (300, 5000), (600, 33)] {
             let x = normal(n, d, 1);
             let exact = x.mapv(f64::from).dot(&x.mapv(f64::from).t());

@@ -1,19 +1,20 @@
-//! Kernels and their matrices.
+//! Kernel functions and their matrices.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
+use crate::error::ClassifierError;
 use crate::gram::{gram, mirror};
 use crate::pairs::{chi_squared, shared_part, squared_distance};
+use crate::params::check_positive;
 use crate::product::product_transposed;
-use crate::{ClassifierError, params::check_positive};
 
-/// Rows and columns of a tile whose runs of dimensions stay in a second-level cache.
+/// Rows and columns of a tile. The runs of dimensions of one tile stay in the second-level cache.
 const TILE: usize = 16;
-/// Dimensions whose terms are summed in `f32` before their sum goes to `f64`.
+/// Dimensions whose terms are summed in `f32` before their sum is added to a sum in `f64`.
 const RUN: usize = 1024;
 
-/// Which kernel; [`Kernel`] has its width too.
+/// The kind of a kernel, without its γ; [`Kernel`] includes γ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(
     feature = "serde",
@@ -32,7 +33,7 @@ pub enum KernelKind {
     Rbf,
 }
 
-/// A kernel with its width γ, where it has one: finite and above 0, in one over the unit of the distance.
+/// A kernel function, with its γ where it has one. γ is finite and above 0; its unit is one over the unit of the distance.
 ///
 /// ```text
 /// Linear                  k(x, y) = Σ_d x_d y_d
@@ -40,9 +41,16 @@ pub enum KernelKind {
 /// ChiSquared              k(x, y) = exp(−γ Σ_d (x_d − y_d)² / (x_d + y_d))       x, y ≥ 0, 0/0 = 0
 /// Rbf                     k(x, y) = exp(−γ Σ_d (x_d − y_d)²)
 /// ```
-/// The two kernels of histograms are positive definite only on entries of at least 0, as bags of words have: training and
-/// relevance refuse others. A score takes an entry below 0 for 0, because sums from which descriptors were taken away again may
-/// miss 0 by their rounding.
+/// The two kernels for histograms are positive definite only if all entries are at least 0, as in bags of words. Training and
+/// relevance therefore refuse other entries. In a score, an entry below 0 counts as 0: where the contribution of descriptors was subtracted
+/// from a sum, rounding can leave a value slightly below 0.
+///
+/// ```
+/// use fisherlens_classifier::Kernel;
+///
+/// assert_eq!(Kernel::HistogramIntersection.of(&[1.0, 0.0, 3.0], &[2.0, 1.0, 1.0]), 2.0);
+/// assert_eq!(Kernel::Rbf { gamma: 0.5 }.of(&[1.0, 2.0], &[1.0, 2.0]), 1.0);
+/// ```
 ///
 /// # References
 /// `bach2015`, section on bag-of-words features (kernels whose decisions are explained).
@@ -51,7 +59,7 @@ pub enum KernelKind {
 pub enum Kernel {
     /// The inner product.
     Linear,
-    /// The shared part of two histograms.
+    /// The part that two histograms share.
     HistogramIntersection,
     /// The exponential χ² kernel.
     ChiSquared {
@@ -66,7 +74,7 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// Which kernel it is.
+    /// The kind of this kernel.
     pub fn kind(&self) -> KernelKind {
         match self {
             Self::Linear => KernelKind::Linear,
@@ -76,7 +84,7 @@ impl Kernel {
         }
     }
 
-    /// γ, where the kernel has one.
+    /// γ, if the kernel has one.
     pub fn gamma(&self) -> Option<f64> {
         match *self {
             Self::Linear | Self::HistogramIntersection => None,
@@ -84,7 +92,8 @@ impl Kernel {
         }
     }
 
-    /// k(x, y) of two vectors of one length; terms in `f32`, their sums over runs of dimensions in `f64`.
+    /// k(x, y) of two vectors of equal length. Terms are summed in `f32` over runs of dimensions, and the sums of the runs are added in
+    /// `f64`.
     ///
     /// # Panics
     /// When the lengths differ.
@@ -94,9 +103,9 @@ impl Kernel {
         self.finish(sum)
     }
 
-    /// `K[i,j] = k(a_i, b_j)` for `a` `(m, D)` and `b` `(n, D)`: `(m, n)`.
+    /// `K[i,j] = k(a_i, b_j)` for `a` `(m, D)` and `b` `(n, D)`. Returns `(m, n)`.
     ///
-    /// The linear and the Gaussian kernel are matrix products, the others vector loops over tiles. The bits do not depend on the
+    /// The linear and the Gaussian kernel use matrix products, the others vector loops over tiles. No bit of the result depends on the
     /// number of threads.
     ///
     /// # Panics
@@ -108,7 +117,7 @@ impl Kernel {
         values
     }
 
-    /// The kernel's value from the sum over dimensions.
+    /// The value of the kernel, computed from the sum over dimensions.
     fn finish(&self, sum: f64) -> f64 {
         match *self {
             Self::Linear | Self::HistogramIntersection => sum,
@@ -129,11 +138,20 @@ impl Kernel {
 }
 
 pub(crate) fn check_gamma(gamma: f64) -> Result<(), ClassifierError> {
-    check_positive("gamma", gamma, "a finite number above 0; leave it out for one over the mean distance")
+    check_positive("gamma", gamma, "a finite number above 0; if left out, it is one over the mean distance")
+}
+
+/// The entries of a symmetric matrix that are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entries {
+    /// All entries.
+    All,
+    /// Only the tiles on and below the diagonal.
+    Lower,
 }
 
 impl KernelKind {
-    /// Name, as settings write it.
+    /// The name that settings use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -143,17 +161,17 @@ impl KernelKind {
         }
     }
 
-    /// Whether the kernel has a width γ.
+    /// Whether the kernel has a γ.
     pub fn has_gamma(self) -> bool {
         matches!(self, Self::ChiSquared | Self::Rbf)
     }
 
-    /// Whether the kernel compares histograms, whose entries are at least 0.
+    /// Whether the kernel compares histograms, so that all entries must be at least 0.
     pub fn needs_histograms(self) -> bool {
         matches!(self, Self::HistogramIntersection | Self::ChiSquared)
     }
 
-    /// Refuses what the kernel is not defined for.
+    /// Refuses entries for which the kernel is not defined.
     pub(crate) fn check(self, x: ArrayView2<'_, f32>) -> Result<(), ClassifierError> {
         for (sample, row) in x.rows().into_iter().enumerate() {
             for (dimension, &found) in row.iter().enumerate() {
@@ -168,8 +186,8 @@ impl KernelKind {
         Ok(())
     }
 
-    /// The kernel of the training vectors and their Gram matrix. A missing γ is one over the mean distance of two different
-    /// samples (`Σ_d (x−y)²/(x+y)` or `‖x−y‖²`), so that the exponents are −1 on average.
+    /// The kernel for these training vectors, and their Gram matrix. If γ is missing, it is one over the mean distance between two
+    /// different samples (`Σ_d (x−y)²/(x+y)` or `‖x−y‖²`), so that the exponents are −1 on average.
     pub(crate) fn fit(
         self,
         gamma: Option<f64>,
@@ -179,8 +197,8 @@ impl KernelKind {
         let kernel = match self {
             Self::Linear => Kernel::Linear,
             Self::HistogramIntersection => Kernel::HistogramIntersection,
-            Self::ChiSquared => Kernel::ChiSquared { gamma: width(gamma, &values)? },
-            Self::Rbf => Kernel::Rbf { gamma: width(gamma, &values)? },
+            Self::ChiSquared => Kernel::ChiSquared { gamma: resolve_gamma(gamma, &values)? },
+            Self::Rbf => Kernel::Rbf { gamma: resolve_gamma(gamma, &values)? },
         };
         if self.has_gamma() {
             values.mapv_inplace(|sum| kernel.finish(f64::from(sum)) as f32);
@@ -197,7 +215,7 @@ impl KernelKind {
         }
     }
 
-    /// Sums over dimensions of all pairs.
+    /// The sums over dimensions inside the kernel formula, for all pairs of a row of `a` and a row of `b`.
     fn sums(self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
         match self {
             Self::Linear => product_transposed(a, b).mapv(|value| value as f32),
@@ -209,11 +227,11 @@ impl KernelKind {
                 }
                 products.mapv(|value| value as f32)
             }
-            Self::HistogramIntersection | Self::ChiSquared => self.tiles(a, b, false),
+            Self::HistogramIntersection | Self::ChiSquared => self.tiles(a, b, Entries::All),
         }
     }
 
-    /// [`KernelKind::sums`] of samples with themselves, exactly symmetric and with exact distances of 0.
+    /// [`KernelKind::sums`] of all pairs of samples. Exactly symmetric, and the distance of a sample to itself is exactly 0.
     fn own_sums(self, x: ArrayView2<'_, f32>) -> Array2<f32> {
         match self {
             Self::Linear => gram(x),
@@ -225,22 +243,22 @@ impl KernelKind {
                 })
             }
             Self::HistogramIntersection | Self::ChiSquared => {
-                let mut sums = self.tiles(x, x, true);
+                let mut sums = self.tiles(x, x, Entries::Lower);
                 mirror(&mut sums);
                 sums
             }
         }
     }
 
-    /// Sums tile by tile; only tiles on and below the diagonal where `lower`.
-    fn tiles(self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, lower: bool) -> Array2<f32> {
+    /// [`KernelKind::sums`] computed tile by tile.
+    fn tiles(self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, entries: Entries) -> Array2<f32> {
         let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
         let mut sums = Array2::<f32>::zeros((a.nrows(), b.nrows()));
         let strips: Vec<_> = sums.axis_chunks_iter_mut(Axis(0), TILE).enumerate().collect();
         strips.into_par_iter().with_max_len(1).for_each(|(strip, mut target)| {
             let rows = a.slice(s![strip * TILE..strip * TILE + target.nrows(), ..]);
             for (index, columns) in b.axis_chunks_iter(Axis(0), TILE).enumerate() {
-                if lower && index > strip {
+                if entries == Entries::Lower && index > strip {
                     break;
                 }
                 let tile = self.tile(rows, columns);
@@ -252,6 +270,7 @@ impl KernelKind {
         sums
     }
 
+    /// The sums of one tile: `f32` over a run of dimensions, `f64` over the runs.
     fn tile(self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> {
         let mut sums = Array2::<f64>::zeros((a.nrows(), b.nrows()));
         for start in (0..a.ncols()).step_by(RUN) {
@@ -266,8 +285,8 @@ impl KernelKind {
     }
 }
 
-/// γ as given, or one over the mean of the distances below the diagonal.
-fn width(gamma: Option<f64>, distances: &Array2<f32>) -> Result<f64, ClassifierError> {
+/// The given γ, or one over the mean of the distances below the diagonal.
+fn resolve_gamma(gamma: Option<f64>, distances: &Array2<f32>) -> Result<f64, ClassifierError> {
     if let Some(gamma) = gamma {
         return Ok(gamma);
     }
@@ -284,8 +303,8 @@ fn width(gamma: Option<f64>, distances: &Array2<f32>) -> Result<f64, ClassifierE
     }
     Err(ClassifierError::Parameter {
         field: "gamma",
-        found: format!("left out, and the mean distance of the samples is {mean}"),
-        expected: "a number above 0, or samples that differ and do not overflow",
+        found: format!("left out, and the mean distance between the samples is {mean}"),
+        expected: "a number above 0, or samples that are not all equal and do not overflow",
     })
 }
 
@@ -319,17 +338,17 @@ mod tests {
         }
     }
 
-    /// Some entries 0 in both.
+    /// Random entries of at least 0; many are 0, so some pairs are 0 in both vectors.
     fn histograms(n: usize, d: usize, seed: u64) -> Array2<f32> {
         normal(n, d, seed).mapv(|value| value.max(0.0))
     }
 
     #[test]
-    fn by_hand() {
+    fn kernels_by_hand() {
         let (x, y) = ([1.0_f32, 0.0, 3.0, 0.0], [2.0_f32, 1.0, 1.0, 0.0]);
         assert_eq!(Kernel::Linear.of(&x, &y), 5.0);
         assert_eq!(Kernel::HistogramIntersection.of(&x, &y), 2.0);
-        // 1/3 + 1 + 4/4 and 1 + 1 + 4.
+        // Distances: 1/3 + 1 + 4/4 for chi-squared, 1 + 1 + 4 for rbf.
         assert!((Kernel::ChiSquared { gamma: 0.3 }.of(&x, &y) - (-0.7_f64).exp()).abs() < 1e-7);
         assert!((Kernel::Rbf { gamma: 0.5 }.of(&x, &y) - (-3.0_f64).exp()).abs() < 1e-9);
         // An entry below 0 counts as 0.
@@ -338,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn matrices_equal_their_formula() {
+    fn matrices_equal_the_formula() {
         for (n, m, d) in [(1, 1, 1), (5, 19, 33), (35, 17, 2500)] {
             let (a, b) = (histograms(n, d, 1), histograms(m, d, 2));
             for kernel in KERNELS {
@@ -360,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn gram_matrices_are_symmetric_and_the_width_is_one_over_the_mean_distance() {
+    fn gram_matrices_are_symmetric_and_gamma_is_one_over_the_mean_distance() {
         let x = histograms(41, 70, 3);
         for kernel in KERNELS {
             let (fitted, values) = kernel.kind().fit(kernel.gamma(), x.view()).unwrap();
@@ -391,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_kernel_is_refused() {
+    fn entries_outside_the_domain_of_the_kernel_are_refused() {
         let signed = array![[1.0_f32, 0.0], [0.5, -0.25]];
         for kind in [KernelKind::HistogramIntersection, KernelKind::ChiSquared] {
             let error = kind.check(signed.view()).unwrap_err();

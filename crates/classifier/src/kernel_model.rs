@@ -1,19 +1,32 @@
-//! Fitted classifiers with a kernel, and either kind of model under one name.
+//! Fitted classifiers with a kernel.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::{ClassifierError, Kernel, LinearModel};
+use crate::error::ClassifierError;
+use crate::kernel::Kernel;
 
-/// Samples whose kernel values are made together.
+/// Samples whose kernel values are computed together.
 const SCORED_ROWS: usize = 256;
 
-/// One classifier a class over the same support vectors.
+/// One classifier per class, all with the same support vectors.
 ///
 /// ```text
 /// f_c(x) = Σ_i α[c,i] · k(s_i, x) + b_c
 /// ```
-/// `support` s `(n_support, D)`: training vectors that some class needs; `alphas` α `(n_classes, n_support)`, with the sign of
-/// the targets; `bias` b `(n_classes)`. All finite; support vectors of at least 0 where the kernel compares histograms.
+/// `support` s `(n_support, D)`: the training vectors that are a support vector of at least one class. `alphas` α
+/// `(n_classes, n_support)`: with the sign of the targets. `bias` b `(n_classes)`. All values are finite; if the kernel compares
+/// histograms, the entries of the support vectors are at least 0.
+///
+/// ```
+/// use fisherlens_classifier::{Kernel, KernelModel};
+/// use ndarray::array;
+///
+/// let support = array![[0.0_f32, 0.0], [1.0, 1.0]];
+/// let model = KernelModel::from_parts(Kernel::Rbf { gamma: 1.0 }, support, array![[2.0, -2.0]], array![0.5])?;
+/// assert!(model.score(0, &[0.0, 0.1]) > 0.0);
+/// assert!(model.score(0, &[1.0, 0.9]) < 0.0);
+/// # Ok::<(), fisherlens_classifier::ClassifierError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Parts"))]
 pub struct KernelModel {
@@ -23,7 +36,7 @@ pub struct KernelModel {
     bias: Array1<f32>,
 }
 
-/// What is read from a file, before it is checked.
+/// The fields as they are read from a file, before the checks.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 struct Parts {
@@ -43,12 +56,12 @@ impl TryFrom<Parts> for KernelModel {
 }
 
 impl KernelModel {
-    /// Puts a model together, for example one that was trained elsewhere.
+    /// Builds a model from its arrays, for example a model that was trained by another program.
     ///
     /// # Errors
-    /// [`ClassifierError::Length`] when the arrays differ in classes or support vectors, [`ClassifierError::Empty`] without a
-    /// class or a dimension, [`ClassifierError::Parameter`] for a width, an α or a bias out of range,
-    /// [`ClassifierError::NotFinite`] and [`ClassifierError::Negative`] for a support vector that the kernel does not take.
+    /// [`ClassifierError::Length`] when the arrays have different numbers of classes or support vectors, [`ClassifierError::Empty`] without
+    /// a class or a dimension, [`ClassifierError::Parameter`] for a γ, an α or a bias out of range,
+    /// [`ClassifierError::NotFinite`] and [`ClassifierError::Negative`] for a support vector for which the kernel is not defined.
     pub fn from_parts(
         kernel: Kernel,
         support: Array2<f32>,
@@ -78,20 +91,20 @@ impl KernelModel {
         Ok(Self { kernel, support, alphas, bias })
     }
 
-    /// k, with its width.
+    /// k, with its γ.
     pub fn kernel(&self) -> Kernel {
         self.kernel
     }
 
-    /// s `(n_support, D)`, in the order of training.
+    /// s `(n_support, D)`, in the order of the training samples.
     pub fn support(&self) -> ArrayView2<'_, f32> {
         self.support.view()
     }
 
-    /// s of one row `(D)`.
+    /// One support vector `(D)`.
     ///
     /// # Panics
-    /// When there is no such row.
+    /// When the support vector does not exist.
     pub fn support_vector(&self, index: usize) -> &[f32] {
         self.support.row(index).to_slice().expect("support vectors are kept in C order")
     }
@@ -111,17 +124,17 @@ impl KernelModel {
         self.alphas.nrows()
     }
 
-    /// D, the length of the vectors.
+    /// D, the number of dimensions of the vectors.
     pub fn n_dimensions(&self) -> usize {
         self.support.ncols()
     }
 
-    /// Scores of all classes: `x` `(n_samples, D)`, returns `(n_samples, n_classes)`; kernel values in `f32`, their sums in `f64`.
+    /// Scores of all classes. `x` `(n_samples, D)`. Returns `(n_samples, n_classes)`; kernel values are `f32`, their sums `f64`.
     ///
     /// # Panics
-    /// When the vectors have another length than D.
+    /// When the vectors do not have D dimensions.
     pub fn decision_function(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
-        assert_eq!(x.ncols(), self.n_dimensions(), "the vectors must be as long as those of training");
+        assert_eq!(x.ncols(), self.n_dimensions(), "the vectors must have as many dimensions as the model");
         let alphas = self.alphas.mapv(f64::from);
         let mut scores = Array2::zeros((x.nrows(), self.n_classes()));
         for start in (0..x.nrows()).step_by(SCORED_ROWS) {
@@ -136,78 +149,12 @@ impl KernelModel {
     /// Score of one class for one vector, summed in `f64`.
     ///
     /// # Panics
-    /// When `class` is no class or `x` has another length than D.
+    /// When the class does not exist or `x` does not have D dimensions.
     pub fn score(&self, class: usize, x: &[f32]) -> f64 {
-        assert_eq!(x.len(), self.n_dimensions(), "the vector must be as long as those of training");
+        assert_eq!(x.len(), self.n_dimensions(), "the vector must have as many dimensions as the model");
         let alphas = self.alphas.row(class);
         let terms = alphas.iter().enumerate().filter(|(_, alpha)| **alpha != 0.0);
         let sum: f64 = terms.map(|(i, &alpha)| f64::from(alpha) * self.kernel.of(self.support_vector(i), x)).sum();
         sum + f64::from(self.bias[class])
-    }
-}
-
-/// A fitted classifier of either kind, for callers that take both.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
-pub enum Model {
-    /// A score linear in the vector.
-    Linear(LinearModel),
-    /// A score linear in the kernel's values.
-    Kernel(KernelModel),
-}
-
-impl Model {
-    /// Number of classes.
-    pub fn n_classes(&self) -> usize {
-        match self {
-            Self::Linear(model) => model.n_classes(),
-            Self::Kernel(model) => model.n_classes(),
-        }
-    }
-
-    /// D, the length of the vectors.
-    pub fn n_dimensions(&self) -> usize {
-        match self {
-            Self::Linear(model) => model.n_dimensions(),
-            Self::Kernel(model) => model.n_dimensions(),
-        }
-    }
-
-    /// b `(n_classes)`.
-    pub fn bias(&self) -> ArrayView1<'_, f32> {
-        match self {
-            Self::Linear(model) => model.bias(),
-            Self::Kernel(model) => model.bias(),
-        }
-    }
-
-    /// Scores of all classes `(n_samples, n_classes)`.
-    ///
-    /// # Panics
-    /// When the vectors have another length than D.
-    pub fn decision_function(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
-        match self {
-            Self::Linear(model) => model.decision_function(x),
-            Self::Kernel(model) => model.decision_function(x),
-        }
-    }
-
-    /// Score of one class for one vector, summed in `f64`.
-    ///
-    /// # Panics
-    /// When `class` is no class or `x` has another length than D.
-    pub fn score(&self, class: usize, x: &[f32]) -> f64 {
-        match self {
-            Self::Linear(model) => model.score(class, x),
-            Self::Kernel(model) => model.score(class, x),
-        }
-    }
-
-    /// The linear model, where it is one.
-    pub fn linear(&self) -> Option<&LinearModel> {
-        match self {
-            Self::Linear(model) => Some(model),
-            Self::Kernel(_) => None,
-        }
     }
 }

@@ -1,9 +1,10 @@
-//! One-vs-rest classifiers, linear and with a kernel, for vectors that are much longer than there are samples.
+//! One-vs-rest classifiers, linear and with a kernel, for data with many more dimensions than samples.
 //!
-//! [`LinearSvm`] multiplies the samples with one another once (the Gram matrix) and then solves the dual problem of every class
-//! on it, so that neither the number of classes nor of candidates for C costs another pass over the vectors. The fitted
+//! [`LinearSvm`] computes the inner products of all samples once (the Gram matrix) and then solves the dual problem of every class on
+//! this matrix. More classes and more candidates for C therefore need no further pass over the vectors. The fitted
 //! [`LinearModel`] has the primal view, w and b, and the dual view, `w = Σ α_i x_i`.
-//! [`KernelSvm`] solves the same problems on the Gram matrix of a kernel; its [`KernelModel`] has the dual view only.
+//! [`KernelSvm`] solves the same problems on the Gram matrix of a kernel; its [`KernelModel`] has only the dual view.
+//! The cargo feature `logistic` adds `LogisticRegression`, a second linear classifier.
 //!
 //! ```
 //! use fisherlens_classifier::{ClassifierTrainer, LinearSvm};
@@ -21,7 +22,7 @@
 
 #[cfg(feature = "logistic")]
 mod cholesky;
-mod conjugate;
+mod conjugate_gradients;
 mod cross_validation;
 mod dual;
 mod error;
@@ -32,6 +33,7 @@ mod kernel_svm;
 mod linear_model;
 #[cfg(feature = "logistic")]
 mod logistic;
+mod model;
 mod one_vs_rest;
 mod pairs;
 mod params;
@@ -45,10 +47,11 @@ mod training;
 pub use error::ClassifierError;
 pub use gram::gram;
 pub use kernel::{Kernel, KernelKind};
-pub use kernel_model::{KernelModel, Model};
+pub use kernel_model::KernelModel;
 pub use kernel_svm::{KernelSvm, KernelSvmParams};
 pub use linear_model::{DualView, LinearModel};
 #[cfg(feature = "logistic")]
 pub use logistic::{LogisticRegression, LogisticRegressionParams};
+pub use model::Model;
 pub use params::{Difficult, LinearSvm, LinearSvmParams, Loss};
 pub use training::{ClassReport, ClassifierTrainer, CrossValidationRow, Training, TrainingReport};

@@ -1,21 +1,31 @@
-//! Fitted linear classifiers, in the primal view and the dual view.
+//! Fitted linear classifiers, in their primal and dual views.
 
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 
-use crate::ClassifierError;
+use crate::error::ClassifierError;
 use crate::product::product_transposed;
 
-/// Samples scored in one product; fixed, so that the bits of a score do not depend on the number of threads.
+/// Samples that are scored in one product. The number is fixed, so that no bit of a score depends on the number of threads.
 const SCORED_ROWS: usize = 256;
 
-/// One linear classifier a class.
+/// One linear classifier per class.
 ///
 /// ```text
 /// f_c(x) = w_c · x + b_c
 /// ```
-/// `coefficients` w `(n_classes, D)`, `bias` b `(n_classes)`, all finite. A score f is no probability; its sign is the
+/// `coefficients` w `(n_classes, D)`, `bias` b `(n_classes)`, all finite. A score f is not a probability; its sign is the
 /// prediction.
+///
+/// ```
+/// use fisherlens_classifier::LinearModel;
+/// use ndarray::array;
+///
+/// let model = LinearModel::from_parts(array![[1.0_f32, -2.0], [0.0, 1.0]], array![0.5, -1.0])?;
+/// assert_eq!(model.decision_function(array![[3.0, 1.0]].view()), array![[1.5, 0.0]]);
+/// assert_eq!(model.score(0, &[3.0, 1.0]), 1.5);
+/// # Ok::<(), fisherlens_classifier::ClassifierError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Parts"))]
 pub struct LinearModel {
@@ -24,7 +34,7 @@ pub struct LinearModel {
     dual: Option<DualView>,
 }
 
-/// What is read from a file, before it is checked.
+/// The fields as they are read from a file, before the checks.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 struct Parts {
@@ -51,7 +61,15 @@ impl TryFrom<Parts> for LinearModel {
 /// ```text
 /// w_c = Σ_i α[c,i] · x_i
 /// ```
-/// α carries the sign of the target (`y_i·a_i` with `a_i ≥ 0`) and is 0 for samples that are no support vectors.
+/// α has the sign of the target (`α_i = y_i·a_i` with `a_i ≥ 0`). It is 0 for samples that are not support vectors.
+///
+/// ```
+/// use fisherlens_classifier::DualView;
+/// use ndarray::array;
+///
+/// let dual = DualView { alphas: array![[0.5_f32, 0.0, -0.5]] };
+/// assert_eq!(dual.support_vectors(0), [0, 2]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DualView {
@@ -60,10 +78,10 @@ pub struct DualView {
 }
 
 impl DualView {
-    /// Samples with α ≠ 0, rising.
+    /// Indices of the samples with α ≠ 0, in rising order.
     ///
     /// # Panics
-    /// When `class` is no class.
+    /// When the class does not exist.
     pub fn support_vectors(&self, class: usize) -> Vec<usize> {
         let alphas = self.alphas.row(class);
         alphas.iter().enumerate().filter(|(_, alpha)| **alpha != 0.0).map(|(i, _)| i).collect()
@@ -71,10 +89,10 @@ impl DualView {
 }
 
 impl LinearModel {
-    /// Puts a model together, for example one that was trained elsewhere.
+    /// Builds a model from its arrays, for example a model that was trained by another program.
     ///
     /// # Errors
-    /// [`ClassifierError::Length`] when the two arrays differ in the number of classes, [`ClassifierError::Empty`] without a
+    /// [`ClassifierError::Length`] when the two arrays have different numbers of classes, [`ClassifierError::Empty`] without a
     /// class or a dimension, [`ClassifierError::Parameter`] for a number that is not finite.
     pub fn from_parts(coefficients: Array2<f32>, bias: Array1<f32>) -> Result<Self, ClassifierError> {
         let (n_classes, n_dimensions) = coefficients.dim();
@@ -103,7 +121,7 @@ impl LinearModel {
         Ok(Self { coefficients, bias, dual: None })
     }
 
-    /// The same model with its dual view.
+    /// Adds a dual view to the model.
     ///
     /// # Errors
     /// [`ClassifierError::Length`] when the view has another number of classes.
@@ -126,7 +144,7 @@ impl LinearModel {
     /// w of one class `(D)`.
     ///
     /// # Panics
-    /// When `class` is no class.
+    /// When the class does not exist.
     pub fn class_coefficients(&self, class: usize) -> &[f32] {
         self.coefficients.row(class).to_slice().expect("coefficients are kept in C order")
     }
@@ -141,24 +159,25 @@ impl LinearModel {
         self.coefficients.nrows()
     }
 
-    /// D, the length of the vectors.
+    /// D, the number of dimensions of the vectors.
     pub fn n_dimensions(&self) -> usize {
         self.coefficients.ncols()
     }
 
-    /// The dual view, where the trainer gave one.
+    /// The dual view, if the model has one.
     pub fn dual(&self) -> Option<&DualView> {
         self.dual.as_ref()
     }
 
     /// Scores of all classes.
     ///
-    /// `x` `(n_samples, D)`. Returns `(n_samples, n_classes)`; products in `f32` over runs of dimensions, their sums in `f64`.
+    /// `x` `(n_samples, D)`. Returns `(n_samples, n_classes)`. Products are summed in `f32` over runs of dimensions, and the sums of the
+    /// runs are added in `f64`.
     ///
     /// # Panics
-    /// When the vectors have another length than D.
+    /// When the vectors do not have D dimensions.
     pub fn decision_function(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
-        assert_eq!(x.ncols(), self.n_dimensions(), "the vectors must be as long as those of training");
+        assert_eq!(x.ncols(), self.n_dimensions(), "the vectors must have as many dimensions as the model");
         let mut scores = Array2::zeros((x.nrows(), self.n_classes()));
         for start in (0..x.nrows()).step_by(SCORED_ROWS) {
             let rows = start..x.nrows().min(start + SCORED_ROWS);
@@ -176,10 +195,11 @@ impl LinearModel {
     /// Score of one class for one vector, summed in `f64`.
     ///
     /// # Panics
-    /// When `class` is no class or `x` has another length than D.
+    /// When the class does not exist or `x` does not have D dimensions.
     pub fn score(&self, class: usize, x: &[f32]) -> f64 {
-        assert_eq!(x.len(), self.n_dimensions(), "the vector must be as long as those of training");
+        assert_eq!(x.len(), self.n_dimensions(), "the vector must have as many dimensions as the model");
         let coefficients = self.class_coefficients(class);
+        // Eight independent sums, so that an addition need not wait for the one before it.
         let mut sums = [0.0_f64; 8];
         let (x_runs, w_runs) = (x.chunks_exact(8), coefficients.chunks_exact(8));
         let rest = x_runs.remainder().iter().zip(w_runs.remainder());
@@ -193,11 +213,11 @@ impl LinearModel {
     }
 }
 
-/// linfa's prediction: +1 where the score is above 0, else −1; `(n_samples, n_classes)`.
+/// linfa's prediction `(n_samples, n_classes)`: +1 if the score is above 0, otherwise −1.
 impl<S: Data<Elem = f32>> PredictInplace<ArrayBase<S, Ix2>, Array2<i8>> for LinearModel {
     fn predict_inplace(&self, x: &ArrayBase<S, Ix2>, targets: &mut Array2<i8>) {
         let scores = self.decision_function(x.view());
-        assert_eq!(targets.dim(), scores.dim(), "the targets must have a row a sample and a column a class");
+        assert_eq!(targets.dim(), scores.dim(), "the targets must have one row per sample and one column per class");
         targets.zip_mut_with(&scores, |target, &score| *target = if score > 0.0 { 1 } else { -1 });
     }
 

@@ -1,4 +1,4 @@
-//! Logistic regression by linfa, the second linear classifier.
+//! Logistic regression, a second linear classifier, fitted by linfa.
 
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
@@ -9,37 +9,51 @@ use rayon::prelude::*;
 
 use crate::cholesky::cholesky;
 use crate::cross_validation::{best_c, cross_validate};
+use crate::error::ClassifierError;
+use crate::gram::gram;
+use crate::linear_model::{DualView, LinearModel};
 use crate::one_vs_rest::{check_gram, checked_targets};
-use crate::params::{check_c_grid, check_n_folds, check_positive, refuse};
+use crate::params::{Difficult, check_c_grid, check_n_folds, check_positive, refuse};
 use crate::primal::coefficients;
-use crate::{
-    ClassReport, ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, Training, TrainingReport, gram,
-};
+use crate::training::{ClassReport, ClassifierTrainer, Training, TrainingReport};
 
-/// Weight of the losses; vectors of unit length need more than 1 before the classes part.
+/// Factor of the losses. For vectors of unit length, a C of 1 is too small to separate the classes.
 const DEFAULT_C: f64 = 10.0;
-/// Parts of the cross-validation, as for the support vector machine.
+/// Folds of the cross-validation, as for the support vector machine.
 const DEFAULT_N_FOLDS: usize = 5;
-/// Length of the gradient; the objective's curvature is at least 1, so no coefficient is further off than this.
+/// Length of the gradient. The curvature of the objective is at least 1, so the error of each coefficient is at most this length.
 const DEFAULT_TOLERANCE: f64 = 1e-3;
-/// Steps of the optimiser; some tens are usual.
+/// Iterations of the optimiser. Some tens are usual.
 const DEFAULT_MAX_N_ITERATIONS: u64 = 1000;
 
 /// Unchecked parameters of logistic regression; see [`LogisticRegression`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogisticRegressionParams(LogisticRegression);
 
-/// One-vs-rest logistic regression with checked parameters: the trainer itself, on `linfa-logistic`.
+/// One-vs-rest logistic regression with checked parameters. This type is the trainer; it calls `linfa-logistic`.
 ///
 /// ```text
 /// min over w, b of   ½‖w‖² + C Σ_i log(1 + exp(−y_i (w·x_i + b)))
 /// ```
 /// The bias is not regularised. At the optimum `w = Σ_i α_i x_i` with `α_i = C y_i / (1 + exp(y_i f_i))`, so every sample is a
-/// support vector and w lies in the span of the samples. Where vectors are longer than there are samples, linfa therefore gets,
-/// instead of x, the rows of the Cholesky factor L of the Gram matrix, K = L·Lᵀ: n numbers a sample with the same inner
-/// products, in `f64`. w is the sum above in either case.
+/// support vector and w lies in the span of the samples. If there are more dimensions than samples, linfa therefore receives the rows of
+/// the Cholesky factor L of the Gram matrix, K = L·Lᵀ, in place of x: n numbers per sample with the same inner products, in `f64`. In both
+/// cases w is the sum above.
 ///
-/// Make it by [`LogisticRegression::params`] and `check`.
+/// Build it with [`LogisticRegression::params`] and `check`.
+///
+/// ```
+/// use fisherlens_classifier::{ClassifierTrainer, LogisticRegression};
+/// use linfa::ParamGuard;
+/// use ndarray::array;
+///
+/// let x = array![[1.0_f32, 0.0], [0.8, 0.6], [-1.0, 0.0], [-0.6, 0.8]];
+/// let targets = array![[1_i8], [1], [-1], [-1]];
+/// let model = LogisticRegression::params().c(10.0).check()?.train(x.view(), targets.view())?.model;
+/// let scores = model.decision_function(x.view());
+/// assert!(scores[[0, 0]] > 0.0 && scores[[2, 0]] < 0.0);
+/// # Ok::<(), fisherlens_classifier::ClassifierError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogisticRegression {
     c_grid: Vec<f64>,
@@ -51,7 +65,7 @@ pub struct LogisticRegression {
 }
 
 impl LogisticRegression {
-    /// C = 10, gradient of at most 1e-3, at most 1000 iterations, targets 0 ignored.
+    /// Defaults: C = 10, a gradient of length 1e-3 or less, at most 1000 iterations, targets 0 ignored.
     pub fn params() -> LogisticRegressionParams {
         LogisticRegressionParams(Self {
             c_grid: vec![DEFAULT_C],
@@ -65,13 +79,13 @@ impl LogisticRegression {
 }
 
 impl LogisticRegressionParams {
-    /// Weight C of the losses, finite and above 0; no cross-validation then. Default 10.
+    /// Factor C of the losses, finite and above 0. There is no cross-validation then. Default 10.
     #[must_use]
     pub fn c(self, c: f64) -> Self {
         self.c_grid(vec![c])
     }
 
-    /// Candidates for C, chosen among as by [`LinearSvmParams::c_grid`](crate::LinearSvmParams::c_grid).
+    /// Candidates for C. The choice works as in [`LinearSvmParams::c_grid`](crate::LinearSvmParams::c_grid).
     #[must_use]
     pub fn c_grid(mut self, mut c_grid: Vec<f64>) -> Self {
         c_grid.sort_by(f64::total_cmp);
@@ -80,7 +94,7 @@ impl LogisticRegressionParams {
         self
     }
 
-    /// Parts of the cross-validation, at least 2 and at most the number of samples. Default 5.
+    /// Number of folds of the cross-validation, at least 2 and at most the number of samples. Default 5.
     #[must_use]
     pub fn n_folds(mut self, n_folds: usize) -> Self {
         self.0.n_folds = n_folds;
@@ -94,21 +108,21 @@ impl LogisticRegressionParams {
         self
     }
 
-    /// Length of the objective's gradient at which a class is finished, finite and above 0. Default 1e-3.
+    /// Length of the objective's gradient at which the optimiser stops for a class; finite and above 0. Default 1e-3.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = tolerance;
         self
     }
 
-    /// Most steps of the optimiser, at least 1; meeting it is told in the report and is no error. Default 1000.
+    /// Largest number of iterations of the optimiser, at least 1. Reaching it is recorded in the report; it is not an error. Default 1000.
     #[must_use]
     pub fn max_n_iterations(mut self, max_n_iterations: u64) -> Self {
         self.0.max_n_iterations = max_n_iterations;
         self
     }
 
-    /// What samples with target 0 are. Default: left out.
+    /// How samples with target 0 are treated. Default: left out.
     #[must_use]
     pub fn difficult(mut self, difficult: Difficult) -> Self {
         self.0.difficult = difficult;
@@ -125,7 +139,7 @@ impl ParamGuard for LogisticRegressionParams {
         check_n_folds(self.0.n_folds)?;
         check_positive("tolerance", self.0.tolerance, "a finite gradient length above 0, such as 1e-3")?;
         if self.0.max_n_iterations == 0 {
-            return refuse("max_n_iterations", "0", "at least 1 step of the optimiser");
+            return refuse("max_n_iterations", "0", "at least 1 iteration of the optimiser");
         }
         Ok(&self.0)
     }
@@ -136,7 +150,7 @@ impl ParamGuard for LogisticRegressionParams {
     }
 }
 
-/// The classifier of one class, in terms of the samples.
+/// The classifier of one class in its dual form, with the scores of all samples.
 struct Solution {
     alphas: Vec<f64>,
     scores: Vec<f64>,
@@ -177,20 +191,20 @@ impl ClassifierTrainer for LogisticRegression {
 }
 
 impl LogisticRegression {
-    /// `features` `(n, F)`, column after column; targets 0 take no part but are scored.
+    /// Fits one class. `features` `(n, F)`, in column-major order. Samples with target 0 are not used for fitting, but they are scored.
     fn solve(&self, features: &Array2<f64>, targets: &[i8], class: usize, c: f64) -> Result<Solution, ClassifierError> {
         let kept: Vec<usize> = (0..targets.len()).filter(|&i| targets[i] != 0).collect();
         let kept_targets: Array1<i8> = kept.iter().map(|&i| targets[i]).collect();
         let (v, bias) = if kept.len() == targets.len() {
             self.fit(&DatasetBase::new(features.view(), kept_targets), class, c)?
         } else {
-            // Selecting from the transposed array keeps the columns contiguous, which linfa's products need to be fast.
+            // Selecting from the transposed array keeps the columns contiguous; linfa's products are fast only then.
             let chosen = features.t().select(Axis(1), &kept);
             let chosen = chosen.as_standard_layout();
             self.fit(&DatasetBase::new(chosen.t(), kept_targets), class, c)?
         };
         let scores = features.dot(&v) + bias;
-        Ok(self.account(features, targets, v.view(), &scores, c, bias))
+        Ok(self.solution(features, targets, v.view(), &scores, c, bias))
     }
 
     fn fit<S: Data<Elem = f64>>(
@@ -199,20 +213,20 @@ impl LogisticRegression {
         class: usize,
         c: f64,
     ) -> Result<(Array1<f64>, f64), ClassifierError> {
-        // linfa's objective is ours divided by C, and so is its gradient.
+        // linfa's objective is our objective divided by C, and its gradient is our gradient divided by C.
         let fitted = LinfaLogisticRegression::<f64>::default()
             .alpha(1.0 / c)
             .gradient_tolerance(self.tolerance / c)
             .max_iterations(self.max_n_iterations)
             .fit(dataset)
             .map_err(|error| ClassifierError::Optimizer { class, reason: error.to_string() })?;
-        // linfa calls the more frequent label the positive one.
+        // linfa treats the more frequent label as the positive one, which may be −1 here.
         let sign = if fitted.labels().pos.class > 0 { 1.0 } else { -1.0 };
         Ok((fitted.params() * sign, fitted.intercept() * sign))
     }
 
-    /// α from the scores, and how well they agree with w.
-    fn account(
+    /// Computes α from the scores, and reports how well α and w agree.
+    fn solution(
         &self,
         features: &Array2<f64>,
         targets: &[i8],
@@ -241,7 +255,7 @@ impl LogisticRegression {
             objective: 0.5 * v.dot(&v) + c * losses,
             duality_gap: None,
             n_epochs: None,
-            // Twice the limit: the optimiser's own last gradient differs from ours by rounding.
+            // Twice the tolerance, because the optimiser's last gradient differs from this one by rounding.
             converged: gradient <= 2.0 * self.tolerance,
             n_support_vectors: alphas.iter().filter(|alpha| **alpha != 0.0).count(),
         };
@@ -249,7 +263,7 @@ impl LogisticRegression {
     }
 }
 
-/// What stands for `x`: `x` itself, or the Cholesky factor of its Gram matrix where that is narrower; columns contiguous.
+/// The features for linfa: `x` itself, or the Cholesky factor of its Gram matrix if that has fewer columns. Columns are contiguous.
 fn features(x: ArrayView2<'_, f32>) -> Result<Array2<f64>, ClassifierError> {
     let (n, d) = x.dim();
     if d <= n {

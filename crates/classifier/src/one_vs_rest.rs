@@ -6,12 +6,14 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 
 use crate::cross_validation::{best_c, cross_validate};
 use crate::dual::{DualPoint, Panels, Problems};
+use crate::error::ClassifierError;
+use crate::gram::gram;
+use crate::linear_model::{DualView, LinearModel};
+use crate::params::{Difficult, LinearSvm};
 use crate::primal::coefficients;
-use crate::{
-    ClassifierError, ClassifierTrainer, Difficult, DualView, LinearModel, LinearSvm, Training, TrainingReport, gram,
-};
+use crate::training::{ClassifierTrainer, Training, TrainingReport};
 
-/// What the dual problems of all classes give, before it is a model.
+/// The solutions of the dual problems of all classes.
 pub(crate) struct Solution {
     /// α `(n_classes, n_samples)`, with the sign of the targets.
     pub(crate) alphas: Array2<f32>,
@@ -22,20 +24,20 @@ pub(crate) struct Solution {
 
 impl ClassifierTrainer for LinearSvm {
     fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError> {
-        // Looked at before the costly product, and once more with it.
+        // Checked here already, so that bad input fails before the expensive Gram matrix is computed.
         checked_targets(x, targets, self.difficult)?;
         self.train_with_gram(x, gram(x).view(), targets)
     }
 }
 
 impl LinearSvm {
-    /// [`ClassifierTrainer::train`] with the Gram matrix of [`gram()`] made before, so that further classes or settings do not
-    /// cost the product again.
+    /// [`ClassifierTrainer::train`] with a Gram matrix that [`gram()`] computed before. A caller who trains several times on the same
+    /// samples, with other classes or settings, computes it only once.
     ///
     /// `gram` `(n_samples, n_samples)`: inner products of the rows of `x`.
     ///
     /// # Errors
-    /// Those of [`ClassifierTrainer::train`], and [`ClassifierError::Length`] for a matrix of another size.
+    /// The errors of [`ClassifierTrainer::train`], and [`ClassifierError::Length`] for a matrix of another size.
     pub fn train_with_gram(
         &self,
         x: ArrayView2<'_, f32>,
@@ -44,12 +46,12 @@ impl LinearSvm {
     ) -> Result<Training, ClassifierError> {
         let targets = checked_targets(x, targets, self.difficult)?;
         let Solution { alphas, bias, report } = self.solve_dual(gram, &targets)?;
-        // The coefficients are sums with the α that are kept, so that both views are the same classifier.
+        // The coefficients are computed from the α after these were rounded to f32, so that both views are the same classifier.
         let model = LinearModel::from_parts(coefficients(alphas.view(), x), bias)?.with_dual(DualView { alphas })?;
         Ok(Training { model, report })
     }
 
-    /// C and the dual solutions of all classes, of whatever kernel the Gram matrix is; `targets` as [`checked_targets`] gives them.
+    /// Chooses C and solves the dual problems of all classes. `gram` may belong to any kernel; `targets` come from [`checked_targets`].
     pub(crate) fn solve_dual(
         &self,
         gram: ArrayView2<'_, f32>,
@@ -73,7 +75,7 @@ impl LinearSvm {
                     let mut points: Vec<DualPoint> =
                         folds.iter().map(|(_, kept)| DualPoint::zero(kept.clone())).collect();
                     let mut paths = vec![Vec::with_capacity(c_grid.len()); points.len()];
-                    // Rising C: the solution for one candidate is a good start for the next.
+                    // C rises from candidate to candidate: the solution for one is a good starting point for the next.
                     for &c in c_grid {
                         problems.solve(c, &mut points);
                         for (path, point) in paths.iter_mut().zip(&points) {
@@ -103,7 +105,7 @@ impl LinearSvm {
     }
 }
 
-/// linfa's front door; the dual view stays with the model, the report is [`ClassifierTrainer::train`]'s alone.
+/// Training through linfa's trait. The model keeps its dual view; only [`ClassifierTrainer::train`] returns the report.
 impl<S: Data<Elem = f32>> Fit<ArrayBase<S, Ix2>, Array2<i8>, ClassifierError> for LinearSvm {
     type Object = LinearModel;
 
@@ -112,7 +114,7 @@ impl<S: Data<Elem = f32>> Fit<ArrayBase<S, Ix2>, Array2<i8>, ClassifierError> fo
     }
 }
 
-/// Targets with the difficult ones settled, once shapes, values and classes are found to be in order.
+/// Checks shapes, values and classes. Returns the targets with 0 replaced as `difficult` says.
 pub(crate) fn checked_targets(
     x: ArrayView2<'_, f32>,
     targets: ArrayView2<'_, i8>,
@@ -146,7 +148,7 @@ pub(crate) fn checked_targets(
     Ok(targets)
 }
 
-/// A value that is not finite shows in its sample's squared length.
+/// Checks the shape, and that all samples are finite: a value that is not finite makes the squared length of its sample not finite.
 pub(crate) fn check_gram(gram: ArrayView2<'_, f32>, n: usize) -> Result<(), ClassifierError> {
     for (what, found) in [("rows of the Gram matrix", gram.nrows()), ("columns of the Gram matrix", gram.ncols())] {
         if found != n {

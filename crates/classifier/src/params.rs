@@ -1,16 +1,16 @@
-//! Parameters of the support vector machine, their defaults and the one place where they are checked.
+//! Parameters of the support vector machine (SVM), their defaults and their checks.
 
 use linfa::ParamGuard;
 
-use crate::ClassifierError;
+use crate::error::ClassifierError;
 
-/// Weight of the losses (`chatfield2011`, the encoding toolbox: C = 10 for Fisher vectors).
+/// Factor of the losses (`chatfield2011`, the encoding toolbox: C = 10 for Fisher vectors).
 const DEFAULT_C: f64 = 10.0;
-/// Parts of the cross-validation.
+/// Folds of the cross-validation.
 const DEFAULT_N_FOLDS: usize = 5;
-/// Relative duality gap. Scores then lie within some 1e-3 of the exact solution's, and rankings no longer move.
+/// Relative duality gap. At this value, scores differ from the scores of the exact solution by about 1e-3, and rankings no longer change.
 const DEFAULT_TOLERANCE: f64 = 1e-4;
-/// Passes over the samples; data that separate well need some tens.
+/// Epochs, that is passes over all samples. Data that are easy to separate need some tens.
 const DEFAULT_MAX_N_EPOCHS: usize = 1000;
 /// Value of the added feature (liblinear's `-B 1`, scikit-learn's `intercept_scaling`).
 const DEFAULT_BIAS_FEATURE: f64 = 1.0;
@@ -26,39 +26,54 @@ pub enum Loss {
     SquaredHinge,
 }
 
-/// What a sample with target 0 (only difficult instances of the class) is in training.
+/// How training treats a sample with target 0 (the image shows only difficult instances of the class).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Difficult {
-    /// Left out for that class (`everingham2010`).
+    /// The sample is left out for that class (`everingham2010`).
     #[default]
     Ignore,
-    /// A negative (the encoding toolbox of `chatfield2011`).
+    /// The sample is a negative (as in the encoding toolbox of `chatfield2011`).
     Negative,
 }
 
 impl Difficult {
-    /// The target a sample is trained and measured with.
+    /// The target that is used for training and for measuring: −1, 0 (ignored) or +1.
     pub(crate) fn resolve(self, target: i8) -> i8 {
         if target == 0 && self == Self::Negative { -1 } else { target }
     }
 }
 
-/// Unchecked parameters of the support vector machine; see [`LinearSvm`].
+/// Unchecked parameters of the linear SVM; see [`LinearSvm`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearSvmParams(LinearSvm);
 
-/// One-vs-rest linear support vector machine with checked parameters: the trainer itself.
+/// One-vs-rest linear support vector machine with checked parameters. This type is the trainer.
 ///
 /// ```text
 /// min over w, b of   ½‖w‖² + ½(b/s)² + C Σ_i ξ(y_i (w·x_i + b))
 /// ```
-/// for each class, with the loss ξ of [`Loss`] and C not divided by the number of samples. The bias is the coefficient of an
-/// added feature of value s ([`LinearSvmParams::bias_feature`]) and is regularised like the others, as in liblinear and
-/// scikit-learn's LinearSVC. libsvm's free bias puts the equality `Σ_i α_i = 0` on the dual, so that no α can move alone; the
-/// regularised one leaves a box, in which coordinate descent works. A large s approaches the free bias.
+/// for each class, with the loss ξ of [`Loss`]. C is not divided by the number of samples. The bias is the coefficient of an
+/// added feature of value s ([`LinearSvmParams::bias_feature`]) and is regularised like the other coefficients, as in liblinear and in
+/// scikit-learn's LinearSVC. The free bias of libsvm adds the constraint `Σ_i α_i = 0` to the dual, and under this constraint no single α
+/// can change alone. With the regularised bias the only constraints are bounds on each α, and coordinate descent works. A large s
+/// approaches the free bias.
 ///
-/// Make it by [`LinearSvm::params`] and `check`.
+/// Build it with [`LinearSvm::params`] and `check`. The crate's front page has an example of training; this one chooses C:
+///
+/// ```
+/// use fisherlens_classifier::{ClassifierTrainer, LinearSvm};
+/// use linfa::ParamGuard;
+/// use ndarray::array;
+///
+/// let x = array![[1.0_f32, 0.0], [0.8, 0.6], [0.6, 0.8], [-1.0, 0.0], [-0.6, 0.8], [-0.8, 0.6]];
+/// let targets = array![[1_i8], [1], [1], [-1], [-1], [-1]];
+/// let svm = LinearSvm::params().c_grid(vec![0.1, 1.0, 10.0]).n_folds(2).seed(1).check()?;
+/// let report = svm.train(x.view(), targets.view())?.report;
+/// assert_eq!(report.cross_validation.len(), 3);
+/// assert!(svm.c_grid().contains(&report.c.unwrap()));
+/// # Ok::<(), fisherlens_classifier::ClassifierError>(())
+/// ```
 ///
 /// # References
 /// `hsieh2008` (dual coordinate descent), `fan2008` (the bias as a feature).
@@ -75,7 +90,7 @@ pub struct LinearSvm {
 }
 
 impl LinearSvm {
-    /// Hinge loss, C = 10, bias feature 1, relative duality gap 1e-4, at most 1000 passes, targets 0 ignored.
+    /// Defaults: hinge loss, C = 10, bias feature 1, relative duality gap 1e-4, at most 1000 epochs, targets 0 ignored.
     pub fn params() -> LinearSvmParams {
         LinearSvmParams(Self {
             c_grid: vec![DEFAULT_C],
@@ -89,17 +104,17 @@ impl LinearSvm {
         })
     }
 
-    /// Candidates for C, rising and each once; one entry where C is given.
+    /// Candidates for C in rising order, without duplicates; a single entry if C was given.
     pub fn c_grid(&self) -> &[f64] {
         &self.c_grid
     }
 
-    /// Parts of the cross-validation that chooses C.
+    /// Folds of the cross-validation that chooses C.
     pub fn n_folds(&self) -> usize {
         self.n_folds
     }
 
-    /// Seed of the folds and of the order in which samples are visited.
+    /// Seed of the folds and of the order in which the solver visits the samples.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -109,41 +124,42 @@ impl LinearSvm {
         self.loss
     }
 
-    /// Value s of the feature whose coefficient is the bias.
+    /// Value s of the added feature; its coefficient is the bias.
     pub fn bias_feature(&self) -> f64 {
         self.bias_feature
     }
 
-    /// Relative duality gap at which a class is finished.
+    /// Relative duality gap at which the solver stops for a class.
     pub fn tolerance(&self) -> f64 {
         self.tolerance
     }
 
-    /// Most passes over the samples.
+    /// Largest number of epochs (passes over all samples).
     pub fn max_n_epochs(&self) -> usize {
         self.max_n_epochs
     }
 
-    /// What samples with target 0 are.
+    /// How samples with target 0 are treated.
     pub fn difficult(&self) -> Difficult {
         self.difficult
     }
 }
 
 impl LinearSvmParams {
-    /// Weight C of the losses, finite and above 0; no cross-validation then. Default 10.
+    /// Factor C of the losses, finite and above 0. There is no cross-validation then. Default 10.
     #[must_use]
     pub fn c(self, c: f64) -> Self {
         self.c_grid(vec![c])
     }
 
-    /// Candidates for C, of which cross-validation inside the training set takes one for all classes. With a single
+    /// Candidates for C. Cross-validation inside the training set chooses one of them for all classes. With a single
     /// candidate there is no cross-validation.
     ///
-    /// The samples are dealt at random into [`LinearSvmParams::n_folds`] parts, without regard to their targets. Each part is
-    /// scored by classifiers trained on the others; a part's value is the mean over the classes of the average precision (area
-    /// under the precision-recall curve), a candidate's the mean over the parts. Classes without a positive in the part, or
-    /// one-sided outside it, are left out of that part's mean. Among equal candidates the smallest C is taken.
+    /// The samples are distributed at random over [`LinearSvmParams::n_folds`] folds; their targets play no role in this. Each fold is
+    /// scored by classifiers that were trained on the other folds. The value of a fold is the mean over the classes of the average
+    /// precision (area under the precision-recall curve), and the value of a candidate is the mean over the folds. A class is left out of
+    /// the mean of a fold if it has no positive in the fold, or if it lacks positives or negatives outside the fold. Among candidates with
+    /// equal values the smallest C is taken.
     #[must_use]
     pub fn c_grid(mut self, mut c_grid: Vec<f64>) -> Self {
         c_grid.sort_by(f64::total_cmp);
@@ -152,14 +168,14 @@ impl LinearSvmParams {
         self
     }
 
-    /// Parts of the cross-validation, at least 2 and at most the number of samples. Default 5.
+    /// Number of folds of the cross-validation, at least 2 and at most the number of samples. Default 5.
     #[must_use]
     pub fn n_folds(mut self, n_folds: usize) -> Self {
         self.0.n_folds = n_folds;
         self
     }
 
-    /// Seed of the folds and of the order in which samples are visited. Default 0.
+    /// Seed of the folds and of the order in which the solver visits the samples. Default 0.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
@@ -173,31 +189,33 @@ impl LinearSvmParams {
         self
     }
 
-    /// Value s of the feature whose coefficient is the bias, finite and not negative; 0 for no bias, large values for one that is
-    /// hardly regularised but takes more passes. Default 1.
+    /// Value s of the added feature, finite and not negative; the coefficient of this feature is the bias. 0 means no bias. With a large
+    /// value the bias is hardly regularised, but the solver needs more epochs. Default 1.
     #[must_use]
     pub fn bias_feature(mut self, bias_feature: f64) -> Self {
         self.0.bias_feature = bias_feature;
         self
     }
 
-    /// Relative duality gap, (primal − dual) / primal, at which a class is finished; finite and above 0. Default 1e-4.
+    /// Relative duality gap, (primal − dual) / primal, at which the solver stops for a class; finite and above 0. Default 1e-4.
     ///
-    /// The Gram matrix is kept in `f32`: below some 1e-7 the gap goes on falling, but for a problem that differs by as much.
+    /// The Gram matrix is stored in `f32`. Below about 1e-7 the gap can still fall, but the rounded matrix is then a different problem by
+    /// about the same amount, so a smaller gap gains nothing.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = tolerance;
         self
     }
 
-    /// Most passes over the samples, at least 1; meeting it is told in the report and is no error. Default 1000.
+    /// Largest number of epochs (passes over all samples), at least 1. Reaching it is recorded in the report; it is not an error.
+    /// Default 1000.
     #[must_use]
     pub fn max_n_epochs(mut self, max_n_epochs: usize) -> Self {
         self.0.max_n_epochs = max_n_epochs;
         self
     }
 
-    /// What samples with target 0 are. Default: left out.
+    /// How samples with target 0 are treated. Default: left out.
     #[must_use]
     pub fn difficult(mut self, difficult: Difficult) -> Self {
         self.0.difficult = difficult;
@@ -218,11 +236,11 @@ impl ParamGuard for LinearSvmParams {
             return refuse(
                 "bias_feature",
                 &svm.bias_feature.to_string(),
-                "a finite number of at least 0; 0 leaves the bias out",
+                "a finite number of at least 0 (0 means no bias)",
             );
         }
         if svm.max_n_epochs == 0 {
-            return refuse("max_n_epochs", "0", "at least 1 pass over the samples");
+            return refuse("max_n_epochs", "0", "at least 1 epoch");
         }
         Ok(svm)
     }
@@ -239,13 +257,13 @@ pub(crate) fn refuse<T>(field: &'static str, found: &str, expected: &'static str
 
 pub(crate) fn check_c_grid(c_grid: &[f64]) -> Result<(), ClassifierError> {
     if c_grid.is_empty() {
-        return refuse("c_grid", "an empty list", "at least one C, such as [1.0, 10.0]");
+        return refuse("c_grid", "an empty list", "at least one candidate, such as [1.0, 10.0]");
     }
-    c_grid.iter().try_for_each(|&c| check_positive("c", c, "finite numbers above 0, such as 10"))
+    c_grid.iter().try_for_each(|&c| check_positive("c", c, "a finite number above 0, such as 10"))
 }
 
 pub(crate) fn check_n_folds(n_folds: usize) -> Result<(), ClassifierError> {
-    if n_folds < 2 { refuse("n_folds", &n_folds.to_string(), "at least 2 parts") } else { Ok(()) }
+    if n_folds < 2 { refuse("n_folds", &n_folds.to_string(), "at least 2 folds") } else { Ok(()) }
 }
 
 pub(crate) fn check_positive(field: &'static str, found: f64, expected: &'static str) -> Result<(), ClassifierError> {

@@ -3,12 +3,13 @@
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-/// Dimensions of one block of coefficients.
+/// Dimensions per block of coefficients.
 const COLUMNS: usize = 256;
-/// Samples widened to `f64` at a time.
+/// Samples that are converted to `f64` together.
 const ROWS: usize = 512;
 
-/// Coefficients `(n_classes, D)` of `alphas` `(n_classes, n)` and `x` `(n, D)`, summed in `f64` in the order of the samples.
+/// `w = Σ_i α_i x_i`: returns `(n_classes, D)` from `alphas` `(n_classes, n)` and `x` `(n, D)`. Sums are in `f64`, in the order of the
+/// samples.
 pub(crate) fn coefficients(alphas: ArrayView2<'_, f32>, x: ArrayView2<'_, f32>) -> Array2<f32> {
     let alphas = alphas.mapv(f64::from);
     let (n, d) = x.dim();
@@ -42,7 +43,7 @@ mod tests {
     use crate::test_data::normal;
 
     #[test]
-    fn equals_the_sum_over_samples() {
+    fn coefficients_equal_the_sum_over_samples() {
         let (alphas, x) = (normal(3, 700, 1), normal(700, 300, 2));
         let found = coefficients(alphas.view(), x.view());
         for ((class, dimension), &value) in found.indexed_iter() {

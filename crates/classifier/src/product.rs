@@ -1,34 +1,35 @@
-//! Products of tall matrices that are long in the summed dimension.
+//! Matrix products with a long summed dimension, which are added in runs to limit rounding.
 
 use std::ops::Range;
 
 use fisherlens_product::{Target, multiply, multiply_lower};
 use ndarray::{Array2, ArrayView2, s};
 
-/// Dimensions multiplied in `f32` before their sum goes to `f64`.
+/// Terms that are summed in `f32` before their sum is added to a sum in `f64`.
 ///
-/// An `f32` product over all 41,216 dimensions of a Fisher vector is off by some 1e-6; in runs it stays at the rounding of the
-/// single products.
+/// An `f32` product over all 41,216 dimensions of a Fisher vector has an error of about 1e-6. With runs, the error is only the rounding of
+/// the single products.
 const RUN: usize = 2048;
 
-/// Terms of one product; blocks of both factors of this width stay in a second-level cache.
+/// Terms of one call of the matrix product. Blocks of this width of both factors stay in the second-level cache.
 const WIDTH: usize = 512;
 
-/// `a · bᵀ` for `a` `(m, D)` and `b` `(n, D)`: `(m, n)`.
+/// `a · bᵀ` for `a` `(m, D)` and `b` `(n, D)`. Returns `(m, n)`.
 pub(crate) fn product_transposed(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f64> {
     in_runs(a.ncols(), (a.nrows(), b.nrows()), |target, columns| {
         multiply(target, a.slice(s![.., columns.clone()]), b.slice(s![.., columns]).t());
     })
 }
 
-/// `a · aᵀ` for `a` `(m, D)`: `(m, m)`, the entries above the diagonal left at 0.
+/// `a · aᵀ` for `a` `(m, D)`. Returns `(m, m)`; the entries above the diagonal stay 0.
 pub(crate) fn product_with_itself(a: ArrayView2<'_, f32>) -> Array2<f64> {
     in_runs(a.ncols(), (a.nrows(), a.nrows()), |target, columns| {
         multiply_lower(target, a.slice(s![.., columns]));
     })
 }
 
-/// A product summed over runs of `n_summed` terms, each run in `f32`, their sums in `f64`; `multiply` makes the part of a range of terms.
+/// A product with `n_summed` terms per entry, cut into runs: each run is summed in `f32`, and the sums of the runs are added in `f64`.
+/// `multiply` computes the part of the product that belongs to a range of terms.
 pub(crate) fn in_runs(
     n_summed: usize,
     shape: (usize, usize),

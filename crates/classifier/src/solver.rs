@@ -1,8 +1,11 @@
-//! The dual on the Gram matrix, all problems at once: a pass of coordinate descent finds which samples are at a bound, conjugate
-//! gradients solve for the others.
+//! Solves the dual problems of all classes on the Gram matrix.
 //!
-//! Both read the Gram matrix once for all problems, as one matrix product. Coordinate descent alone is slow where the samples share
-//! directions, the bias above all: each sample moves it a little. Conjugate gradients take such directions in a step each.
+//! Each epoch has two parts. A pass of coordinate descent over all samples finds which samples are at a bound. Conjugate gradients then
+//! solve for the other samples.
+//!
+//! Both parts read the Gram matrix once for all problems, as one matrix product. Coordinate descent alone is slow where the samples share
+//! directions, above all the direction of the bias: every sample then moves the solution only a little along this direction. Conjugate
+//! gradients need one step per shared direction.
 
 use std::ops::Range;
 
@@ -12,27 +15,30 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
-use crate::dual::{DualPoint, Problems, Weights};
-use crate::{ClassReport, Loss, conjugate};
+use crate::conjugate_gradients::descend;
+use crate::dual::{DualPoint, LossTerms, Problems};
+use crate::params::Loss;
+use crate::training::ClassReport;
 
-/// Samples of one block; their part of the Gram matrix, 64 kB, and the rows of one product stay in a second-level cache.
+/// Samples of one block. Their part of the Gram matrix (64 kB) and the rows of one product stay in the second-level cache.
 const BLOCK: usize = 128;
-/// Passes over a block before the others are told; the last ones seldom move anything.
-const N_INNER_PASSES: usize = 4;
+/// Largest number of passes over a block before the outputs of the other samples are updated. The last passes rarely change anything.
+const MAX_N_INNER_PASSES: usize = 4;
 
-/// How far a point is from the optimum.
+/// The primal objective of a point, and its duality gap.
 struct Progress {
     primal: f64,
     gap: f64,
 }
 
-/// A problem that is not solved yet, with what its passes need.
+/// A problem that is not solved yet, with the buffers of its passes.
 struct Unsolved<'p> {
     index: usize,
     point: &'p mut DualPoint,
     progress: Progress,
-    /// Changes of α in the present block.
+    /// Changes of α in the current block.
     steps: [f32; BLOCK],
+    /// Whether the current block changed any α.
     moved: bool,
 }
 
@@ -44,12 +50,12 @@ impl<'p> Unsolved<'p> {
 }
 
 impl Problems<'_> {
-    /// Moves every point to the optimum for C; its α must not exceed C, as those of a smaller C do not.
+    /// Moves every point to the optimum for C. The points must satisfy α ≤ C, as the solutions for a smaller C do.
     pub(crate) fn solve(&self, c: f64, points: &mut [DualPoint]) -> Vec<ClassReport> {
         let n = self.gram.nrows();
-        let weights = match self.loss {
-            Loss::Hinge => Weights { c, loss: self.loss, upper: c, diagonal: 0.0 },
-            Loss::SquaredHinge => Weights { c, loss: self.loss, upper: f64::INFINITY, diagonal: 0.5 / c },
+        let loss_terms = match self.loss {
+            Loss::Hinge => LossTerms { c, loss: self.loss, upper: c, diagonal: 0.0 },
+            Loss::SquaredHinge => LossTerms { c, loss: self.loss, upper: f64::INFINITY, diagonal: 0.5 / c },
         };
         let mut reports: Vec<Option<ClassReport>> = points.iter().map(|_| None).collect();
         let mut unsolved: Vec<Unsolved<'_>> =
@@ -58,7 +64,7 @@ impl Problems<'_> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
         for n_epochs in 0.. {
             let is_last = n_epochs == self.max_n_epochs;
-            unsolved.par_iter_mut().with_max_len(1).for_each(|problem| self.look(weights, problem, is_last));
+            unsolved.par_iter_mut().with_max_len(1).for_each(|problem| self.measure(loss_terms, problem, is_last));
             unsolved.retain(|problem| {
                 let converged = self.has_converged(&problem.progress);
                 if converged || is_last {
@@ -80,20 +86,20 @@ impl Problems<'_> {
                 let block = block * BLOCK..n.min((block + 1) * BLOCK);
                 let mut visits: Vec<usize> = (0..block.len()).collect();
                 visits.shuffle(&mut rng);
-                self.pass_block(weights, block, &visits, &mut unsolved);
+                self.pass_block(loss_terms, block, &visits, &mut unsolved);
             }
             let points = unsolved.iter_mut().map(|problem| &mut *problem.point);
-            conjugate::descend(self, weights, points.collect());
+            descend(self, loss_terms, points.collect());
         }
         reports.into_iter().map(|report| report.expect("every problem ends")).collect()
     }
 
-    /// Measures a problem. One that seems solved is measured again with outputs summed anew in `f64`.
-    fn look(&self, weights: Weights, problem: &mut Unsolved<'_>, is_last: bool) {
-        problem.progress = self.progress(weights, problem.point);
+    /// Measures the objective and the gap. If the problem seems solved, the outputs are computed again in `f64` and measured once more.
+    fn measure(&self, loss_terms: LossTerms, problem: &mut Unsolved<'_>, is_last: bool) {
+        problem.progress = self.progress(loss_terms, problem.point);
         if (self.has_converged(&problem.progress) || is_last) && !problem.point.exact {
             self.sum_outputs(problem.point);
-            problem.progress = self.progress(weights, problem.point);
+            problem.progress = self.progress(loss_terms, problem.point);
         }
     }
 
@@ -101,8 +107,8 @@ impl Problems<'_> {
         progress.gap <= self.tolerance * progress.primal.abs()
     }
 
-    /// Moves the samples of one block in all problems, then brings all outputs up to date.
-    fn pass_block(&self, weights: Weights, block: Range<usize>, visits: &[usize], unsolved: &mut [Unsolved<'_>]) {
+    /// Optimises the samples of one block in all problems, then updates the outputs of all samples.
+    fn pass_block(&self, loss_terms: LossTerms, block: Range<usize>, visits: &[usize], unsolved: &mut [Unsolved<'_>]) {
         let own = self.gram.slice(s![block.clone(), block.clone()]).as_standard_layout().into_owned();
         let own = own.as_slice().expect("made in standard layout");
         unsolved.par_iter_mut().for_each(|problem| {
@@ -110,7 +116,7 @@ impl Problems<'_> {
             let steps = &mut problem.steps[..block.len()];
             steps.fill(0.0);
             let squared_bias_feature = self.squared_bias_feature;
-            problem.moved = move_block(weights, squared_bias_feature, own, block.clone(), visits, point, steps);
+            problem.moved = move_block(loss_terms, squared_bias_feature, own, block.clone(), visits, point, steps);
         });
         let mut moved: Vec<&mut Unsolved<'_>> = unsolved.iter_mut().filter(|problem| problem.moved).collect();
         if moved.is_empty() {
@@ -129,7 +135,7 @@ impl Problems<'_> {
                 let changes = product.row(row);
                 let changes = changes.as_slice().expect("a row of an array in standard layout");
                 let end = start + changes.len();
-                // The block's own outputs have followed every step already.
+                // `move_block` has already updated the outputs of the block itself, so only the samples before and after it are left.
                 let (before, after) = (block.start.clamp(start, end), block.end.clamp(start, end));
                 add(&mut point.outputs[start..before], &changes[..before - start]);
                 add(&mut point.outputs[after..end], &changes[after - start..]);
@@ -138,7 +144,7 @@ impl Problems<'_> {
         });
     }
 
-    /// The outputs, summed anew in `f64`.
+    /// Computes the outputs again, in `f64`.
     fn sum_outputs(&self, point: &mut DualPoint) {
         point.outputs.fill(0.0);
         for (row, &alpha) in self.gram.rows().into_iter().zip(&point.alphas) {
@@ -150,7 +156,7 @@ impl Problems<'_> {
         point.exact = true;
     }
 
-    fn progress(&self, weights: Weights, point: &DualPoint) -> Progress {
+    fn progress(&self, loss_terms: LossTerms, point: &DualPoint) -> Progress {
         let bias = self.squared_bias_feature * point.alpha_sum;
         let mut squared_norm = bias * point.alpha_sum;
         let (mut losses, mut gap) = (0.0_f64, 0.0_f64);
@@ -161,26 +167,28 @@ impl Problems<'_> {
             let y = f64::from(target);
             let (a, slack) = (y * alpha, 1.0 - y * (output + bias));
             squared_norm += alpha * output;
-            let loss = weights.c * weights.of(slack);
+            let loss = loss_terms.c * loss_terms.loss_of(slack);
             losses += loss;
-            // Every sample's share of the gap is at least 0, so nothing cancels; at an optimum rounding can take one below.
-            gap += (loss - a * slack + 0.5 * weights.diagonal * a * a).max(0.0);
+            // Each sample's term of the gap is at least 0, so no digits cancel in the sum. Near the optimum rounding can make a term
+            // negative; `max` corrects this.
+            gap += (loss - a * slack + 0.5 * loss_terms.diagonal * a * a).max(0.0);
         }
         Progress { primal: 0.5 * squared_norm + losses, gap }
     }
 }
 
-/// Takes each `a_i` of a block to its optimum with all others held, some times over. Says whether anything moved.
+/// Coordinate descent in one block: sets each `a_i` to its optimum while all others stay fixed, in up to [`MAX_N_INNER_PASSES`] passes.
+/// Returns whether any α changed.
 ///
-/// `own`: the block's part of the Gram matrix, row after row. `visits`: the order within the block. `steps`: what the α of the
-/// block have moved by. The outputs of the block, and of no other sample, follow.
+/// `own`: the block's part of the Gram matrix, row after row. `visits`: the order of the samples within the block. `steps`: the changes of
+/// the α of the block are added here. The outputs of the samples in the block are updated; those of all other samples are not.
 #[multiversion::multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
     "x86_64+avx2+fma",
     "aarch64+neon"
 ))]
 fn move_block(
-    weights: Weights,
+    loss_terms: LossTerms,
     squared_bias_feature: f64,
     own: &[f32],
     block: Range<usize>,
@@ -192,20 +200,20 @@ fn move_block(
     let (targets, alphas) = (&point.targets[block.clone()], &mut point.alphas[block.clone()]);
     let outputs = &mut point.outputs[block];
     let mut any = false;
-    for _ in 0..N_INNER_PASSES {
+    for _ in 0..MAX_N_INNER_PASSES {
         let mut moved = false;
         for &i in visits.iter().filter(|&&i| targets[i] != 0) {
             let row = &own[i * width..(i + 1) * width];
             let y = f64::from(targets[i]);
             let a = y * alphas[i];
             let score = outputs[i] + squared_bias_feature * point.alpha_sum;
-            let gradient = y * score - 1.0 + weights.diagonal * a;
-            if weights.is_optimal(a, gradient) {
+            let gradient = y * score - 1.0 + loss_terms.diagonal * a;
+            if loss_terms.is_optimal(a, gradient) {
                 continue;
             }
-            // A vector of length 0 without bias divides by 0; the infinite step then ends at a bound, as it should.
-            let curvature = f64::from(row[i]) + squared_bias_feature + weights.diagonal;
-            let to = (a - gradient / curvature).clamp(0.0, weights.upper);
+            // For a vector of length 0 and no bias the curvature can be 0. The step is then infinite and ends at a bound, which is correct.
+            let curvature = f64::from(row[i]) + squared_bias_feature + loss_terms.diagonal;
+            let to = (a - gradient / curvature).clamp(0.0, loss_terms.upper);
             let step = y * (to - a);
             alphas[i] = y * to;
             steps[i] += step as f32;
@@ -246,16 +254,18 @@ fn add_scaled(outputs: &mut [f64], row: &[f32], scale: f64) {
         *output += scale * f64::from(entry);
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dual::Panels;
+    use crate::gram::gram;
     use crate::test_data::normal;
 
     #[test]
-    fn outputs_follow_the_steps() {
+    fn updated_outputs_equal_outputs_computed_again() {
         let x = normal(300, 40, 1);
-        let gram = crate::gram(x.view());
+        let gram = gram(x.view());
         let problems = Problems {
             gram: gram.view(),
             panels: Panels::new(gram.view()),
@@ -267,12 +277,12 @@ mod tests {
         };
         let targets = |class: usize| (0..300).map(|i| if (i * 7 + class * 3) % 5 < 2 { 1 } else { -1 }).collect();
         let mut points: Vec<DualPoint> = (0..3).map(|class| DualPoint::zero(targets(class))).collect();
-        let weights = Weights { c: 1.0, loss: Loss::Hinge, upper: 1.0, diagonal: 0.0 };
+        let loss_terms = LossTerms { c: 1.0, loss: Loss::Hinge, upper: 1.0, diagonal: 0.0 };
         let mut unsolved: Vec<Unsolved<'_>> =
             points.iter_mut().enumerate().map(|(index, point)| Unsolved::new(index, point)).collect();
         for block in [128..256, 0..128, 256..300] {
             let visits: Vec<usize> = (0..block.len()).rev().collect();
-            problems.pass_block(weights, block, &visits, &mut unsolved);
+            problems.pass_block(loss_terms, block, &visits, &mut unsolved);
         }
         for problem in unsolved {
             let found = problem.point.outputs.clone();

@@ -1,10 +1,36 @@
-//! What every trainer takes and gives back.
+//! The trait of all trainers, and the report that they return.
 
 use ndarray::ArrayView2;
 
-use crate::{ClassifierError, LinearModel};
+use crate::error::ClassifierError;
+use crate::linear_model::LinearModel;
 
-/// Learns one linear classifier a class.
+/// Learns one linear classifier per class.
+///
+/// A trainer of your own implements [`ClassifierTrainer::train`]. This one separates the means of the two kinds of samples:
+///
+/// ```
+/// use fisherlens_classifier::{ClassifierError, ClassifierTrainer, LinearModel, Training, TrainingReport};
+/// use ndarray::{Array1, ArrayView2, Axis, array, stack};
+///
+/// struct MeanDifference;
+///
+/// impl ClassifierTrainer for MeanDifference {
+///     fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError> {
+///         let difference = |targets: ndarray::ArrayView1<'_, i8>| x.t().dot(&targets.mapv(f32::from));
+///         let rows: Vec<Array1<f32>> = targets.columns().into_iter().map(difference).collect();
+///         let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
+///         let coefficients = stack(Axis(0), &rows).expect("one row per class");
+///         let bias = Array1::zeros(targets.ncols());
+///         Ok(Training { model: LinearModel::from_parts(coefficients, bias)?, report: TrainingReport::default() })
+///     }
+/// }
+///
+/// let (x, targets) = (array![[1.0_f32, 0.5], [-1.0, 0.5]], array![[1_i8], [-1]]);
+/// let model = MeanDifference.train(x.view(), targets.view())?.model;
+/// assert_eq!(model.coefficients(), array![[2.0, 0.0]]);
+/// # Ok::<(), ClassifierError>(())
+/// ```
 pub trait ClassifierTrainer: Send + Sync {
     /// Trains all classes on the same vectors.
     ///
@@ -16,40 +42,40 @@ pub trait ClassifierTrainer: Send + Sync {
     fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError>;
 }
 
-/// A model with the account of how it was found.
+/// A fitted model and the report of its training.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Training<M = LinearModel> {
-    /// The classifiers.
+    /// The fitted classifiers of all classes.
     pub model: M,
-    /// How they were found.
+    /// How the training went.
     pub report: TrainingReport,
 }
 
-/// How a model was found. The default is the report of a model from elsewhere, of which nothing is known.
+/// How the training of a model went. The default is for a model that was not trained here, so nothing is known about its training.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TrainingReport {
-    /// The weight C of the losses that all classes were trained with.
+    /// The factor C of the losses; all classes use the same C.
     pub c: Option<f64>,
-    /// One entry a class.
+    /// One entry per class.
     pub classes: Vec<ClassReport>,
-    /// The candidates for C, rising; empty where C was given.
+    /// The candidates for C in rising order; empty if C was given.
     pub cross_validation: Vec<CrossValidationRow>,
 }
 
-/// How one class's classifier was found.
+/// How the training of one class went.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClassReport {
-    /// The primal objective reached.
+    /// The primal objective of the solution.
     pub objective: f64,
-    /// Primal less dual objective, an upper bound on how far `objective` lies above the least possible; `None` where the solver
-    /// has no dual.
+    /// Primal minus dual objective. This is an upper bound on the distance between `objective` and the smallest possible value. `None` if
+    /// the solver has no dual.
     pub duality_gap: Option<f64>,
-    /// Passes over the samples; `None` where the solver does not tell.
+    /// Epochs (passes over all samples); `None` if the solver does not count them.
     pub n_epochs: Option<usize>,
-    /// Whether the tolerance was met before the last allowed pass.
+    /// Whether the solver reached its tolerance within the allowed number of epochs or iterations.
     pub converged: bool,
     /// Samples with α ≠ 0.
     pub n_support_vectors: usize,
@@ -61,7 +87,7 @@ pub struct ClassReport {
 pub struct CrossValidationRow {
     /// The candidate.
     pub c: f64,
-    /// Mean over the folds; the candidate with the largest is taken, the smaller C among equals.
+    /// Mean over the folds. The candidate with the largest mean is chosen; among equal means, the one with the smallest C.
     pub mean_average_precision: f64,
     /// Mean average precision (area under the curve) on each held-out fold, in `[0, 1]`.
     pub folds: Vec<f64>,

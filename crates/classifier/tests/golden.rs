@@ -1,4 +1,4 @@
-//! Against liblinear, libsvm and scikit-learn on 200 × 50 made-up samples; origin in tests/golden/README.md.
+//! Comparison with liblinear, libsvm and scikit-learn on 200 random samples of 50 dimensions; tests/golden/README.md tells their origin.
 
 use std::fs::File;
 
@@ -22,7 +22,7 @@ fn golden() -> Golden {
 }
 
 impl Golden {
-    /// w and b of the reference.
+    /// w and b of the reference program.
     fn reference(&mut self, name: &str) -> (Array1<f64>, f64) {
         let values: Array1<f64> = self.file.by_name(name).unwrap();
         let (w, b) = values.view().split_at(Axis(0), 50);
@@ -40,7 +40,7 @@ impl Golden {
         self.x.mapv(f64::from).dot(w) + b
     }
 
-    /// ½‖w‖² + ½ `bias_weight`·b² + C Σ ξ, of any w and b.
+    /// The objective for any w and b: ½‖w‖² + ½ `bias_weight`·b² + C Σ ξ.
     fn objective(&self, w: &Array1<f64>, b: f64, c: f64, loss: Loss, bias_weight: f64) -> f64 {
         let losses = self.scores(w, b).into_iter().zip(&self.targets).map(|(score, &y)| {
             let slack = (1.0 - f64::from(y) * score).max(0.0);
@@ -49,7 +49,7 @@ impl Golden {
         0.5 * w.dot(w) + 0.5 * bias_weight * b * b + c * losses.sum::<f64>()
     }
 
-    /// Largest difference between the scores of a model and those of the reference.
+    /// Largest difference between the scores of a model and the scores of the reference.
     fn worst_score(&self, training: &Training, w: &Array1<f64>, b: f64) -> f64 {
         let scores = training.model.decision_function(self.x.view());
         let differences = scores.column(0).mapv(f64::from) - self.scores(w, b);
@@ -64,21 +64,21 @@ impl Golden {
         let found_w = training.model.coefficients().row(0).mapv(f64::from);
         let found_b = f64::from(training.model.bias()[0]);
         let found = self.objective(&found_w, found_b, c, loss, 1.0);
-        assert!((found - expected).abs() <= 1e-6 * expected, "{name}: {found} for {expected}");
-        assert!((reported - expected).abs() <= 1e-6 * expected, "{name}: {reported} for {expected}");
+        assert!((found - expected).abs() <= 1e-6 * expected, "{name}: found {found}, expected {expected}");
+        assert!((reported - expected).abs() <= 1e-6 * expected, "{name}: reported {reported}, expected {expected}");
         let worst = self.worst_score(&training, &w, b);
         assert!(worst <= 1e-4, "{name}: scores differ by {worst}");
     }
 }
 
 #[test]
-fn hinge_as_in_linear_svc() {
+fn hinge_agrees_with_linear_svc() {
     golden().compare("linearsvc_hinge_C1", 1.0, Loss::Hinge);
     golden().compare("linearsvc_hinge_C10", 10.0, Loss::Hinge);
 }
 
 #[test]
-fn squared_hinge_as_in_linear_svc_and_liblinear() {
+fn squared_hinge_agrees_with_linear_svc_and_liblinear() {
     for name in ["linearsvc_sqhinge", "liblinear_s2_B1"] {
         golden().compare(&format!("{name}_C1"), 1.0, Loss::SquaredHinge);
         golden().compare(&format!("{name}_C10"), 10.0, Loss::SquaredHinge);
@@ -94,7 +94,7 @@ fn a_large_bias_feature_approaches_the_free_bias_of_libsvm() {
             let params = LinearSvm::params().c(c).bias_feature(bias_feature).tolerance(1e-6);
             golden.worst_score(&golden.train(params), &w, b)
         };
-        // The forms differ by more than the 1e-4 demanded above, which is what tells them apart.
+        // With s = 1 the scores differ by more than the 1e-4 that `compare` allows, so `compare` can tell the two forms apart.
         assert!(difference(1.0) > 2e-3, "{name}: {}", difference(1.0));
         assert!(difference(5.0) < 5e-4, "{name}: {}", difference(5.0));
     }

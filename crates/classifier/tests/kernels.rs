@@ -1,4 +1,4 @@
-//! Machines with a kernel: against scikit-learn, against the linear machine, and what they refuse.
+//! SVMs with a kernel: comparison with scikit-learn and with the linear SVM, and the input that they refuse.
 
 use std::fs::File;
 
@@ -14,7 +14,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 const KINDS: [KernelKind; 4] =
     [KernelKind::Linear, KernelKind::HistogramIntersection, KernelKind::ChiSquared, KernelKind::Rbf];
 
-/// Histograms of two overlapping kinds, and a second class that is noise.
+/// Histograms of two overlapping kinds. The first class tells the kinds apart; the targets of the second class are random.
 fn histograms(n: usize, d: usize, seed: u64) -> (Array2<f32>, Array2<i8>) {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut x = Array2::zeros((n, d));
@@ -33,10 +33,10 @@ fn histograms(n: usize, d: usize, seed: u64) -> (Array2<f32>, Array2<i8>) {
     (x, targets)
 }
 
-/// Origin in tests/golden/README.md. Without a bias the problem is that of scikit-learn's `LinearSVC` on features whose inner
-/// products are the kernel's values.
+/// tests/golden/README.md tells the origin of the values. Without a bias, the problem is the same as that of scikit-learn's `LinearSVC` on
+/// features whose inner products are the values of the kernel.
 #[test]
-fn decision_values_are_those_of_scikit_learn() {
+fn scores_agree_with_scikit_learn() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/small_kernels.npz");
     let mut file = NpzReader::new(File::open(path).unwrap()).unwrap();
     let x: Array2<f32> = file.by_name("x").unwrap();
@@ -53,8 +53,8 @@ fn decision_values_are_those_of_scikit_learn() {
             assert!((f64::from(*found) - expected).abs() < 1e-6, "{name}: {found} {expected}");
         }
         let expected: Array1<f64> = file.by_name(&format!("f_{name}")).unwrap();
-        let machine = LinearSvm::params().c(3.0).bias_feature(0.0).tolerance(1e-9).max_n_epochs(100_000);
-        let params = KernelSvm::params(kernel.kind()).machine(machine);
+        let linear = LinearSvm::params().c(3.0).bias_feature(0.0).tolerance(1e-9).max_n_epochs(100_000);
+        let params = KernelSvm::params(kernel.kind()).svm(linear);
         let params = kernel.gamma().map_or(params.clone(), |gamma| params.gamma(gamma));
         let training = params.check().unwrap().train(x.view(), y.clone().insert_axis(Axis(1)).view()).unwrap();
         assert!(training.report.classes[0].converged);
@@ -66,11 +66,11 @@ fn decision_values_are_those_of_scikit_learn() {
 }
 
 #[test]
-fn the_linear_kernel_is_the_linear_machine() {
+fn the_linear_kernel_gives_the_linear_svm() {
     let (x, targets) = histograms(90, 40, 1);
-    let machine = || LinearSvm::params().c_grid(vec![1.0, 100.0]).n_folds(3).seed(2);
-    let linear = machine().check().unwrap().train(x.view(), targets.view()).unwrap();
-    let svm = KernelSvm::params(KernelKind::Linear).machine(machine()).check().unwrap();
+    let params = || LinearSvm::params().c_grid(vec![1.0, 100.0]).n_folds(3).seed(2);
+    let linear = params().check().unwrap().train(x.view(), targets.view()).unwrap();
+    let svm = KernelSvm::params(KernelKind::Linear).svm(params()).check().unwrap();
     let kernel = svm.train(x.view(), targets.view()).unwrap();
     assert_eq!(linear.report, kernel.report);
     let (one, other) = (linear.model.decision_function(x.view()), kernel.model.decision_function(x.view()));
@@ -80,12 +80,11 @@ fn the_linear_kernel_is_the_linear_machine() {
 }
 
 #[test]
-fn scores_are_sums_over_the_support_vectors_whatever_the_way() {
+fn both_ways_of_scoring_agree_and_separate_the_classes() {
     let (x, targets) = histograms(300, 30, 3);
     for kind in KINDS {
-        let machine = LinearSvm::params().c(2.0);
-        let model =
-            KernelSvm::params(kind).machine(machine).check().unwrap().train(x.view(), targets.view()).unwrap().model;
+        let linear = LinearSvm::params().c(2.0);
+        let model = KernelSvm::params(kind).svm(linear).check().unwrap().train(x.view(), targets.view()).unwrap().model;
         assert!(model.alphas().columns().into_iter().all(|column| column.iter().any(|alpha| *alpha != 0.0)));
         let scores = model.decision_function(x.view());
         for ((i, class), &score) in scores.indexed_iter() {
@@ -93,7 +92,7 @@ fn scores_are_sums_over_the_support_vectors_whatever_the_way() {
             assert!((one - f64::from(score)).abs() < 1e-4, "{kind:?}: {one} {score}");
         }
         let right = scores.column(0).iter().zip(targets.column(0)).filter(|(s, y)| (**s > 0.0) == (**y > 0)).count();
-        assert!(right > 270, "{kind:?} finds {right} of 300");
+        assert!(right > 270, "{kind:?}: {right} of 300 are right");
     }
 }
 
@@ -111,7 +110,7 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn invalid_parameters_and_input_are_refused() {
     let refused = |params: KernelSvmParams, field: &str| match params.check() {
         Err(ClassifierError::Parameter { field: found, .. }) => assert_eq!(found, field),
         other => panic!("{other:?}"),
@@ -119,7 +118,7 @@ fn what_does_not_fit_is_refused() {
     refused(KernelSvm::params(KernelKind::Rbf).gamma(0.0), "gamma");
     refused(KernelSvm::params(KernelKind::ChiSquared).gamma(f64::NAN), "gamma");
     refused(KernelSvm::params(KernelKind::Linear).gamma(1.0), "gamma");
-    refused(KernelSvm::params(KernelKind::Rbf).machine(LinearSvm::params().c(-1.0)), "c");
+    refused(KernelSvm::params(KernelKind::Rbf).svm(LinearSvm::params().c(-1.0)), "c");
     let signed = array![[1.0_f32, -0.5], [0.0, 1.0]];
     let svm = KernelSvm::params(KernelKind::HistogramIntersection).check().unwrap();
     assert!(matches!(

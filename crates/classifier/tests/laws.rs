@@ -1,4 +1,4 @@
-//! What holds for every trained support vector machine, whatever the samples.
+//! Properties of every trained support vector machine, and checks of its input.
 
 use fisherlens_classifier::{
     ClassifierError, ClassifierTrainer, Difficult, LinearModel, LinearSvm, LinearSvmParams, Loss, Training, gram,
@@ -57,7 +57,7 @@ fn two_samples_by_hand() {
 }
 
 #[test]
-fn the_optimum_meets_its_conditions() {
+fn the_solution_satisfies_the_optimality_conditions() {
     let (x, targets) = samples(120, 30, 3, 1);
     for loss in LOSSES {
         let c = 2.0;
@@ -68,16 +68,16 @@ fn the_optimum_meets_its_conditions() {
             let y = f32::from(targets[[i, class]]);
             let (a, slack) = (y * alpha, 1.0 - y * scores[[i, class]]);
             if y == 0.0 {
-                assert_eq!(alpha, 0.0, "a difficult sample takes no part");
+                assert_eq!(alpha, 0.0, "a difficult sample is left out");
                 continue;
             }
             assert!(a >= 0.0);
             match loss {
                 Loss::Hinge => {
                     assert!(a <= c as f32);
-                    assert!(a > 0.0 || slack <= 1e-3, "a = 0 lies outside the margin");
-                    assert!(a < c as f32 || slack >= -1e-3, "a = C lies inside it");
-                    assert!(a == 0.0 || a == c as f32 || slack.abs() <= 1e-3, "others lie on it");
+                    assert!(a > 0.0 || slack <= 1e-3, "a sample with a = 0 lies on the margin or outside it");
+                    assert!(a < c as f32 || slack >= -1e-3, "a sample with a = C lies on the margin or inside it");
+                    assert!(a == 0.0 || a == c as f32 || slack.abs() <= 1e-3, "all other samples lie on the margin");
                 }
                 Loss::SquaredHinge => {
                     assert!((a - 2.0 * c as f32 * slack.max(0.0)).abs() <= 5e-3, "a = 2Cξ");
@@ -100,7 +100,7 @@ fn both_views_are_the_same_classifier() {
         for i in 0..90 {
             assert!((from_dual[i] - f64::from(scores[[i, class]])).abs() < 1e-5);
             let one = model.score(class, x.row(i).as_slice().unwrap());
-            // The products of `decision_function` are f32: half a last place of each partial sum.
+            // The products of `decision_function` are f32, so each partial sum is rounded.
             let sizes: f32 = x.row(i).iter().zip(model.class_coefficients(class)).map(|(x, w)| (x * w).abs()).sum();
             assert!((one - f64::from(scores[[i, class]])).abs() < f64::from(2.0 * f32::EPSILON * sizes));
         }
@@ -108,7 +108,7 @@ fn both_views_are_the_same_classifier() {
 }
 
 #[test]
-fn the_report_tells_of_an_early_stop() {
+fn the_report_shows_an_early_stop() {
     let (x, targets) = samples(150, 20, 1, 3);
     let report =
         train(LinearSvm::params().c(100.0).max_n_epochs(1).tolerance(1e-9), &x, &targets).report.classes.remove(0);
@@ -135,7 +135,7 @@ fn the_number_of_threads_changes_no_bit() {
 fn difficult_samples_are_left_out_or_negative() {
     let (x, targets) = samples(100, 10, 2, 5);
     let ignored = train(LinearSvm::params(), &x, &targets).model;
-    // Leaving them out by hand gives the same problem, but one class at a time.
+    // Removing the difficult samples of the first class by hand gives the same problem for this class.
     let kept: Vec<usize> = (0..100).filter(|&i| targets[[i, 0]] != 0).collect();
     assert!(kept.len() < 100);
     let (x_kept, targets_kept) = (x.select(Axis(0), &kept), targets.select(Axis(0), &kept));
@@ -151,7 +151,7 @@ fn difficult_samples_are_left_out_or_negative() {
 }
 
 #[test]
-fn a_gram_matrix_made_before_changes_nothing() {
+fn a_gram_matrix_computed_before_changes_nothing() {
     let (x, targets) = samples(60, 80, 2, 6);
     let svm = LinearSvm::params().check().unwrap();
     let products = gram(x.view());
@@ -174,7 +174,7 @@ fn linfa_datasets_are_accepted() {
 }
 
 #[test]
-fn cross_validation_takes_one_of_its_candidates() {
+fn cross_validation_chooses_the_best_candidate() {
     let (x, targets) = samples(200, 300, 3, 7);
     let report = train(LinearSvm::params().c_grid(vec![10.0, 0.01, 1.0]), &x, &targets).report;
     let candidates: Vec<f64> = report.cross_validation.iter().map(|row| row.c).collect();
@@ -232,7 +232,7 @@ fn each_parameter_is_checked() {
 }
 
 #[test]
-fn models_are_put_together_from_parts_that_fit() {
+fn models_are_built_from_matching_arrays_only() {
     let model = LinearModel::from_parts(array![[1.0_f32, 2.0]], array![0.5_f32]).unwrap();
     assert_eq!(model.decision_function(array![[1.0_f32, 1.0]].view()), array![[3.5_f32]]);
     assert_eq!(model.score(0, &[1.0, 1.0]), 3.5);
@@ -243,7 +243,7 @@ fn models_are_put_together_from_parts_that_fit() {
 }
 
 #[test]
-fn vectors_of_length_zero_without_a_bias_do_no_harm() {
+fn a_vector_of_length_zero_without_a_bias_gives_a_finite_model() {
     let (mut x, targets) = samples(20, 5, 1, 9);
     x.row_mut(7).fill(0.0);
     for loss in LOSSES {
@@ -255,8 +255,8 @@ fn vectors_of_length_zero_without_a_bias_do_no_harm() {
 }
 
 #[test]
-fn more_free_samples_than_dimensions_are_solved_to_the_usual_tolerance() {
-    // A Gram matrix of rank 5 under 34 samples and a large C: the dual is flat along many directions.
+fn more_free_samples_than_dimensions_converge_to_the_default_tolerance() {
+    // 34 samples, a Gram matrix of rank 5 and a large C: the dual is flat along many directions.
     let (x, targets) = samples(34, 4, 1, 831);
     let training = train(LinearSvm::params().c(33.705_959_873_817_98), &x, &targets);
     assert!(training.report.classes[0].converged);
@@ -286,9 +286,9 @@ proptest! {
                 .report.classes.remove(0);
             let (gap, late_gap) = (early.duality_gap.unwrap(), late.duality_gap.unwrap());
             prop_assert!(gap >= 0.0 && late_gap >= 0.0);
-            // Slow where more samples are free than there are dimensions, and products are f32.
+            // Convergence is slow if more samples are free than there are dimensions, and products are f32.
             prop_assert!(late.converged || late_gap <= 1e-3 * late.objective, "{}", late_gap / late.objective);
-            // Neither lies further above the optimum than its gap, and the optimum above neither.
+            // The optimum is not above either objective, and neither objective is further above the optimum than its gap.
             let rounding = 1e-6 * late.objective;
             prop_assert!(early.objective - late.objective <= gap + rounding);
             prop_assert!(late.objective - early.objective <= late_gap + rounding);
@@ -296,7 +296,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_samples_changes_little(n in 6_usize..60, turn in 1_usize..60, seed in 0_u64..1000) {
+    fn the_order_of_samples_changes_scores_only_slightly(n in 6_usize..60, turn in 1_usize..60, seed in 0_u64..1000) {
         let (x, targets) = samples(n, 25, 2, seed);
         let order: Vec<usize> = (0..n).map(|i| (i + turn) % n).rev().collect();
         let (turned, turned_targets) = (x.select(Axis(0), &order), targets.select(Axis(0), &order));

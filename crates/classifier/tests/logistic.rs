@@ -1,4 +1,4 @@
-//! Logistic regression: the optimum's conditions, both feature forms, refusals.
+//! Logistic regression: the gradient at the optimum for both kinds of features, cross-validation, and refused input.
 #![cfg(feature = "logistic")]
 
 use fisherlens_classifier::{ClassifierError, ClassifierTrainer, LogisticRegression, Training};
@@ -30,7 +30,7 @@ fn samples(n: usize, d: usize, n_classes: usize, seed: u64) -> (Array2<f32>, Arr
     )
 }
 
-/// Largest difference between w, b and what the objective's gradient asks of them, computed from the samples alone.
+/// Largest entry of the objective's gradient by absolute value, computed directly from the samples.
 fn gradient(training: &Training, x: &Array2<f32>, targets: &Array2<i8>, c: f64) -> f64 {
     let x = x.mapv(f64::from);
     let mut worst = 0.0_f64;
@@ -48,7 +48,7 @@ fn gradient(training: &Training, x: &Array2<f32>, targets: &Array2<i8>, c: f64) 
 }
 
 #[test]
-fn the_gradient_vanishes_with_long_and_with_short_vectors() {
+fn the_gradient_is_zero_for_long_and_for_short_vectors() {
     for (n, d) in [(60, 400), (200, 20)] {
         let (x, targets) = samples(n, d, 3, 1);
         for c in [0.3, 10.0] {
@@ -56,7 +56,7 @@ fn the_gradient_vanishes_with_long_and_with_short_vectors() {
             let training = trainer.train(x.view(), targets.view()).unwrap();
             assert!(training.report.classes.iter().all(|class| class.converged), "{:?}", training.report);
             let found = gradient(&training, &x, &targets, c);
-            // A step on α by the gradient's own size times the curvature C·λ/4 is the most that can remain.
+            // What remains is at most a step on α of the size of the gradient, times the curvature C·λ/4.
             assert!(found < 2e-3, "{n} {d} {c}: {found}");
             let difficult = targets.column(0).iter().position(|&y| y == 0).unwrap();
             assert_eq!(training.model.dual().unwrap().alphas[[0, difficult]], 0.0);
@@ -65,7 +65,7 @@ fn the_gradient_vanishes_with_long_and_with_short_vectors() {
 }
 
 #[test]
-fn cross_validation_reports_its_candidates() {
+fn cross_validation_reports_all_candidates_in_rising_order() {
     let (x, targets) = samples(80, 120, 2, 2);
     let trainer = LogisticRegression::params().c_grid(vec![1.0, 0.1]).n_folds(3).seed(4).check().unwrap();
     let training = trainer.train(x.view(), targets.view()).unwrap();

@@ -85,7 +85,7 @@ fn kernel(settings: &Settings) -> Result<Option<KernelSvm>> {
     if section.kernel == KernelKind::Linear {
         return Ok(None);
     }
-    let params = KernelSvm::params(section.kernel).machine(machine(settings));
+    let params = KernelSvm::params(section.kernel).svm(machine(settings));
     let params = match section.gamma {
         Some(gamma) => params.gamma(gamma),
         None => params,

@@ -213,7 +213,7 @@ impl<'a> Table<'a> {
 
     fn explainer(&self, variant: &Variant, kernel: KernelKind, vectors: &Array2<f32>) -> Result<Explainer> {
         let machine = LinearSvm::params().c(C).difficult(self.experiment.settings.data.difficult);
-        let svm = KernelSvm::params(kernel).machine(machine).check()?;
+        let svm = KernelSvm::params(kernel).svm(machine).check()?;
         let trained = svm.train(vectors.view(), self.targets.view())?;
         Explainer::assemble(
             Arc::clone(&self.experiment.parts.extractor.value),

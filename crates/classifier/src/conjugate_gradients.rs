@@ -1,58 +1,62 @@
-//! Conjugate gradients over the samples that no bound holds, in all problems in step.
+//! Conjugate gradients over the samples that are not at a bound, for all problems together.
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::dual::{DualPoint, Problems, Weights};
+use crate::dual::{DualPoint, LossTerms, Problems};
 
-/// Most steps before the bounds are looked at again.
-const N_STEPS: usize = 4;
-/// The steps end where the squared gradient has fallen to this share.
-const ENOUGH: f64 = 1e-3;
-/// A step is taken where the best point is at least so far along it, which makes no point worse; else half of it is tried, which the
-/// bounds cut off less. Taking the best point itself needs more passes: it leaves fewer samples at their bounds.
-const LEAST_SHARE: f64 = 0.5;
-/// Halvings of a step that leaves the box before it is given up.
-const N_HALVINGS: usize = 6;
+/// Largest number of steps before the bounds are checked again.
+const MAX_N_STEPS: usize = 4;
+/// The steps end when the squared length of the gradient has fallen to this share of its first value.
+const MAX_RESIDUAL_RATIO: f64 = 1e-3;
+/// A move that was cut off at the bounds is accepted if the best point on it is at a share above this. The end of such a move is not worse
+/// than its start. Otherwise a move of half the length is tried, because the bounds cut off less of it. Moving to the best point itself
+/// would need more epochs, because fewer samples would then end at their bounds.
+const MIN_SHARE: f64 = 0.5;
+/// Largest number of halvings of a move that leaves the bounds, before the move is given up.
+const MAX_N_HALVINGS: usize = 6;
 
-/// What the steps of one problem need; all of length n and 0 where a bound holds the sample.
+/// The state of one problem's steps. The vectors have length n. `residual`, `direction` and `shift` are 0 for samples at a bound.
 struct Descent<'p> {
     point: &'p mut DualPoint,
+    /// True for the samples that are not at a bound.
     free: Vec<bool>,
     /// Minus the gradient.
     residual: Vec<f64>,
     direction: Vec<f64>,
-    /// Sum of the steps, and what it does to the outputs of all samples.
+    /// Sum of the steps.
     shift: Vec<f64>,
+    /// Change of the outputs of all samples by `shift`.
     outputs: Vec<f64>,
     squared_residual: f64,
     first_squared_residual: f64,
-    /// Whether the point has moved, or has no reason to.
+    /// True if the point has moved, or if it was optimal at the start.
     accepted: bool,
 }
 
-/// Takes steps from every point, the last of which ends at the bounds; no point gets worse.
-pub(crate) fn descend(problems: &Problems<'_>, weights: Weights, points: Vec<&mut DualPoint>) {
+/// Moves every point by up to [`MAX_N_STEPS`] steps of conjugate gradients and cuts the sum of the steps off at the bounds. No objective
+/// gets worse.
+pub(crate) fn descend(problems: &Problems<'_>, loss_terms: LossTerms, points: Vec<&mut DualPoint>) {
     let mut descents: Vec<Descent<'_>> =
-        points.into_iter().map(|point| Descent::new(problems, weights, point)).collect();
-    for _ in 0..N_STEPS {
-        let mut active: Vec<&mut Descent<'_>> = descents.iter_mut().filter(|descent| descent.goes_on()).collect();
+        points.into_iter().map(|point| Descent::new(problems, loss_terms, point)).collect();
+    for _ in 0..MAX_N_STEPS {
+        let mut active: Vec<&mut Descent<'_>> = descents.iter_mut().filter(|descent| descent.is_unfinished()).collect();
         if active.is_empty() {
             break;
         }
         let directions: Vec<&[f64]> = active.iter().map(|descent| descent.direction.as_slice()).collect();
         let products = outputs_of(problems, &directions);
-        active.par_iter_mut().zip(products).for_each(|(descent, product)| descent.step(problems, weights, product));
+        active.par_iter_mut().zip(products).for_each(|(descent, product)| descent.step(problems, loss_terms, product));
     }
-    descents.par_iter_mut().for_each(|descent| descent.finish_inside(weights));
-    // Only steps that leave the box are left.
-    for halving in 0..N_HALVINGS {
+    descents.par_iter_mut().for_each(|descent| descent.finish_inside(loss_terms));
+    // The points whose move stays inside the bounds are done. For the others the move is cut off, and halved where that is needed.
+    for halving in 0..MAX_N_HALVINGS {
         let length = 0.5_f64.powi(halving as i32);
         let mut outside: Vec<(&mut Descent<'_>, Vec<f64>)> = descents
             .iter_mut()
             .filter(|descent| !descent.accepted)
             .map(|descent| {
-                let to_bounds = descent.to_bounds(weights, length);
+                let to_bounds = descent.to_bounds(loss_terms, length);
                 (descent, to_bounds)
             })
             .collect();
@@ -62,17 +66,17 @@ pub(crate) fn descend(problems: &Problems<'_>, weights: Weights, points: Vec<&mu
         let moves: Vec<&[f64]> = outside.iter().map(|(_, to_bounds)| to_bounds.as_slice()).collect();
         let products = outputs_of(problems, &moves);
         outside.par_iter_mut().zip(products).for_each(|((descent, to_bounds), product)| {
-            let share = descent.best_share(problems, weights, to_bounds, &product);
-            if share > LEAST_SHARE {
+            let share = descent.best_share(problems, loss_terms, to_bounds, &product);
+            if share > MIN_SHARE {
                 descent.outputs = product;
-                descent.accept(weights, length);
+                descent.accept(loss_terms, length);
             }
         });
     }
 }
 
 impl<'p> Descent<'p> {
-    fn new(problems: &Problems<'_>, weights: Weights, point: &'p mut DualPoint) -> Self {
+    fn new(problems: &Problems<'_>, loss_terms: LossTerms, point: &'p mut DualPoint) -> Self {
         let n = point.alphas.len();
         let bias = problems.squared_bias_feature * point.alpha_sum;
         let mut free = vec![false; n];
@@ -80,9 +84,9 @@ impl<'p> Descent<'p> {
         for i in 0..n {
             let y = f64::from(point.targets[i]);
             let a = y * point.alphas[i];
-            free[i] = a > 0.0 && a < weights.upper;
+            free[i] = a > 0.0 && a < loss_terms.upper;
             if free[i] {
-                residual[i] = y - (point.outputs[i] + bias) - weights.diagonal * point.alphas[i];
+                residual[i] = y - (point.outputs[i] + bias) - loss_terms.diagonal * point.alphas[i];
             }
         }
         let squared_residual = dot(&residual, &residual);
@@ -99,18 +103,18 @@ impl<'p> Descent<'p> {
         }
     }
 
-    fn goes_on(&self) -> bool {
-        self.squared_residual > ENOUGH * self.first_squared_residual
+    fn is_unfinished(&self) -> bool {
+        self.squared_residual > MAX_RESIDUAL_RATIO * self.first_squared_residual
     }
 
     /// One step; `product` is K · direction.
-    fn step(&mut self, problems: &Problems<'_>, weights: Weights, product: Vec<f64>) {
+    fn step(&mut self, problems: &Problems<'_>, loss_terms: LossTerms, product: Vec<f64>) {
         let sum: f64 = self.direction.iter().sum();
         let bias = problems.squared_bias_feature * sum;
         let curvature =
-            dot(&self.direction, &product) + bias * sum + weights.diagonal * dot(&self.direction, &self.direction);
+            dot(&self.direction, &product) + bias * sum + loss_terms.diagonal * dot(&self.direction, &self.direction);
         if curvature <= 0.0 {
-            // Nothing to be gained, up to rounding.
+            // The objective is flat along this direction, up to rounding: stop.
             self.squared_residual = 0.0;
             return;
         }
@@ -120,7 +124,7 @@ impl<'p> Descent<'p> {
         let changes = product.iter().zip(&self.direction);
         for ((residual, (product, direction)), &free) in self.residual.iter_mut().zip(changes).zip(&self.free) {
             if free {
-                *residual -= length * (product + bias + weights.diagonal * direction);
+                *residual -= length * (product + bias + loss_terms.diagonal * direction);
             }
         }
         let squared_residual = dot(&self.residual, &self.residual);
@@ -131,41 +135,41 @@ impl<'p> Descent<'p> {
         self.squared_residual = squared_residual;
     }
 
-    /// Accepts the steps if they end inside the box.
-    fn finish_inside(&mut self, weights: Weights) {
+    /// Accepts the steps if they end inside the bounds.
+    fn finish_inside(&mut self, loss_terms: LossTerms) {
         let inside = self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).all(|((&y, alpha), shift)| {
             let a = f64::from(y) * (alpha + shift);
-            (0.0..=weights.upper).contains(&a)
+            (0.0..=loss_terms.upper).contains(&a)
         });
         if inside {
-            self.accept(weights, 1.0);
+            self.accept(loss_terms, 1.0);
         }
     }
 
     /// The shift times `length`, cut off at the bounds.
-    fn to_bounds(&self, weights: Weights, length: f64) -> Vec<f64> {
-        let of = |((&y, &alpha), &shift): ((&i8, &f64), &f64)| weights.inside(y, alpha + length * shift) - alpha;
+    fn to_bounds(&self, loss_terms: LossTerms, length: f64) -> Vec<f64> {
+        let of = |((&y, &alpha), &shift): ((&i8, &f64), &f64)| loss_terms.clamp(y, alpha + length * shift) - alpha;
         self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).map(of).collect()
     }
 
-    /// The share of a move of α that lowers the dual's objective most; `product` is K · shift.
-    fn best_share(&self, problems: &Problems<'_>, weights: Weights, shift: &[f64], product: &[f64]) -> f64 {
+    /// The share of a move of α at which the dual objective is lowest; `product` is K · shift.
+    fn best_share(&self, problems: &Problems<'_>, loss_terms: LossTerms, shift: &[f64], product: &[f64]) -> f64 {
         let sum: f64 = shift.iter().sum();
         let bias = problems.squared_bias_feature * self.point.alpha_sum;
         let (mut slope, mut curvature) = (0.0, problems.squared_bias_feature * sum * sum);
         for (i, (&shift, &product)) in shift.iter().zip(product).enumerate() {
             let y = f64::from(self.point.targets[i]);
-            slope += shift * (self.point.outputs[i] + bias + weights.diagonal * self.point.alphas[i] - y);
-            curvature += shift * (product + weights.diagonal * shift);
+            slope += shift * (self.point.outputs[i] + bias + loss_terms.diagonal * self.point.alphas[i] - y);
+            curvature += shift * (product + loss_terms.diagonal * shift);
         }
         if curvature > 0.0 { -slope / curvature } else { 0.0 }
     }
 
-    /// Moves the point by the shift times `length`, cut off at the bounds, where samples then lie to the last bit.
-    fn accept(&mut self, weights: Weights, length: f64) {
+    /// Moves the point by the shift times `length`, cut off at the bounds. A sample that is cut off lies exactly on its bound.
+    fn accept(&mut self, loss_terms: LossTerms, length: f64) {
         let point = &mut *self.point;
         for ((alpha, &y), &shift) in point.alphas.iter_mut().zip(&point.targets).zip(&self.shift) {
-            *alpha = weights.inside(y, *alpha + length * shift);
+            *alpha = loss_terms.clamp(y, *alpha + length * shift);
         }
         add_scaled(&mut point.outputs, &self.outputs, 1.0);
         point.alpha_sum = point.alphas.iter().sum();
