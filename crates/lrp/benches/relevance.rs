@@ -1,4 +1,4 @@
-//! Relevance of one photograph of some 70,000 descriptors: K = 256, D = 80, four bin sizes.
+//! Relevance of one photograph with 70,000 descriptors: K = 256, D = 80, four bin sizes.
 
 use divan::{Bencher, black_box};
 use fisherlens_descriptors::Frame;
@@ -29,7 +29,7 @@ struct Photograph {
 fn photograph() -> Photograph {
     let mut rng = Xoshiro256Plus::seed_from_u64(1);
     let weights = Array1::from_elem(N_COMPONENTS, 1.0 / N_COMPONENTS as f32);
-    // Means this close leave each descriptor some components above the floor, as real ones do.
+    // The means are so close to each other that several components of each descriptor are above the floor, as for real photographs.
     let means = Array2::from_shape_simple_fn((N_COMPONENTS, N_FEATURES), || rng.gen_range(-0.7_f32..0.7));
     let variances = Array2::from_shape_simple_fn((N_COMPONENTS, N_FEATURES), || rng.gen_range(0.6_f32..1.4));
     let mixture = DiagonalGmm::from_parts(weights, means, variances).expect("valid parts");

@@ -1,68 +1,66 @@
-//! What can go wrong while relevance is passed down.
+//! Errors of relevance propagation.
 
-/// Why relevance could not be computed.
+/// Reasons why relevance cannot be computed or drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LrpError {
-    /// A rule's name is not one of those known.
+    /// The text is not the name of a rule.
     #[error(
-        "rule: found {found:?}, expected \"naive\", \"absolute\" or \"epsilon=NUMBER\" (for instance \"epsilon=100\")"
+        "rule: found {found:?}, expected \"naive\", \"absolute\" or \"epsilon=NUMBER\" (for example \"epsilon=100\")"
     )]
     UnknownRule {
         /// The text that was read.
         found: String,
     },
-    /// A colour map's name is not one of those known.
+    /// The text is not the name of a colour map.
     #[error("colour map: found {found:?}, expected one of {known}")]
     UnknownColorMap {
         /// The text that was read.
         found: String,
-        /// All names.
+        /// The names of all colour maps.
         known: String,
     },
     /// The stabiliser of the epsilon rule is not a positive number.
-    #[error("rule: epsilon is {found}, expected a finite number above 0; use \"naive\" for no stabiliser")]
+    #[error("rule: epsilon is {found}, expected a finite number above 0; for no stabiliser use the rule \"naive\"")]
     Epsilon {
         /// The value found.
         found: f32,
     },
-    /// Two lengths that belong together differ.
+    /// Two lengths that must be equal differ.
     #[error("{what}: found {found}, expected {expected}; {hint}")]
     Length {
-        /// What was measured, for instance "relevance of dimensions".
+        /// What has this length, for example "relevance of dimensions".
         what: &'static str,
-        /// The length the other operand asks for.
+        /// The length that the other argument requires.
         expected: usize,
         /// The length found.
         found: usize,
-        /// What to do about it.
+        /// How to correct it.
         hint: &'static str,
     },
-    /// The model has no such class.
-    #[error("class {found}: the model has {n_classes} classes, numbered from 0")]
+    /// The model does not have this class.
+    #[error("there is no class {found}; the model has {n_classes} classes, counted from 0")]
     Class {
-        /// The class asked for.
+        /// The class that was requested.
         found: usize,
-        /// How many there are.
+        /// Number of classes of the model.
         n_classes: usize,
     },
-    /// The model was made without its dual view.
-    #[error("the model holds no dual view; train it with one, or use the primal form of Eq. 6")]
+    /// The model has no dual view.
+    #[error("the model has no dual view; use a model that has one, or use the primal form (Eq. 6)")]
     NoDualView,
-    /// A relevance is infinite or not a number.
-    #[error(
-        "relevance of dimension {dimension} is {value}, expected a finite number; look for it in the vector or in the model"
-    )]
+    /// A value is infinite or NaN.
+    #[error("relevance of dimension {dimension} is {value}, expected a finite number; check the vector and the model")]
     NotFinite {
         /// Index of the dimension.
         dimension: usize,
         /// The value found.
         value: f64,
     },
-    /// An entry lies below 0 where the kernel compares histograms.
+    /// An entry is below 0, and the kernel is defined only for histograms.
     #[error(
         "entry {dimension} of the vector is {value}, expected at least 0 for the {kernel} kernel; encode the image with the encoder \
-         that the model was trained on"
+         with which the model was trained"
     )]
     Negative {
         /// Index of the entry.

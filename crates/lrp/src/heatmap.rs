@@ -1,119 +1,33 @@
-//! Relevance turned into colours.
-
-use std::fmt;
-use std::str::FromStr;
+//! Pictures of relevance: heatmaps, alone or over the photograph.
 
 use ndarray::{Array3, ArrayView2, ArrayView3};
 
-use crate::LrpError;
-
-/// Which colours stand for relevance between −1 and +1.
-///
-/// As text, in settings and on the command line: `diverging`, `positive`, `black-fire`, `gray`, `blue-orange`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum ColorMap {
-    /// Blue for what speaks against the class, white for 0, red for what speaks for it.
-    #[default]
-    Diverging,
-    /// White for 0 and below, red for what speaks for the class: the part that the context ratio reads.
-    Positive,
-    /// Black for 0; red, yellow, white for what speaks for the class; blue, cyan, white for what speaks against it.
-    ///
-    /// ```text
-    /// (R, G, B) = (c(3r), c(3r − 1), c(3r − 2)) for r ≥ 0, (B, G, R) the same of −r;   c: cut off at 0 and 1
-    /// ```
-    /// The look of the heatmaps in papers on layer-wise relevance propagation, by a formula of our own.
-    BlackFire,
-    /// White for 0, black for ±1, whatever the sign.
-    Gray,
-    /// Blue, white, orange: told apart by people who confuse red and green, and as dark on one side as on the other.
-    ///
-    /// Straight lines in Oklab (`ottosson2020`) from white, (L, a, b) = (1, 0, 0), to (0.5, −0.03, −0.15) and (0.5, 0.09, 0.1).
-    BlueOrange,
-}
-
-impl ColorMap {
-    /// All of them, in the order of their names above.
-    pub const ALL: [Self; 5] = [Self::Diverging, Self::Positive, Self::BlackFire, Self::Gray, Self::BlueOrange];
-
-    /// The name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Diverging => "diverging",
-            Self::Positive => "positive",
-            Self::BlackFire => "black-fire",
-            Self::Gray => "gray",
-            Self::BlueOrange => "blue-orange",
-        }
-    }
-
-    /// Red, green and blue for a relevance in −1 to 1; values beyond are clamped, what is not a number is drawn as 0.
-    pub fn color(self, relevance: f32) -> [u8; 3] {
-        let relevance = if relevance.is_nan() { 0.0 } else { relevance.clamp(-1.0, 1.0) };
-        let (size, is_negative) = (relevance.abs(), relevance < 0.0);
-        let byte = |share: f32| (255.0 * share.clamp(0.0, 1.0)).round() as u8;
-        let faded = byte(1.0 - size);
-        match (self, is_negative) {
-            (Self::Diverging, true) => [faded, faded, 255],
-            (Self::Positive, true) => [255, 255, 255],
-            (Self::Diverging | Self::Positive, false) => [255, faded, faded],
-            (Self::BlackFire, false) => [byte(3.0 * size), byte(3.0 * size - 1.0), byte(3.0 * size - 2.0)],
-            (Self::BlackFire, true) => [byte(3.0 * size - 2.0), byte(3.0 * size - 1.0), byte(3.0 * size)],
-            (Self::Gray, _) => [faded; 3],
-            (Self::BlueOrange, true) => from_oklab(1.0 - 0.5 * size, -0.03 * size, -0.15 * size).map(byte),
-            (Self::BlueOrange, false) => from_oklab(1.0 - 0.5 * size, 0.09 * size, 0.1 * size).map(byte),
-        }
-    }
-}
-
-/// Oklab to sRGB, 0 to 1 where the colour can be shown (`ottosson2020`).
-fn from_oklab(lightness: f32, a: f32, b: f32) -> [f32; 3] {
-    let l = (lightness + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
-    let m = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
-    let s = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
-    let linear = [
-        4.076_741_7 * l - 3.307_711_6 * m + 0.230_969_94 * s,
-        -1.268_438 * l + 2.609_757_4 * m - 0.341_319_38 * s,
-        -0.004_196_086_3 * l - 0.703_418_6 * m + 1.707_614_7 * s,
-    ];
-    linear.map(|value| if value <= 0.003_130_8 { 12.92 * value } else { 1.055 * value.powf(1.0 / 2.4) - 0.055 })
-}
-
-impl fmt::Display for ColorMap {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for ColorMap {
-    type Err = LrpError;
-
-    fn from_str(text: &str) -> Result<Self, LrpError> {
-        let found = Self::ALL.into_iter().find(|map| map.name() == text.trim());
-        found.ok_or_else(|| LrpError::UnknownColorMap {
-            found: text.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
-    }
-}
+use crate::color_map::ColorMap;
 
 /// A picture of relevance.
 ///
-/// `relevance` `(height, width)`, any unit; it is divided by `max |R|`, so 0 is neutral and the colours are symmetric about
-/// it. All zeros give the neutral colour everywhere. Values that are not finite are drawn neutral and do not count for the
-/// maximum. Returns `(height, width, 3)`, red, green, blue.
+/// `relevance` `(height, width)`, in any unit. It is divided by `max |R|`, so 0 has the neutral colour and the colours are symmetric
+/// about 0. If all values are 0, the whole picture has the neutral colour. Values that are not finite are drawn as 0 and do not count for
+/// the maximum. Returns `(height, width, 3)`: red, green, blue.
+///
+/// ```
+/// use fisherlens_lrp::{ColorMap, heatmap};
+/// use ndarray::{array, s};
+///
+/// let picture = heatmap(array![[2.0_f32, 0.0, -2.0]].view(), ColorMap::Diverging);
+/// assert_eq!(picture.slice(s![0, .., ..]), array![[255, 0, 0], [255, 255, 255], [0, 0, 255]]);
+/// ```
 pub fn heatmap(relevance: ArrayView2<'_, f32>, map: ColorMap) -> Array3<u8> {
     heatmap_scaled(relevance, map, largest_size(relevance))
 }
 
-/// [`heatmap`] with the relevance that has the strongest colour given, so that several pictures can be compared: the largest of their
-/// [`largest_size`]. Larger relevance has the strongest colour too; where `largest` is not above 0 all is neutral.
+/// [`heatmap`] with a given relevance for the strongest colour, so that the colours of several pictures can be compared.
+///
+/// For this, pass the largest [`largest_size`] of the pictures as `largest`. Relevance above `largest` has the strongest colour too. If
+/// `largest` is not above 0, the whole picture has the neutral colour.
 pub fn heatmap_scaled(relevance: ArrayView2<'_, f32>, map: ColorMap, largest: f32) -> Array3<u8> {
     let factor = 1.0 / largest;
-    // The inverse of a subnormal number is infinite; such relevance is drawn as none.
+    // The inverse of a subnormal number can be infinite; such small relevance is drawn as 0.
     let factor = if factor.is_finite() && factor > 0.0 { factor } else { 0.0 };
     let (height, width) = relevance.dim();
     let mut colors = Array3::zeros((height, width, 3));
@@ -126,12 +40,12 @@ pub fn heatmap_scaled(relevance: ArrayView2<'_, f32>, map: ColorMap, largest: f3
     colors
 }
 
-/// `max |R|` over the finite values; 0 without any.
+/// `max |R|` over the finite values; 0 if there are no finite values.
 pub fn largest_size(relevance: ArrayView2<'_, f32>) -> f32 {
     relevance.iter().filter(|value| value.is_finite()).fold(0.0_f32, |largest, value| largest.max(value.abs()))
 }
 
-/// The picture of relevance laid over the photograph: [`blend`] of it and its [`heatmap`].
+/// The [`heatmap`] over the photograph, mixed by [`blend`].
 pub fn overlay(
     photograph: ArrayView3<'_, u8>,
     relevance: ArrayView2<'_, f32>,
@@ -141,14 +55,14 @@ pub fn overlay(
     blend(photograph, heatmap(relevance, map).view(), opacity)
 }
 
-/// A picture laid over the photograph.
+/// Mixes a photograph and a picture.
 ///
 /// ```text
 /// out = (1 − opacity) · photograph + opacity · colors
 /// ```
-/// `photograph` `(height, width, 3)`; `colors` `(height', width', 3)`, stretched onto the photograph by the nearest pixel
-/// where the sizes differ; `opacity` from 0, the photograph alone, to 1, the colours alone (clamped). Returns
-/// the shape of the photograph; a photograph with other than 3 channels keeps the further ones as they are.
+/// `photograph` `(height, width, 3)`. `colors` `(height', width', 3)`; if the sizes differ, it is stretched to the size of the photograph
+/// with the nearest pixel. `opacity` goes from 0 (only the photograph) to 1 (only the colours) and is clamped to this range. Returns an
+/// array with the shape of the photograph. If the photograph has more than 3 channels, the other channels do not change.
 pub fn blend(photograph: ArrayView3<'_, u8>, colors: ArrayView3<'_, u8>, opacity: f32) -> Array3<u8> {
     let mut out = photograph.to_owned();
     let (height, width, _) = photograph.dim();
@@ -173,63 +87,7 @@ mod tests {
     use ndarray::{Array2, array, s};
 
     #[test]
-    fn ends_and_middle_of_the_maps() {
-        assert_eq!(ColorMap::Diverging.color(1.0), [255, 0, 0]);
-        assert_eq!(ColorMap::Diverging.color(0.0), [255, 255, 255]);
-        assert_eq!(ColorMap::Diverging.color(-1.0), [0, 0, 255]);
-        assert_eq!(ColorMap::Diverging.color(7.0), [255, 0, 0]);
-        assert_eq!(ColorMap::Diverging.color(f32::NAN), [255, 255, 255]);
-        assert_eq!(ColorMap::Positive.color(-1.0), [255, 255, 255]);
-        assert_eq!(ColorMap::Positive.color(0.5), [255, 128, 128]);
-    }
-
-    #[test]
-    fn names_are_read_and_others_refused_with_all_of_them() {
-        for map in ColorMap::ALL {
-            assert_eq!(map.to_string().parse::<ColorMap>().unwrap(), map);
-        }
-        let message = "jet".parse::<ColorMap>().unwrap_err().to_string();
-        assert!(message.contains("jet") && message.contains("black-fire, gray"), "{message}");
-    }
-
-    #[test]
-    fn ends_of_the_further_maps() {
-        assert_eq!(ColorMap::BlackFire.color(0.0), [0, 0, 0]);
-        assert_eq!(ColorMap::BlackFire.color(1.0 / 3.0), [255, 0, 0]);
-        assert_eq!(ColorMap::BlackFire.color(2.0 / 3.0), [255, 255, 0]);
-        assert_eq!(ColorMap::BlackFire.color(1.0), [255, 255, 255]);
-        assert_eq!(ColorMap::BlackFire.color(-2.0 / 3.0), [0, 255, 255]);
-        assert_eq!((ColorMap::Gray.color(-1.0), ColorMap::Gray.color(0.0)), ([0; 3], [255; 3]));
-        assert_eq!(ColorMap::BlueOrange.color(0.0), [255, 255, 255]);
-        let ([r, _, b], [blue_r, _, blue_b]) = (ColorMap::BlueOrange.color(1.0), ColorMap::BlueOrange.color(-1.0));
-        assert!(r > 2 * b && blue_b > 2 * blue_r, "orange {r} {b}, blue {blue_r} {blue_b}");
-    }
-
-    #[test]
-    fn lightness_rises_or_falls_with_the_size_of_relevance() {
-        // Rec. 709 luminance of the linear values.
-        let luminance = |color: [u8; 3]| {
-            let linear = color.map(|value| (f32::from(value) / 255.0).powf(2.2));
-            0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        };
-        for map in ColorMap::ALL {
-            let rises = map == ColorMap::BlackFire;
-            for sign in [-1.0_f32, 1.0] {
-                let steps: Vec<f32> = (0_u8..=50).map(|i| luminance(map.color(sign * f32::from(i) / 50.0))).collect();
-                let pairs = steps.windows(2);
-                assert!(
-                    pairs.into_iter().all(|pair| if rises { pair[1] >= pair[0] } else { pair[1] <= pair[0] }),
-                    "{map}"
-                );
-            }
-        }
-        // The two sides of the map for everybody are equally dark.
-        let dark = |relevance| luminance(ColorMap::BlueOrange.color(relevance));
-        assert!((dark(0.7) - dark(-0.7)).abs() < 0.06, "{} {}", dark(0.7), dark(-0.7));
-    }
-
-    #[test]
-    fn a_common_scale_leaves_pictures_comparable() {
+    fn pictures_with_a_common_largest_relevance_have_comparable_colors() {
         let (strong, weak) = (array![[4.0_f32, -2.0]], array![[1.0_f32, 0.0]]);
         let largest = largest_size(strong.view()).max(largest_size(weak.view()));
         assert_eq!(largest, 4.0);
@@ -239,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scale_is_symmetric_about_zero() {
+    fn colors_are_symmetric_about_zero() {
         let relevance = array![[2.0_f32, -1.0], [0.0, 1.0]];
         let colors = heatmap(relevance.view(), ColorMap::Diverging);
         assert_eq!(colors.dim(), (2, 2, 3));
@@ -247,7 +105,7 @@ mod tests {
         assert_eq!(colors.slice(s![0, 1, ..]), array![128, 128, 255]);
         assert_eq!(colors.slice(s![1, 0, ..]), array![255, 255, 255]);
         assert_eq!(colors.slice(s![1, 1, ..]), array![255, 128, 128]);
-        // A common factor changes nothing; swapping the signs swaps red and blue.
+        // A common factor does not change the picture. Opposite signs exchange red and blue.
         let larger = relevance.mapv(|value| value * 1e6);
         assert_eq!(heatmap(larger.view(), ColorMap::Diverging), colors);
         let turned = heatmap(relevance.mapv(|value| -value).view(), ColorMap::Diverging);
@@ -255,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_show_is_neutral() {
+    fn zeros_and_values_that_are_not_finite_are_neutral() {
         for relevance in [Array2::zeros((2, 3)), Array2::from_elem((2, 3), f32::NAN)] {
             let colors = heatmap(relevance.view(), ColorMap::Diverging);
             assert!(colors.iter().all(|&channel| channel == 255));

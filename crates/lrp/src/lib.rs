@@ -1,6 +1,8 @@
-//! Layer-wise relevance propagation through classifiers on Fisher vectors and their kin: the score of an image is passed
-//! down to the dimensions of its vector, from there to its local descriptors, and from those to its pixels, so that every
-//! layer sums to the score, but for what a rule is known to absorb (`lapuschkin2016`, supplement §2 and 3; `bach2015`).
+//! Layer-wise relevance propagation through classifiers on Fisher vectors and similar vectors.
+//!
+//! The score of an image is distributed in three steps: to the dimensions of the image's vector, from there to its local descriptors, and
+//! from there to its pixels. The relevance of every layer sums to the score, except for the part that a rule absorbs, and this part is
+//! known (`lapuschkin2016`, supplement §2 and 3; `bach2015`).
 //!
 //! ```
 //! use fisherlens_descriptors::Frame;
@@ -28,24 +30,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod color_map;
 mod conservation;
+mod draw_descriptors;
 mod error;
+mod expansion_point;
 mod heatmap;
-mod kernel;
-mod machine;
+mod kernel_score;
+mod linear;
 mod mapping;
+mod model_relevance;
 mod pixels;
-mod root;
 mod rule;
-mod squares;
-mod svm;
+mod taylor;
 
+pub use color_map::ColorMap;
 pub use conservation::Conservation;
+pub use draw_descriptors::draw_descriptors;
 pub use error::LrpError;
-pub use heatmap::{ColorMap, blend, heatmap, heatmap_scaled, largest_size, overlay};
-pub use kernel::{DimensionRelevance, kernel_relevance, model_relevance};
+pub use heatmap::{blend, heatmap, heatmap_scaled, largest_size, overlay};
+pub use linear::{class_relevance, class_relevance_dual, dimension_relevance, dimension_relevance_dual};
 pub use mapping::{DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_with};
+pub use model_relevance::model_relevance;
 pub use pixels::{pixel_relevance, pixel_relevance_checked};
 pub use rule::Rule;
-pub use squares::draw_descriptors;
-pub use svm::{class_relevance, class_relevance_dual, dimension_relevance, dimension_relevance_dual};
+pub use taylor::{DimensionRelevance, kernel_relevance};

@@ -1,10 +1,11 @@
-//! Layer 2: the relevance of the vector's dimensions, divided among the descriptors of the image.
+//! Layer 2: the relevance of the vector's dimensions, distributed to the descriptors of the image.
 
 use fisherlens_fisher::{Mapping, Rows, Sign};
 
-use crate::{LrpError, Rule};
+use crate::error::LrpError;
+use crate::rule::Rule;
 
-/// Sums over an image's mapping that every class and every rule needs: made once an image, then shared.
+/// Sums over the mapping of an image. They are computed once per image and used for all classes and rules.
 ///
 /// `S[d] = Σ_l m[d](l)`, `A[d] = Σ_l |m[d](l)|` and Z(x), the dimensions that no descriptor reaches.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +22,7 @@ impl MappingSums {
         Self::for_rules(mapping, &[Rule::Naive, Rule::Absolute])
     }
 
-    /// Sums for the rules named: those of sizes, the dearer ones, are left out unless the absolute rule is among them.
+    /// Sums for the given rules. The sums of absolute values cost more, so they are left out unless the absolute rule is among `rules`.
     pub fn for_rules(mapping: &dyn Mapping, rules: &[Rule]) -> Self {
         Self {
             n_descriptors: mapping.n_descriptors(),
@@ -31,7 +32,7 @@ impl MappingSums {
         }
     }
 
-    /// |L|, the descriptors of the whole image, with or without a pyramid.
+    /// |L|, the number of descriptors of the whole image, with or without a pyramid.
     pub fn n_descriptors(&self) -> usize {
         self.n_descriptors
     }
@@ -46,7 +47,7 @@ impl MappingSums {
         &self.signed
     }
 
-    /// `A[d]`, unless left out by [`MappingSums::for_rules`].
+    /// `A[d]`; `None` if [`MappingSums::for_rules`] left them out.
     pub fn absolute(&self) -> Option<&[f64]> {
         self.absolute.as_deref()
     }
@@ -57,7 +58,7 @@ impl MappingSums {
     }
 }
 
-/// The relevance of every descriptor of an image, and what became of the rest.
+/// The relevance of every descriptor of an image, and the relevance that the descriptors did not get.
 ///
 /// ```text
 /// Σ_l values[l] = Σ_d R[d] − predicted_leak − undistributed     (up to rounding)
@@ -65,18 +66,18 @@ impl MappingSums {
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DescriptorRelevance {
-    /// `R[l]`, one a descriptor, ξ included.
+    /// `R[l]`, one value per descriptor, ξ included.
     pub values: Vec<f32>,
-    /// `ξ = Σ_{d∈Z(x)} R[d] / |L|`, what every descriptor got of the dimensions that no descriptor reaches.
+    /// `ξ = Σ_{d∈Z(x)} R[d] / |L|`, the share of every descriptor in the relevance of dimensions that no descriptor reaches.
     pub xi: f64,
-    /// `Σ_{d∈Z(x)} R[d]`, all of ξ together.
+    /// `Σ_{d∈Z(x)} R[d]`, the sum of ξ over all descriptors.
     pub unreached: f64,
-    /// What the epsilon rule absorbs, `Σ_{d∉Z(x)} R[d] · (1 − S[d] / (S[d] + ε·sgn S[d]))`; 0 for the other rules.
+    /// The relevance that the epsilon rule absorbs, `Σ_{d∉Z(x)} R[d] · (1 − S[d] / (S[d] + ε·sgn S[d]))`; 0 for the other rules.
     pub predicted_leak: f64,
-    /// Relevance that could be given to nobody: that of dimensions where the naive rule has nothing to divide by, or all of
-    /// it for an image without descriptors.
+    /// Relevance that could not be distributed: the relevance of dimensions where the naive rule would divide by 0, or all relevance if the
+    /// image has no descriptors.
     pub undistributed: f64,
-    /// How many dimensions `undistributed` stands for.
+    /// Number of dimensions whose relevance is in `undistributed`.
     pub n_undistributed: usize,
 }
 
@@ -87,10 +88,11 @@ impl DescriptorRelevance {
     }
 }
 
-/// Relevance of every descriptor (Eq. 9, 11, 12); see [`descriptor_relevance_with`], which shares the sums.
+/// Relevance of every descriptor (Eq. 9, 11, 12). For several classes or rules, [`descriptor_relevance_with`] saves time, because it
+/// computes the sums only once. The crate's front page has an example.
 ///
 /// # Errors
-/// Those of [`descriptor_relevance_with`].
+/// The errors of [`descriptor_relevance_with`].
 pub fn descriptor_relevance(
     mapping: &dyn Mapping,
     dimension_relevance: &[f64],
@@ -100,27 +102,28 @@ pub fn descriptor_relevance(
     descriptor_relevance_with(mapping, &sums, dimension_relevance, rule)
 }
 
-/// Relevance of every descriptor (Eq. 9, 11, 12), with the sums of its image made before.
+/// Relevance of every descriptor (Eq. 9, 11, 12), with the sums of the image computed before.
 ///
 /// ```text
-/// c[d] = R[d] / (S[d] + γ[d])  for d ∉ Z(x),  0 in Z(x);   γ[d] = ε · sgn S[d] (epsilon), 0 (naive); A[d] for S[d] (absolute)
+/// c[d] = R[d] / (S[d] + γ[d])  for d ∉ Z(x),  0 in Z(x);   γ[d] = ε · sgn S[d] (epsilon), 0 (naive);
+///                                                             absolute: A[d] in place of S[d], |m[d](l)| in place of m[d](l)
 /// R[l] = Σ_d c[d] · m[d](l) + ξ,                           ξ = Σ_{d∈Z(x)} R[d] / |L|,   sgn(0) = +1
 /// ```
-/// `dimension_relevance` R `(n_dimensions)` is one class's; `sums` are those of this `mapping`. The `N × D` tensor of
-/// the supplement is never made: [`Mapping::contract`] goes over the descriptors once. The sums are `f64`, the
-/// coefficients and the contraction `f32`.
+/// `dimension_relevance` R `(n_dimensions)` belongs to one class. `sums` are the sums of this `mapping`. The `N × D` tensor of
+/// the supplement is never stored: [`Mapping::contract`] visits every descriptor once. The sums are `f64`; the coefficients and the
+/// contraction are `f32`.
 ///
-/// The naive rule divides by `S[d]` alone. Where descriptors of both signs cancel, `S[d]` is small and `c[d]` large:
-/// single descriptors then get much relevance of both signs, which is the rule's known fault and is left as it is. Where
-/// `S[d]` is 0 although some descriptor reaches d, or so small that `c[d]` is no `f32`, Eq. 9 has no value: the relevance
-/// of that dimension is reported in [`DescriptorRelevance::undistributed`] and given to nobody. The other rules have no such case.
+/// The naive rule divides by `S[d]` without a stabiliser. If descriptors of both signs cancel, `S[d]` is small and `c[d]` is large, so
+/// single descriptors get large relevance of both signs. This is a known weakness of the rule, and it is not corrected here. If `S[d]` is 0
+/// although a descriptor reaches d, or so small that `c[d]` overflows `f32`, Eq. 9 has no value. No descriptor gets the relevance
+/// of such a dimension; it is counted in [`DescriptorRelevance::undistributed`]. The other rules have no such case.
 ///
-/// An image without descriptors gives no values; all relevance is then undistributed. With a pyramid, Z(x), ξ and |L| are
-/// those of the image: an empty cell's dimensions are in Z(x).
+/// For an image without descriptors `values` is empty, and all relevance is undistributed. With a pyramid, Z(x), ξ and |L| are
+/// those of the whole image; the dimensions of an empty cell are in Z(x).
 ///
 /// # Errors
-/// [`LrpError::Epsilon`] for a stabiliser that is not above 0, [`LrpError::Length`] when relevance, sums and mapping do
-/// not belong together, [`LrpError::NotFinite`] for a relevance that is infinite or not a number.
+/// [`LrpError::Epsilon`] for a stabiliser that is not a finite number above 0, [`LrpError::Length`] when relevance, sums and mapping do
+/// not belong together, [`LrpError::NotFinite`] for a relevance that is infinite or NaN.
 ///
 /// # References
 /// `lapuschkin2016`, supplement Eq. 9, 11 and 12; `bach2015`, Eq. 26.
@@ -173,8 +176,9 @@ pub fn descriptor_relevance_with(
     })
 }
 
-/// What becomes of each dimension's relevance, before it is handed to descriptors.
+/// The coefficients of the contraction, and the relevance that is not distributed by them.
 struct Shares {
+    /// `c[d]`; 0 in Z(x).
     coefficients: Vec<f32>,
     unreached: f64,
     predicted_leak: f64,
@@ -200,7 +204,7 @@ impl Shares {
             let coefficient = (relevance / divisor) as f32;
             if coefficient.is_finite() {
                 shares.coefficients[dimension] = coefficient;
-                // Where nothing is added to the sum, nothing is absorbed: exactly 0.
+                // Without a stabiliser `divisor − sum` is exactly 0, and so is the leak.
                 shares.predicted_leak += relevance * (divisor - sum) / divisor;
             } else {
                 shares.undistributed += relevance;
@@ -259,14 +263,14 @@ mod tests {
     }
 
     fn table() -> Table {
-        // S = 4, −2, 0, 0; A = 4, 6, 2, 0: the third cancels, the fourth is in Z(x).
+        // S = 4, −2, 0, 0 and A = 4, 6, 2, 0: the third dimension cancels, the fourth is in Z(x).
         Table(array![[1.0_f32, 2.0, 1.0, 0.0], [3.0, -4.0, -1.0, 0.0]])
     }
 
     #[test]
     fn naive_by_hand() {
         let found = descriptor_relevance(&table(), &[8.0, 1.0, 5.0, 6.0], Rule::Naive).unwrap();
-        // 8·1/4 + 1·2/−2 + 6/2 and 8·3/4 + 1·−4/−2 + 6/2; the 5 have nowhere to go.
+        // 8·1/4 + 1·2/−2 + 6/2 and 8·3/4 + 1·−4/−2 + 6/2. The 5 of the third dimension cannot be distributed.
         assert_eq!(found.values, [4.0, 11.0]);
         assert_eq!((found.xi, found.unreached), (3.0, 6.0));
         assert_eq!((found.undistributed, found.n_undistributed), (5.0, 1));
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn epsilon_by_hand_with_sgn_of_zero_positive() {
+    fn epsilon_by_hand_with_positive_sign_of_zero() {
         let found = descriptor_relevance(&table(), &[8.0, 1.0, 5.0, 6.0], Rule::Epsilon(2.0)).unwrap();
         // Divisors 6, −4, +2: 8/6 + 2/−4 + 5/2 + 3 and 24/6 − 4/−4 − 5/2 + 3.
         assert_relative_eq!(found.values[0], 8.0 / 6.0 - 0.5 + 2.5 + 3.0, max_relative = 1e-6);
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_shared_and_the_dear_ones_made_when_missing() {
+    fn shared_sums_change_nothing_and_missing_sums_are_computed() {
         let (table, relevance) = (table(), [8.0, 6.0, 5.0, 6.0]);
         let all = MappingSums::new(&table);
         assert_eq!(all.signed(), [4.0, -2.0, 0.0, 0.0]);
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_descriptors_distributes_nothing() {
+    fn all_relevance_of_an_image_without_descriptors_is_undistributed() {
         let none = Table(Array2::zeros((0, 2)));
         for rule in [Rule::Naive, Rule::Epsilon(1.0), Rule::Absolute] {
             let found = descriptor_relevance(&none, &[1.0, 0.5], rule).unwrap();
@@ -320,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_too_small_to_divide_by_is_reported() {
+    fn relevance_of_a_sum_too_small_to_divide_by_is_undistributed() {
         let tiny = Table(array![[1e-40_f32], [0.0]]);
         let found = descriptor_relevance(&tiny, &[1.0], Rule::Naive).unwrap();
         assert_eq!(found.values, [0.0, 0.0]);
@@ -328,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn wrong_lengths_and_values_are_refused() {
         let table = table();
         let relevance = |relevance: &[f64], rule| descriptor_relevance(&table, relevance, rule);
         assert!(matches!(relevance(&[1.0; 4], Rule::Epsilon(0.0)), Err(LrpError::Epsilon { found: 0.0 })));
@@ -343,7 +347,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_lost_is_said(
+        fn lost_relevance_is_reported(
             values in prop::collection::vec(prop_oneof![1 => Just(0.0_f32), 3 => -2.0_f32..2.0], 6 * 5),
             relevance in prop::collection::vec(-3.0_f64..3.0, 5),
             epsilon in 1e-3_f32..50.0,
@@ -352,9 +356,9 @@ mod tests {
             let total: f64 = relevance.iter().sum();
             for rule in [Rule::Epsilon(epsilon), Rule::Absolute] {
                 let found = descriptor_relevance(&table, &relevance, rule).unwrap();
-                let size: f64 = found.values.iter().map(|value| f64::from(value.abs())).sum();
+                let absolute: f64 = found.values.iter().map(|value| f64::from(value.abs())).sum();
                 let expected = total - found.predicted_leak - found.undistributed;
-                prop_assert!((found.total() - expected).abs() <= 1e-5 * (size + 1.0));
+                prop_assert!((found.total() - expected).abs() <= 1e-5 * (absolute + 1.0));
             }
         }
     }

@@ -1,31 +1,42 @@
-//! Layer 1: the relevance of descriptors, spread over the pixels they saw.
+//! Layer 1: the relevance of descriptors, distributed to the pixels from which they were computed.
 
 use fisherlens_descriptors::Frame;
 use ndarray::Array2;
 
-use crate::LrpError;
+use crate::error::LrpError;
 
 /// Relevance of every pixel (Eq. 10).
 ///
 /// ```text
 /// R[p] = Σ_{l : p ∈ area(l)} R[l] / |area(l)|
 /// ```
-/// `relevance` `R[l]` and `frames`: one a descriptor; `width` and `height` of the image in pixels. `area(l)` is the
-/// square of 4 × 4 bins about the descriptor's centre, clipped to the image ([`Frame::support`]), and `|area(l)|` counts
+/// `relevance` `R[l]` and `frames`: one entry per descriptor. `width` and `height` of the image are in pixels. `area(l)` is the
+/// square of 4 × 4 bins around the descriptor's centre, clipped to the image ([`Frame::support`]), and `|area(l)|` is the number of
 /// its pixels inside the image, so that `Σ_p R[p] = Σ_l R[l]`. Returns `(height, width)`.
 ///
-/// A difference array of two dimensions holds the corners of all squares and is summed once, in `f64`: the work is that of the
-/// descriptors plus that of the pixels. A square that lies outside the image altogether gives its relevance to no
-/// pixel; extractors make none.
+/// The function writes the corners of all squares into a two-dimensional difference array and sums the array once, in `f64`. The cost is
+/// therefore proportional to the number of descriptors plus the number of pixels. If a square lies completely outside the image, no pixel
+/// gets its relevance; extractors do not produce such squares.
 ///
 /// # Panics
-/// When `relevance` and `frames` differ in number; [`pixel_relevance_checked`] returns an error there.
+/// When `relevance` and `frames` have different lengths. [`pixel_relevance_checked`] returns an error instead.
 ///
 /// # References
 /// `lapuschkin2016`, supplement Eq. 10.
+///
+/// ```
+/// use fisherlens_descriptors::Frame;
+/// use fisherlens_lrp::pixel_relevance;
+///
+/// // 4 × 4 bins of 1 pixel, around the centre of pixel (5, 5).
+/// let frame = Frame { x: 5.0, y: 5.0, bin_size: 1, norm: 1.0 };
+/// let pixels = pixel_relevance(&[8.0], &[frame], 10, 9);
+/// assert_eq!(pixels.dim(), (9, 10));
+/// assert_eq!((pixels[[5, 5]], pixels[[0, 0]]), (0.5, 0.0));
+/// ```
 pub fn pixel_relevance(relevance: &[f32], frames: &[Frame], width: usize, height: usize) -> Array2<f32> {
-    assert_eq!(relevance.len(), frames.len(), "one relevance a frame is needed");
-    // One row and one column more than the image, for the far edges of the squares.
+    assert_eq!(relevance.len(), frames.len(), "there must be one relevance per frame");
+    // One more row and column than the image has, for the right and bottom edges of the squares.
     let stride = width + 1;
     let mut differences = vec![0.0_f64; stride * (height + 1)];
     for (&relevance, frame) in relevance.iter().zip(frames) {
@@ -41,7 +52,7 @@ pub fn pixel_relevance(relevance: &[f32], frames: &[Frame], width: usize, height
         differences[square.bottom * stride + square.right] += share;
     }
     let mut pixels = Array2::zeros((height, width));
-    // Sums of the columns down to the present row.
+    // Sums of the difference array over each column, down to the current row.
     let mut columns = vec![0.0_f64; width];
     for (y, mut row) in pixels.rows_mut().into_iter().enumerate() {
         let differences = &differences[y * stride..y * stride + width];
@@ -55,10 +66,10 @@ pub fn pixel_relevance(relevance: &[f32], frames: &[Frame], width: usize, height
     pixels
 }
 
-/// [`pixel_relevance`] that returns an error where the numbers differ.
+/// [`pixel_relevance`] that returns an error when the lengths differ.
 ///
 /// # Errors
-/// [`LrpError::Length`] when `relevance` and `frames` differ in number.
+/// [`LrpError::Length`] when `relevance` and `frames` have different lengths.
 pub fn pixel_relevance_checked(
     relevance: &[f32],
     frames: &[Frame],
@@ -70,7 +81,7 @@ pub fn pixel_relevance_checked(
             what: "relevance of descriptors",
             expected: frames.len(),
             found: relevance.len(),
-            hint: "pass the frames that the descriptors were computed at, in their order",
+            hint: "pass the frames of the descriptors, in the same order",
         });
     }
     Ok(pixel_relevance(relevance, frames, width, height))
@@ -101,7 +112,7 @@ mod tests {
 
     #[test]
     fn one_square_by_hand() {
-        // 4 bins of 1 pixel: pixels 3 … 6 each way, 16 in all.
+        // 4 bins of 1 pixel: pixels 3 … 6 in both directions, 16 in total.
         let pixels = pixel_relevance(&[8.0], &[frame(5.0, 5.0, 1)], 10, 9);
         assert_eq!(pixels.dim(), (9, 10));
         for ((y, x), &value) in pixels.indexed_iter() {
@@ -111,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn a_square_over_the_edge_keeps_its_relevance() {
-        // Pixels −1 … 2 each way; 3 × 3 of them are inside.
+    fn a_square_across_the_edge_keeps_its_relevance() {
+        // Pixels −1 … 2 in both directions; 3 × 3 of them are inside.
         let pixels = pixel_relevance(&[9.0], &[frame(1.0, 1.0, 1)], 8, 8);
         assert_eq!(pixels[[0, 0]], 1.0);
         assert_eq!(pixels[[2, 2]], 1.0);
@@ -121,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_of_the_input() {
+    fn empty_input_gives_zeros() {
         assert_eq!(pixel_relevance(&[], &[], 0, 0).len(), 0);
         assert_eq!(pixel_relevance(&[], &[], 3, 2), Array2::<f32>::zeros((2, 3)));
         assert!(matches!(
@@ -132,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_the_formula_and_conserves(
+        fn pixels_equal_the_formula_and_keep_the_sum(
             places in prop::collection::vec((0.0_f32..40.0, 0.0_f32..30.0, 1_u16..12, -5.0_f32..5.0), 0..60),
         ) {
             let (width, height) = (40, 30);
@@ -144,9 +155,9 @@ mod tests {
                 prop_assert!((f64::from(found) - expected).abs() < 1e-6, "{found} {expected}");
             }
             let given: f64 = relevance.iter().map(|&r| f64::from(r)).sum();
-            let size: f64 = relevance.iter().map(|&r| f64::from(r).abs()).sum();
+            let absolute: f64 = relevance.iter().map(|&r| f64::from(r).abs()).sum();
             let spread: f64 = pixels.iter().map(|&r| f64::from(r)).sum();
-            prop_assert!((given - spread).abs() <= 1e-6 * size, "{given} {spread}");
+            prop_assert!((given - spread).abs() <= 1e-6 * absolute, "{given} {spread}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The three ways of sharing a dimension's relevance among descriptors.
+//! The three rules that distribute the relevance of a dimension to descriptors.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::LrpError;
+use crate::error::LrpError;
 
-/// How the relevance of one dimension is divided among the descriptors that made it.
+/// How the relevance of a dimension is distributed to the descriptors that contribute to it.
 ///
-/// With `S[d] = Σ_l m[d](l)` the sum of a dimension's mapping over the descriptors of the image, and `A[d] = Σ_l |m[d](l)|`:
+/// `S[d] = Σ_l m[d](l)` is the sum of the mapping over the descriptors of the image, and `A[d] = Σ_l |m[d](l)|`:
 ///
 /// ```text
 /// naive      R[l] = Σ_d R[d] · m[d](l) / S[d]                        (Eq. 9)
@@ -15,8 +15,19 @@ use crate::LrpError;
 /// absolute   R[l] = Σ_d R[d] · |m[d](l)| / A[d]                      (Eq. 12)
 /// ```
 ///
-/// ε is measured against the sum over the descriptors, not their mean; the paper's choice is 100 (supplement, Fig. 1).
-/// As text, in settings and on the command line: `naive`, `epsilon=100`, `absolute`.
+/// ε is added to the sum over the descriptors, not to their mean; the paper uses 100 (supplement, Fig. 1).
+/// Names in settings and on the command line: `naive`, `epsilon=100`, `absolute`.
+/// To use another rule, compute a [`DescriptorRelevance`](crate::DescriptorRelevance) yourself, as the example `own_rule` of this crate
+/// does.
+///
+/// ```
+/// use fisherlens_lrp::Rule;
+///
+/// let rule: Rule = "epsilon=100".parse()?;
+/// assert_eq!(rule, Rule::Epsilon(100.0));
+/// assert!(!rule.conserves() && Rule::Absolute.conserves());
+/// # Ok::<(), fisherlens_lrp::LrpError>(())
+/// ```
 ///
 /// # References
 /// `lapuschkin2016`, supplement §3; `bach2015`.
@@ -24,16 +35,16 @@ use crate::LrpError;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
 pub enum Rule {
-    /// Shares in proportion to the signed mapping.
+    /// Distributes in proportion to the mapping, with its sign.
     Naive,
-    /// The same with a stabiliser, finite and above 0, that keeps the divisor away from zero and absorbs relevance.
+    /// As [`Rule::Naive`], with a stabiliser ε, finite and above 0. The stabiliser keeps the divisor away from zero and absorbs relevance.
     Epsilon(f32),
-    /// Shares in proportion to the size of the mapping; conserves relevance and forgets the signs.
+    /// Distributes in proportion to the absolute value of the mapping. Conserves relevance, but ignores the signs.
     Absolute,
 }
 
 impl Rule {
-    /// Whether the rule itself keeps all relevance: true for all but epsilon.
+    /// Whether the formula of the rule conserves relevance: true for all rules except epsilon.
     pub fn conserves(self) -> bool {
         !matches!(self, Self::Epsilon(_))
     }
@@ -99,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_survives_its_own_text() {
+    fn a_rule_equals_its_own_text_parsed_again() {
         for rule in [
             Rule::Naive,
             Rule::Absolute,
@@ -115,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused_with_the_allowed_ones() {
+    fn the_error_for_another_text_lists_the_valid_names() {
         for text in ["", "Naive", "epsilon", "epsilon=", "epsilon=a", "abs"] {
             let message = text.parse::<Rule>().unwrap_err().to_string();
             assert!(message.contains("\"naive\"") && message.contains("epsilon=100"), "{message}");
@@ -127,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_epsilon_absorbs() {
+    fn only_epsilon_does_not_conserve() {
         assert!(Rule::Naive.conserves() && Rule::Absolute.conserves());
         assert!(!Rule::Epsilon(1.0).conserves());
     }

@@ -1,4 +1,4 @@
-//! Laws and slow twins of relevance, over every encoder there is.
+//! Properties of relevance, and comparison with the formulas written naively, for all encoders.
 
 mod images;
 
@@ -34,7 +34,7 @@ fn scored(encoder: &dyn Encoder, mapping: &dyn Mapping, seed: u64) -> Scored {
 }
 
 #[test]
-fn relevance_sums_to_the_score_but_for_the_predicted_leak() {
+fn relevance_and_predicted_leak_sum_to_the_score() {
     for seed in 0..5 {
         let image = Image::random(400, seed);
         for (name, encoder) in encoders() {
@@ -63,7 +63,7 @@ fn relevance_sums_to_the_score_but_for_the_predicted_leak() {
     }
 }
 
-/// Eq. 9, 11 and 12 as written, over the whole `N × D` tensor in `f64`; and how far `f32` sums of its terms may be off.
+/// Eq. 9, 11 and 12 over the whole `N × D` tensor in `f64`, and the allowed error of `f32` sums of the same terms.
 fn slow(mapping: &dyn Mapping, relevance: &[f64], rule: Rule) -> (Vec<f64>, f64) {
     let (n, d) = (mapping.n_descriptors(), mapping.n_dimensions());
     let mut tensor = Array2::<f64>::zeros((n, d));
@@ -96,9 +96,9 @@ fn slow(mapping: &dyn Mapping, relevance: &[f64], rule: Rule) -> (Vec<f64>, f64)
             *value += relevance * mapped / (sum + gamma);
         }
         let largest = column.fold(0.0_f64, |most, value| most.max(value.abs()));
-        let sizes = column.fold(0.0_f64, |sizes, value| sizes + value.abs());
-        // A sum that cancels carries the rounding of its terms into the share of each.
-        let cancellation = (sizes / (sum + gamma)).abs().max(10.0);
+        let absolute = column.fold(0.0_f64, |sum, value| sum + value.abs());
+        // If the terms of a sum cancel, their rounding is large relative to the sum and so to the share of each descriptor.
+        let cancellation = (absolute / (sum + gamma)).abs().max(10.0);
         tolerance = tolerance.max((relevance * largest / (sum + gamma)).abs() * cancellation * 1e-6);
     }
     (values, tolerance)
@@ -130,7 +130,7 @@ fn unreached_dimensions_are_shared_by_all_descriptors() {
     for (name, encoder) in encoders() {
         let mapping = encoder.map(image.descriptors()).unwrap();
         let sums = MappingSums::new(mapping.as_ref());
-        // Only what no descriptor reaches carries relevance.
+        // Only the dimensions that no descriptor reaches have relevance.
         let relevance: Vec<f64> = sums.unreached().iter().map(|&unreached| f64::from(u8::from(unreached))).collect();
         let n_unreached: f64 = relevance.iter().sum();
         if name.contains("pyramid") {
@@ -148,7 +148,7 @@ fn unreached_dimensions_are_shared_by_all_descriptors() {
 }
 
 #[test]
-fn relevance_is_linear_in_that_of_the_dimensions() {
+fn relevance_is_linear_in_the_relevance_of_dimensions() {
     let image = Image::random(120, 9);
     for (name, encoder) in encoders() {
         let mapping = encoder.map(image.descriptors()).unwrap();
@@ -168,7 +168,7 @@ fn relevance_is_linear_in_that_of_the_dimensions() {
 }
 
 #[test]
-fn primal_and_dual_relevance_agree_over_real_vectors() {
+fn primal_and_dual_relevance_agree_for_encoded_vectors() {
     for (name, encoder) in encoders() {
         let layout = encoder.layout();
         let mut training = Array2::<f32>::zeros((6, encoder.n_dimensions()));
@@ -190,7 +190,7 @@ fn primal_and_dual_relevance_agree_over_real_vectors() {
 }
 
 #[test]
-fn an_image_without_descriptors_has_no_relevance_to_show() {
+fn relevance_of_an_image_without_descriptors_is_undistributed() {
     let image = Image::random(0, 1);
     for (name, encoder) in encoders() {
         let mapping = encoder.map(image.descriptors()).unwrap();

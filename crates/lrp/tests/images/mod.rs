@@ -1,4 +1,4 @@
-//! Made-up images and every encoder, for the tests.
+//! Random images and all encoders, for the tests.
 
 use fisherlens_descriptors::Frame;
 use fisherlens_fisher::{
@@ -12,7 +12,7 @@ use rand_xoshiro::Xoshiro256Plus;
 const N_COMPONENTS: usize = 7;
 const N_FEATURES: usize = 5;
 
-/// A mixture whose last component lies where no descriptor is drawn.
+/// A mixture whose last component is far from all descriptors.
 fn mixture() -> DiagonalGmm {
     let mut rng = Xoshiro256Plus::seed_from_u64(42);
     let mut weights = Array1::from_shape_simple_fn(N_COMPONENTS, || rng.gen_range(0.5_f32..1.5));
@@ -23,7 +23,7 @@ fn mixture() -> DiagonalGmm {
     DiagonalGmm::from_parts(weights, means, variances).unwrap()
 }
 
-/// Every encoder and assignment, each with and without a pyramid.
+/// All encoders and assignments, each with and without a pyramid.
 pub(crate) fn encoders() -> Vec<(String, Box<dyn Encoder>)> {
     type Make = fn() -> Box<dyn Encoder>;
     let plain: [(&str, Make); 6] = [
@@ -51,7 +51,7 @@ pub(crate) fn encoders() -> Vec<(String, Box<dyn Encoder>)> {
     encoders
 }
 
-/// Descriptors strewn over an image.
+/// Descriptors at random places of an image.
 pub(crate) struct Image {
     pub(crate) width: usize,
     pub(crate) height: usize,
@@ -61,7 +61,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// `n` descriptors drawn from the mixture without its last component, at random places.
+    /// `n` descriptors drawn from the mixture and placed at random. Draws from the last component are moved near the others.
     pub(crate) fn random(n: usize, seed: u64) -> Self {
         let (width, height) = (90, 60);
         let mut rng = Xoshiro256Plus::seed_from_u64(seed);
@@ -84,7 +84,7 @@ impl Image {
         image
     }
 
-    /// The same with all descriptors in the left half.
+    /// The same image with all descriptors moved to the left half.
     pub(crate) fn left_half(mut self) -> Self {
         for frame in &mut self.frames {
             frame.x /= 2.1;

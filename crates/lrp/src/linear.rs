@@ -1,27 +1,34 @@
-//! Layer 3: the score of a linear classifier, divided among the dimensions of the vector.
+//! Layer 3 for linear classifiers: the score, distributed over the dimensions of the vector.
 
 use fisherlens_classifier::LinearModel;
 use ndarray::ArrayView2;
 
-use crate::LrpError;
+use crate::error::LrpError;
 
 /// Relevance of every dimension, primal form (Eq. 6).
 ///
 /// ```text
 /// R[d] = w[d] · Φ(x)[d] + b / D
 /// ```
-/// `coefficients` w `(D)`, `phi` Φ(x) `(D)`: the vector as the classifier reads it. D is the length of Φ(x), 41,216 in the
-/// paper, not that of a descriptor: the supplement uses one letter for both. `bias` b belongs to the function explained:
-/// where f is the score less a threshold, so does the threshold. The sum over d is f(x).
+/// `coefficients` w `(D)`. `phi` Φ(x) `(D)`: the vector of the image, normalised as for training. D is the length of Φ(x), 41,216 in the
+/// paper. It is not the length of a descriptor; the supplement uses one letter for both. `bias` b belongs to the function f that is
+/// explained: if f is the score minus a threshold, subtract the threshold from b. The sum over d is f(x).
 ///
 /// # Panics
-/// When the two lengths differ; [`class_relevance`] returns an error there.
+/// When the two lengths differ. [`class_relevance`] returns an error instead.
 ///
 /// # References
 /// `lapuschkin2016`, supplement Eq. 6.
+///
+/// ```
+/// use fisherlens_lrp::dimension_relevance;
+///
+/// let relevance = dimension_relevance(&[2.0, -1.0], -2.0, &[0.5, 0.5]);
+/// assert_eq!(relevance, [0.0, -1.5]);
+/// ```
 pub fn dimension_relevance(coefficients: &[f32], bias: f32, phi: &[f32]) -> Vec<f64> {
-    assert_eq!(coefficients.len(), phi.len(), "coefficients and vector must have one length");
-    let bias_share = share(f64::from(bias), phi.len());
+    assert_eq!(coefficients.len(), phi.len(), "coefficients and vector must have equal lengths");
+    let bias_share = bias_per_dimension(f64::from(bias), phi.len());
     coefficients.iter().zip(phi).map(|(&w, &value)| f64::from(w) * f64::from(value) + bias_share).collect()
 }
 
@@ -30,18 +37,18 @@ pub fn dimension_relevance(coefficients: &[f32], bias: f32, phi: &[f32]) -> Vec<
 /// ```text
 /// R[d] = Σ_i α[i] · Φ(x_i)[d] · Φ(x)[d] + b / D
 /// ```
-/// `alphas` α `(n_samples)`, with the sign of their targets; `training_phi` `Φ(x_i)` `(n_samples, D)`; `phi` Φ(x) `(D)`.
-/// Equals [`dimension_relevance`] with `w = Σ_i α[i] Φ(x_i)`, which is summed here in `f64`. Samples of α = 0 are not read.
+/// `alphas` α `(n_samples)`, with the sign of the targets. `training_phi` `Φ(x_i)` `(n_samples, D)`. `phi` Φ(x) `(D)`.
+/// Equals [`dimension_relevance`] with `w = Σ_i α[i] Φ(x_i)`; this sum is computed in `f64`. Samples with α = 0 are skipped.
 ///
 /// # Panics
-/// When `alphas` and the rows, or `phi` and the columns of `training_phi` differ in number; [`class_relevance_dual`]
-/// returns an error there.
+/// When `training_phi` does not have one row per entry of `alphas` and one column per entry of `phi`. [`class_relevance_dual`] returns an
+/// error instead.
 ///
 /// # References
 /// `lapuschkin2016`, supplement Eq. 5 and 7.
 pub fn dimension_relevance_dual(alphas: &[f32], training_phi: ArrayView2<'_, f32>, bias: f32, phi: &[f32]) -> Vec<f64> {
-    assert_eq!(alphas.len(), training_phi.nrows(), "one alpha a training vector");
-    assert_eq!(phi.len(), training_phi.ncols(), "vector and training vectors must have one length");
+    assert_eq!(alphas.len(), training_phi.nrows(), "there must be one alpha per training vector");
+    assert_eq!(phi.len(), training_phi.ncols(), "vector and training vectors must have equal lengths");
     let mut coefficients = vec![0.0_f64; phi.len()];
     for (&alpha, row) in alphas.iter().zip(training_phi.rows()) {
         if alpha != 0.0 {
@@ -51,36 +58,36 @@ pub fn dimension_relevance_dual(alphas: &[f32], training_phi: ArrayView2<'_, f32
             }
         }
     }
-    let bias_share = share(f64::from(bias), phi.len());
+    let bias_share = bias_per_dimension(f64::from(bias), phi.len());
     coefficients.iter().zip(phi).map(|(&w, &value)| w * f64::from(value) + bias_share).collect()
 }
 
 /// [`dimension_relevance`] for one class of a model.
 ///
 /// # Errors
-/// [`LrpError::Class`] for a class the model does not have, [`LrpError::Length`] when `phi` is not as long as its
-/// coefficients.
+/// [`LrpError::Class`] for a class that the model does not have, [`LrpError::Length`] when `phi` and the coefficients have different
+/// lengths.
 pub fn class_relevance(model: &LinearModel, class: usize, phi: &[f32]) -> Result<Vec<f64>, LrpError> {
-    check(model.n_classes(), model.n_dimensions(), class, phi)?;
+    check_class_and_length(model.n_classes(), model.n_dimensions(), class, phi)?;
     Ok(dimension_relevance(model.class_coefficients(class), model.bias()[class], phi))
 }
 
-/// [`dimension_relevance_dual`] for one class of a model that kept its dual view.
+/// [`dimension_relevance_dual`] for one class of a model that has its dual view.
 ///
-/// `training_phi` `(n_samples, D)`: the vectors it was trained on, in the same order.
+/// `training_phi` `(n_samples, D)`: the vectors on which the model was trained, in the same order.
 ///
 /// # Errors
-/// Those of [`class_relevance`]; [`LrpError::NoDualView`]; [`LrpError::Length`] when `training_phi` has another shape.
+/// The errors of [`class_relevance`]; [`LrpError::NoDualView`]; [`LrpError::Length`] when `training_phi` has another shape.
 pub fn class_relevance_dual(
     model: &LinearModel,
     class: usize,
     training_phi: ArrayView2<'_, f32>,
     phi: &[f32],
 ) -> Result<Vec<f64>, LrpError> {
-    check(model.n_classes(), model.n_dimensions(), class, phi)?;
+    check_class_and_length(model.n_classes(), model.n_dimensions(), class, phi)?;
     let dual = model.dual().ok_or(LrpError::NoDualView)?;
     let alphas = dual.alphas.row(class).to_vec();
-    let hint = "pass the vectors that the model was trained on";
+    let hint = "pass the vectors on which the model was trained";
     for (what, expected, found) in [
         ("training vectors", alphas.len(), training_phi.nrows()),
         ("length of the training vectors", phi.len(), training_phi.ncols()),
@@ -92,13 +99,18 @@ pub fn class_relevance_dual(
     Ok(dimension_relevance_dual(&alphas, training_phi, model.bias()[class], phi))
 }
 
-/// What every dimension gets of the bias, `b / D`; nothing for a vector without dimensions.
-pub(crate) fn share(bias: f64, n_dimensions: usize) -> f64 {
+/// The share of the bias that every dimension gets, `b / D`; 0 for a vector without dimensions.
+pub(crate) fn bias_per_dimension(bias: f64, n_dimensions: usize) -> f64 {
     if n_dimensions == 0 { 0.0 } else { bias / n_dimensions as f64 }
 }
 
-/// Refuses a class that the model lacks and a vector that it cannot read.
-pub(crate) fn check(n_classes: usize, n_dimensions: usize, class: usize, phi: &[f32]) -> Result<(), LrpError> {
+/// Refuses a class that the model does not have, and a vector of the wrong length.
+pub(crate) fn check_class_and_length(
+    n_classes: usize,
+    n_dimensions: usize,
+    class: usize,
+    phi: &[f32],
+) -> Result<(), LrpError> {
     if class >= n_classes {
         return Err(LrpError::Class { found: class, n_classes });
     }
@@ -107,7 +119,7 @@ pub(crate) fn check(n_classes: usize, n_dimensions: usize, class: usize, phi: &[
             what: "length of the vector",
             expected: n_dimensions,
             found: phi.len(),
-            hint: "encode the image with the encoder that the model was trained on",
+            hint: "encode the image with the encoder with which the model was trained",
         });
     }
     Ok(())
@@ -120,7 +132,7 @@ mod tests {
     use ndarray::{array, aview1};
 
     #[test]
-    fn by_hand() {
+    fn relevance_by_hand() {
         let relevance = dimension_relevance(&[2.0, -1.0, 0.0, 0.5], -2.0, &[0.5, 0.5, 1.0, 0.0]);
         assert_eq!(relevance, [0.5, -1.0, -0.5, -0.5]);
         // The sum is the score: 1 − 0.5 − 2.
@@ -141,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_gives_relevance_by_class_and_refuses_what_does_not_fit() {
+    fn a_model_gives_relevance_per_class_and_refuses_wrong_input() {
         let model = LinearModel::from_parts(array![[1.0_f32, 2.0], [-1.0, 0.5]], array![0.5_f32, -1.0]).unwrap();
         let phi = [0.6_f32, 0.8];
         let relevance = class_relevance(&model, 1, &phi).unwrap();

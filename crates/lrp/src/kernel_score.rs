@@ -1,39 +1,41 @@
-//! The score of one class of a model with a kernel, and its gradient, as functions.
+//! The score of one class of a model with a kernel, as a function with a gradient.
 
 use fisherlens_classifier::{Kernel, KernelModel};
 
-/// The score of one class as a function in `f64`.
-pub(crate) struct Machine<'a> {
+/// The score f of one class as a function, computed in `f64`.
+pub(crate) struct KernelScore<'a> {
     pub(crate) kernel: Kernel,
-    /// α and s of the support vectors with α ≠ 0.
+    /// α and support vector s, for all α ≠ 0.
     pub(crate) terms: Vec<(f64, &'a [f32])>,
     pub(crate) bias: f64,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> KernelScore<'a> {
     pub(crate) fn new(model: &'a KernelModel, class: usize) -> Self {
         let alphas = model.alphas();
-        let needed = alphas.row(class).into_iter().enumerate().filter(|(_, alpha)| **alpha != 0.0);
-        let terms = needed.map(|(i, &alpha)| (f64::from(alpha), model.support_vector(i))).collect();
+        let nonzero = alphas.row(class).into_iter().enumerate().filter(|(_, alpha)| **alpha != 0.0);
+        let terms = nonzero.map(|(i, &alpha)| (f64::from(alpha), model.support_vector(i))).collect();
         Self { kernel: model.kernel(), terms, bias: f64::from(model.bias()[class]) }
     }
 
-    /// Whether entries stay at least 0.
-    pub(crate) fn is_of_histograms(&self) -> bool {
+    /// Whether the entries of x must be at least 0.
+    pub(crate) fn needs_histograms(&self) -> bool {
         self.kernel.kind().needs_histograms()
     }
 
-    /// `Σ_i |α_i| + |b|`, what a score is small against: the kernels expanded here are at most 1.
+    /// `Σ_i |α_i| + |b|`: a score counts as 0 if it is small relative to this value. The kernels that are expanded are at most 1, so this
+    /// is an upper bound on the sum of the absolute values of the terms.
     pub(crate) fn scale(&self) -> f64 {
         self.terms.iter().map(|(alpha, _)| alpha.abs()).sum::<f64>() + self.bias.abs()
     }
 
     /// f(x).
-    pub(crate) fn score(&self, x: &[f64]) -> f64 {
-        self.terms.iter().map(|(alpha, support)| alpha * self.value(support, x)).sum::<f64>() + self.bias
+    pub(crate) fn at(&self, x: &[f64]) -> f64 {
+        self.terms.iter().map(|(alpha, support)| alpha * self.kernel_value(support, x)).sum::<f64>() + self.bias
     }
 
-    fn value(&self, support: &[f32], x: &[f64]) -> f64 {
+    /// k(s, x).
+    fn kernel_value(&self, support: &[f32], x: &[f64]) -> f64 {
         let pairs = support.iter().zip(x).map(|(&s, &x)| (f64::from(s), x));
         match self.kernel {
             Kernel::Linear => pairs.map(|(s, x)| s * x).sum(),
@@ -46,11 +48,11 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// ∂f/∂x, at entries of 0 from above for kernels of histograms.
+    /// ∂f/∂x. For kernels of histograms, at entries of 0, the derivative from above.
     pub(crate) fn gradient(&self, x: &[f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; x.len()];
         for (alpha, support) in &self.terms {
-            let weight = alpha * self.value(support, x);
+            let term = alpha * self.kernel_value(support, x);
             for ((sum, &s), &x) in gradient.iter_mut().zip(*support).zip(x) {
                 let s = f64::from(s);
                 *sum += match self.kernel {
@@ -62,12 +64,12 @@ impl<'a> Machine<'a> {
                             0.0
                         }
                     }
-                    // Of (x − s)² / (x + s); where s is 0 that is x itself.
+                    // The slope of (x − s)² / (x + s). If s is 0, this function is x and its slope is 1.
                     Kernel::ChiSquared { gamma } => {
                         let slope = if s > 0.0 { (x - s) * (x + 3.0 * s) / ((x + s) * (x + s)) } else { 1.0 };
-                        -gamma * weight * slope
+                        -gamma * term * slope
                     }
-                    Kernel::Rbf { gamma } => -2.0 * gamma * weight * (x - s),
+                    Kernel::Rbf { gamma } => -2.0 * gamma * term * (x - s),
                 };
             }
         }

@@ -1,24 +1,26 @@
-//! Where the Taylor expansion of a score starts: at a root, or at the best point tried.
+//! The point at which the score is expanded: a root of the score, or the best point that the search finds.
 
-use crate::machine::Machine;
+use crate::kernel_score::KernelScore;
 
-/// Score at a root, relative to the sizes the score is a sum of.
+/// Largest absolute score of a root, relative to [`KernelScore::scale`].
 const TOLERANCE: f64 = 1e-9;
-/// Halvings of an interval; more than the digits of an `f64` change nothing.
-const N_HALVINGS: usize = 60;
-/// Steps along the gradient, in units of the step at which a linear score would be 0. Finer at first, so that a near root is not
-/// stepped over.
+/// Largest number of halvings of an interval. An `f64` has 53 binary digits, so more halvings would change nothing.
+const MAX_N_HALVINGS: usize = 60;
+/// Steps along the gradient, in units of the step at which a linear score would be 0. The first steps are small, so that the search does
+/// not step over a near root.
 const STEPS: [f64; 8] = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0];
 
-/// A point with a score of 0 up to [`TOLERANCE`], and the 0; where none was met, the point tried whose score is nearest to 0, and that
-/// score.
-pub(crate) fn expansion_point(machine: &Machine<'_>, x: &[f64]) -> (Vec<f64>, f64) {
-    let score = machine.score(x);
-    let tolerance = TOLERANCE * machine.scale();
+/// The expansion point and its score.
+///
+/// If a root is found, the point is the root and the score is 0. Its true score may differ from 0 by up to [`TOLERANCE`] times the scale.
+/// Otherwise the point is the point of the search whose score is nearest to 0.
+pub(crate) fn expansion_point(kernel_score: &KernelScore<'_>, x: &[f64]) -> (Vec<f64>, f64) {
+    let score = kernel_score.at(x);
+    let tolerance = TOLERANCE * kernel_score.scale();
     if score.abs() <= tolerance {
         return (x.to_vec(), 0.0);
     }
-    let mut search = Search { machine, x, score, tolerance, nearest: (x.to_vec(), score) };
+    let mut search = Search { kernel_score, x, score, tolerance, nearest: (x.to_vec(), score) };
     let root = search.towards_a_support_vector().or_else(|| search.along_the_gradient());
     let root = root.or_else(|| {
         let zero = vec![0.0; x.len()];
@@ -28,36 +30,39 @@ pub(crate) fn expansion_point(machine: &Machine<'_>, x: &[f64]) -> (Vec<f64>, f6
 }
 
 struct Search<'a> {
-    machine: &'a Machine<'a>,
+    kernel_score: &'a KernelScore<'a>,
     x: &'a [f64],
     score: f64,
     tolerance: f64,
-    /// The point tried so far whose score is nearest to 0; the first of equals.
+    /// The point so far whose score is nearest to 0; the first one among equals.
     nearest: (Vec<f64>, f64),
 }
 
 impl Search<'_> {
-    /// Whether the score of a point has the other sign than that of x, or none.
+    /// Whether the score of a point is 0 or has another sign than the score of x. Remembers the point if its score is the nearest to 0.
     fn is_beyond(&mut self, point: &[f64]) -> bool {
-        let score = self.machine.score(point);
+        let score = self.kernel_score.at(point);
         if score.abs() < self.nearest.1.abs() {
             self.nearest = (point.to_vec(), score);
         }
-        self.has_turned(score)
+        self.has_changed_sign(score)
     }
 
-    fn has_turned(&self, score: f64) -> bool {
+    /// Whether a score is 0 or has another sign than the score of x.
+    fn has_changed_sign(&self, score: f64) -> bool {
         score == 0.0 || (score > 0.0) != (self.score > 0.0)
     }
 
+    /// A root on the line through x along the gradient.
     fn along_the_gradient(&mut self) -> Option<Vec<f64>> {
-        let gradient = self.machine.gradient(self.x);
+        let gradient = self.kernel_score.gradient(self.x);
         let squared: f64 = gradient.iter().map(|g| g * g).sum();
+        // At a step of this length along the gradient a linear score would be 0.
         let unit = self.score / squared;
         if !unit.is_finite() {
             return None;
         }
-        let lowest = if self.machine.is_of_histograms() { 0.0 } else { f64::NEG_INFINITY };
+        let lowest = if self.kernel_score.needs_histograms() { 0.0 } else { f64::NEG_INFINITY };
         let x = self.x;
         let at = |step: f64| -> Vec<f64> {
             x.iter().zip(&gradient).map(|(x, g)| (x - step * unit * g).max(lowest)).collect()
@@ -72,10 +77,11 @@ impl Search<'_> {
         None
     }
 
-    /// The nearest first; among equally near ones that of the lower index.
+    /// A root between x and the nearest support vector whose score has another sign. Among support vectors at equal distances, the one with
+    /// the lower index comes first.
     fn towards_a_support_vector(&mut self) -> Option<Vec<f64>> {
         let mut supports: Vec<(f64, Vec<f64>)> = self
-            .machine
+            .kernel_score
             .terms
             .iter()
             .map(|(_, support)| {
@@ -88,17 +94,17 @@ impl Search<'_> {
         Some(self.bisect(|share| between(self.x, &end, share), 0.0, 1.0))
     }
 
-    /// Between `near`, where the score has the sign it has at x, and `far`, where it has not.
+    /// A root between `near`, where the score has the same sign as at x, and `far`, where it has another sign.
     fn bisect(&self, at: impl Fn(f64) -> Vec<f64>, mut near: f64, mut far: f64) -> Vec<f64> {
         let mut point = at(far);
-        for _ in 0..N_HALVINGS {
+        for _ in 0..MAX_N_HALVINGS {
             let middle = 0.5 * (near + far);
             point = at(middle);
-            let score = self.machine.score(&point);
+            let score = self.kernel_score.at(&point);
             if score.abs() <= self.tolerance {
                 break;
             }
-            if self.has_turned(score) {
+            if self.has_changed_sign(score) {
                 far = middle;
             } else {
                 near = middle;
@@ -108,6 +114,7 @@ impl Search<'_> {
     }
 }
 
+/// The point at this share of the way from x to `end`.
 fn between(x: &[f64], end: &[f64], share: f64) -> Vec<f64> {
     x.iter().zip(end).map(|(x, end)| x + share * (end - x)).collect()
 }

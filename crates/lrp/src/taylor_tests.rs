@@ -1,8 +1,7 @@
-//! Hand cases, finite differences and laws of relevance through kernels.
+//! Relevance through kernels: cases computed by hand, finite differences, and conservation.
 
 use super::*;
 use approx::assert_relative_eq;
-use fisherlens_classifier::LinearModel;
 use ndarray::{Array2, array};
 use proptest::prelude::*;
 
@@ -24,15 +23,15 @@ fn histogram_intersection_by_hand() {
         0.75,
     );
     let found = kernel_relevance(&model, 0, &[1.0, 2.0, 4.0]).unwrap();
-    // min(2, 1); −½·min(3, 2); min(1, 4) − ½·min(½, 4); and a third of 0.75 each.
+    // min(2, 1); −½·min(3, 2); min(1, 4) − ½·min(½, 4). Each dimension gets a third of the bias 0.75 in addition.
     assert_eq!(found.values, [1.25, -0.75, 1.0]);
     assert_eq!((found.bias_share, found.taylor_remainder), (0.75, 0.0));
     assert_relative_eq!(found.values.iter().sum::<f64>(), model.score(0, &[1.0, 2.0, 4.0]));
 }
 
 #[test]
-fn a_gaussian_by_hand() {
-    // f = exp(−x²) − e⁻¹, whose root is 1, and whose slope there is −2/e.
+fn rbf_by_hand() {
+    // f = exp(−x²) − e⁻¹ has its root at 1, with slope −2/e.
     let root = (-1.0_f64).exp();
     let model = model(Kernel::Rbf { gamma: 1.0 }, array![[0.0_f32]], array![[1.0_f32]], -root as f32);
     let found = kernel_relevance(&model, 0, &[0.5]).unwrap();
@@ -42,31 +41,35 @@ fn a_gaussian_by_hand() {
 }
 
 #[test]
-fn gradients_are_those_of_finite_differences() {
+fn gradients_agree_with_finite_differences() {
     for kernel in
         [Kernel::Linear, Kernel::HistogramIntersection, Kernel::ChiSquared { gamma: 1.3 }, Kernel::Rbf { gamma: 0.8 }]
     {
         let model = small(kernel);
-        let machine = Machine::new(&model, 0);
+        let kernel_score = KernelScore::new(&model, 0);
         let x = [0.31, 0.17, 0.42, 0.11];
-        let gradient = machine.gradient(&x);
+        let gradient = kernel_score.gradient(&x);
         for d in 0..4 {
             let moved = |by: f64| {
                 let mut x = x;
                 x[d] += by;
-                machine.score(&x)
+                kernel_score.at(&x)
             };
             assert_relative_eq!(gradient[d], (moved(1e-6) - moved(-1e-6)) / 2e-6, epsilon = 1e-8);
         }
     }
-    // At 0 from above, with and without the word in the support vectors.
+    // One-sided at 0, for dimensions in which the entries of the support vectors are 0 and for others.
     let model = small(Kernel::ChiSquared { gamma: 1.3 });
-    let machine = Machine::new(&model, 0);
-    let gradient = machine.gradient(&[0.0; 4]);
+    let kernel_score = KernelScore::new(&model, 0);
+    let gradient = kernel_score.gradient(&[0.0; 4]);
     for d in 0..4 {
         let mut x = [0.0; 4];
         x[d] = 1e-8;
-        assert_relative_eq!(gradient[d], (machine.score(&x) - machine.score(&[0.0; 4])) / 1e-8, max_relative = 1e-5);
+        assert_relative_eq!(
+            gradient[d],
+            (kernel_score.at(&x) - kernel_score.at(&[0.0; 4])) / 1e-8,
+            max_relative = 1e-5
+        );
     }
 }
 
@@ -74,13 +77,13 @@ fn gradients_are_those_of_finite_differences() {
 fn the_remainder_shrinks_with_the_square_of_the_distance_to_the_root() {
     for kernel in [Kernel::ChiSquared { gamma: 1.3 }, Kernel::Rbf { gamma: 0.8 }] {
         let model = small(kernel);
-        let machine = Machine::new(&model, 0);
+        let kernel_score = KernelScore::new(&model, 0);
         let x = [0.5, 0.1, 0.3, 0.2];
-        let (root, score) = expansion_point(&machine, &x);
-        assert!(score == 0.0 && machine.score(&root).abs() <= 1e-8);
+        let (root, score) = expansion_point(&kernel_score, &x);
+        assert!(score == 0.0 && kernel_score.at(&root).abs() <= 1e-8);
         let at = |share: f64| {
             let x: Vec<f64> = root.iter().zip(&x).map(|(root, x)| root + share * (x - root)).collect();
-            taylor(&machine, &x, &root, 0.0).taylor_remainder.abs()
+            taylor(&kernel_score, &x, &root, 0.0).taylor_remainder.abs()
         };
         let (one, half, quarter) = (at(0.02), at(0.01), at(0.005));
         assert!((3.0..5.5).contains(&(one / half)), "{kernel:?}: {one} {half}");
@@ -89,15 +92,15 @@ fn the_remainder_shrinks_with_the_square_of_the_distance_to_the_root() {
 }
 
 #[test]
-fn a_wide_gaussian_is_linear() {
-    // exp(−γ‖x − s‖²) = 1 − γ‖x − s‖² + O(γ²); with Σ α = 0 the squares of x fall away: f ≈ 2γ Σ α s·x + constant.
+fn rbf_with_a_small_gamma_is_nearly_linear() {
+    // exp(−γ‖x − s‖²) = 1 − γ‖x − s‖² + O(γ²). With Σ α = 0 the squares of x cancel: f ≈ 2γ Σ α s·x + constant.
     let gamma = 1e-4;
     let model = model(Kernel::Rbf { gamma }, array![[1.0_f32, 0.0], [0.0, 1.0]], array![[1000.0_f32, -1000.0]], 0.0);
     let found = kernel_relevance(&model, 0, &[0.8, 0.2]).unwrap();
     let score = model.score(0, &[0.8, 0.2]);
     assert_relative_eq!(score, 2000.0 * gamma * 0.6, max_relative = 1e-3);
     assert!(found.taylor_remainder.abs() < 1e-3 * score);
-    // Root on the diagonal, at (0.5, 0.5): each dimension has moved by 0.3.
+    // The root is on the diagonal, at (0.5, 0.5), so each dimension differs from it by 0.3.
     assert_relative_eq!(found.values[0], 2000.0 * gamma * 0.3, max_relative = 1e-3);
     assert_relative_eq!(found.values[1], 2000.0 * gamma * 0.3, max_relative = 1e-3);
 }
@@ -108,14 +111,14 @@ fn a_score_without_a_root_is_expanded_where_it_is_nearest_to_zero() {
     let phi = [0.4_f32, 0.6];
     let found = kernel_relevance(&always, 0, &phi).unwrap();
     let score = always.score(0, &phi);
-    // The score is between 2 and 3 everywhere; far along the gradient little more than the bias is left, and all dimensions share it.
+    // The score is between 2 and 3 everywhere. Far along the gradient it is little more than the bias, and all dimensions share it.
     assert!(found.bias_share >= 2.0 && found.bias_share < score, "{found:?}");
     let sum = found.values.iter().sum::<f64>() + found.taylor_remainder;
     assert_relative_eq!(sum, score, max_relative = 1e-6);
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn a_wrong_class_length_or_entry_is_refused() {
     let model = small(Kernel::ChiSquared { gamma: 1.0 });
     assert!(matches!(kernel_relevance(&model, 1, &[0.1; 4]), Err(LrpError::Class { found: 1, n_classes: 1 })));
     assert!(matches!(kernel_relevance(&model, 0, &[0.1; 3]), Err(LrpError::Length { expected: 4, found: 3, .. })));
@@ -123,20 +126,6 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(negative, Err(LrpError::Negative { dimension: 1, .. })));
     let infinite = kernel_relevance(&model, 0, &[0.1, f32::INFINITY, 0.0, 0.0]);
     assert!(matches!(infinite, Err(LrpError::NotFinite { dimension: 1, .. })));
-}
-
-#[test]
-fn either_kind_of_model_gives_the_same_where_both_are_linear() {
-    let kernel = small(Kernel::Linear);
-    let coefficients = kernel.alphas().dot(&kernel.support());
-    let linear = LinearModel::from_parts(coefficients, kernel.bias().to_owned()).unwrap();
-    let phi = [0.2_f32, 0.4, -0.1, 0.5];
-    let one = model_relevance(&Model::Linear(linear), 0, &phi).unwrap();
-    let other = model_relevance(&Model::Kernel(kernel), 0, &phi).unwrap();
-    for (one, other) in one.values.iter().zip(&other.values) {
-        assert_relative_eq!(one, other, epsilon = 1e-7);
-    }
-    assert_eq!((one.bias_share, one.taylor_remainder), (other.bias_share, other.taylor_remainder));
 }
 
 proptest! {

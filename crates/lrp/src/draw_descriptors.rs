@@ -1,18 +1,32 @@
-//! The most relevant descriptors drawn where they lie.
+//! A picture of the most relevant descriptors at their places.
 
 use fisherlens_descriptors::{Frame, SupportSquare};
 use ndarray::{Array3, ArrayView3};
 
-use crate::{ColorMap, LrpError};
+use crate::color_map::ColorMap;
+use crate::error::LrpError;
 
 /// The photograph with the outlines of its `n` most relevant descriptors' support squares.
 ///
-/// `photograph` `(height, width, 3)`; `frames` and `relevance`: one a descriptor. Descriptors are ranked by `|R[l]|`, and the colour of an
-/// outline is that of `R[l] / max |R|` on `map`; the most relevant ones are drawn last, on top. The photograph is darkened by half, so that
-/// outlines show. Values that are not finite are not drawn.
+/// `photograph` `(height, width, 3)`. `frames` and `relevance`: one entry per descriptor. Descriptors are ranked by `|R[l]|`, and an
+/// outline has the colour of `R[l] / max |R|` in `map`. The most relevant descriptors are drawn last, on top of the others. The photograph
+/// is drawn at half its brightness, so that the outlines are visible. Descriptors whose relevance is not finite are not drawn.
 ///
 /// # Errors
-/// [`LrpError::Length`] when frames and relevance differ in number.
+/// [`LrpError::Length`] when frames and relevance have different lengths.
+///
+/// ```
+/// use fisherlens_descriptors::Frame;
+/// use fisherlens_lrp::{ColorMap, draw_descriptors};
+/// use ndarray::{Array3, array, s};
+///
+/// let photograph = Array3::from_elem((12, 12, 3), 200_u8);
+/// let frame = Frame { x: 4.0, y: 4.0, bin_size: 1, norm: 1.0 };
+/// let picture = draw_descriptors(photograph.view(), &[frame], &[1.0], 1, ColorMap::Diverging)?;
+/// assert_eq!(picture.slice(s![2, 2, ..]), array![255, 0, 0]);
+/// assert_eq!(picture.slice(s![3, 3, ..]), array![100, 100, 100]);
+/// # Ok::<(), fisherlens_lrp::LrpError>(())
+/// ```
 pub fn draw_descriptors(
     photograph: ArrayView3<'_, u8>,
     frames: &[Frame],
@@ -25,7 +39,7 @@ pub fn draw_descriptors(
             what: "relevance of descriptors",
             expected: frames.len(),
             found: relevance.len(),
-            hint: "pass the frames that the descriptors were computed at, in their order",
+            hint: "pass the frames of the descriptors, in the same order",
         });
     }
     let (height, width, _) = photograph.dim();
@@ -70,7 +84,7 @@ mod tests {
         let photograph = Array3::from_elem((12, 12, 3), 200_u8);
         let frames = [frame(4.0, 4.0), frame(9.0, 9.0), frame(5.0, 4.0)];
         let picture = draw_descriptors(photograph.view(), &frames, &[1.0, -2.0, 0.5], 2, ColorMap::Diverging).unwrap();
-        // The square of the first is pixels 2 … 5 each way; that of the third is not drawn.
+        // The square of the first descriptor covers pixels 2 … 5 in both directions. The third descriptor is not drawn.
         assert_eq!(picture.slice(s![2, 2, ..]).to_vec(), [255, 128, 128]);
         assert_eq!(picture.slice(s![5, 5, ..]).to_vec(), [255, 128, 128]);
         assert_eq!(picture.slice(s![3, 3, ..]).to_vec(), [100, 100, 100]);
@@ -81,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn squares_beyond_the_edge_and_strange_relevance_do_no_harm() {
+    fn squares_across_the_edge_are_clipped_and_nan_is_not_drawn() {
         let photograph = Array3::from_elem((6, 6, 3), 200_u8);
         let frames = [frame(0.0, 0.0), frame(500.0, 2.0), frame(3.0, 3.0)];
         let picture =
