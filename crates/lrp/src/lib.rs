@@ -52,6 +52,6 @@ pub use heatmap::{blend, heatmap, heatmap_scaled, largest_size, overlay};
 pub use linear::{class_relevance, class_relevance_dual, dimension_relevance, dimension_relevance_dual};
 pub use mapping::{DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_with};
 pub use model_relevance::model_relevance;
-pub use pixels::{pixel_relevance, pixel_relevance_checked};
+pub use pixels::pixel_relevance;
 pub use rule::Rule;
 pub use taylor::{DimensionRelevance, kernel_relevance};

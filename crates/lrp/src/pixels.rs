@@ -3,8 +3,6 @@
 use fisherlens_descriptors::Frame;
 use ndarray::Array2;
 
-use crate::error::LrpError;
-
 /// Relevance of every pixel (Eq. 10).
 ///
 /// ```text
@@ -19,7 +17,7 @@ use crate::error::LrpError;
 /// gets its relevance; extractors do not produce such squares.
 ///
 /// # Panics
-/// When `relevance` and `frames` have different lengths. [`pixel_relevance_checked`] returns an error instead.
+/// When `relevance` and `frames` have different lengths.
 ///
 /// # References
 /// `lapuschkin2016`, supplement Eq. 10.
@@ -64,27 +62,6 @@ pub fn pixel_relevance(relevance: &[f32], frames: &[Frame], width: usize, height
         }
     }
     pixels
-}
-
-/// [`pixel_relevance`] that returns an error when the lengths differ.
-///
-/// # Errors
-/// [`LrpError::Length`] when `relevance` and `frames` have different lengths.
-pub fn pixel_relevance_checked(
-    relevance: &[f32],
-    frames: &[Frame],
-    width: usize,
-    height: usize,
-) -> Result<Array2<f32>, LrpError> {
-    if relevance.len() != frames.len() {
-        return Err(LrpError::Length {
-            what: "relevance of descriptors",
-            expected: frames.len(),
-            found: relevance.len(),
-            hint: "pass the frames of the descriptors, in the same order",
-        });
-    }
-    Ok(pixel_relevance(relevance, frames, width, height))
 }
 
 #[cfg(test)]
@@ -135,10 +112,6 @@ mod tests {
     fn empty_input_gives_zeros() {
         assert_eq!(pixel_relevance(&[], &[], 0, 0).len(), 0);
         assert_eq!(pixel_relevance(&[], &[], 3, 2), Array2::<f32>::zeros((2, 3)));
-        assert!(matches!(
-            pixel_relevance_checked(&[1.0], &[], 3, 2),
-            Err(LrpError::Length { expected: 0, found: 1, .. })
-        ));
     }
 
     proptest! {
