@@ -1,5 +1,6 @@
 //! Conjugate gradients over the samples that are not at a bound, for all problems together.
 
+use fisherlens_lanes::{add_scaled, dot};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -187,27 +188,4 @@ fn outputs_of(problems: &Problems<'_>, directions: &[&[f64]]) -> Vec<Vec<f64>> {
     }
     let panels = problems.panels.multiply(left.view(), 0..n);
     (0..directions.len()).map(|row| panels.iter().flat_map(|panel| panel.row(row).to_vec()).collect()).collect()
-}
-
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0_f64; 16];
-    let (a_chunks, a_rest) = a.as_chunks::<16>();
-    let (b_chunks, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..16 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
-}
-
-fn add_scaled(sums: &mut [f64], values: &[f64], factor: f64) {
-    for (sum, &value) in sums.iter_mut().zip(values) {
-        *sum += factor * value;
-    }
 }

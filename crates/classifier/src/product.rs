@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use fisherlens_lanes::add;
 use fisherlens_product::{Target, multiply, multiply_lower};
 use ndarray::{Array2, ArrayView2, s};
 
@@ -48,15 +49,4 @@ pub(crate) fn in_runs(
         add(sums.as_slice_mut().expect(in_order), product.as_slice().expect(in_order));
     }
     sums
-}
-
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn add(sums: &mut [f64], values: &[f32]) {
-    for (sum, &value) in sums.iter_mut().zip(values) {
-        *sum += f64::from(value);
-    }
 }

@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use fisherlens_lanes::{add, add_scaled, vectorised};
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -177,83 +178,57 @@ impl Problems<'_> {
     }
 }
 
-/// Coordinate descent in one block: sets each `a_i` to its optimum while all others stay fixed, in up to [`MAX_N_INNER_PASSES`] passes.
-/// Returns whether any α changed.
-///
-/// `own`: the block's part of the Gram matrix, row after row. `visits`: the order of the samples within the block. `steps`: the changes of
-/// the α of the block are added here. The outputs of the samples in the block are updated; those of all other samples are not.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn move_block(
-    loss_terms: LossTerms,
-    squared_bias_feature: f64,
-    own: &[f32],
-    block: Range<usize>,
-    visits: &[usize],
-    point: &mut DualPoint,
-    steps: &mut [f32],
-) -> bool {
-    let width = block.len();
-    let (targets, alphas) = (&point.targets[block.clone()], &mut point.alphas[block.clone()]);
-    let outputs = &mut point.outputs[block];
-    let mut any = false;
-    for _ in 0..MAX_N_INNER_PASSES {
-        let mut moved = false;
-        for &i in visits.iter().filter(|&&i| targets[i] != 0) {
-            let row = &own[i * width..(i + 1) * width];
-            let y = f64::from(targets[i]);
-            let a = y * alphas[i];
-            let score = outputs[i] + squared_bias_feature * point.alpha_sum;
-            let gradient = y * score - 1.0 + loss_terms.diagonal * a;
-            if loss_terms.is_optimal(a, gradient) {
-                continue;
+vectorised!(
+    /// Coordinate descent in one block: sets each `a_i` to its optimum while all others stay fixed, in up to [`MAX_N_INNER_PASSES`] passes.
+    /// Returns whether any α changed.
+    ///
+    /// `own`: the block's part of the Gram matrix, row after row. `visits`: the order of the samples within the block. `steps`: the changes
+    /// of the α of the block are added here. The outputs of the samples in the block are updated; those of all other samples are not.
+    fn move_block(
+        loss_terms: LossTerms,
+        squared_bias_feature: f64,
+        own: &[f32],
+        block: Range<usize>,
+        visits: &[usize],
+        point: &mut DualPoint,
+        steps: &mut [f32],
+    ) -> bool {
+        let width = block.len();
+        let (targets, alphas) = (&point.targets[block.clone()], &mut point.alphas[block.clone()]);
+        let outputs = &mut point.outputs[block];
+        let mut any = false;
+        for _ in 0..MAX_N_INNER_PASSES {
+            let mut moved = false;
+            for &i in visits.iter().filter(|&&i| targets[i] != 0) {
+                let row = &own[i * width..(i + 1) * width];
+                let y = f64::from(targets[i]);
+                let a = y * alphas[i];
+                let score = outputs[i] + squared_bias_feature * point.alpha_sum;
+                let gradient = y * score - 1.0 + loss_terms.diagonal * a;
+                if loss_terms.is_optimal(a, gradient) {
+                    continue;
+                }
+                // For a vector of length 0 and no bias the curvature can be 0. The step is then infinite and ends at a bound, which is
+                // correct.
+                let curvature = f64::from(row[i]) + squared_bias_feature + loss_terms.diagonal;
+                let to = (a - gradient / curvature).clamp(0.0, loss_terms.upper);
+                let step = y * (to - a);
+                alphas[i] = y * to;
+                steps[i] += step as f32;
+                point.alpha_sum += step;
+                for (output, &entry) in outputs.iter_mut().zip(row) {
+                    *output += step * f64::from(entry);
+                }
+                moved = true;
             }
-            // For a vector of length 0 and no bias the curvature can be 0. The step is then infinite and ends at a bound, which is correct.
-            let curvature = f64::from(row[i]) + squared_bias_feature + loss_terms.diagonal;
-            let to = (a - gradient / curvature).clamp(0.0, loss_terms.upper);
-            let step = y * (to - a);
-            alphas[i] = y * to;
-            steps[i] += step as f32;
-            point.alpha_sum += step;
-            for (output, &entry) in outputs.iter_mut().zip(row) {
-                *output += step * f64::from(entry);
+            any |= moved;
+            if !moved {
+                break;
             }
-            moved = true;
         }
-        any |= moved;
-        if !moved {
-            break;
-        }
+        any
     }
-    any
-}
-
-/// `outputs += changes`.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn add(outputs: &mut [f64], changes: &[f64]) {
-    for (output, &change) in outputs.iter_mut().zip(changes) {
-        *output += change;
-    }
-}
-
-/// `outputs += scale · row`.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn add_scaled(outputs: &mut [f64], row: &[f32], scale: f64) {
-    for (output, &entry) in outputs.iter_mut().zip(row) {
-        *output += scale * f64::from(entry);
-    }
-}
+);
 
 #[cfg(test)]
 mod tests {
