@@ -1,4 +1,4 @@
-//! The parts of one trace of Algorithm 1: 10,000 replacements among 70,000 descriptors, 100 points, K = 256, D = 80.
+//! The two parts of one trace of Algorithm 1: 10,000 replacements among 70,000 descriptors, 100 points, K = 256, D = 80.
 
 use divan::{Bencher, black_box};
 use fisherlens_eval::{BatchSums, RawSums, Resampling, random_order, trace_from_sums};
@@ -16,7 +16,7 @@ fn main() {
     divan::main();
 }
 
-/// Means this close leave each descriptor some components above the floor, as real ones do.
+/// The means are so close together that each descriptor has several components with posteriors that count, as real ones do.
 fn encoder() -> FisherVector {
     let mut rng = Xoshiro256Plus::seed_from_u64(1);
     let weights = Array1::from_elem(N_COMPONENTS, 1.0 / N_COMPONENTS as f32);

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::EvalError;
-use crate::batch_sums::same;
+use crate::error::{EvalError, check_length};
 
-/// The cluster that agrees best with a property that some samples have.
+/// The cluster that agrees best with a property that some samples have: the result of [`best_cluster`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClusterAgreement {
-    /// The cluster.
+    /// Label of the cluster.
     pub cluster: usize,
-    /// Its samples.
+    /// Number of samples in the cluster.
     pub n_members: usize,
-    /// Its samples that have the property.
+    /// Number of samples in the cluster that have the property.
     pub n_hits: usize,
     /// Share of the cluster's samples that have the property.
     pub purity: f64,
@@ -21,19 +20,29 @@ pub struct ClusterAgreement {
     pub recall: f64,
 }
 
-/// The cluster with the greatest harmonic mean of purity and recall; of equals the one of the lowest number. None where no
-/// sample has the property.
+/// The cluster with the greatest harmonic mean of purity and recall. If several are equal, the one with the lowest label.
+///
+/// `labels` `(N)`: the cluster of each sample. `property` `(N)`: whether the sample has the property. Returns `None` if no sample
+/// has it.
 ///
 /// # Errors
-/// [`EvalError::Length`] when labels and property are not of the same samples.
+/// [`EvalError::Length`] when `labels` and `property` differ in length.
+///
+/// ```
+/// use fisherlens_eval::best_cluster;
+///
+/// let best = best_cluster(&[0, 0, 0, 1, 1], &[true, true, false, false, true])?.unwrap();
+/// assert_eq!((best.cluster, best.n_members, best.n_hits), (0, 3, 2));
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 pub fn best_cluster(labels: &[usize], property: &[bool]) -> Result<Option<ClusterAgreement>, EvalError> {
-    same("samples with the property", labels.len(), property.len())?;
-    let n_property = property.iter().filter(|has| **has).count();
+    check_length("samples with the property", labels.len(), property.len())?;
+    let n_property = property.iter().filter(|has_property| **has_property).count();
     let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-    for (&label, &has) in labels.iter().zip(property) {
+    for (&label, &has_property) in labels.iter().zip(property) {
         let (n_members, n_hits) = counts.entry(label).or_default();
         *n_members += 1;
-        *n_hits += usize::from(has);
+        *n_hits += usize::from(has_property);
     }
     let mut best: Option<(f64, ClusterAgreement)> = None;
     for (cluster, (n_members, n_hits)) in counts {
@@ -47,24 +56,33 @@ pub fn best_cluster(labels: &[usize], property: &[bool]) -> Result<Option<Cluste
     Ok(best.map(|(_, agreement)| agreement))
 }
 
-/// Mutual information of two labelings, corrected for chance and scaled: 1 for the same partition, about 0 for independent ones.
+/// Adjusted mutual information of two labelings: corrected for chance and scaled, so that it is 1 for equal partitions and about 0
+/// for independent ones.
 ///
 /// ```text
 /// AMI = (MI − E[MI]) / (½ (H(a) + H(b)) − E[MI])
 /// E[MI] = Σ_i Σ_j Σ_n  n/N · ln(N n / (a_i b_j)) · p(n),   n from max(1, a_i + b_j − N) to min(a_i, b_j)
 /// p(n)  = a_i! b_j! (N − a_i)! (N − b_j)! / (N! n! (a_i − n)! (b_j − n)! (N − a_i − b_j + n)!)
 /// ```
-/// `a_i`, `b_j`: sizes of the clusters. The expectation is exact, over all labelings with clusters of these sizes. Names of
-/// clusters do not matter. Two labelings with one cluster each, or with every sample for itself in both, count as 1, as do
-/// empty ones (so scikit-learn).
+/// `a_i`, `b_j`: sizes of the clusters. The expectation E is exact: it is taken over all labelings with clusters of these sizes.
+/// The names of the clusters do not matter. The result is 1 if both labelings have one cluster, if every sample is its own
+/// cluster in both, or if both are empty (as in scikit-learn).
 ///
 /// # Errors
-/// [`EvalError::Length`] when the labelings are not of the same samples.
+/// [`EvalError::Length`] when the labelings differ in length.
+///
+/// ```
+/// use fisherlens_eval::adjusted_mutual_information;
+///
+/// // The same partition under other names.
+/// assert_eq!(adjusted_mutual_information(&[0, 0, 1, 1], &[7, 7, 3, 3])?, 1.0);
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 ///
 /// # References
 /// `vinh2010`, eq. 24a and the `sum` form of AMI (scikit-learn's `average_method="arithmetic"`).
 pub fn adjusted_mutual_information(a: &[usize], b: &[usize]) -> Result<f64, EvalError> {
-    same("samples of the second labeling", a.len(), b.len())?;
+    check_length("samples of the second labeling", a.len(), b.len())?;
     let n_samples = a.len();
     let (sizes_a, sizes_b) = (sizes(a), sizes(b));
     let trivial = |n_clusters: usize| n_clusters <= 1 || n_clusters == n_samples;
@@ -85,12 +103,13 @@ pub fn adjusted_mutual_information(a: &[usize], b: &[usize]) -> Result<f64, Eval
         .sum();
     let expected = expected_information(&sizes_a, &sizes_b, n_samples);
     let mean_entropy = f64::midpoint(entropy(&sizes_a, total), entropy(&sizes_b, total));
-    // Both numerator and denominator are 0 where chance can do no worse; scikit-learn's rule keeps the sign.
+    // The denominator can be 0 (then the numerator is 0 too). It is kept away from 0 without changing its sign, as in scikit-learn.
     let denominator = mean_entropy - expected;
     let denominator = if denominator < 0.0 { denominator.min(-f64::EPSILON) } else { denominator.max(f64::EPSILON) };
     Ok((information - expected) / denominator)
 }
 
+/// Number of samples in each cluster.
 fn sizes(labels: &[usize]) -> BTreeMap<usize, usize> {
     let mut sizes = BTreeMap::new();
     for &label in labels {
@@ -99,10 +118,12 @@ fn sizes(labels: &[usize]) -> BTreeMap<usize, usize> {
     sizes
 }
 
+/// Entropy H of a labeling with these cluster sizes, in nats.
 fn entropy(sizes: &BTreeMap<usize, usize>, total: f64) -> f64 {
     sizes.values().map(|&size| size as f64 / total).map(|share| -share * share.ln()).sum()
 }
 
+/// E[MI], the expected mutual information of two labelings with these cluster sizes.
 fn expected_information(a: &BTreeMap<usize, usize>, b: &BTreeMap<usize, usize>, n_samples: usize) -> f64 {
     let mut log_factorial = vec![0.0; n_samples + 1];
     for n in 1..=n_samples {
@@ -110,6 +131,8 @@ fn expected_information(a: &BTreeMap<usize, usize>, b: &BTreeMap<usize, usize>, 
     }
     let total = n_samples as f64;
     let mut sum = 0.0;
+    // For each pair of clusters, n is the number of samples they share. Its probability p(n) comes from logarithms, because
+    // factorials overflow.
     for &size_a in a.values() {
         for &size_b in b.values() {
             let fixed = log_factorial[size_a] + log_factorial[size_b] + log_factorial[n_samples - size_a]
@@ -136,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn purity_and_recall_by_hand() {
+    fn purity_and_recall_match_hand_computed_values() {
         let labels = [0, 0, 0, 1, 1, 2];
         let property = [true, true, false, true, false, false];
         let best = best_cluster(&labels, &property).unwrap().unwrap();
@@ -149,7 +172,7 @@ mod tests {
 
     /// `sklearn.metrics.adjusted_mutual_info_score` of scikit-learn 1.9.1.
     #[test]
-    fn values_of_scikit_learn() {
+    fn equals_scikit_learn() {
         let cases: [(&[usize], &[usize], f64); 6] = [
             (&[0, 0, 1, 1], &[0, 0, 1, 1], 1.0),
             (&[0, 0, 1, 1], &[0, 1, 0, 1], -0.5),
@@ -169,9 +192,9 @@ mod tests {
         assert!(adjusted_mutual_information(&[0], &[]).is_err());
     }
 
-    /// E[MI] as the mean over all orders of the second labeling.
+    /// The exact expectation E[MI] equals the mean over all permutations of the second labeling.
     #[test]
-    fn the_expectation_is_that_over_all_permutations() {
+    fn the_expectation_equals_the_mean_over_all_permutations() {
         let (a, mut b) = ([0, 0, 0, 1, 1, 2], vec![0, 0, 1, 1, 1, 1]);
         let information = |b: &[usize]| -> f64 {
             let joint = |i: usize, j: usize| a.iter().zip(b).filter(|(x, y)| **x == i && **y == j).count() as f64;
@@ -192,6 +215,7 @@ mod tests {
         assert_abs_diff_eq!(expected, sum / count, epsilon = 1e-12);
     }
 
+    /// Calls `visit` with every permutation of the values from `start` on.
     fn permute(values: &mut Vec<usize>, start: usize, visit: &mut impl FnMut(&[usize])) {
         if start == values.len() {
             return visit(values);
@@ -205,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_and_order_do_not_matter(
+        fn names_and_order_of_the_labelings_do_not_matter(
             pairs in proptest::collection::vec((0_usize..4, 0_usize..5), 2..40),
         ) {
             let (a, b): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();

@@ -1,26 +1,26 @@
-//! Precision, recall and average precision of a ranking, as PASCAL VOC measures them.
+//! Precision, recall and average precision of a ranking, as PASCAL VOC defines them.
 
-/// Parts into which VOC 2007 divides recall: precision is read at 0, 1/10 … 10/10.
+/// VOC 2007 divides recall into this many steps: precision is read at the recalls 0, 1/10, …, 10/10.
 const N_RECALL_STEPS: usize = 10;
 
-/// How the precision-recall curve becomes one number.
+/// How average precision is computed from the precision-recall curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Interpolation {
-    /// VOC 2007: mean over t = 0, 0.1 … 1 of the greatest precision at recall ≥ t (`everingham2010`, eq. (1) and (2)).
+    /// VOC 2007: the mean over t = 0, 0.1, …, 1 of the greatest precision at recall ≥ t (`everingham2010`, eq. (1) and (2)).
     #[default]
     ElevenPoint,
-    /// VOC 2010 and later: area under the curve once its precision has been made to fall monotonically.
+    /// VOC 2010 and later: the area under the curve after its precision has been made monotonically decreasing.
     Area,
 }
 
-/// The curve of a ranking: one point for each image that counts, from the highest score down.
+/// The precision-recall curve of a ranking: one point per counted image, from the highest score to the lowest.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PrecisionRecall {
-    /// Positives so far over all positives, in `[0, 1]`, rising; all 0 where there is no positive.
+    /// Positives up to this image divided by all positives, in `[0, 1]`, never decreasing. All values are 0 if there is no positive.
     pub recall: Vec<f64>,
-    /// Positives so far over images so far, in `[0, 1]`.
+    /// Positives up to this image divided by images up to this image, in `[0, 1]`.
     pub precision: Vec<f64>,
 }
 
@@ -31,9 +31,17 @@ pub struct PrecisionRecall {
 /// ElevenPoint   1/11 · Σ_{t = 0 … 10} e[max(1, ⌈t·P / 10⌉)]
 /// Area          1/P · Σ_k e[k]
 /// ```
-/// `scores` and `labels` `(N)`, labels −1, 0 or +1: images labelled 0 (only difficult instances) are left out of the ranking.
-/// Equal scores rank in the order of their images, and NaN ranks last. Returns a number in `[0, 1]`; `None` without a positive.
-/// Recall is compared with t in whole numbers, so that no rounding decides.
+/// `scores` and `labels` `(N)`. Labels are −1, 0 or +1; images with label 0 (only difficult instances) are left out of the ranking.
+/// Images with equal scores keep their order, and NaN ranks last. Returns a number in `[0, 1]`, or `None` if there is no positive.
+/// Recall is compared with t in integers, so that rounding cannot change the result.
+///
+/// ```
+/// use fisherlens_eval::{Interpolation, average_precision};
+///
+/// let (scores, labels) = ([0.9, 0.8, 0.7], [1, -1, 1]);
+/// let area = average_precision(&scores, &labels, Interpolation::Area).unwrap();
+/// assert!((area - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+/// ```
 ///
 /// # Panics
 /// When `scores` and `labels` differ in length.
@@ -46,9 +54,9 @@ pub fn average_precision(scores: &[f32], labels: &[i8], interpolation: Interpola
     average_of_ranked(hits, interpolation, &mut Vec::new())
 }
 
-/// Precision and recall after each image, from the highest score down; images labelled 0 are left out.
+/// Precision and recall after each image, from the highest score to the lowest. Images with label 0 are left out.
 ///
-/// Ties and NaN as in [`average_precision`].
+/// Equal scores and NaN are ranked as in [`average_precision`].
 ///
 /// # Panics
 /// When `scores` and `labels` differ in length.
@@ -67,12 +75,12 @@ pub fn precision_recall(scores: &[f32], labels: &[i8]) -> PrecisionRecall {
     PrecisionRecall { recall, precision }
 }
 
-/// Images that count, from the highest score down; equal scores in their order, NaN last.
+/// Counted images from the highest score to the lowest. Images with equal scores keep their order, and NaN is last.
 pub(crate) fn ranking(scores: &[f32], labels: &[i8]) -> Vec<u32> {
-    assert_eq!(scores.len(), labels.len(), "every score needs its label");
+    assert_eq!(scores.len(), labels.len(), "every score needs a label");
     let key = |image: u32| {
         let score = scores[image as usize];
-        // Adding zero turns −0 into +0, which total_cmp would tell apart.
+        // Adding zero turns −0 into +0. Otherwise total_cmp would treat them as different.
         if score.is_nan() { f32::NEG_INFINITY } else { score + 0.0 }
     };
     let mut order: Vec<u32> = (0..scores.len() as u32).filter(|&image| labels[image as usize] != 0).collect();
@@ -83,7 +91,7 @@ pub(crate) fn ranking(scores: &[f32], labels: &[i8]) -> Vec<u32> {
     order
 }
 
-/// Average precision of images already ranked; `envelope` is room to work in.
+/// Average precision of images that are already ranked. `hits`: whether each image is positive. `envelope`: scratch space.
 pub(crate) fn average_of_ranked(
     hits: impl Iterator<Item = bool>,
     interpolation: Interpolation,
@@ -99,12 +107,14 @@ pub(crate) fn average_of_ranked(
     if n_positives == 0 {
         return None;
     }
-    // Between two positives precision only falls, so the greatest precision from some recall on is met at a positive.
+    // Precision rises only at positives, so the greatest precision from some rank on always lies at a positive. The loop turns
+    // p[k] into e[k].
     for k in (0..n_positives - 1).rev() {
         envelope[k] = envelope[k].max(envelope[k + 1]);
     }
     Some(match interpolation {
         Interpolation::ElevenPoint => {
+            // The first k (counted from 1) whose recall k / P is at least t / 10, in integers.
             let at = |t: usize| envelope[(t * n_positives).div_ceil(N_RECALL_STEPS).max(1) - 1];
             (0..=N_RECALL_STEPS).map(at).sum::<f64>() / (N_RECALL_STEPS + 1) as f64
         }
@@ -118,7 +128,7 @@ mod tests {
     use approx::assert_relative_eq;
     use proptest::prelude::*;
 
-    /// `VOCap.m` of the 2007 and 2010 devkits, line by line.
+    /// `VOCap.m` of the 2007 and 2010 devkits, translated line by line.
     fn devkit(scores: &[f32], labels: &[i8], interpolation: Interpolation) -> f64 {
         let PrecisionRecall { recall, precision } = precision_recall(scores, labels);
         match interpolation {
@@ -144,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
+    fn average_precision_and_curve_match_hand_computed_values() {
         let scores = [0.9, 0.8, 0.7, 0.6, 0.5];
         let labels = [1, -1, 1, -1, -1];
         // Precision 1 up to recall 1/2 (t = 0 … 0.5), then 2/3.
@@ -158,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_looks_ahead() {
+    fn the_greatest_precision_at_a_higher_recall_counts() {
         // Ranks 2, 3, 4: precision 1/2, 2/3, 3/4, so 3/4 everywhere.
         let scores = [4.0, 3.0, 2.0, 1.0];
         for interpolation in [Interpolation::ElevenPoint, Interpolation::Area] {
@@ -175,21 +185,21 @@ mod tests {
     }
 
     #[test]
-    fn no_positive_gives_none() {
+    fn without_a_positive_there_is_no_average_precision() {
         assert_eq!(average_precision(&[1.0, 2.0], &[-1, 0], Interpolation::ElevenPoint), None);
         assert_eq!(average_precision(&[], &[], Interpolation::Area), None);
         assert_eq!(precision_recall(&[1.0], &[-1]).recall, [0.0]);
     }
 
     #[test]
-    fn ties_keep_their_order_and_nan_is_last() {
+    fn equal_scores_keep_their_order_and_nan_is_last() {
         assert_eq!(ranking(&[0.0, -0.0, 0.0], &[1, 1, 1]), [0, 1, 2]);
         assert_eq!(ranking(&[f32::NAN, 1.0, f32::NEG_INFINITY, 2.0], &[1; 4]), [3, 1, 2, 0]);
     }
 
     #[test]
-    fn recall_of_exactly_a_tenth_counts() {
-        // Ten positives, each behind one more negative than the last: t = 0.1 is met by the first of them.
+    fn recall_of_exactly_one_tenth_counts() {
+        // Ten positives; between two positives there is one negative more each time. The first positive has a recall of exactly 0.1.
         let labels: Vec<i8> = (0..10).flat_map(|k| std::iter::once(1).chain((0..k).map(|_| -1))).collect();
         let scores: Vec<f32> = (0..labels.len()).map(|rank| -(rank as f32)).collect();
         let found = average_precision(&scores, &labels, Interpolation::ElevenPoint).unwrap();
@@ -211,7 +221,7 @@ mod tests {
         }
 
         #[test]
-        fn an_increasing_change_of_scores_changes_nothing(
+        fn an_increasing_function_of_the_scores_changes_nothing(
             images in prop::collection::vec((-300_i16..300, -1_i8..=1), 1..60),
         ) {
             let labels: Vec<i8> = images.iter().map(|image| image.1).collect();

@@ -1,12 +1,13 @@
-//! Sums of the mapping over an image and over batches of its replacements, from which traces are made.
+//! Sums of the mapping over an image and over batches of descriptors. Traces are computed from these sums.
 
 use fisherlens_fisher::{Mapping, Rows, Sign};
 use multiversion::multiversion;
 use ndarray::{Array2, ArrayView1};
 
-use crate::{EvalError, Resampling};
+use crate::error::{EvalError, check_length};
+use crate::resampling::Resampling;
 
-/// The sums behind an image's raw vector, `S[d] = Σ_l m[d](l)`, with the number of descriptors in each cell.
+/// The sums from which an image's raw mean vector is computed, `S[d] = Σ_l m[d](l)`, and the number of descriptors in each cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawSums {
     sums: Vec<f64>,
@@ -21,37 +22,38 @@ impl RawSums {
         Self { sums, cell_counts: image.cell_counts() }
     }
 
-    /// The same from sums at hand, `MappingSums::signed` of `fisherlens-lrp`.
+    /// The same from sums that have already been computed, such as `MappingSums::signed` of `fisherlens-lrp`.
     ///
     /// # Errors
-    /// [`EvalError::Length`] when they are not those of this image.
+    /// [`EvalError::Length`] when `signed` has another length than the vector of this image.
     pub fn from_signed(image: &dyn Mapping, signed: &[f64]) -> Result<Self, EvalError> {
-        same("signed sums", image.n_dimensions(), signed.len())?;
+        check_length("signed sums", image.n_dimensions(), signed.len())?;
         Ok(Self { sums: signed.to_vec(), cell_counts: image.cell_counts() })
     }
 
     /// Length of the vector.
-    pub fn n_dimensions(&self) -> usize {
+    pub(crate) fn n_dimensions(&self) -> usize {
         self.sums.len()
     }
 
-    /// The raw mean vector `S[d] / n`, with n the descriptors of d's cell; zeros for an empty cell.
+    /// The raw mean vector `S[d] / n`, where n is the number of descriptors in the cell of dimension d. An empty cell gives zeros.
     pub fn mean(&self) -> Vec<f32> {
         let mut mean = vec![0.0; self.sums.len()];
         self.write_mean(&mut mean);
         mean
     }
 
-    /// Sums of the mapping, one a dimension.
+    /// Sums of the mapping, one per dimension.
     pub fn sums(&self) -> &[f64] {
         &self.sums
     }
 
-    /// Takes one batch away, puts another in its place and writes the raw mean vector.
+    /// Replaces one batch by another and writes the raw mean vector.
     pub(crate) fn replace(&mut self, removed: ArrayView1<'_, f32>, added: ArrayView1<'_, f32>, mean: &mut [f32]) {
         let (removed, added) = (removed.to_slice(), added.to_slice());
         let (removed, added) =
-            (removed.expect("a row of sums is one slice"), added.expect("a row of sums is one slice"));
+            (removed.expect("a row of sums is contiguous"), added.expect("a row of sums is contiguous"));
+        // The dimensions of one cell lie together, and all cells have the same number of dimensions.
         let cell_len = self.sums.len() / self.cell_counts.len().max(1);
         for (cell, &count) in self.cell_counts.iter().enumerate() {
             let run = cell * cell_len..(cell + 1) * cell_len;
@@ -60,10 +62,10 @@ impl RawSums {
         }
     }
 
-    /// Takes one batch away, so that fewer descriptors remain, and writes the raw mean vector. What remains of an emptied cell is 0.
+    /// Removes one batch, with `counts` descriptors in each cell, and writes the raw mean vector. A cell without descriptors gives 0.
     pub(crate) fn remove(&mut self, removed: ArrayView1<'_, f32>, counts: &[usize], mean: &mut [f32]) {
-        for (count, &fewer) in self.cell_counts.iter_mut().zip(counts) {
-            *count = count.saturating_sub(fewer);
+        for (count, &n_removed) in self.cell_counts.iter_mut().zip(counts) {
+            *count = count.saturating_sub(n_removed);
         }
         for (sum, &removed) in self.sums.iter_mut().zip(removed) {
             *sum -= f64::from(removed);
@@ -71,16 +73,16 @@ impl RawSums {
         self.write_mean(mean);
     }
 
-    /// Puts descriptors in the place of others of the same cells: their sums change, the number in each cell does not.
+    /// Replaces descriptors by others in the same cells. The sums change; the number of descriptors in each cell stays the same.
     ///
-    /// `before` and `after`: the mapping of those that go and of those that come.
+    /// `before`: the mapping of the old descriptors. `after`: the mapping of the new ones.
     ///
     /// # Errors
-    /// [`EvalError::Length`] when the mappings are of another encoder, or differ in their number of descriptors.
+    /// [`EvalError::Length`] when a mapping comes from another encoder, or when they differ in their number of descriptors.
     pub fn exchange(&mut self, before: &dyn Mapping, after: &dyn Mapping) -> Result<(), EvalError> {
-        same("dimensions of the descriptors that go", self.n_dimensions(), before.n_dimensions())?;
-        same("dimensions of the descriptors that come", self.n_dimensions(), after.n_dimensions())?;
-        same("descriptors that come", before.n_descriptors(), after.n_descriptors())?;
+        check_length("dimensions of the old descriptors", self.n_dimensions(), before.n_dimensions())?;
+        check_length("dimensions of the new descriptors", self.n_dimensions(), after.n_dimensions())?;
+        check_length("new descriptors", before.n_descriptors(), after.n_descriptors())?;
         let mut change = vec![0.0; self.sums.len()];
         before.accumulate(Rows::All, Sign::Signed, &mut change);
         for change in &mut change {
@@ -93,13 +95,12 @@ impl RawSums {
         Ok(())
     }
 
-    /// Descriptors in each cell.
-    pub fn cell_counts(&self) -> &[usize] {
+    /// Number of descriptors in each cell.
+    pub(crate) fn cell_counts(&self) -> &[usize] {
         &self.cell_counts
     }
 
-    /// Writes the raw mean vector, as [`RawSums::mean`] returns it.
-    ///
+    /// Writes the raw mean vector that [`RawSums::mean`] returns into `mean`.
     pub fn write_mean(&self, mean: &mut [f32]) {
         let cell_len = self.sums.len() / self.cell_counts.len().max(1);
         if cell_len == 0 {
@@ -117,13 +118,13 @@ impl RawSums {
 
 /// The sum of the mapping over each batch of descriptors, `(n_batches, n_dimensions)`.
 ///
-/// What an order removes does not depend on the draws, and what draws add does not depend on the order (a pyramid's
-/// cells aside), so either is computed once and used in several traces. Summed in `f64`, kept in `f32`: 16 MB for the
-/// paper's 100 batches of 41,216 dimensions.
+/// The sums that an order removes do not depend on the draws. The sums that draws add do not depend on the order, except through
+/// the cells of a pyramid. So both are computed once and used in several traces. They are summed in `f64` and stored in `f32`:
+/// 16 MB for the paper's 100 batches of 41,216 dimensions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchSums {
     sums: Array2<f32>,
-    /// Descriptors of each batch in each cell.
+    /// Number of descriptors of each batch in each cell.
     cell_counts: Vec<Vec<usize>>,
     n_rows: usize,
     resampling: Resampling,
@@ -139,13 +140,13 @@ fn replace(sums: &mut [f64], removed: &[f32], added: &[f32], factor: f64, mean: 
 }
 
 impl BatchSums {
-    /// What the replacements take away: the first descriptors of `order`, batch by batch.
+    /// Sums of the descriptors that are replaced: the first ones of `order`, batch by batch.
     ///
-    /// `order`: rows of `image`, most relevant first; as many as are replaced are read.
+    /// `order`: rows of `image`, most relevant first. Only the descriptors that are replaced are read from it.
     ///
     /// # Errors
     /// [`EvalError::Parameter`] for settings without a point of measurement, [`EvalError::Length`] for an order that is too
-    /// short, [`EvalError::Order`] when it names a descriptor that does not exist or names one twice.
+    /// short, [`EvalError::Order`] when the order contains a descriptor that does not exist, or contains one twice.
     pub fn removals(image: &dyn Mapping, order: &[u32], resampling: Resampling) -> Result<Self, EvalError> {
         let n_descriptors = image.n_descriptors();
         let n_replaced = resampling.n_replaced(n_descriptors);
@@ -165,9 +166,9 @@ impl BatchSums {
         Self::of_rows(image, order, resampling)
     }
 
-    /// What the replacements bring: the first `n_replaced` rows of `draws`, batch by batch.
+    /// Sums of the new descriptors: the first `n_replaced` rows of `draws`, batch by batch.
     ///
-    /// Row i of `draws` replaces descriptor `order[i]` and has its place, hence its cell, where the encoder is a pyramid.
+    /// Row i of `draws` replaces descriptor `order[i]`. It has the position of that descriptor and so, in a pyramid, its cell.
     ///
     /// # Errors
     /// [`EvalError::Parameter`] for settings without a point of measurement, [`EvalError::Length`] for too few draws.
@@ -188,24 +189,24 @@ impl BatchSums {
         let n_batches = rows.len().div_ceil(resampling.batch);
         let mut sums = Array2::zeros((n_batches, mapping.n_dimensions()));
         for (batch, mut sums) in rows.chunks(resampling.batch).zip(sums.rows_mut()) {
-            mapping.sum_few(batch, sums.as_slice_mut().expect("a row of sums is one slice"));
+            mapping.sum_few(batch, sums.as_slice_mut().expect("a row of sums is contiguous"));
         }
         let cell_counts = rows.chunks(resampling.batch).map(|batch| mapping.cell_counts_of(batch)).collect();
         Ok(Self { sums, cell_counts, n_rows: rows.len(), resampling })
     }
 
-    /// The settings that the batches were cut by.
-    pub fn resampling(&self) -> Resampling {
+    /// The settings that determined the batches.
+    pub(crate) fn resampling(&self) -> Resampling {
         self.resampling
     }
 
-    /// Batches summed; the last one may be shorter than the others.
-    pub fn n_batches(&self) -> usize {
+    /// Number of batches. The last batch may be shorter than the others.
+    pub(crate) fn n_batches(&self) -> usize {
         self.sums.nrows()
     }
 
     /// Length of the vector.
-    pub fn n_dimensions(&self) -> usize {
+    pub(crate) fn n_dimensions(&self) -> usize {
         self.sums.ncols()
     }
 
@@ -214,18 +215,13 @@ impl BatchSums {
         self.sums.row(batch)
     }
 
-    /// Descriptors of one batch in each cell.
+    /// Number of descriptors of one batch in each cell.
     pub(crate) fn cell_counts(&self, batch: usize) -> &[usize] {
         &self.cell_counts[batch]
     }
 
-    /// Descriptors summed.
+    /// Number of descriptors in all batches together.
     pub fn n_rows(&self) -> usize {
         self.n_rows
     }
-}
-
-/// Refuses two lengths that differ.
-pub(crate) fn same(what: &'static str, expected: usize, found: usize) -> Result<(), EvalError> {
-    if expected == found { Ok(()) } else { Err(EvalError::Length { what, expected, found }) }
 }

@@ -1,16 +1,16 @@
-//! How far the mean average precision would move with another draw of images.
+//! How much the mean average precision would vary with another sample of images.
 
 use ndarray::ArrayView2;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::average_precision::{average_of_ranked, ranking};
-use crate::{EvalError, Interpolation};
+use crate::average_precision::{Interpolation, average_of_ranked, ranking};
+use crate::error::{EvalError, check_length};
 
-/// Share of the resamples outside the interval, on each side: the middle 95 % remain.
+/// Share of the resamples below the interval, and also above it. The middle 95 % remain.
 const TAIL: f64 = 0.025;
 
-/// The middle 95 % of a resampled number.
+/// Mean and 95 % interval of a resampled value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Interval {
@@ -22,18 +22,28 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Percentile bootstrap of the mean average precision: images are drawn anew with replacement, all their classes together.
+/// Percentile bootstrap of the mean average precision: images are drawn with replacement, each with the scores of all classes.
 ///
-/// `scores` and `labels` `(n_images, n_classes)`, labels −1, 0 (skipped) or +1. A resample's value is the mean over the classes
-/// that have a positive in it; a resample without any positive is drawn again in the same stream. Quantiles are interpolated
-/// linearly between neighbouring resamples. The same seed gives the same bits.
+/// `scores` and `labels` `(n_images, n_classes)`; labels are −1, 0 (skipped) or +1. The value of a resample is the mean over those
+/// classes that have a positive in it. A resample without any positive is drawn again from the same random stream. Quantiles are
+/// interpolated linearly between neighbouring resamples. The same seed gives the same bits.
+///
+/// ```
+/// use fisherlens_eval::{Interpolation, bootstrap_mean_average_precision};
+/// use ndarray::array;
+///
+/// let (scores, labels) = (array![[0.9_f32], [0.1], [0.6], [0.4]], array![[1_i8], [-1], [-1], [1]]);
+/// let interval = bootstrap_mean_average_precision(scores.view(), labels.view(), Interpolation::Area, 100, 1)?;
+/// assert!(interval.low < interval.mean && interval.mean < interval.high);
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 ///
 /// # Errors
 /// [`EvalError::Length`] when the two arrays differ in shape, [`EvalError::Parameter`] for 0 resamples, [`EvalError::Empty`]
 /// without a positive in any class.
 ///
 /// # References
-/// `efron1993`, the percentile interval. Images are the units of the draw, since the classes of one image hang together.
+/// `efron1993`, the percentile interval. Images are drawn, not single scores, because the classes of one image depend on each other.
 pub fn bootstrap_mean_average_precision(
     scores: ArrayView2<'_, f32>,
     labels: ArrayView2<'_, i8>,
@@ -42,13 +52,8 @@ pub fn bootstrap_mean_average_precision(
     seed: u64,
 ) -> Result<Interval, EvalError> {
     let (n_images, n_classes) = scores.dim();
-    for (what, expected, found) in
-        [("images with labels", n_images, labels.nrows()), ("classes with labels", n_classes, labels.ncols())]
-    {
-        if expected != found {
-            return Err(EvalError::Length { what, expected, found });
-        }
-    }
+    check_length("images with labels", n_images, labels.nrows())?;
+    check_length("classes with labels", n_classes, labels.ncols())?;
     if n_resamples == 0 {
         return Err(EvalError::Parameter {
             name: "n_resamples",
@@ -56,7 +61,7 @@ pub fn bootstrap_mean_average_precision(
             expected: "at least 1; 1000 for a report",
         });
     }
-    // Scores are ranked once; a resample only says how often each image of the ranking appears.
+    // Scores are ranked only once. A resample determines how many times each image appears in the ranking.
     let rankings: Vec<Vec<(u32, bool)>> = scores
         .columns()
         .into_iter()
@@ -98,18 +103,18 @@ pub fn bootstrap_mean_average_precision(
     Ok(Interval { mean, low: quantile(&means, TAIL), high: quantile(&means, 1.0 - TAIL) })
 }
 
-/// Quantile of sorted values, linear between neighbours.
+/// Quantile of sorted values, interpolated linearly between neighbours.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let below = place.floor() as usize;
+    let position = share * (sorted.len() - 1) as f64;
+    let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+    sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::average_precision;
+    use crate::average_precision::average_precision;
     use ndarray::{Array2, array};
 
     fn noisy(n_images: usize, seed: u64) -> (Array2<f32>, Array2<i8>) {
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_perfect_ranking_does_not_move() {
+    fn a_perfect_ranking_does_not_vary() {
         let scores = array![[3.0_f32], [2.0], [1.0], [0.0]];
         let labels = array![[1_i8], [1], [-1], [-1]];
         let found =
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_estimate_and_narrows_with_more_images() {
+    fn the_interval_contains_the_estimate_and_narrows_with_more_images() {
         let mut widths = Vec::new();
         for n_images in [60, 600] {
             let (scores, labels) = noisy(n_images, 3);
@@ -160,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_by_hand() {
+    fn quantiles_match_hand_computed_values() {
         assert_eq!(quantile(&[0.0, 1.0, 2.0], 0.5), 1.0);
         assert_eq!(quantile(&[0.0, 1.0, 2.0], 0.75), 1.5);
         assert_eq!(quantile(&[4.0], TAIL), 4.0);
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn invalid_input_is_refused() {
         let (scores, labels) = noisy(5, 1);
         let run = |labels: &Array2<i8>, n| {
             bootstrap_mean_average_precision(scores.view(), labels.view(), Interpolation::Area, n, 0)

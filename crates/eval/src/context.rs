@@ -1,62 +1,60 @@
-//! How much of the relevance lies outside the objects: context, measured with the bounding boxes of a class.
+//! Context: how much of the relevance lies outside the objects, measured with the bounding boxes of a class.
 
 use ndarray::ArrayView2;
 
-use crate::distance_correlation;
+use crate::distance::distance_correlation;
+use crate::rect::Rect;
 
-/// A half-open rectangle of pixels, `left ≤ x < right`, `top ≤ y < bottom`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Rect {
-    /// First column inside.
-    pub left: usize,
-    /// First row inside.
-    pub top: usize,
-    /// First column beyond.
-    pub right: usize,
-    /// First row beyond.
-    pub bottom: usize,
-}
-
-/// Relevance inside and outside the boxes of one class in one image.
+/// Relevance inside and outside the boxes of one class in one image: the result of [`context()`].
 ///
 /// Means are per pixel, in the unit of the relevance.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Context {
-    /// Pixels inside some box.
+    /// Number of pixels inside at least one box.
     pub n_inside: usize,
-    /// Pixels outside all boxes.
+    /// Number of pixels outside all boxes.
     pub n_outside: usize,
-    /// Mean of the positive part `max(R[p], 0)` over the pixels inside; 0 without any.
+    /// Mean of the positive part `max(R[p], 0)` over the pixels inside; 0 if there are none.
     pub mean_inside: f64,
-    /// Mean of the positive part over the pixels outside; 0 without any.
+    /// Mean of the positive part over the pixels outside; 0 if there are none.
     pub mean_outside: f64,
-    /// `mean_outside / mean_inside`; none where nothing is outside, or no positive relevance is inside.
+    /// `mean_outside / mean_inside`; `None` if no pixel is outside, or if there is no positive relevance inside.
     pub ratio: Option<f64>,
-    /// (mean of R outside − mean of R inside) / max |R|, signs kept; above 0 where context speaks louder. In −2 to 2. None
-    /// where a side has no pixels or all relevance is 0. It stands for a signed ratio, which can divide by nearly nothing.
+    /// (mean of R outside − mean of R inside) / max |R|, with the signs of R. In −2 to 2, above 0 if the context has more
+    /// relevance. `None` if no pixel is inside, no pixel is outside, or all relevance is 0. A ratio of signed means would divide
+    /// by values near 0; this difference does not.
     pub signed_difference: Option<f64>,
-    /// Whether the pixel of the largest relevance (the first of several, row by row) is inside; none without
-    /// positive relevance.
+    /// Whether the pixel with the largest relevance is inside (of several, the first one, row by row). `None` without positive
+    /// relevance.
     pub pointing_hit: Option<bool>,
-    /// Share of the positive relevance that is inside, 0 to 1; none without positive relevance.
+    /// Share of the positive relevance that lies inside, 0 to 1; `None` without positive relevance.
     pub inside_share: Option<f64>,
-    /// Rank correlation of relevance and distance from the boxes, over the pixels outside: [`distance_correlation`].
+    /// Rank correlation of relevance and distance from the boxes, over the pixels outside: see [`distance_correlation`].
     pub distance_correlation: Option<f64>,
 }
 
-/// Compares the relevance outside all boxes of a class with that inside.
+/// Compares the relevance outside all boxes of a class with the relevance inside them.
 ///
 /// ```text
 /// ratio = (1/|outside| · Σ_{p outside} max(R[p], 0)) / (1/|inside| · Σ_{p inside} max(R[p], 0))
 /// ```
-/// `relevance` `(height, width)`, one class's. `boxes`: those of that class, in its pixels; they are clipped to the image, may
-/// overlap (a pixel in two boxes counts once), and an empty one covers nothing. Which objects count, difficult ones for
-/// instance, is the caller's choice. Relevance that is not finite counts as 0. Sums are `f64`.
+/// `relevance` `(height, width)`: the heatmap of one class. `boxes`: the boxes of that class, in pixels of the heatmap. Boxes are
+/// clipped to the image. They may overlap: a pixel in two boxes counts once. An empty box covers nothing. The caller chooses which
+/// objects count, for instance whether difficult ones do. Relevance that is not finite counts as 0. Sums are `f64`.
+///
+/// ```
+/// use fisherlens_eval::{Rect, context};
+/// use ndarray::array;
+///
+/// let relevance = array![[4.0_f32, 2.0, 1.0], [0.0, 2.0, -1.0]];
+/// let found = context(relevance.view(), &[Rect { left: 0, top: 0, right: 2, bottom: 2 }]);
+/// assert_eq!((found.mean_inside, found.mean_outside), (2.0, 0.5));
+/// assert_eq!((found.ratio, found.pointing_hit), (Some(0.25), Some(true)));
+/// ```
 ///
 /// # References
-/// `lapuschkin2016`, main paper, on context; the pointing hit is that of the pointing game, `zhang2016`.
+/// `lapuschkin2016`, main paper, for the context; `zhang2016` for the pointing game, from which the pointing hit comes.
 pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
     let (height, width) = relevance.dim();
     let mut inside = vec![false; width * height];
@@ -68,7 +66,7 @@ pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
             }
         }
     }
-    // Index 1 is inside, 0 outside.
+    // In these arrays index 1 is inside and index 0 is outside.
     let mut counts = [0_usize; 2];
     let mut positive = [0.0_f64; 2];
     let mut signed = [0.0_f64; 2];
@@ -105,40 +103,41 @@ pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
     }
 }
 
-/// Context over the images of one class.
+/// Context over the images of one class: the result of [`summarize_context`].
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ContextSummary {
-    /// Images given.
+    /// Number of images.
     pub n_images: usize,
-    /// Images without a ratio: nothing outside the boxes, nothing inside, or no positive relevance inside. They count
-    /// neither in `mean` and `median` nor in `ratio_of_sums`.
+    /// Number of images without a ratio: no pixel is outside the boxes, no pixel is inside, or there is no positive relevance
+    /// inside. These images count neither in `mean` and `median` nor in `ratio_of_sums`.
     pub n_excluded: usize,
-    /// Mean of the images' ratios. One image with little relevance inside can rule it: see `median`.
+    /// Mean of the images' ratios. A single image with little relevance inside can dominate it; `median` is robust against this.
     pub mean: Option<f64>,
-    /// Median of the images' ratios; between the middle two where their number is even.
+    /// Median of the images' ratios; the mean of the middle two if their number is even.
     pub median: Option<f64>,
-    /// Sum of the images' means outside over the sum of their means inside.
+    /// Sum of the images' means outside divided by the sum of their means inside.
     pub ratio_of_sums: Option<f64>,
-    /// Mean positive relevance of all pixels outside, over all images, against that of all pixels inside: images weigh by their size and by their
-    /// relevance. All images count in it, those without a ratio of their own too; none where all images together have nothing outside, or no
-    /// positive relevance inside.
+    /// Mean positive relevance of the outside pixels of all images, divided by that of the inside pixels of all images. So larger
+    /// images and images with more relevance have more weight. All images count, also those without a ratio. `None` if there is
+    /// no outside pixel or no positive relevance inside in any image.
     pub size_weighted: Option<f64>,
     /// Mean of the signed differences of those images that have one.
     pub mean_signed_difference: Option<f64>,
-    /// Images without a signed difference.
+    /// Number of images without a signed difference.
     pub n_excluded_signed: usize,
-    /// Share of the images, among those with positive relevance, whose highest pixel is inside a box.
+    /// Among the images with positive relevance: the share whose largest relevance is inside a box.
     pub pointing_rate: Option<f64>,
-    /// Mean share of the positive relevance inside the boxes, over the same images.
+    /// Mean share of the positive relevance that is inside the boxes, over the same images.
     pub mean_inside_share: Option<f64>,
-    /// Mean share of the pixels inside the boxes, over the same images: what a heatmap that knows nothing would have inside.
+    /// Mean share of the pixels that are inside the boxes, over the same images. A uniform heatmap would have this share of its
+    /// relevance inside.
     pub mean_inside_area: Option<f64>,
     /// Mean rank correlation of relevance and distance from the boxes, over those images that have one.
     pub mean_distance_correlation: Option<f64>,
 }
 
-/// Mean, median and ratio of sums over the images of one class; a number without any image to make it is none.
+/// Means, median and ratio of sums over the images of one class. A value is `None` if no image contributes to it.
 pub fn summarize_context(contexts: &[Context]) -> ContextSummary {
     let included: Vec<&Context> = contexts.iter().filter(|each| each.ratio.is_some()).collect();
     let mut ratios: Vec<f64> = included.iter().filter_map(|each| each.ratio).collect();
@@ -158,7 +157,7 @@ pub fn summarize_context(contexts: &[Context]) -> ContextSummary {
     let area = |each: &Context| each.n_inside as f64 / (each.n_inside + each.n_outside) as f64;
     let areas: Vec<f64> = contexts.iter().filter(|each| each.inside_share.is_some()).map(area).collect();
     let correlations: Vec<f64> = contexts.iter().filter_map(|each| each.distance_correlation).collect();
-    // (relevance, pixels) of each side.
+    // Mean relevance over the pixels of all images on one side. `side` gives an image's mean and its number of pixels there.
     let pooled = |side: fn(&Context) -> (f64, usize)| {
         let (relevance, n_pixels) = contexts.iter().fold((0.0, 0), |(relevance, n_pixels), each| {
             let (mean, n) = side(each);
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
+    fn context_matches_hand_computed_values() {
         let relevance = array![[4.0_f32, 2.0, -1.0, 0.0], [0.0, 2.0, 3.0, -3.0]];
         let found = context(relevance.view(), &[rect(0, 0, 2, 2)]);
         assert_eq!((found.n_inside, found.n_outside), (4, 4));
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn images_that_have_no_ratio() {
+    fn images_without_a_ratio() {
         let ones = Array2::from_elem((3, 3), 1.0_f32);
         let covered = context(ones.view(), &[rect(0, 0, 9, 9)]);
         assert_eq!((covered.ratio, covered.signed_difference), (None, None));
@@ -234,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn a_crossed_rectangle_covers_nothing() {
+    fn a_rectangle_whose_right_edge_is_left_of_its_left_edge_covers_nothing() {
         let ones = Array2::from_elem((3, 3), 1.0_f32);
         assert_eq!(context(ones.view(), &[rect(2, 2, 1, 1)]).n_inside, 0);
     }
 
     #[test]
-    fn summary_by_hand() {
+    fn the_summary_matches_hand_computed_values() {
         let with = |outside: f64, inside: f64| Context {
             mean_outside: outside,
             mean_inside: inside,
@@ -283,11 +282,15 @@ mod tests {
             let scaled = context(relevance.mapv(|value| value * scale).view(), &boxes);
             prop_assert_eq!(one.n_inside + one.n_outside, 48);
             prop_assert_eq!(one.pointing_hit, scaled.pointing_hit);
-            for (a, b) in [(one.ratio, scaled.ratio), (one.signed_difference, scaled.signed_difference), (one.inside_share, scaled.inside_share)] {
+            for (a, b) in [
+                (one.ratio, scaled.ratio),
+                (one.signed_difference, scaled.signed_difference),
+                (one.inside_share, scaled.inside_share),
+            ] {
                 prop_assert_eq!(a.is_some(), b.is_some());
                 prop_assert!((a.unwrap_or(0.0) - b.unwrap_or(0.0)).abs() <= 1e-5 * a.unwrap_or(0.0).abs().max(1.0));
             }
-            // The same box twice is the same box.
+            // A box that is given twice counts once.
             prop_assert_eq!(context(relevance.view(), &[boxes[0], boxes[0]]), one);
         }
     }

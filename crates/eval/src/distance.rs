@@ -2,20 +2,35 @@
 
 use ndarray::ArrayView2;
 
-use crate::Rect;
+use crate::rect::Rect;
 
-/// Pixels between two that are looked at, each way: relevance changes slowly, as every descriptor spreads its own over a square of at
-/// least 16 pixels, so that a sixteenth of them ranks like all.
+/// Every fourth row and column is used. This is enough because relevance changes slowly: every descriptor spreads its relevance over
+/// a square of at least 16 pixels. So a sixteenth of the pixels gives the same ranking as all of them.
 const STRIDE: usize = 4;
 
-/// Spearman's rank correlation, over the pixels outside all boxes, of relevance and the distance from the nearest box.
+/// Spearman's rank correlation of relevance and the distance to the nearest box, over the pixels outside all boxes.
 ///
 /// ```text
-/// ρ = correlation of rank(R[p]) and rank(distance(p, nearest box)),   p outside, every 4th row and column; equal values share their mean rank
+/// ρ = correlation of rank(R[p]) and rank(distance(p, nearest box)),   p outside, in every 4th row and column
 /// ```
-/// In −1 to 1: below 0 relevance fades away from the object, about 0 it does not know where the object is, above 0 it sits at the far end of
-/// the image, as a planted tag does. `relevance` `(height, width)`, signs kept; `boxes` in its pixels, half open, clipped. None without a
-/// box or where fewer than three pixels are outside, or all of them are equal in relevance or distance.
+/// Equal values get the mean of their ranks.
+///
+/// In −1 to 1. Below 0: relevance decreases with the distance from the object. About 0: it does not depend on the distance. Above 0:
+/// it is far from the object, as with a planted tag in a corner.
+///
+/// `relevance` `(height, width)`, with its signs. `boxes`: in pixels of `relevance`, half open, clipped to it. Returns `None` without
+/// a box, if fewer than three of the used pixels are outside, or if all of those have the same relevance or the same distance.
+///
+/// This is not the "distance correlation" of statistics, which measures any dependence of two variables.
+///
+/// ```
+/// use fisherlens_eval::{Rect, distance_correlation};
+/// use ndarray::Array2;
+///
+/// let fading = Array2::from_shape_fn((20, 40), |(_, x)| 1.0 / (x as f32 + 1.0));
+/// let found = distance_correlation(fading.view(), &[Rect { left: 0, top: 0, right: 8, bottom: 20 }]).unwrap();
+/// assert!((found + 1.0).abs() < 1e-12);
+/// ```
 pub fn distance_correlation(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Option<f64> {
     let (height, width) = relevance.dim();
     let clipped = boxes.iter().map(|rect| Rect {
@@ -42,14 +57,14 @@ pub fn distance_correlation(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> O
     correlation(&ranks(&values), &ranks(&distances))
 }
 
-/// From the centre of a pixel to the nearest pixel of the box; 0 inside. Its square ranks like the distance.
+/// Squared distance from a pixel to the nearest pixel of the box, between pixel centres; 0 inside. It has the same ranks as the distance.
 fn squared_distance(rect: &Rect, x: usize, y: usize) -> usize {
     let along = |at: usize, first: usize, end: usize| first.saturating_sub(at).max((at + 1).saturating_sub(end));
     along(x, rect.left, rect.right).pow(2) + along(y, rect.top, rect.bottom).pow(2)
 }
 
-/// Ranks from 0; equal values share the mean of theirs.
-pub(crate) fn ranks(values: &[f32]) -> Vec<f64> {
+/// Ranks, counted from 0. Equal values get the mean of their ranks.
+fn ranks(values: &[f32]) -> Vec<f64> {
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
     order.sort_unstable_by(|&a, &b| values[a as usize].total_cmp(&values[b as usize]).then(a.cmp(&b)));
     let mut ranks = vec![0.0; values.len()];
@@ -65,7 +80,7 @@ pub(crate) fn ranks(values: &[f32]) -> Vec<f64> {
     ranks
 }
 
-/// Pearson's correlation; none where a side does not vary.
+/// Pearson's correlation; `None` if one of the two does not vary.
 fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (mean_a, mean_b) = (mean(a), mean(b));
@@ -88,7 +103,7 @@ mod tests {
     const BOX: Rect = Rect { left: 0, top: 0, right: 8, bottom: 40 };
 
     #[test]
-    fn fading_rising_and_flat_relevance() {
+    fn decreasing_increasing_and_constant_relevance() {
         let fading = Array2::from_shape_fn((40, 60), |(_, x)| 1.0 / (x as f32 + 1.0));
         assert_relative_eq!(distance_correlation(fading.view(), &[BOX]).unwrap(), -1.0, epsilon = 1e-12);
         let rising = fading.mapv(|value| -value.sqrt());
@@ -99,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_outside_or_no_box_has_none() {
+    fn without_a_box_or_an_outside_there_is_no_correlation() {
         let values = Array2::from_shape_fn((40, 60), |(y, x)| (x + y) as f32);
         assert_eq!(distance_correlation(values.view(), &[]), None);
         assert_eq!(distance_correlation(values.view(), &[Rect { left: 0, top: 0, right: 99, bottom: 99 }]), None);
@@ -108,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_and_ranks_by_hand() {
+    fn distances_and_ranks_match_hand_computed_values() {
         let rect = Rect { left: 3, top: 2, right: 6, bottom: 4 };
         assert_eq!(squared_distance(&rect, 4, 3), 0);
         assert_eq!(squared_distance(&rect, 6, 3), 1);

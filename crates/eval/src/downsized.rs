@@ -1,21 +1,30 @@
-//! Heatmaps of different sizes on one coarse grid, so that they can be compared.
+//! Heatmaps of different sizes are brought to one coarse grid, so that they can be compared.
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::EvalError;
+use crate::error::EvalError;
 
-/// Relevance summed over the cells of a coarse grid.
+/// Sum of the relevance in each cell of a coarse grid.
 ///
 /// ```text
 /// G[i,j] = Σ_{y,x} R[y,x] · |pixel (y,x) ∩ cell (i,j)|
 /// ```
-/// `relevance` `(height, width)`, any unit; the image is parted into `n_rows` × `n_columns` cells of equal size and a pixel on
-/// the border of two cells counts in each by the part that lies there, so the sum of all relevance is kept. Images of any
-/// size and shape come out `(n_rows, n_columns)`: cells then stand for fractions of width and height.
+/// `relevance` `(height, width)`, any unit. The image is divided into `n_rows` × `n_columns` cells of equal size. A pixel on the
+/// border of two cells is divided between them by area, so the sum of all relevance stays the same. The result is always
+/// `(n_rows, n_columns)`: a cell covers the same fraction of width and height in every image.
 ///
 /// # Errors
 /// [`EvalError::Parameter`] for a grid without cells, [`EvalError::Empty`] for a heatmap without pixels,
-/// [`EvalError::Relevance`] for a value that is no finite number.
+/// [`EvalError::Relevance`] for a value that is not finite.
+///
+/// ```
+/// use fisherlens_eval::downsized;
+/// use ndarray::array;
+///
+/// let relevance = array![[1.0_f32, 2.0, 3.0, 4.0], [0.0, 0.0, -1.0, 0.0]];
+/// assert_eq!(downsized(relevance.view(), 1, 2)?, array![[3.0, 6.0]]);
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 ///
 /// # References
 /// `lapuschkin2019`, step 2 of spectral relevance analysis ("downsizing of the heatmaps and making them uniform in shape and size").
@@ -50,11 +59,11 @@ pub fn downsized(relevance: ArrayView2<'_, f32>, n_rows: usize, n_columns: usize
     Ok(grid)
 }
 
-/// For each of `n_old` pixels the cells it lies in, with the part of it that lies there.
+/// For each of `n_old` pixels: the cells that it overlaps, with the fraction of the pixel that lies in each.
 fn covers(n_old: usize, n_new: usize) -> Vec<Vec<(usize, f64)>> {
     let scale = n_new as f64 / n_old as f64;
     let cover = |pixel: usize| {
-        // Whole-number bounds: pixel/n_old · n_new, rounded down and up without a rounding error.
+        // First and last cell in integers: pixel / n_old · n_new, rounded down and up without floating-point error.
         let (first, last) = (pixel * n_new / n_old, ((pixel + 1) * n_new).div_ceil(n_old));
         let (start, end) = (pixel as f64 * scale, (pixel + 1) as f64 * scale);
         let part = |cell: usize| (end.min((cell + 1) as f64) - start.max(cell as f64)) / scale;
@@ -71,11 +80,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn by_hand() {
+    fn sums_match_hand_computed_values() {
         let relevance = array![[1.0_f32, 2.0, 3.0], [4.0, 5.0, -6.0]];
         assert_abs_diff_eq!(downsized(relevance.view(), 1, 2).unwrap(), array![[8.5, 0.5]], epsilon = 1e-12);
         assert_abs_diff_eq!(downsized(relevance.view(), 2, 3).unwrap(), relevance.mapv(f64::from), epsilon = 1e-12);
-        // Finer than the pixels: each is shared out.
+        // A grid finer than the pixels: each pixel is divided among several cells.
         assert_abs_diff_eq!(
             downsized(array![[8.0_f32]].view(), 2, 4).unwrap(),
             Array2::from_elem((2, 4), 1.0),
@@ -84,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_input_is_refused() {
         let relevance = array![[1.0_f32, f32::NAN]];
         let error = downsized(relevance.view(), 1, 1).unwrap_err();
         assert_eq!(error, EvalError::Relevance { index: 1, found: "NaN".to_owned() });
@@ -100,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn relevance_is_kept_and_flat_stays_flat(
+        fn the_sum_stays_the_same_and_a_constant_heatmap_stays_constant(
             height in 1_usize..40, width in 1_usize..40, n_rows in 1_usize..12, n_columns in 1_usize..12, seed in 0_u32..1000,
         ) {
             let relevance =
@@ -108,9 +117,9 @@ mod tests {
             let grid = downsized(relevance.view(), n_rows, n_columns).unwrap();
             let sum: f64 = relevance.iter().map(|&value| f64::from(value)).sum();
             prop_assert!((grid.sum() - sum).abs() < 1e-9 * (1.0 + (height * width) as f64));
-            let flat = downsized(Array2::ones((height, width)).view(), n_rows, n_columns).unwrap();
+            let constant = downsized(Array2::ones((height, width)).view(), n_rows, n_columns).unwrap();
             let each = (height * width) as f64 / (n_rows * n_columns) as f64;
-            prop_assert!(flat.iter().all(|value| (value - each).abs() < 1e-9 * each));
+            prop_assert!(constant.iter().all(|value| (value - each).abs() < 1e-9 * each));
         }
     }
 }

@@ -1,41 +1,47 @@
-//! The threshold at which a class's two error rates meet.
+//! The threshold at which the two error rates of a class are equal.
 
-use crate::EvalError;
+use crate::error::{EvalError, check_length};
 
-/// Threshold of a class and the error rates there.
+/// The equal-error threshold of a class and the error rates at it: the result of [`equal_error_threshold`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EqualError {
-    /// An image is predicted positive where `score − threshold > 0`.
+    /// An image is predicted positive if `score − threshold > 0`.
     pub threshold: f32,
     /// Mean of the two rates, in `[0, 1]`: the equal-error rate.
     pub rate: f64,
-    /// Negatives predicted positive, over all negatives.
+    /// Number of negatives predicted positive divided by the number of negatives.
     pub false_positive_rate: f64,
-    /// Positives predicted negative, over all positives.
+    /// Number of positives predicted negative divided by the number of positives.
     pub false_negative_rate: f64,
 }
 
-/// Finds the threshold where false positive rate = false negative rate.
+/// Finds the threshold at which the false positive rate and the false negative rate are closest to each other.
 ///
 /// ```text
 /// FPR(t) = #{negatives with score > t} / #negatives,   FNR(t) = #{positives with score ≤ t} / #positives
 /// t = argmin |FPR(t) − FNR(t)|
 /// ```
-/// With finitely many scores the rates are steps and need not meet. Candidates are the midpoints between neighbouring
-/// distinct scores, and the highest score itself (nothing is positive). Of candidates with equal |FPR − FNR| the one with the
-/// smaller sum of rates is taken, then the lower one. Images labelled 0 are skipped.
+/// With a finite number of scores the rates are step functions, which may never be equal. Candidates are the midpoints between
+/// neighbouring distinct scores, and the highest score (where nothing is predicted positive). Among candidates with equal
+/// |FPR − FNR|, the one with the smaller sum of rates is taken, and then the lowest. Images with label 0 are skipped.
 ///
 /// # Errors
-/// [`EvalError::Length`] when `scores` and `labels` differ in length, [`EvalError::NotFinite`] for a score that counts and is
-/// not finite, [`EvalError::OneSided`] without a positive or without a negative.
+/// [`EvalError::Length`] when `scores` and `labels` differ in length, [`EvalError::NotFinite`] when the score of an image that is
+/// not skipped is not finite, [`EvalError::OneSided`] without a positive or without a negative.
+///
+/// ```
+/// use fisherlens_eval::equal_error_threshold;
+///
+/// let found = equal_error_threshold(&[4.0, 3.0, 1.0, 2.0, 0.0], &[1, 1, 1, -1, -1])?;
+/// assert_eq!((found.threshold, found.false_positive_rate), (1.5, 0.5));
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 ///
 /// # References
-/// `lapuschkin2016`, supplement §4.1. How ties and gaps are settled is ours.
+/// `lapuschkin2016`, supplement §4.1. The rules for ties and for rates that are never equal are our own.
 pub fn equal_error_threshold(scores: &[f32], labels: &[i8]) -> Result<EqualError, EvalError> {
-    if scores.len() != labels.len() {
-        return Err(EvalError::Length { what: "labels", expected: scores.len(), found: labels.len() });
-    }
+    check_length("labels", scores.len(), labels.len())?;
     let mut images = Vec::with_capacity(scores.len());
     for (index, (&score, &label)) in scores.iter().zip(labels).enumerate() {
         if label == 0 {
@@ -54,15 +60,18 @@ pub fn equal_error_threshold(scores: &[f32], labels: &[i8]) -> Result<EqualError
     images.sort_by(|one, other| one.0.total_cmp(&other.0));
 
     let mut best: Option<(Gap, EqualError)> = None;
-    let (mut n_missed, mut n_refused) = (0, 0);
+    // The threshold rises from score to score. All images up to the current one are then predicted negative: `n_missed` positives
+    // and `n_rejected` negatives.
+    let (mut n_missed, mut n_rejected) = (0, 0);
     for (index, &(score, positive)) in images.iter().enumerate() {
         n_missed += usize::from(positive);
-        n_refused += usize::from(!positive);
+        n_rejected += usize::from(!positive);
         let next = images.get(index + 1).map(|image| image.0);
         if next == Some(score) {
+            // No threshold can lie between equal scores.
             continue;
         }
-        let n_false = n_negatives - n_refused;
+        let n_false = n_negatives - n_rejected;
         let gap = Gap::new(n_missed, n_positives, n_false, n_negatives);
         if best.as_ref().is_none_or(|(least, _)| gap < *least) {
             let false_positive_rate = n_false as f64 / n_negatives as f64;
@@ -76,11 +85,11 @@ pub fn equal_error_threshold(scores: &[f32], labels: &[i8]) -> Result<EqualError
             best = Some((gap, found));
         }
     }
-    // Both kinds of image are there, so the loop has met at least one candidate.
+    // There are images of both kinds, so the loop has found at least one candidate.
     best.map(|(_, found)| found).ok_or(EvalError::OneSided { n_positives, n_negatives })
 }
 
-/// |FPR − FNR| and FPR + FNR times both counts: whole numbers, so that ties are exact.
+/// |FPR − FNR| and FPR + FNR, multiplied by the numbers of positives and of negatives. These are integers, so ties are exact.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Gap {
     difference: u128,
@@ -95,7 +104,7 @@ impl Gap {
     }
 }
 
-/// The midpoint, or `low` where rounding would reach `high`, which must stay above the threshold.
+/// The midpoint, or `low` if the midpoint would be rounded to `high`: `high` must stay above the threshold.
 fn between(low: f32, high: f32) -> f32 {
     let middle = f64::midpoint(f64::from(low), f64::from(high)) as f32;
     if middle < high { middle } else { low }
@@ -117,8 +126,8 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
-        // Positives 1, 3, 4; negatives 0, 2: between 2 and 3 FPR is 0 and FNR 1/3; between 1 and 2 they are 1/2 and 1/3.
+    fn threshold_and_rates_match_hand_computed_values() {
+        // Positives 1, 3, 4; negatives 0, 2. Between 2 and 3, FPR is 0 and FNR is 1/3; between 1 and 2 they are 1/2 and 1/3.
         let found = equal_error_threshold(&[1.0, 3.0, 4.0, 0.0, 2.0], &[1, 1, 1, -1, -1]).unwrap();
         assert_eq!(found.threshold, 1.5);
         assert_eq!((found.false_positive_rate, found.false_negative_rate), (0.5, 1.0 / 3.0));
@@ -132,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_are_all_negative() {
+    fn equal_scores_are_all_predicted_negative() {
         let found = equal_error_threshold(&[0.5, 0.5], &[1, -1]).unwrap();
         assert_eq!((found.threshold, found.false_positive_rate, found.false_negative_rate), (0.5, 0.0, 1.0));
     }
 
     #[test]
-    fn neighbouring_floats_are_told_apart() {
+    fn scores_that_are_neighbouring_floats_are_separated() {
         let low = 1.0_f32;
         let high = f32::from_bits(low.to_bits() + 1);
         let found = equal_error_threshold(&[high, low], &[1, -1]).unwrap();
@@ -146,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_measured_is_refused() {
+    fn invalid_input_is_refused() {
         assert!(matches!(equal_error_threshold(&[1.0], &[]), Err(EvalError::Length { .. })));
         assert!(matches!(
             equal_error_threshold(&[1.0, 2.0], &[1, 0]),

@@ -1,8 +1,15 @@
-//! Everything that can be wrong with what is to be evaluated.
+//! Errors of the evaluation, and the check of two lengths that most functions need.
 
 use thiserror::Error;
 
-/// Errors of scores, traces and their settings.
+/// What can be wrong with scores, labels, heatmaps, traces and their settings.
+///
+/// ```
+/// use fisherlens_eval::{EvalError, equal_error_threshold};
+///
+/// let error = equal_error_threshold(&[0.5, 0.25], &[1]).unwrap_err();
+/// assert_eq!(error, EvalError::Length { what: "labels", expected: 2, found: 1 });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EvalError {
@@ -26,58 +33,64 @@ pub enum EvalError {
         /// The number found.
         found: usize,
     },
-    /// There is nothing to evaluate.
+    /// The input is empty.
     #[error("no {what}: give at least one")]
     Empty {
         /// What is missing.
         what: &'static str,
     },
-    /// An order of replacement names a descriptor that does not exist, or one twice.
+    /// An order of replacement contains a descriptor that does not exist, or contains one twice.
     #[error(
-        "position {position} of the order names descriptor {descriptor}, expected each of the {n_descriptors} \
+        "position {position} of the order contains descriptor {descriptor}, expected each of the {n_descriptors} \
          descriptors, numbered from 0, at most once"
     )]
     Order {
-        /// Place in the order, from 0.
+        /// Position in the order, counted from 0.
         position: usize,
-        /// The descriptor named there.
+        /// The descriptor at this position.
         descriptor: u32,
-        /// Descriptors of the image.
+        /// Number of descriptors of the image.
         n_descriptors: usize,
     },
     /// Error rates need both positive and negative images.
     #[error(
-        "{n_positives} positive and {n_negatives} negative images, expected at least one of each: the class is absent \
-         from the image set, or everywhere in it"
+        "{n_positives} positive and {n_negatives} negative images, expected at least one of each: the image set has no \
+         image of the class, or all its images are of the class"
     )]
     OneSided {
-        /// Images labelled +1.
+        /// Number of images with label +1.
         n_positives: usize,
-        /// Images labelled −1.
+        /// Number of images with label −1.
         n_negatives: usize,
     },
     /// A score is not a finite number.
     #[error("score {index} is {found}, expected a finite number: look at the vector of that image")]
     NotFinite {
-        /// Place of the first such score, from 0.
+        /// Index of the first such score, counted from 0.
         index: usize,
-        /// Its value, written out.
+        /// Its value as text.
         found: String,
     },
-    /// A value of a heatmap or of a similarity cannot be compared.
+    /// A value of a heatmap is not finite, or a similarity is not finite or is negative.
     #[error(
-        "value {index} is {found}, expected a finite number, of similarities none below 0: look at the relevance it came from"
+        "value {index} is {found}, expected a finite number, and for a similarity at least 0: look at the relevance from which \
+         it was computed"
     )]
     Relevance {
-        /// Place of the first such value, from 0, row by row.
+        /// Index of the first such value, counted from 0, row by row.
         index: usize,
-        /// Its value, written out.
+        /// Its value as text.
         found: String,
     },
-    /// The eigenproblem or k-means did not come to an end.
+    /// The eigenvalue solver or k-means failed.
     #[error("clustering failed: {reason}; leave out heatmaps that are all zero, or try other numbers of neighbours")]
     Clustering {
-        /// What the library says.
+        /// Message of the library.
         reason: String,
     },
+}
+
+/// Returns an error when two lengths differ.
+pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), EvalError> {
+    if expected == found { Ok(()) } else { Err(EvalError::Length { what, expected, found }) }
 }

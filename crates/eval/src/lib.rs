@@ -1,12 +1,17 @@
-//! Numbers from scores, labels and relevance: average precision and equal-error thresholds of classifiers as PASCAL VOC defines
-//! them (`everingham2010`), the replacement of an image's most relevant descriptors (Algorithm 1 of `lapuschkin2016`), and the
-//! relevance outside the boxes of a class against that inside, and strategies found among heatmaps (`lapuschkin2019`).
+//! Evaluation of classifiers and of their relevance.
+//!
+//! - Classifiers: average precision as PASCAL VOC defines it (`everingham2010`), a bootstrap interval for its mean, and the
+//!   equal-error threshold.
+//! - Relevance of descriptors: the most relevant descriptors of an image are replaced and the score is followed (Algorithm 1 of
+//!   `lapuschkin2016`).
+//! - Heatmaps: relevance outside the boxes of a class compared with relevance inside them, and strategies that heatmaps show
+//!   (`lapuschkin2019`).
 //!
 //! ```
 //! use fisherlens_eval::{Interpolation, average_precision, equal_error_threshold};
 //!
 //! let scores = [0.9, 0.2, 0.4, -0.3];
-//! let labels = [1, 0, -1, -1]; // 0: only difficult instances, skipped
+//! let labels = [1, 0, -1, -1]; // 0: the image has only difficult instances and is skipped
 //! assert_eq!(average_precision(&scores, &labels, Interpolation::ElevenPoint), Some(1.0));
 //! let equal_error = equal_error_threshold(&scores, &labels)?;
 //! assert_eq!((equal_error.threshold, equal_error.rate), (0.65, 0.0));
@@ -26,8 +31,10 @@ mod error;
 mod order;
 mod perturbation;
 mod quality;
+mod rect;
 mod regions;
 mod resampling;
+mod resampling_trace;
 mod spectral;
 mod strategies;
 
@@ -36,7 +43,7 @@ pub use area_between::{AreaBetween, area_between};
 pub use average_precision::{Interpolation, PrecisionRecall, average_precision, precision_recall};
 pub use batch_sums::{BatchSums, RawSums};
 pub use bootstrap::{Interval, bootstrap_mean_average_precision};
-pub use context::{Context, ContextSummary, Rect, context, summarize_context};
+pub use context::{Context, ContextSummary, context, summarize_context};
 pub use distance::distance_correlation;
 pub use downsized::downsized;
 pub use equal_error::{EqualError, equal_error_threshold};
@@ -44,7 +51,9 @@ pub use error::EvalError;
 pub use order::{random_order, relevance_order};
 pub use perturbation::{Perturbation, Replacement, Trace, perturbation_trace};
 pub use quality::{Quality, quality, quality_by_image};
+pub use rect::Rect;
 pub use regions::{region_relevance, regions};
-pub use resampling::{Resampling, resampling_trace, trace_from_sums};
+pub use resampling::Resampling;
+pub use resampling_trace::{resampling_trace, trace_from_sums};
 pub use spectral::{SpectralEmbedding, neighbour_graph};
 pub use strategies::{ExcessWindow, Strategies, SweepRow, excess_window, find_strategies};

@@ -1,33 +1,40 @@
-//! In which order descriptors are replaced.
+//! The order in which descriptors are replaced.
 
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// Descriptors by falling relevance: the order o of Eq. 13.
+/// Descriptors from the most relevant to the least relevant: the order o of Eq. 13 in the supplement of `lapuschkin2016`.
 ///
-/// Equal relevance (0 and −0 are equal) keeps the order of the index; what is not a number comes last.
+/// Descriptors of equal relevance (0 and −0 are equal) stay in the order of their indices. NaN comes last.
+///
+/// ```
+/// use fisherlens_eval::relevance_order;
+///
+/// assert_eq!(relevance_order(&[0.5, 2.0, -1.0, 2.0]), [1, 3, 0, 2]);
+/// ```
 pub fn relevance_order(relevance: &[f32]) -> Vec<u32> {
     let mut keyed: Vec<u64> =
-        relevance.iter().zip(0_u64..).map(|(&value, index)| (u64::from(falling_key(value)) << 32) | index).collect();
-    // No two keys are equal, so an unstable sort gives one result only.
+        relevance.iter().zip(0_u64..).map(|(&value, index)| (u64::from(descending_key(value)) << 32) | index).collect();
+    // The upper half of a key is the relevance, the lower half the index. No two keys are equal, so an unstable sort is enough.
     keyed.sort_unstable();
     keyed.into_iter().map(|key| key as u32).collect()
 }
 
-/// A number that rises as `value` falls; the highest one for what is not a number.
-fn falling_key(value: f32) -> u32 {
+/// A number that increases as `value` decreases; the greatest one for NaN.
+fn descending_key(value: f32) -> u32 {
     if value.is_nan() {
         return u32::MAX;
     }
-    // Adding 0 turns −0 into 0. Bits of floats above 0 rise with the value, of those below 0 they fall.
+    // Adding 0 turns −0 into 0. Read as an integer, the bits of a positive float increase with its value, and those of a negative
+    // float decrease with it.
     let bits = (value + 0.0).to_bits();
-    let rising = if bits >> 31 == 0 { bits | (1 << 31) } else { !bits };
-    !rising
+    let ascending = if bits >> 31 == 0 { bits | (1 << 31) } else { !bits };
+    !ascending
 }
 
-/// A random order of `n` descriptors, the control that any rule has to beat.
+/// A random order of `n` descriptors: the baseline with which every relevance rule is compared.
 ///
-/// The same generator in the same state gives the same order on every machine.
+/// A generator in the same state gives the same order on every machine.
 pub fn random_order<R: Rng + ?Sized>(n: usize, rng: &mut R) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.shuffle(rng);
@@ -41,7 +48,7 @@ mod tests {
     use rand_xoshiro::Xoshiro256Plus;
 
     #[test]
-    fn order_falls_keeps_ties_and_puts_nan_last() {
+    fn equal_relevance_keeps_the_index_order_and_nan_is_last() {
         let relevance = [0.0_f32, 1.0, f32::NAN, -1.0, -0.0, f32::INFINITY, 1.0, f32::NEG_INFINITY, -f32::NAN];
         assert_eq!(relevance_order(&relevance), [5, 1, 6, 0, 4, 3, 7, 2, 8]);
         assert!(relevance_order(&[]).is_empty());
@@ -53,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn random_orders_are_permutations_of_the_seed() {
+    fn a_random_order_is_a_permutation_that_depends_on_the_seed() {
         let order = |seed| random_order(500, &mut Xoshiro256Plus::seed_from_u64(seed));
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));

@@ -1,52 +1,88 @@
-//! What can be done to an image step by step while its score is watched.
+//! Perturbation: an image is changed step by step, and its score is measured after each step.
 
-use crate::batch_sums::same;
-use crate::{BatchSums, EvalError, RawSums};
+use crate::batch_sums::{BatchSums, RawSums};
+use crate::error::{EvalError, check_length};
 
 /// The score of one image while it is perturbed.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Trace {
-    /// f(x), before any perturbation.
+    /// f(x), the score before any perturbation.
     pub start: f64,
-    /// f of the altered vector at each point of measurement, in their order; I of them (Eq. 13).
+    /// f(x(i)), the score of the changed vector at each of the I points of measurement, in order (Eq. 13).
     pub scores: Vec<f32>,
-    /// Descriptors (or regions) replaced in the end.
+    /// Number of descriptors (or regions) that were replaced.
     pub n_replaced: usize,
-    /// How many were to be replaced; more than `n_replaced` for an image that has fewer.
+    /// Number of descriptors (or regions) that should be replaced. It is larger than `n_replaced` if the image has too few.
     pub n_requested: usize,
 }
 
-/// A way of taking information out of an image, most relevant first, in steps between which the score is measured.
+/// A way to remove information from an image in steps, most relevant first. The score is measured after each step.
 ///
-/// [`Replacement`] of descriptors by others, draws from the mixture in Algorithm 1, or by nothing, is one. One that alters pixels
-/// keeps [`RawSums`] and exchanges in them the descriptors that it touched ([`RawSums::exchange`]).
+/// [`Replacement`] is one implementation: it replaces descriptors by others (in Algorithm 1 by draws from the mixture) or removes
+/// them. A perturbation of pixels keeps [`RawSums`] and updates them with [`RawSums::exchange`] for the descriptors that changed.
+///
+/// ```
+/// use fisherlens_eval::{Perturbation, perturbation_trace};
+///
+/// /// Sets one dimension of the vector to 0 per step.
+/// struct Erase(Vec<f32>, usize);
+///
+/// impl Perturbation for Erase {
+///     type Error = std::convert::Infallible;
+///
+///     fn n_points(&self) -> usize {
+///         self.0.len()
+///     }
+///
+///     fn mean(&self) -> Vec<f32> {
+///         self.0.clone()
+///     }
+///
+///     fn advance(&mut self, mean: &mut [f32]) -> Result<bool, Self::Error> {
+///         self.0[self.1] = 0.0;
+///         self.1 += 1;
+///         mean.copy_from_slice(&self.0);
+///         Ok(true)
+///     }
+///
+///     fn progress(&self) -> (usize, usize) {
+///         (self.1, self.0.len())
+///     }
+/// }
+///
+/// let mut sum = |mean: &[f32]| f64::from(mean.iter().sum::<f32>());
+/// let trace = perturbation_trace(&mut Erase(vec![3.0, 1.0], 0), &mut sum)?;
+/// assert_eq!((trace.start, trace.scores), (4.0, vec![1.0, 0.0]));
+/// # Ok::<(), std::convert::Infallible>(())
+/// ```
 pub trait Perturbation {
-    /// What can go wrong on the way.
+    /// Error of [`advance`](Self::advance).
     type Error;
 
-    /// Points of measurement after the start.
+    /// Number of points of measurement after the start.
     fn n_points(&self) -> usize;
 
-    /// The raw mean vector of the image as it is.
+    /// The raw mean vector in the current state.
     fn mean(&self) -> Vec<f32>;
 
-    /// Goes on to the next point and writes the raw mean vector there; false, with nothing written, once there is nothing left to perturb.
+    /// Goes on to the next point and writes the raw mean vector there. Returns false, and writes nothing, if nothing is left to perturb.
     ///
     /// # Errors
     /// The implementation's own.
     fn advance(&mut self, mean: &mut [f32]) -> Result<bool, Self::Error>;
 
-    /// Units perturbed so far, descriptors or regions, and units asked for in all.
+    /// Number of descriptors or regions perturbed so far, and number that should be perturbed in total.
     fn progress(&self) -> (usize, usize);
 }
 
-/// Follows a perturbation from its start to its last point. Where an image has less to perturb than was asked for, the curve stays level.
+/// Runs a perturbation from its start to its last point. If an image has fewer units than should be perturbed, the score of the last
+/// step fills the remaining points.
 ///
-/// `score` gets the raw mean vector and applies the normalisation Φ and the classifier itself, less the threshold where f has one.
+/// `score` gets the raw mean vector. It must apply the normalisation Φ and the classifier, and subtract the threshold if f has one.
 ///
 /// # Errors
-/// Those of the perturbation.
+/// The errors of the perturbation.
 pub fn perturbation_trace<P: Perturbation + ?Sized>(
     perturbation: &mut P,
     score: &mut dyn FnMut(&[f32]) -> f64,
@@ -64,49 +100,55 @@ pub fn perturbation_trace<P: Perturbation + ?Sized>(
     Ok(Trace { start, scores, n_replaced, n_requested })
 }
 
-/// Descriptors are replaced by others, or taken away, batch by batch.
+/// Descriptors are replaced by others, or removed, batch by batch.
 ///
 /// ```text
-/// replaced   x(i) = x(i−1) + (m(other i) − m(descriptor order[i])) / |L|            (Algorithm 1, Eq. 13)
-/// removed    x(i) = Σ_{l still there} m(l) / |still there|
+/// replaced   x(i) = x(i−1) + (m(new i) − m(descriptor order[i])) / |L|            (Algorithm 1, Eq. 13)
+/// removed    x(i) = Σ_{l ∈ L(i)} m(l) / |L(i)|                                    L(i): the descriptors that remain
 /// ```
-/// The others are draws from the mixture in the paper; the mean descriptor, repeated, is another choice. Once a cell has no descriptor left its
-/// dimensions are 0.
+/// In the paper the new descriptors are draws from the mixture. Another choice is the mean descriptor, repeated. The dimensions of a
+/// cell without descriptors are 0.
 #[derive(Debug)]
 pub struct Replacement<'a> {
     current: RawSums,
     removals: &'a BatchSums,
-    /// Nothing comes where descriptors are taken away.
+    /// `None` if descriptors are removed without a replacement.
     additions: Option<&'a BatchSums>,
+    /// The next batch.
     next: usize,
 }
 
 impl<'a> Replacement<'a> {
-    /// `start`: sums of the image; `removals` and `additions`: what goes and what comes, batch by batch.
+    /// Replaces descriptors. `start`: sums of the image. `removals` and `additions`: sums of the old and of the new descriptors,
+    /// batch by batch.
     ///
     /// # Errors
-    /// [`EvalError::Length`] when the sums are of different encoders or stand for different numbers of descriptors, and when
-    /// the removals and additions were made with different settings.
+    /// [`EvalError::Length`] when the sums come from different encoders, have different numbers of descriptors, or were made with
+    /// different settings.
     pub fn new(start: &RawSums, removals: &'a BatchSums, additions: &'a BatchSums) -> Result<Self, EvalError> {
         let n_dimensions = start.n_dimensions();
-        same("dimensions of the removals", n_dimensions, removals.n_dimensions())?;
-        same("dimensions of the additions", n_dimensions, additions.n_dimensions())?;
-        same("descriptors added", removals.n_rows(), additions.n_rows())?;
+        check_length("dimensions of the removals", n_dimensions, removals.n_dimensions())?;
+        check_length("dimensions of the additions", n_dimensions, additions.n_dimensions())?;
+        check_length("descriptors added", removals.n_rows(), additions.n_rows())?;
         let resampling = removals.resampling();
-        same("replacements of the additions", resampling.n_replacements, additions.resampling().n_replacements)?;
-        same("batch of the additions", resampling.batch, additions.resampling().batch)?;
+        check_length(
+            "replacements of the additions",
+            resampling.n_replacements,
+            additions.resampling().n_replacements,
+        )?;
+        check_length("batch of the additions", resampling.batch, additions.resampling().batch)?;
         Ok(Self { current: start.clone(), removals, additions: Some(additions), next: 0 })
     }
 
-    /// Nothing takes the place of what goes.
+    /// Removes descriptors without a replacement.
     ///
     /// # Errors
-    /// [`EvalError::Length`] when start and removals are of different encoders, or when the mapping that the removals were made from does not
-    /// say which cells its descriptors are in (`Mapping::cell_counts_of`).
+    /// [`EvalError::Length`] when start and removals come from different encoders, or when the mapping of the removals does not tell
+    /// the cells of its descriptors (`Mapping::cell_counts_of`).
     pub fn by_nothing(start: &RawSums, removals: &'a BatchSums) -> Result<Self, EvalError> {
-        same("dimensions of the removals", start.n_dimensions(), removals.n_dimensions())?;
+        check_length("dimensions of the removals", start.n_dimensions(), removals.n_dimensions())?;
         if removals.n_batches() > 0 {
-            same("cells of the removals", start.cell_counts().len(), removals.cell_counts(0).len())?;
+            check_length("cells of the removals", start.cell_counts().len(), removals.cell_counts(0).len())?;
         }
         Ok(Self { current: start.clone(), removals, additions: None, next: 0 })
     }
@@ -150,9 +192,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Resampling;
+    use crate::resampling::Resampling;
 
-    /// m(l) as a table; `cells[l]` is the cell of descriptor l, and rows are 0 in the dimensions of the others.
+    /// m(l) as a table. `cells[l]` is the cell of descriptor l; row l is 0 in the dimensions of the other cells.
     struct Table {
         rows: Array2<f32>,
         cells: Vec<usize>,
@@ -184,7 +226,7 @@ mod tests {
     const STEPS: Resampling = Resampling { n_replacements: 3, batch: 2 };
 
     #[test]
-    fn removal_by_hand() {
+    fn removal_matches_hand_computed_values() {
         let image = plain(array![[4.0_f32], [8.0], [0.0], [-4.0]]);
         let removals = BatchSums::removals(&image, &[1, 0, 2], STEPS).unwrap();
         let mut removal = Replacement::by_nothing(&RawSums::new(&image), &removals).unwrap();
@@ -195,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_cell_is_zero() {
+    fn a_cell_without_descriptors_is_zero() {
         let rows = array![[3.0_f32, 0.0], [0.0, 8.0], [5.0, 0.0]];
         let image = Table { rows, cells: vec![0, 1, 0], n_cells: 2 };
         let removals = BatchSums::removals(&image, &[1, 0], Resampling { n_replacements: 2, batch: 1 }).unwrap();
@@ -211,9 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_does_not_know_its_cells_is_refused() {
-        struct Silent(Table);
-        impl Mapping for Silent {
+    fn a_mapping_that_does_not_tell_its_cells_is_refused() {
+        /// Does not implement `cell_counts_of`.
+        struct WithoutCells(Table);
+        impl Mapping for WithoutCells {
             fn n_descriptors(&self) -> usize {
                 self.0.n_descriptors()
             }
@@ -227,14 +270,14 @@ mod tests {
                 self.0.cell_counts()
             }
         }
-        let image = Silent(Table { rows: array![[3.0_f32, 0.0], [0.0, 8.0]], cells: vec![0, 1], n_cells: 2 });
+        let image = WithoutCells(Table { rows: array![[3.0_f32, 0.0], [0.0, 8.0]], cells: vec![0, 1], n_cells: 2 });
         let removals = BatchSums::removals(&image, &[1], Resampling { n_replacements: 1, batch: 1 }).unwrap();
         let refused = Replacement::by_nothing(&RawSums::new(&image), &removals).unwrap_err();
         assert!(matches!(refused, EvalError::Length { expected: 2, found: 1, .. }));
     }
 
     #[test]
-    fn exchanged_descriptors_are_those_of_a_new_image() {
+    fn exchanged_descriptors_give_the_sums_of_the_changed_image() {
         let rows = Array2::from_shape_fn((20, 6), |(l, d)| ((l * 7 + d * 5) % 11) as f32 - 5.0);
         let (old, new) =
             (plain(rows.select(Axis(0), &[3, 9])), plain(array![[1.0; 6], [0.25; 6]].mapv(|v: f64| v as f32)));
@@ -252,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn removal_equals_the_mean_of_what_is_left(
+        fn removal_gives_the_mean_of_the_remaining_descriptors(
             values in prop::collection::vec(-3.0_f32..3.0, 60), n in 1_usize..20, batch in 1_usize..5,
         ) {
             let rows = Array2::from_shape_vec((20, 3), values).unwrap();

@@ -1,18 +1,18 @@
-//! The quality of an order of replacement: A and V, from many traces.
+//! The quality of an order of replacement, A and V, computed from many traces.
 
 use std::collections::BTreeMap;
 
-use crate::batch_sums::same;
-use crate::{EvalError, Trace};
+use crate::error::{EvalError, check_length};
+use crate::perturbation::Trace;
 
-/// Half width of a 95 % interval in standard errors, `Φ⁻¹(0.975)` of the normal distribution.
+/// Half width of a 95 % interval in standard errors: `Φ⁻¹(0.975)` of the normal distribution.
 const NORMAL_95: f64 = 1.959_963_984_540_054;
 
-/// How fast scores fall while the most relevant descriptors go; the higher A, the better the relevance.
+/// How fast scores fall while the most relevant descriptors are replaced. The higher A, the better the relevance.
 ///
-/// Intervals are 95 % by the normal approximation, `mean ± 1.96 · standard error`. The standard error takes traces of one image
-/// together ([`quality_by_image`]), as repeats and classes of one image are not independent. With one image alone no spread can
-/// be measured: both ends are then the mean.
+/// Intervals are 95 % intervals of the normal approximation, `mean ± 1.96 · standard error`. The standard error groups the traces
+/// of one image ([`quality_by_image`]), because repeats and classes of one image are not independent. A single image has no spread:
+/// then both ends of the interval are the mean.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Quality {
@@ -22,7 +22,7 @@ pub struct Quality {
     pub a_interval: (f64, f64),
     /// V, the share of traces whose prediction `f > 0` changes at some point, 0 to 1.
     pub v: f64,
-    /// Traces whose prediction changes for the first time at each point; sums to `v · n_traces`.
+    /// At each point: the number of traces whose prediction changes there for the first time. The sum is `v · n_traces`.
     pub first_sign_changes: Vec<usize>,
     /// Mean of `f(x) − f(x(i))` at each point.
     pub curve: Vec<f64>,
@@ -30,45 +30,54 @@ pub struct Quality {
     pub curve_low: Vec<f64>,
     /// Upper ends of the intervals of the curve.
     pub curve_high: Vec<f64>,
-    /// AOPC of Samek et al.: the sum divided by L + 1 with the step k = 0 in it, so `A · I / (I + 1)`.
+    /// AOPC of Samek et al. It includes the step k = 0 and divides by L + 1, so it equals `A · I / (I + 1)`.
     pub aopc: f64,
-    /// Traces read.
+    /// Number of traces.
     pub n_traces: usize,
-    /// Images they come from; as many as traces in [`quality`].
+    /// Number of images from which the traces come; in [`quality`] the number of traces.
     pub n_images: usize,
-    /// Traces of images that had fewer descriptors than were to be replaced.
+    /// Number of traces in which fewer descriptors were replaced than should be, because the image has too few.
     pub n_short: usize,
 }
 
-/// A, V and the mean curve over traces, each taken as independent of the others.
+/// A, V and the mean curve over traces. The traces are assumed to be independent.
 ///
 /// ```text
 /// A    = mean over traces of 1/I Σ_{i=1..I} (f(x) − f(x(i)))          (Eq. 14; no term i = 0)
 /// AOPC = mean over traces of 1/(L+1) Σ_{k=0..L} (f(x) − f(x(k)))       (L = I; the term k = 0 is 0)
 /// V    = share of traces with a point i where (f(x(i)) > 0) ≠ (f(x) > 0)
 /// ```
-/// f is the score minus its threshold, positive at the start of a true positive's trace.
+/// f is the score minus its threshold. It is positive at the start of the trace of a true positive.
+///
+/// ```
+/// use fisherlens_eval::{Trace, quality};
+///
+/// let trace = Trace { start: 1.0, scores: vec![0.5, -0.5], n_replaced: 2, n_requested: 2 };
+/// let found = quality(&[trace])?;
+/// assert_eq!((found.a, found.v), (1.0, 1.0));
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 ///
 /// # Errors
 /// [`EvalError::Empty`] without traces or without points, [`EvalError::Length`] when traces have different numbers of points.
 ///
 /// # References
-/// `lapuschkin2016`, supplement Eq. 14 and Fig. 1; `samek2017`, on AOPC.
+/// `lapuschkin2016`, supplement Eq. 14 and Fig. 1; `samek2017` for AOPC.
 pub fn quality(traces: &[Trace]) -> Result<Quality, EvalError> {
     let images: Vec<usize> = (0..traces.len()).collect();
     quality_by_image(traces, &images)
 }
 
-/// [`quality`] with the image that each trace is of: the numbers are the same, the intervals know that repeats and classes of
-/// one image go together.
+/// [`quality`] with the image of each trace. The means are the same. The intervals take into account that repeats and classes of
+/// one image are not independent.
 ///
 /// ```text
 /// standard error² = G/(G−1) · Σ_g (Σ_{t∈g} (a[t] − A))² / T²           G images, T traces
 /// ```
-/// `images`: any number that stands for the image, one a trace.
+/// `images[t]`: any number that identifies the image of trace t.
 ///
 /// # Errors
-/// Those of [`quality`]; [`EvalError::Length`] when `images` and `traces` differ in number.
+/// The errors of [`quality`]; [`EvalError::Length`] when `images` and `traces` differ in length.
 pub fn quality_by_image(traces: &[Trace], images: &[usize]) -> Result<Quality, EvalError> {
     let n_points = checked_n_points(traces, images)?;
     let groups = groups_of(images);
@@ -103,20 +112,20 @@ pub fn quality_by_image(traces: &[Trace], images: &[usize]) -> Result<Quality, E
     })
 }
 
-/// Points of measurement, the same in all traces, of which there is one an entry of `images`.
+/// Checks that all traces have the same number of points, and that there is one image per trace. Returns the number of points.
 pub(crate) fn checked_n_points(traces: &[Trace], images: &[usize]) -> Result<usize, EvalError> {
     let n_points = traces.first().map_or(0, |trace| trace.scores.len());
     if n_points == 0 {
         return Err(EvalError::Empty { what: "traces with points of measurement" });
     }
     for trace in traces {
-        same("points of a trace", n_points, trace.scores.len())?;
+        check_length("points of a trace", n_points, trace.scores.len())?;
     }
-    same("images of the traces", traces.len(), images.len())?;
+    check_length("images of the traces", traces.len(), images.len())?;
     Ok(n_points)
 }
 
-/// The traces of each image.
+/// Indices of the traces of each image.
 pub(crate) fn groups_of(images: &[usize]) -> Vec<Vec<usize>> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (trace, &image) in images.iter().enumerate() {
@@ -125,13 +134,14 @@ pub(crate) fn groups_of(images: &[usize]) -> Vec<Vec<usize>> {
     members.into_values().collect()
 }
 
-/// Mean over all traces and half the width of its 95 % interval, with the traces of one group taken together.
+/// Mean over all traces and half the width of its 95 % interval. The traces of one group are not assumed to be independent.
 pub(crate) fn mean_and_half_width(groups: &[Vec<usize>], value: impl Fn(usize) -> f64) -> (f64, f64) {
     let n_traces = groups.iter().map(Vec::len).sum::<usize>() as f64;
     let mean = groups.iter().flatten().map(|&trace| value(trace)).sum::<f64>() / n_traces;
     if groups.len() < 2 {
         return (mean, 0.0);
     }
+    // Σ_g (Σ_{t∈g} (a[t] − A))²
     let squares: f64 =
         groups.iter().map(|group| group.iter().map(|&trace| value(trace) - mean).sum::<f64>().powi(2)).sum();
     let n_groups = groups.len() as f64;
@@ -149,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn by_hand() {
+    fn quality_matches_hand_computed_values() {
         let traces = [
             trace(1.0, &[0.5, 0.0, -1.0]),
             trace(2.0, &[1.0, 1.0, 1.0]),
@@ -175,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn aopc_divides_by_one_more() {
+    fn aopc_divides_by_the_number_of_points_plus_one() {
         let found = quality(&[trace(1.0, &[0.0, 0.0])]).unwrap();
         assert_relative_eq!(found.a, 1.0);
         assert_relative_eq!(found.aopc, 2.0 / 3.0);
@@ -193,21 +203,21 @@ mod tests {
         assert_relative_eq!(single.a_interval.0, repeated.a_interval.0, max_relative = 1e-12);
         assert_relative_eq!(single.curve_high[0], repeated.curve_high[0], max_relative = 1e-12);
         assert_eq!((repeated.n_traces, repeated.n_images), (15, 3));
-        let taken_apart = quality(&many).unwrap();
-        assert!(taken_apart.a_interval.0 > repeated.a_interval.0);
+        let independent = quality(&many).unwrap();
+        assert!(independent.a_interval.0 > repeated.a_interval.0);
     }
 
     #[test]
-    fn level_traces_give_nothing_and_a_rising_score_counts_against() {
-        let level = quality(&[trace(0.25, &[0.25, 0.25])]).unwrap();
-        assert_eq!((level.a, level.v, level.aopc), (0.0, 0.0, 0.0));
+    fn constant_traces_give_0_and_a_rising_score_gives_a_negative_a() {
+        let constant = quality(&[trace(0.25, &[0.25, 0.25])]).unwrap();
+        assert_eq!((constant.a, constant.v, constant.aopc), (0.0, 0.0, 0.0));
         assert!(quality(&[trace(0.25, &[1.25, 1.25])]).unwrap().a < 0.0);
-        // From a negative start, a rise above 0 is a change too.
+        // If the start is negative, a score above 0 is a change of the prediction.
         assert_eq!(quality(&[trace(-0.25, &[0.25])]).unwrap().v, 1.0);
     }
 
     #[test]
-    fn traces_that_do_not_fit_are_refused() {
+    fn traces_of_different_lengths_are_refused() {
         assert!(matches!(quality(&[]), Err(EvalError::Empty { .. })));
         assert!(matches!(quality(&[trace(1.0, &[])]), Err(EvalError::Empty { .. })));
         let unequal = [trace(1.0, &[1.0]), trace(1.0, &[1.0, 1.0])];

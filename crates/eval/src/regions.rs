@@ -1,31 +1,40 @@
-//! An image cut into square regions, for perturbing pixels instead of descriptors.
+//! Square regions of an image, for the perturbation of pixels instead of descriptors.
 
 use ndarray::{ArrayView2, s};
 
-use crate::Rect;
+use crate::rect::Rect;
 
-/// The regions of an image of this size, row by row; the last ones of a row or column are smaller where `side` does not divide the size.
+/// The regions of an image of this size, row by row. If `side` does not divide the size, the last regions of rows and columns are
+/// smaller.
 ///
-/// 9 pixels in `samek2017`. A `side` of 0 gives none.
+/// `side` is 9 pixels in `samek2017`. A `side` of 0 gives no regions.
+///
+/// ```
+/// use fisherlens_eval::{region_relevance, regions};
+/// use ndarray::array;
+///
+/// let relevance = array![[1.0_f32, 3.0, 5.0]];
+/// assert_eq!(region_relevance(relevance.view(), &regions(3, 1, 2)), [2.0, 5.0]);
+/// ```
 pub fn regions(width: usize, height: usize, side: usize) -> Vec<Rect> {
     if side == 0 {
         return Vec::new();
     }
     let starts = |length: usize| (0..length).step_by(side);
-    let of_row = |top: usize| {
+    let row_of_regions = |top: usize| {
         let bottom = (top + side).min(height);
         starts(width).map(move |left| Rect { left, top, right: (left + side).min(width), bottom })
     };
-    starts(height).flat_map(of_row).collect()
+    starts(height).flat_map(row_of_regions).collect()
 }
 
-/// Relevance of each region: the mean over its pixels, so that smaller regions at the edge are not at a disadvantage.
+/// Relevance of each region: the mean over its pixels. With sums, the smaller regions at the edge would have less relevance.
 ///
 /// ```text
 /// R[region] = 1/|region| · Σ_{p in region} R[p]
 /// ```
-/// `relevance` `(height, width)`; regions are clipped to it, and one without a pixel has 0. `samek2017` sums, which is the same order
-/// of regions of one size.
+/// `relevance` `(height, width)`. Regions are clipped to it; a region without pixels has relevance 0. Departure: `samek2017` takes the
+/// sum, which gives the same order for regions of equal size.
 pub fn region_relevance(relevance: ArrayView2<'_, f32>, regions: &[Rect]) -> Vec<f32> {
     let (height, width) = relevance.dim();
     let mean = |region: &Rect| {
@@ -45,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_hand() {
+    fn regions_and_their_relevance_match_hand_computed_values() {
         let found = regions(5, 3, 2);
         assert_eq!(found.len(), 6);
         assert_eq!(found[2], Rect { left: 4, top: 0, right: 5, bottom: 2 });
@@ -59,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pixel_is_in_one_region(width in 1_usize..40, height in 1_usize..40, side in 1_usize..12) {
+        fn every_pixel_is_in_exactly_one_region(width in 1_usize..40, height in 1_usize..40, side in 1_usize..12) {
             let mut n = Array2::<u8>::zeros((height, width));
             for region in regions(width, height, side) {
                 n.slice_mut(s![region.top..region.bottom, region.left..region.right]).mapv_inplace(|n| n + 1);

@@ -1,4 +1,4 @@
-//! Spectral clustering: a graph of nearest neighbours, its Laplacian's first eigenvectors, k-means on these.
+//! Spectral clustering: a graph of nearest neighbours, the first eigenvectors of its Laplacian, and k-means on the eigenvectors.
 
 use fisherlens_lapack as _;
 use linfa::traits::{Fit, Predict};
@@ -9,31 +9,41 @@ use ndarray_linalg::{Eigh, UPLO};
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::EvalError;
+use crate::error::EvalError;
 
-/// Starts of k-means, the best of which counts (scikit-learn's `n_init`).
+/// K-means is started this many times and the best run is taken (scikit-learn's `n_init`).
 const N_RUNS: usize = 10;
-/// Steps of one start at most (scikit-learn's `max_iter`).
+/// Greatest number of iterations of one run (scikit-learn's `max_iter`).
 const MAX_N_ITERATIONS: u64 = 300;
-/// Movement of the centroids at which a start ends.
+/// A run ends when the centroids move less than this.
 const TOLERANCE: f64 = 1e-9;
 
-/// Similarity of samples that are among each other's nearest.
+/// Similarity of samples that are nearest neighbours of each other.
 ///
 /// ```text
 /// W[i,j] = max(0, cos(x_i, x_j)) · (a_ij + a_ji) / 2,   a_ij = 1 where j is among the k nearest of i
 /// ```
-/// `samples` `(N, D)`, any unit: the cosine looks at directions only. Nearest means greatest cosine; of equal ones the lower
-/// index. `n_neighbours` k is at least 1 and more than N − 1 is all others. Returns `(N, N)`, symmetric, 0 on the diagonal; 1
-/// where both are among the other's nearest and point the same way. A sample of zeros is similar to nothing.
+/// `samples` `(N, D)`, any unit: the cosine depends only on the direction. The nearest samples are those with the greatest cosine;
+/// of equal ones, the lower index comes first. `n_neighbours` is k, at least 1; if it is larger than N − 1, all other samples are
+/// neighbours. Returns `(N, N)`, symmetric, 0 on the diagonal. A value is 1 if both samples are among the neighbours of the other and
+/// have the same direction. A sample of zeros has similarity 0 with all others.
 ///
 /// # Errors
 /// [`EvalError::Empty`] without a sample, [`EvalError::Parameter`] for 0 neighbours, [`EvalError::Relevance`] for a value that
-/// is no finite number.
+/// is not finite.
+///
+/// ```
+/// use fisherlens_eval::neighbour_graph;
+/// use ndarray::array;
+///
+/// let samples = array![[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]];
+/// assert_eq!(neighbour_graph(samples.view(), 1)?, array![[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]);
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 ///
 /// # References
-/// `vonluxburg2007`, section 2.2, the k-nearest-neighbour graph with weighted edges. Departure: an edge that only one of the two
-/// wants counts half (as in scikit-learn's `SpectralClustering`) instead of fully.
+/// `vonluxburg2007`, section 2.2, the k-nearest-neighbour graph with weighted edges. Departure: if only one of two samples is among
+/// the neighbours of the other, the edge has half the weight (as in scikit-learn's `SpectralClustering`) instead of the whole.
 pub fn neighbour_graph(samples: ArrayView2<'_, f64>, n_neighbours: usize) -> Result<Array2<f64>, EvalError> {
     let n_samples = samples.nrows();
     if n_samples == 0 {
@@ -50,21 +60,21 @@ pub fn neighbour_graph(samples: ArrayView2<'_, f64>, n_neighbours: usize) -> Res
         return Err(EvalError::Relevance { index, found: value.to_string() });
     }
     let cosines = cosines(samples);
-    let mut wanted = Array2::<f64>::zeros((n_samples, n_samples));
+    let mut is_neighbour = Array2::<f64>::zeros((n_samples, n_samples)); // a_ij, 0 or 1
     for i in 0..n_samples {
         let mut others: Vec<usize> = (0..n_samples).filter(|&j| j != i).collect();
         others.sort_by(|&a, &b| cosines[[i, b]].total_cmp(&cosines[[i, a]]));
         for &j in others.iter().take(n_neighbours) {
-            wanted[[i, j]] = 1.0;
+            is_neighbour[[i, j]] = 1.0;
         }
     }
     Ok(Array2::from_shape_fn((n_samples, n_samples), |(i, j)| {
-        cosines[[i, j]].max(0.0) * f64::midpoint(wanted[[i, j]], wanted[[j, i]])
+        cosines[[i, j]].max(0.0) * f64::midpoint(is_neighbour[[i, j]], is_neighbour[[j, i]])
     }))
 }
 
-/// Cosines of all pairs; 0 with a sample of zeros. Rows are divided by their largest magnitude first, so that squares neither
-/// overflow nor vanish.
+/// Cosines of all pairs; 0 for a pair with a sample of zeros. Rows are first divided by their largest absolute value, so that
+/// squares neither overflow nor underflow.
 fn cosines(samples: ArrayView2<'_, f64>) -> Array2<f64> {
     let mut directions = samples.to_owned();
     for mut row in directions.rows_mut() {
@@ -93,6 +103,17 @@ fn cosines(samples: ArrayView2<'_, f64>) -> Array2<f64> {
 /// L = I − D^(−1/2) W D^(−1/2),   D = diag(Σ_j W[i,j])
 /// ```
 /// A sample without neighbours is a component of its own: its row of L is 0.
+///
+/// ```
+/// use fisherlens_eval::SpectralEmbedding;
+/// use ndarray::array;
+///
+/// // Two pairs of similar samples.
+/// let similarity = array![[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]];
+/// let labels = SpectralEmbedding::new(similarity.view())?.cluster(2, 1)?;
+/// assert_eq!(labels, [0, 0, 1, 1]);
+/// # Ok::<(), fisherlens_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralEmbedding {
     eigenvalues: Array1<f64>,
@@ -100,11 +121,11 @@ pub struct SpectralEmbedding {
 }
 
 impl SpectralEmbedding {
-    /// Of a similarity `(N, N)`, symmetric, not negative; only what is on and below the diagonal is read.
+    /// Embedding of a similarity matrix `(N, N)`, symmetric and not negative. Only the diagonal and the values below it are used.
     ///
     /// # Errors
     /// [`EvalError::Empty`] without a sample, [`EvalError::Length`] for an array that is not square, [`EvalError::Relevance`]
-    /// for a similarity that is negative or no finite number, [`EvalError::Clustering`] when LAPACK gives up.
+    /// for a similarity that is negative or not finite, [`EvalError::Clustering`] when LAPACK fails.
     ///
     /// # References
     /// `vonluxburg2007`, section 3.2 (`L_sym`).
@@ -132,24 +153,25 @@ impl SpectralEmbedding {
         Ok(Self { eigenvalues: solved.0, eigenvectors: solved.1 })
     }
 
-    /// The eigenvalues `(N)`, smallest first, from 0 to 2. As many are 0 as the graph has components.
+    /// The eigenvalues `(N)`, in ascending order, from 0 to 2. The number of zeros is the number of components of the graph.
     pub fn eigenvalues(&self) -> &Array1<f64> {
         &self.eigenvalues
     }
 
-    /// `λ[c+1] − λ[c]`, counted from 1: how clearly the graph falls into `n_clusters` c. None where there are not more samples.
+    /// The eigengap `λ[c+1] − λ[c]`, counted from 1, for c = `n_clusters`. The larger it is, the more clearly the graph has c
+    /// clusters. `None` if there are not more samples than clusters.
     pub fn eigengap(&self, n_clusters: usize) -> Option<f64> {
         let next = self.eigenvalues.get(n_clusters)?;
         Some(next - self.eigenvalues.get(n_clusters.checked_sub(1)?)?)
     }
 
-    /// Parts the samples by k-means on the rows of the first `n_clusters` eigenvectors, each row scaled to length 1.
+    /// Clusters the samples by k-means on the rows of the first `n_clusters` eigenvectors, each row scaled to length 1.
     ///
-    /// Clusters are numbered by falling size, of equal ones the one with the earlier sample first; there may be fewer than
-    /// asked for where samples are alike. The same seed gives the same labels.
+    /// Returns the cluster of each sample. Clusters are numbered by descending size; of two with equal size, the one with the earlier
+    /// first sample comes first. If samples are equal, there may be fewer than `n_clusters`. The same seed gives the same labels.
     ///
     /// # Errors
-    /// [`EvalError::Parameter`] for 0 clusters or more than samples, [`EvalError::Clustering`] from k-means.
+    /// [`EvalError::Parameter`] for 0 clusters or more clusters than samples, [`EvalError::Clustering`] when k-means fails.
     ///
     /// # References
     /// `ng2001`, steps 3 to 6.
@@ -184,17 +206,18 @@ impl SpectralEmbedding {
     }
 }
 
-/// The same partition with clusters numbered by falling size, of equal ones the one with the earlier sample first.
+/// The same partition with clusters numbered by descending size; of equal sizes, the one with the earlier first sample comes first.
 fn by_size(labels: &[usize]) -> Vec<usize> {
-    let mut found: Vec<(usize, usize, usize)> = Vec::new();
-    for (place, &label) in labels.iter().enumerate() {
-        match found.iter_mut().find(|(other, ..)| *other == label) {
+    // (label, number of samples, first sample) of each cluster.
+    let mut clusters: Vec<(usize, usize, usize)> = Vec::new();
+    for (sample, &label) in labels.iter().enumerate() {
+        match clusters.iter_mut().find(|(other, ..)| *other == label) {
             Some((_, n_members, _)) => *n_members += 1,
-            None => found.push((label, 1, place)),
+            None => clusters.push((label, 1, sample)),
         }
     }
-    found.sort_by_key(|&(_, n_members, first)| (std::cmp::Reverse(n_members), first));
-    let rank = |label: usize| found.iter().position(|(other, ..)| *other == label);
+    clusters.sort_by_key(|&(_, n_members, first)| (std::cmp::Reverse(n_members), first));
+    let rank = |label: usize| clusters.iter().position(|(other, ..)| *other == label);
     labels.iter().map(|&label| rank(label).expect("every label was counted")).collect()
 }
 
@@ -206,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
     use rand::seq::SliceRandom;
 
-    /// Blocks of these sizes, similar inside and not at all between.
+    /// Blocks of these sizes. Samples of the same block have similarity 1, all others 0.
     fn blocks(sizes: &[usize]) -> (Array2<f64>, Vec<usize>) {
         let truth: Vec<usize> = sizes.iter().enumerate().flat_map(|(b, &n)| std::iter::repeat_n(b, n)).collect();
         let n = truth.len();
@@ -219,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn the_graph_by_hand() {
+    fn the_graph_matches_hand_computed_values() {
         let samples = array![[2.0, 0.0], [3.0, 0.0], [1.0, 1.0], [0.0, -5.0]];
         let graph = neighbour_graph(samples.view(), 1).unwrap();
         let half = 0.5_f64.sqrt();
-        // 0 and 1 want each other, 2 wants 0 (the earlier of equals), 3 wants 0 at cosine 0.
+        // Nearest neighbours: 1 of 0, 0 of 1, 0 of 2 (the first of two equal ones), 0 of 3 with cosine 0.
         let expected = array![
             [0.0, 1.0, half / 2.0, 0.0],
             [1.0, 0.0, 0.0, 0.0],
@@ -234,11 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn components_are_zeros_among_the_eigenvalues() {
+    fn the_number_of_zero_eigenvalues_is_the_number_of_components() {
         let (similarity, truth) = blocks(&[5, 3, 4]);
         let embedding = SpectralEmbedding::new(similarity.view()).unwrap();
         assert!(embedding.eigenvalues().iter().take(3).all(|value| value.abs() < 1e-12));
-        // A full graph of n has the further eigenvalue n / (n − 1).
+        // In a complete graph of n samples all other eigenvalues are n / (n − 1).
         assert_abs_diff_eq!(embedding.eigengap(3).unwrap(), 1.25, epsilon = 1e-9);
         let labels = embedding.cluster(3, 1).unwrap();
         assert!(same_partition(&labels, &truth));
@@ -246,8 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn edges() {
-        // Identical heatmaps, a constant one, one of zeros, and one alone.
+    fn equal_zero_and_single_samples() {
         let same = neighbour_graph(Array2::ones((5, 3)).view(), 10).unwrap();
         let labels = SpectralEmbedding::new(same.view()).unwrap().cluster(1, 0).unwrap();
         assert_eq!(labels, [0; 5]);
@@ -255,16 +277,16 @@ mod tests {
         let zeros = neighbour_graph(Array2::zeros((3, 2)).view(), 2).unwrap();
         assert_eq!(zeros, Array2::<f64>::zeros((3, 3)));
         assert_eq!(SpectralEmbedding::new(zeros.view()).unwrap().eigenvalues(), &Array1::<f64>::zeros(3));
-        let alone = neighbour_graph(array![[1.0, 2.0]].view(), 10).unwrap();
-        let embedding = SpectralEmbedding::new(alone.view()).unwrap();
+        let single = neighbour_graph(array![[1.0, 2.0]].view(), 10).unwrap();
+        let embedding = SpectralEmbedding::new(single.view()).unwrap();
         assert_eq!((embedding.cluster(1, 0).unwrap(), embedding.eigengap(1)), (vec![0], None));
-        // Magnitudes do not matter, nor do they overflow.
+        // Very large and very small values neither matter nor overflow.
         let large = neighbour_graph(array![[1e300, 1e300], [1e-300, 1e-300]].view(), 1).unwrap();
         assert_abs_diff_eq!(large[[0, 1]], 1.0, epsilon = 1e-12);
     }
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_input_is_refused() {
         let refused = |samples: Array2<f64>, k| neighbour_graph(samples.view(), k).unwrap_err();
         assert_eq!(refused(array![[0.0, f64::NAN]], 1), EvalError::Relevance { index: 1, found: "NaN".to_owned() });
         assert!(matches!(refused(array![[0.0]], 0), EvalError::Parameter { name: "n_neighbours", .. }));
@@ -291,7 +313,7 @@ mod tests {
             order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
             let moved = similarity.select(Axis(0), &order).select(Axis(1), &order);
             let labels = SpectralEmbedding::new(moved.view()).unwrap().cluster(sizes.len(), seed).unwrap();
-            let expected: Vec<usize> = order.iter().map(|&place| truth[place]).collect();
+            let expected: Vec<usize> = order.iter().map(|&sample| truth[sample]).collect();
             prop_assert!(same_partition(&labels, &expected), "{labels:?} {expected:?}");
         }
 

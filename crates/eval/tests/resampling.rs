@@ -1,4 +1,4 @@
-//! Algorithm 1 over real encoders: after all replacements, the altered vector is the one encoded anew.
+//! Algorithm 1 with real encoders: after all replacements, the vector equals the encoding of the changed descriptors.
 
 use fisherlens_eval::{Resampling, quality, random_order, relevance_order, resampling_trace};
 use fisherlens_fisher::{BagOfWords, DescriptorSet, Encoder, FisherVector, Grid, Pyramid, Vlad};
@@ -35,19 +35,19 @@ fn encoders() -> Vec<Box<dyn Encoder>> {
 }
 
 #[test]
-fn ten_thousand_replacements_equal_a_vector_encoded_anew() {
+fn ten_thousand_replacements_equal_the_encoding_of_the_changed_descriptors() {
     let mut rng = Xoshiro256Plus::seed_from_u64(2);
     let values = mixture(3, 2.0).generate(N_DESCRIPTORS, &mut rng);
     let positions = positions(4);
     let order = random_order(N_DESCRIPTORS, &mut rng);
     let resampling = Resampling::default();
     let draws = mixture(1, 1.5).generate(resampling.n_replacements, &mut rng);
-    // A draw takes the place of what it replaces, hence its cell.
+    // A draw has the position of the descriptor that it replaces, and so its cell.
     let draw_positions: Vec<[f32; 2]> =
         order.iter().take(resampling.n_replacements).map(|&descriptor| positions[descriptor as usize]).collect();
-    let mut altered = values.clone();
+    let mut changed = values.clone();
     for (&descriptor, draw) in order.iter().zip(draws.rows()) {
-        altered.row_mut(descriptor as usize).assign(&draw);
+        changed.row_mut(descriptor as usize).assign(&draw);
     }
     for encoder in encoders() {
         let image = encoder.map(DescriptorSet { values: values.view(), positions: &positions }).unwrap();
@@ -65,20 +65,20 @@ fn ten_thousand_replacements_equal_a_vector_encoded_anew() {
             assert!(gap.sqrt() <= 5e-5 * size.sqrt(), "{what}: {} of {}", gap.sqrt(), size.sqrt());
         };
         close(&means[0], &image.mean(), "start");
-        let anew = encoder.encode(DescriptorSet { values: altered.view(), positions: &positions }).unwrap();
-        close(&means[100], &anew, "end");
+        let encoded = encoder.encode(DescriptorSet { values: changed.view(), positions: &positions }).unwrap();
+        close(&means[100], &encoded, "end");
     }
 }
 
 #[test]
-fn relevance_finds_what_the_score_stands_on_faster_than_chance() {
+fn the_score_falls_faster_by_relevance_than_at_random() {
     let mut rng = Xoshiro256Plus::seed_from_u64(5);
     let encoder = FisherVector::params(mixture(1, 1.5)).check().unwrap();
     let values = mixture(6, 2.0).generate(1_000, &mut rng);
     let positions = vec![[0.5_f32, 0.5]; 1_000];
     let image = encoder.map(DescriptorSet { values: values.view(), positions: &positions }).unwrap();
     let mean = image.mean().to_vec();
-    // The score is linear in the raw vector, and high for this very image.
+    // The score is linear in the raw vector, and its coefficients are this image's vector, so the score is high.
     let coefficients = mean.clone();
     let score_of =
         |mean: &[f32]| -> f64 { mean.iter().zip(&coefficients).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum() };
@@ -91,11 +91,11 @@ fn relevance_finds_what_the_score_stands_on_faster_than_chance() {
             resampling_trace(image.as_ref(), drawn.as_ref(), order, settings, &mut |mean| score_of(mean)).unwrap();
         quality(&[trace]).unwrap().a
     };
-    let by_chance = area(&random_order(1_000, &mut Xoshiro256Plus::seed_from_u64(7)));
+    let at_random = area(&random_order(1_000, &mut Xoshiro256Plus::seed_from_u64(7)));
     let found = descriptor_relevance(image.as_ref(), &relevance, Rule::Naive).unwrap();
     let order = relevance_order(&found.values);
     let by_relevance = area(&order);
     let reversed: Vec<u32> = order.iter().rev().copied().collect();
     let least_first = area(&reversed);
-    assert!(by_relevance > 1.5 * by_chance && by_chance > least_first, "{by_relevance} {by_chance} {least_first}");
+    assert!(by_relevance > 1.5 * at_random && at_random > least_first, "{by_relevance} {at_random} {least_first}");
 }
