@@ -80,7 +80,7 @@ pub(crate) fn best_c(rows: &[CrossValidationRow]) -> Option<f64> {
 }
 
 /// The fold of every sample: the samples are shuffled and then assigned to the folds in turn.
-fn assign_folds(n: usize, n_folds: usize, seed: u64) -> Vec<usize> {
+pub(crate) fn assign_folds(n: usize, n_folds: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
     let mut fold_of = vec![0; n];

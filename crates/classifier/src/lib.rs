@@ -27,6 +27,7 @@ mod cross_validation;
 mod dual;
 mod error;
 mod gram;
+mod held_out;
 mod kernel;
 mod kernel_model;
 mod kernel_svm;

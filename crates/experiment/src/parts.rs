@@ -68,7 +68,8 @@ impl Parts {
     }
 }
 
-fn machine(settings: &Settings) -> LinearSvmParams {
+/// The linear support vector machine that the settings describe.
+pub(crate) fn linear_svm(settings: &Settings) -> LinearSvmParams {
     let section = &settings.classifier;
     LinearSvm::params()
         .c_grid(section.c_grid.clone())
@@ -85,7 +86,7 @@ fn kernel(settings: &Settings) -> Result<Option<KernelSvm>> {
     if section.kernel == KernelKind::Linear {
         return Ok(None);
     }
-    let params = KernelSvm::params(section.kernel).svm(machine(settings));
+    let params = KernelSvm::params(section.kernel).svm(linear_svm(settings));
     let params = match section.gamma {
         Some(gamma) => params.gamma(gamma),
         None => params,
@@ -97,7 +98,7 @@ fn trainer(settings: &Settings) -> Result<Part<dyn ClassifierTrainer>> {
     let section = &settings.classifier;
     Ok(match section.kind {
         ClassifierKind::LinearSvm => {
-            let svm = machine(settings).check().context("settings, section [classifier]")?;
+            let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
             Part::of_section(section, Arc::new(svm))
         }
         ClassifierKind::LogisticRegression => {

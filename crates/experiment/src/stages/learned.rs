@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
-use fisherlens_classifier::Model as Classifier;
+use anyhow::{Context as _, Result, bail, ensure};
+use fisherlens_classifier::{Difficult, Model as Classifier};
 use fisherlens_model::{Explainer, Model};
 use fisherlens_voc::ImageEntry;
+use linfa::ParamGuard as _;
 
+use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
-use crate::parts::Parts;
+use crate::parts::{Parts, linear_svm};
+use crate::settings::sections::ClassifierKind;
 use crate::stage::Stage;
+use crate::stages::scores::Scores;
 use crate::stages::{classifier, encode, mixture, pca, scores};
 
 /// Loads or learns what the experiment needs up to its classifier, ready to score and explain single images.
@@ -27,7 +31,7 @@ pub fn explainer(experiment: &Experiment, keys: &Keys) -> Result<Explainer> {
     )
 }
 
-/// The model of an experiment, learned or loaded; thresholds where its test images were scored and are others than those it learned from.
+/// The model of an experiment, learned or loaded, with the thresholds above which a class counts as found.
 ///
 /// # Errors
 /// What the stages say; an experiment with an extractor or encoder of the caller's own, which no settings describe.
@@ -59,7 +63,13 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
             format!("{} images of set {}", experiment.core.dataset.train.len(), experiment.core.dataset.train.set.name),
         ),
         ("digest of these images".to_owned(), experiment.core.dataset.train.files.to_hex()),
-        ("difficult instances".to_owned(), format!("{:?}", data.difficult).to_lowercase()),
+        (
+            "difficult instances".to_owned(),
+            match data.difficult {
+                Difficult::Ignore => "ignore".to_owned(),
+                Difficult::Negative => "negative".to_owned(),
+            },
+        ),
     ];
     if let Some(c) = training.report.c {
         card.push(("C".to_owned(), c.to_string()));
@@ -68,17 +78,8 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
         let mean = 100.0 * row.mean_average_precision;
         card.push((format!("cross-validated mAP (area), C = {}", row.c), format!("{mean:.2} %")));
     }
-    let mut thresholds = None;
-    // What was learned from says nothing of new photographs.
-    let seen = |entry: &ImageEntry| experiment.core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
-    let is_held_out = !experiment.core.dataset.test.set.images.iter().any(seen);
-    if is_held_out && experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
-        let scores = scores::get(experiment, keys)?;
-        let set = &experiment.core.dataset.test.set.name;
-        let mean = 100.0 * scores.mean_average_precision(data.difficult, settings.evaluation.interpolation);
-        card.push((format!("mAP on set {set}"), format!("{mean:.2} %")));
-        thresholds = Some(scores::thresholds(&scores.predictions(data.difficult)));
-    }
+    let (thresholds, lines) = thresholds(experiment, keys, training.report.c)?;
+    card.extend(lines);
     card.push(("made by".to_owned(), format!("fisherlens {}", env!("CARGO_PKG_VERSION"))));
     Ok(Model {
         descriptors: settings.descriptors.clone(),
@@ -91,4 +92,52 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
         display_rule: settings.relevance.display_rule,
         card,
     })
+}
+
+/// The score of each class above which it counts as found, and lines for the card. The scores behind it belong to images that the classifiers
+/// did not learn from: test images where they are others than the training images and were scored, or else held-out folds of the training
+/// images. Nothing where neither is possible.
+fn thresholds(
+    experiment: &Experiment,
+    keys: &Keys,
+    c: Option<f64>,
+) -> Result<(Option<Vec<f64>>, Vec<(String, String)>)> {
+    let Experiment { core, settings, .. } = experiment;
+    // Scores on training images do not predict the quality on new ones.
+    let seen = |entry: &ImageEntry| core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
+    let is_held_out = !core.dataset.test.set.images.iter().any(seen);
+    let (scores, what) = if is_held_out && core.has(&Stage::Scores.id().at(keys.scores)) {
+        (scores::get(experiment, keys)?, format!("set {}", core.dataset.test.set.name))
+    } else {
+        let Some(scores) = held_out(experiment, keys, c)? else { return Ok((None, Vec::new())) };
+        let folds = settings.classifier.n_folds;
+        (scores, format!("{folds} held-out folds of set {}", core.dataset.train.set.name))
+    };
+    let mean = 100.0 * scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
+    let predictions = scores.predictions(settings.data.difficult);
+    let rates: Vec<f64> = predictions.iter().filter_map(|p| Some(p.equal_error.as_ref()?.rate)).collect();
+    let rate = 100.0 * rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+    let lines = vec![
+        (format!("mAP on {what}"), format!("{mean:.2} %")),
+        ("thresholds".to_owned(), format!("equal-error rate on {what}, {rate:.2} % on average")),
+    ];
+    Ok((Some(scores::thresholds(&predictions)), lines))
+}
+
+/// Scores of the training images by classifiers that learned from the other folds; nothing for classifiers that settings do not describe.
+fn held_out(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Option<Scores>> {
+    let Experiment { core, settings, parts } = experiment;
+    let is_built_in = parts.trainer.identity == Parts::from_settings(settings)?.trainer.identity;
+    let is_svm = settings.classifier.kind == ClassifierKind::LinearSvm && settings.classifier.from.is_none();
+    let Some(c) = c.filter(|_| is_built_in && is_svm) else { return Ok(None) };
+    let (vectors, n_descriptors) = encode::normalized(experiment, keys, Half::Train)?;
+    let labels = core.dataset.train.label_matrix();
+    let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
+    Ok(Some(Scores {
+        ids: core.dataset.train.set.images.iter().map(|entry| entry.id.clone()).collect(),
+        classes: core.dataset.classes().to_vec(),
+        scores: svm.held_out_scores(vectors.view(), labels.view(), c)?,
+        labels,
+        n_descriptors,
+    }))
 }

@@ -1,0 +1,105 @@
+//! Scores of samples by classifiers that were not trained on them.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::cross_validation::assign_folds;
+use crate::dual::{DualPoint, Panels, Problems};
+use crate::error::ClassifierError;
+use crate::gram::gram;
+use crate::one_vs_rest::checked_targets;
+use crate::params::LinearSvm;
+
+impl LinearSvm {
+    /// Scores of all training samples, each by the classifiers that were trained on the other folds.
+    ///
+    /// A score on a training sample is higher than the score on a new one, so thresholds cannot be chosen from it. The samples are assigned to
+    /// `n_folds` folds; for each fold and class one problem is solved on the other folds with the cost `c`, and scores the samples of the fold.
+    ///
+    /// `x` `(n_samples, n_dimensions)`, `targets` `(n_samples, n_classes)` as for training. Returns `(n_samples, n_classes)`, bias included.
+    ///
+    /// # Errors
+    /// The errors of training; `ClassifierError::Fold` when the samples outside of a fold lack a positive or a negative sample of a class.
+    pub fn held_out_scores(
+        &self,
+        x: ArrayView2<'_, f32>,
+        targets: ArrayView2<'_, i8>,
+        c: f64,
+    ) -> Result<Array2<f32>, ClassifierError> {
+        let targets = checked_targets(x, targets, self.difficult)?;
+        let (n, n_classes) = targets.dim();
+        let n_folds = self.n_folds.min(n);
+        let fold_of = assign_folds(n, n_folds, self.seed);
+        let mut points = Vec::with_capacity(n_folds * n_classes);
+        for fold in 0..n_folds {
+            for column in targets.columns() {
+                let outside: Vec<i8> =
+                    column.iter().zip(&fold_of).map(|(&y, &of)| if of == fold { 0 } else { y }).collect();
+                if !outside.contains(&1) || !outside.contains(&-1) {
+                    return Err(ClassifierError::Fold { fold, n_folds });
+                }
+                points.push(DualPoint::zero(outside));
+            }
+        }
+        let gram = gram(x);
+        let problems = Problems {
+            gram: gram.view(),
+            panels: Panels::new(gram.view()),
+            loss: self.loss,
+            squared_bias_feature: self.bias_feature * self.bias_feature,
+            tolerance: self.tolerance,
+            max_n_epochs: self.max_n_epochs,
+            seed: self.seed,
+        };
+        problems.solve(c, &mut points);
+        let mut scores = Array2::zeros((n, n_classes));
+        for (at, point) in points.iter().enumerate() {
+            let (fold, class) = (at / n_classes, at % n_classes);
+            for (sample, score) in point.scores(&problems).into_iter().enumerate() {
+                if fold_of[sample] == fold {
+                    scores[[sample, class]] = score as f32;
+                }
+            }
+        }
+        Ok(scores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linfa::ParamGuard as _;
+    use ndarray::{Array2, Axis};
+
+    use super::*;
+    use crate::training::ClassifierTrainer as _;
+
+    #[test]
+    fn each_sample_is_scored_by_a_classifier_that_has_not_seen_it() {
+        let n = 30;
+        let x = Array2::from_shape_fn((n, 4), |(i, d)| {
+            ((i * 7 + d * 3) % 11) as f32 / 11.0 + if i % 3 == d { 0.7 } else { 0.0 }
+        });
+        let targets = Array2::from_shape_fn((n, 2), |(i, class)| if i % 3 == class { 1 } else { -1 });
+        let svm = LinearSvm::params().c(1.0).n_folds(5).tolerance(1e-6).seed(3).check().unwrap();
+        let scores = svm.held_out_scores(x.view(), targets.view(), 1.0).unwrap();
+        // The slow way: one training per fold on a copy without the fold.
+        let fold_of = assign_folds(n, 5, 3);
+        for fold in 0..5 {
+            let outside: Vec<usize> = (0..n).filter(|&i| fold_of[i] != fold).collect();
+            let inside: Vec<usize> = (0..n).filter(|&i| fold_of[i] == fold).collect();
+            let (kept, labels) = (x.select(Axis(0), &outside), targets.select(Axis(0), &outside));
+            let model = svm.train(kept.view(), labels.view()).unwrap().model;
+            let expected = model.decision_function(x.select(Axis(0), &inside).view());
+            for (row, &sample) in inside.iter().enumerate() {
+                for class in 0..2 {
+                    let (found, expected) = (scores[[sample, class]], expected[[row, class]]);
+                    assert!((found - expected).abs() < 2e-3, "sample {sample}, class {class}: {found} {expected}");
+                }
+            }
+        }
+        let all = svm.train(x.view(), targets.view()).unwrap().model.decision_function(x.view());
+        let margin = |scores: &Array2<f32>| {
+            scores.iter().zip(&targets).map(|(score, &target)| score * f32::from(target)).sum::<f32>()
+        };
+        assert!(margin(&scores) < margin(&all), "held-out samples have smaller margins than training samples");
+    }
+}
