@@ -13,7 +13,7 @@ use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::networks::experiment::NEW_LAYER;
 use fisherlens_experiment::networks::frames::{read_mean, read_weights};
 use fisherlens_experiment::networks::settings::named;
-use fisherlens_model::{Cell, NpzFile, panel, photograph, write_png};
+use fisherlens_model::{Cell, NpzFile, Panel, photograph, write_png};
 
 use crate::answer;
 use crate::arguments::{Explain, Normalize};
@@ -52,7 +52,7 @@ enum Method {
 
 /// One picture of the panel.
 struct Shown {
-    label: String,
+    caption: String,
     file: String,
     crop: Array3<u8>,
     relevance: Array2<f32>,
@@ -216,8 +216,9 @@ fn explain(
         answer!("  {name}: {}", shown.join(", "));
         let pixels = crop.cut(&frame).to_owned();
         if rows.is_empty() {
-            let input = |&class: &usize| Shown {
-                label: format!("{stem}, {}", first_name(&names[class])),
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let input = |_: &usize| Shown {
+                caption: format!("{name}\nthe {side} × {side} pixels in the middle"),
                 file: String::new(),
                 crop: pixels.clone(),
                 relevance: Array2::zeros((0, 0)),
@@ -235,8 +236,8 @@ fn explain(
                     relevance.sum()
                 );
                 let file = format!("{stem}-{}-{name}-{composite}", first_name(&names[class]));
-                let label = format!("{name} {composite} {:+.1}", scores[class]);
-                row.push(Shown { label, file: plain(&file), crop: pixels.clone(), relevance });
+                let caption = format!("{} {:+.2}\n{name}, {composite}", first_name(&names[class]), scores[class]);
+                row.push(Shown { caption, file: plain(&file), crop: pixels.clone(), relevance });
             }
         }
     }
@@ -271,7 +272,7 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
         let mut line = Vec::new();
         for shown in row {
             if shown.file.is_empty() {
-                line.push(Cell { label: shown.label.clone(), picture: twice(&shown.crop) });
+                line.push(Cell { caption: shown.caption.clone(), picture: twice(&shown.crop) });
                 continue;
             }
             let own = largest_size(shown.relevance.view());
@@ -283,17 +284,19 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
                 write_png(&file, picture.view())?;
                 answer!("  {}", file.display());
             }
-            line.push(Cell { label: shown.label.clone(), picture: twice(&heat) });
+            line.push(Cell { caption: shown.caption.clone(), picture: twice(&heat) });
         }
         cells.push(line);
     }
     let file = arguments.out.join("networks-panel.png");
-    write_png(&file, panel(&cells).view())?;
+    // The captions of the crops name the photographs.
+    let panel = if cells.len() == 1 { Panel::grid("", cells.remove(0)) } else { Panel::rows("", cells) };
+    write_png(&file, panel.draw().view())?;
     answer!("  {}", file.display());
     Ok(())
 }
 
-/// Every pixel four times, so that a label has room above.
+/// Every pixel four times, so that details of the crop can be seen.
 fn twice(picture: &Array3<u8>) -> Array3<u8> {
     let (height, width, _) = picture.dim();
     Array3::from_shape_fn((2 * height, 2 * width, 3), |(y, x, channel)| picture[[y / 2, x / 2, channel]])

@@ -12,11 +12,12 @@ pub mod photograph;
 mod png_file;
 mod pyramid;
 mod settings;
+mod text;
 
 pub use explainer::{Explained, Explainer, Explanation, conservation_line};
 pub use model::{Model, Precision};
 pub use npz::NpzFile;
-pub use panel::{Cell, panel};
+pub use panel::{Cell, Panel};
 pub use part::{BuildEncoder, Part, encoder, extractor};
 pub use photograph::Described;
 pub use png_file::write_png;

@@ -1,64 +1,180 @@
-//! Several pictures in one, with a line of text above each.
+//! Several pictures in one, with a title above them and a caption below each.
 
-use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 use ndarray::{Array3, ArrayView3, s};
 
-/// Pixels a dot of the font is wide and high.
-const DOT: usize = 2;
-/// Dots of a character each way.
-const CHARACTER: usize = 8;
-/// Space around pictures, in pixels.
-const GAP: usize = 8;
-/// Height of a line of text with the space below it.
-const LINE: usize = CHARACTER * DOT + GAP / 2;
+use crate::text::Text;
 
-/// A picture `(height, width, 3)` and the text above it.
+/// Height of an em of the captions in pixels: letters that can be read when every pixel of the panel is a pixel of the screen.
+const MIN_EM: f32 = 18.0;
+/// Captions grow with the pictures: so many ems lie side by side in the widest column.
+const MAX_EMS_PER_COLUMN: f32 = 30.0;
+/// Height of the title's letters by that of the captions'.
+const TITLE_SCALE: f32 = 1.25;
+/// Columns are at least so wide, in ems, so that captions have room; 162 pixels of the smallest letters.
+const MIN_EMS_PER_COLUMN: f32 = 9.0;
+/// Space between pictures and around them, in ems.
+const GAP: f32 = 0.8;
+/// Width by height that a grid comes near to, that of a screen.
+const ASPECT: f64 = 1.5;
+/// How much an empty cell counts against the other shape of a grid: with 3, three photographs stand in one row and five in two.
+const EMPTY_CELL_PENALTY: f64 = 3.0;
+
+/// A picture and the text below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// Cut off at the picture's width.
-    pub label: String,
-    /// The picture.
+    /// Lines that are too long are wrapped; a line feed begins a new one.
+    pub caption: String,
+    /// Red, green and blue `(height, width, 3)`. A picture smaller than a column can be is enlarged by a whole number.
     pub picture: Array3<u8>,
 }
 
-/// Rows of pictures on white; columns are as wide as their widest picture, rows as high as their highest. None of the rows need be full.
-pub fn panel(rows: &[Vec<Cell>]) -> Array3<u8> {
-    let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width_of = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.picture.dim().1).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..n_columns).map(width_of).collect();
-    let heights: Vec<usize> =
-        rows.iter().map(|row| row.iter().map(|cell| cell.picture.dim().0).max().unwrap_or(0)).collect();
-    let total = |sides: &[usize], extra: usize| GAP + sides.iter().map(|side| side + extra + GAP).sum::<usize>();
-    let mut panel = Array3::from_elem((total(&heights, LINE), total(&widths, 0), 3), 255);
-    let mut top = GAP;
-    for (row, height) in rows.iter().zip(heights) {
-        let mut left = GAP;
-        for (cell, &width) in row.iter().zip(&widths) {
-            write_text(&mut panel, &cell.label, left, top, width);
-            put(&mut panel, cell.picture.view(), left, top + LINE);
-            left += width + GAP;
-        }
-        top += LINE + height + GAP;
+/// Pictures in rows and columns on white paper.
+///
+/// Columns are as wide as their widest picture, and wide enough to read a caption; rows are as high as their highest picture and their longest
+/// caption. Nothing is cut off.
+///
+/// ```
+/// use fisherlens_model::{Cell, Panel};
+/// use ndarray::Array3;
+///
+/// let cell = |caption: &str| Cell { caption: caption.to_owned(), picture: Array3::from_elem((90, 120, 3), 128) };
+/// let panel = Panel::grid("photograph.jpg", ["photograph", "horse  +1.27", "person  +0.41"].map(cell).to_vec());
+/// let (height, width, channels) = panel.draw().dim();
+/// assert!(width > 3 * 120 && height > 90 && channels == 3);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panel {
+    title: String,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// Where everything stands, in pixels.
+struct Layout {
+    caption_text: Text,
+    title_text: Text,
+    gap: usize,
+    /// Least width of a column.
+    min_width: usize,
+    /// Width of each column.
+    widths: Vec<usize>,
+    title: Vec<String>,
+    rows: Vec<RowLayout>,
+    width: usize,
+    height: usize,
+}
+
+/// One row of pictures and captions.
+struct RowLayout {
+    top: usize,
+    picture_height: usize,
+    /// Lines of each cell's caption.
+    captions: Vec<Vec<String>>,
+}
+
+impl Panel {
+    /// Rows as they are given; they may have different lengths.
+    pub fn rows(title: &str, rows: Vec<Vec<Cell>>) -> Self {
+        Self { title: title.to_owned(), rows }
     }
-    panel
-}
 
-fn put(panel: &mut Array3<u8>, picture: ArrayView3<'_, u8>, left: usize, top: usize) {
-    let (height, width, _) = picture.dim();
-    panel.slice_mut(s![top..top + height, left..left + width, ..]).assign(&picture);
-}
+    /// Cells from left to right and from top to bottom in as many columns as bring the panel near the shape of a screen with few empty cells.
+    pub fn grid(title: &str, cells: Vec<Cell>) -> Self {
+        let cost = |n_columns: usize| {
+            let rows: Vec<&[Cell]> = cells.chunks(n_columns).collect();
+            let n_cells = n_columns * rows.len();
+            let layout = Layout::new(title, &rows);
+            let aspect = layout.width as f64 / layout.height as f64;
+            let n_empty = n_cells - cells.len();
+            (aspect / ASPECT).ln().abs() + EMPTY_CELL_PENALTY * n_empty as f64 / n_cells as f64
+        };
+        let costs = (1..=cells.len()).map(|n_columns| (cost(n_columns), n_columns));
+        let best = costs.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(1, |(_, n_columns)| n_columns);
+        let mut rest = cells.into_iter();
+        let mut rows = Vec::new();
+        while rest.len() > 0 {
+            rows.push(rest.by_ref().take(best).collect());
+        }
+        Self::rows(title, rows)
+    }
 
-/// Dark letters; a character that the font lacks is a question mark.
-fn write_text(panel: &mut Array3<u8>, text: &str, left: usize, top: usize, width: usize) {
-    for (at, character) in text.chars().take(width / (CHARACTER * DOT)).enumerate() {
-        let glyph = BASIC_FONTS.get(character).or_else(|| LATIN_FONTS.get(character)).or_else(|| BASIC_FONTS.get('?'));
-        for (y, row) in glyph.unwrap_or_default().iter().enumerate() {
-            for x in (0..CHARACTER).filter(|x| row >> x & 1 == 1) {
-                let (left, top) = (left + (at * CHARACTER + x) * DOT, top + y * DOT);
-                panel.slice_mut(s![top..top + DOT, left..left + DOT, ..]).fill(30);
+    /// Red, green and blue `(height, width, 3)`.
+    pub fn draw(&self) -> Array3<u8> {
+        let rows: Vec<&[Cell]> = self.rows.iter().map(Vec::as_slice).collect();
+        let layout = Layout::new(&self.title, &rows);
+        let gap = layout.gap;
+        let mut panel = Array3::from_elem((layout.height, layout.width, 3), 255);
+        let write = |panel: &mut Array3<u8>, text: Text, lines: &[String], left: usize, top: usize| {
+            for (index, line) in lines.iter().enumerate() {
+                text.draw(panel, line, left, top + index * text.line_height());
+            }
+        };
+        write(&mut panel, layout.title_text, &layout.title, gap, gap);
+        for (row, place) in self.rows.iter().zip(&layout.rows) {
+            let mut left = gap;
+            for ((cell, caption), width) in row.iter().zip(&place.captions).zip(&layout.widths) {
+                put(&mut panel, cell.picture.view(), enlargement(&cell.picture, layout.min_width), left, place.top);
+                write(&mut panel, layout.caption_text, caption, left, place.top + place.picture_height + gap / 2);
+                left += width + gap;
             }
         }
+        panel
+    }
+}
+
+impl Layout {
+    fn new(title: &str, rows: &[&[Cell]]) -> Self {
+        let pictures = || rows.iter().flat_map(|row| row.iter()).map(|cell| &cell.picture);
+        let widest = pictures().map(|picture| picture.dim().1).max().unwrap_or(0);
+        let em = MIN_EM.max(widest as f32 / MAX_EMS_PER_COLUMN);
+        let (caption_text, title_text) = (Text::new(em), Text::new(em * TITLE_SCALE));
+        let gap = (em * GAP).round() as usize;
+        let min_width = (em * MIN_EMS_PER_COLUMN).round() as usize;
+        let enlarged = |cell: &Cell| {
+            let (height, width, _) = cell.picture.dim();
+            let times = enlargement(&cell.picture, min_width);
+            (height * times, width * times)
+        };
+
+        let n_columns = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let width_of = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| enlarged(cell).1).max().unwrap_or(0).max(min_width)
+        };
+        let widths: Vec<usize> = (0..n_columns).map(width_of).collect();
+        let width = gap + widths.iter().map(|width| width + gap).sum::<usize>();
+
+        let title = title_text.wrap(title, width.saturating_sub(2 * gap).max(min_width));
+        let mut top = gap;
+        if !title.is_empty() {
+            top += title.len() * title_text.line_height() + gap;
+        }
+        let mut places = Vec::new();
+        for row in rows {
+            let picture_height = row.iter().map(|cell| enlarged(cell).0).max().unwrap_or(0);
+            let wrap = |(cell, &width): (&Cell, &usize)| caption_text.wrap(&cell.caption, width);
+            let captions: Vec<Vec<String>> = row.iter().zip(&widths).map(wrap).collect();
+            let n_lines = captions.iter().map(Vec::len).max().unwrap_or(0);
+            places.push(RowLayout { top, picture_height, captions });
+            top += picture_height + gap / 2 + n_lines * caption_text.line_height() + gap;
+        }
+        // A title without pictures still has the width of one column.
+        let width = if title.is_empty() { width } else { width.max(2 * gap + min_width) };
+        Self { caption_text, title_text, gap, min_width, widths, title, rows: places, width, height: top }
+    }
+}
+
+/// How many times a picture is enlarged: as often as both sides still fit into the narrowest column, at least once.
+fn enlargement(picture: &Array3<u8>, min_width: usize) -> usize {
+    let (height, width, _) = picture.dim();
+    (min_width / height.max(width).max(1)).max(1)
+}
+
+/// Copies a picture, each pixel `times` × `times` times.
+fn put(panel: &mut Array3<u8>, picture: ArrayView3<'_, u8>, times: usize, left: usize, top: usize) {
+    let (height, width, _) = picture.dim();
+    let mut target = panel.slice_mut(s![top..top + height * times, left..left + width * times, ..]);
+    for ((y, x, channel), value) in target.indexed_iter_mut() {
+        *value = picture[[y / times, x / times, channel]];
     }
 }
 
@@ -66,27 +182,116 @@ fn write_text(panel: &mut Array3<u8>, text: &str, left: usize, top: usize, width
 mod tests {
     use super::*;
 
-    fn cell(label: &str, height: usize, width: usize, value: u8) -> Cell {
-        Cell { label: label.to_owned(), picture: Array3::from_elem((height, width, 3), value) }
+    fn cell(caption: &str, height: usize, width: usize, value: u8) -> Cell {
+        Cell { caption: caption.to_owned(), picture: Array3::from_elem((height, width, 3), value) }
+    }
+
+    /// Numbers of the cells in each row.
+    fn lengths(panel: &Panel) -> Vec<usize> {
+        panel.rows.iter().map(Vec::len).collect()
+    }
+
+    fn grid(n: usize, height: usize, width: usize) -> Vec<usize> {
+        lengths(&Panel::grid(
+            "title",
+            (0..n).map(|_| cell("horse +1.27\nrule epsilon=100", height, width, 0)).collect(),
+        ))
     }
 
     #[test]
-    fn pictures_stand_below_their_labels() {
-        let rows = [vec![cell("a", 20, 40, 7), cell("wide", 10, 70, 9)], vec![cell("é…", 15, 50, 5)]];
-        let panel = panel(&rows);
-        // Columns of 50 and 70, rows of 20 and 15.
-        assert_eq!(panel.dim(), (GAP + 20 + LINE + GAP + 15 + LINE + GAP, GAP + 50 + GAP + 70 + GAP, 3));
-        assert_eq!(panel[[GAP + LINE, GAP, 0]], 7);
-        assert_eq!(panel[[GAP + LINE, GAP + 50 + GAP, 0]], 9);
-        assert_eq!(panel[[GAP + LINE + 20 + GAP + LINE, GAP, 2]], 5);
-        assert!(panel.slice(s![GAP..GAP + LINE, GAP..GAP + 16, 0]).iter().any(|&value| value == 30), "the letter");
-        assert_eq!(panel[[GAP + LINE, GAP + 45, 0]], 255, "beside a narrower picture");
+    fn grids_have_the_shape_of_a_screen_and_few_empty_cells() {
+        assert_eq!((grid(2, 375, 500), grid(3, 375, 500)), (vec![2], vec![3]));
+        assert_eq!((grid(4, 375, 500), grid(6, 375, 500)), (vec![2, 2], vec![3, 3]));
+        assert_eq!((grid(5, 375, 500), grid(7, 375, 500)), (vec![3, 2], vec![4, 3]));
+        assert_eq!((grid(3, 500, 375), grid(8, 500, 375)), (vec![3], vec![4, 4]));
+        assert_eq!(grid(6, 30, 30), [3, 3]);
+        assert_eq!(grid(0, 1, 1), Vec::<usize>::new());
+        for n in 1..40 {
+            let rows = grid(n, 375, 500);
+            let n_empty = rows[0] * rows.len() - n;
+            assert!(rows.iter().sum::<usize>() == n && 4 * n_empty <= rows[0] * rows.len(), "{rows:?}");
+        }
     }
 
     #[test]
-    fn labels_are_cut_off_and_nothing_is_a_small_picture() {
-        let panel_of = |label: &str| panel(&[vec![cell(label, 4, 33, 0)]]);
-        assert_eq!(panel_of("long label"), panel_of("lo"));
-        assert_eq!(panel(&[]).dim(), (GAP, GAP, 3));
+    fn pictures_stand_where_the_layout_says_and_captions_below_them() {
+        let rows =
+            vec![vec![cell("a", 20, 200, 7), cell("", 180, 250, 9)], vec![cell("line\nline\nline", 175, 150, 5)]];
+        let layout = Layout::new("title", &rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        assert_eq!(layout.widths, [200, 250]);
+        assert_eq!(layout.width, layout.gap + 200 + layout.gap + 250 + layout.gap);
+        let line = layout.caption_text.line_height();
+        let [first, second] = layout.rows.as_slice() else { panic!("two rows") };
+        assert_eq!((first.picture_height, second.picture_height), (180, 175));
+        assert_eq!(second.top - first.top, 180 + layout.gap / 2 + line + layout.gap);
+        assert_eq!(layout.height - second.top, 175 + layout.gap / 2 + 3 * line + layout.gap);
+
+        let panel = Panel::rows("title", rows).draw();
+        assert_eq!(panel.dim(), (layout.height, layout.width, 3));
+        let (left, right) = (layout.gap, layout.gap + 200 + layout.gap);
+        assert_eq!(
+            (panel[[first.top, left, 0]], panel[[first.top, right, 1]], panel[[second.top, left, 2]]),
+            (7, 9, 5)
+        );
+        assert_eq!((panel[[first.top + 179, right + 249, 0]], panel[[first.top + 180, right, 0]]), (9, 255));
+        let caption = first.top + 180 + layout.gap / 2;
+        assert!(
+            panel.slice(s![caption..caption + line, left..left + 20, 0]).iter().any(|&value| value < 100),
+            "the letter"
+        );
+    }
+
+    #[test]
+    fn small_pictures_are_enlarged_and_columns_leave_room_for_captions() {
+        let panel = Panel::rows("", vec![vec![cell("caption", 30, 20, 7)]]);
+        let layout = Layout::new("", &[&panel.rows[0]]);
+        assert_eq!((layout.widths.as_slice(), layout.rows[0].picture_height), ([162].as_slice(), 150));
+        let drawn = panel.draw();
+        assert_eq!(
+            (drawn[[layout.gap + 149, layout.gap + 99, 0]], drawn[[layout.gap + 149, layout.gap + 100, 0]]),
+            (7, 255)
+        );
+        assert_eq!(Layout::new("", &[&[cell("", 2000, 3000, 0)]]).caption_text.line_height(), 135);
+    }
+
+    /// Every dark pixel of the captions is there: as many as when the same lines are drawn on a large sheet, and the margins stay white.
+    #[test]
+    fn nothing_is_cut_off() {
+        let long = "a-very-long-class-name-without-spaces_and_more_of_it\n+1.27 (0.78 above its threshold)\nrule epsilon=100 jgÅ";
+        let name =
+            "a photograph with quite a long name that needs several lines, Größenwahn in Ελλάδα и Россия, 馬.jpeg";
+        for (height, width, n) in [(30, 30, 1), (375, 500, 3), (500, 333, 2), (40, 900, 1), (1, 1, 4)] {
+            let cells: Vec<Cell> = (0..n).map(|_| cell(long, height, width, 255)).collect();
+            let panel = Panel::rows(name, vec![cells]);
+            let layout = Layout::new(&panel.title, &[&panel.rows[0]]);
+            let words = |text: &str| text.chars().filter(|letter| !letter.is_whitespace()).collect::<String>();
+            assert_eq!(words(&layout.title.concat()), words(name));
+            assert_eq!(words(&layout.rows[0].captions[0].concat()), words(long));
+            let sheet = |text: Text, lines: &[String]| -> usize {
+                let drawn = |line: &String| {
+                    let mut sheet = Array3::from_elem((200, 4000, 3), 255);
+                    text.draw(&mut sheet, line, 50, 50);
+                    sheet.iter().filter(|&&value| value < 128).count()
+                };
+                lines.iter().map(drawn).sum()
+            };
+            let expected =
+                sheet(layout.title_text, &layout.title) + n * sheet(layout.caption_text, &layout.rows[0].captions[0]);
+            let drawn = panel.draw();
+            assert_eq!(drawn.iter().filter(|&&value| value < 128).count(), expected, "{height} {width}");
+            let (bottom, right) = (layout.height - layout.gap / 2, layout.width - layout.gap / 2);
+            for margin in
+                [s![bottom.., .., ..], s![.., right.., ..], s![..layout.gap / 2, .., ..], s![.., ..layout.gap / 2, ..]]
+            {
+                assert!(drawn.slice(margin).iter().all(|&value| value == 255), "{height} {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_a_small_picture() {
+        assert_eq!(Panel::rows("", Vec::new()).draw().dim(), (14, 14, 3));
+        let (height, width, _) = Panel::grid("only a title", Vec::new()).draw().dim();
+        assert!(height > 14 && width > 162);
     }
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fisherlens_lrp::{blend, draw_descriptors, heatmap_scaled, largest_size};
-use fisherlens_model::{Cell, NpzFile, panel, write_png};
+use fisherlens_lrp::{Rule, blend, draw_descriptors, heatmap_scaled, largest_size};
+use fisherlens_model::{Cell, NpzFile, Panel, write_png};
 use ndarray::{Array1, Array3};
 use serde::Serialize;
 
@@ -43,8 +43,8 @@ pub(super) fn write(
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let rgb = photograph.rgb();
     let mut pictures = Vec::new();
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for (index, Shown { class, rule, explanation }) in shown.iter().enumerate() {
+    let mut overlays = Vec::new();
+    for Shown { class, rule, explanation } in shown {
         let name = &source.classes[*class];
         let pixels = explanation.pixels.view();
         let heat = heatmap_scaled(pixels, arguments.color_map, largest.unwrap_or_else(|| largest_size(pixels)));
@@ -64,18 +64,12 @@ pub(super) fn write(
             overlay: save("overlay", &over)?,
             top: top.transpose()?,
         });
-        let label = format!("{name} {:+.2} {rule}", explanation.score);
-        if index == 0 || shown[index - 1].class != *class {
-            // The photograph begins the first row, and keeps the columns of the others in line.
-            let first = if index == 0 { rgb.clone() } else { Array3::zeros((0, 0, 3)) };
-            rows.push(vec![Cell { label: if index == 0 { stem.clone() } else { String::new() }, picture: first }]);
-        }
-        rows.last_mut().expect("a row was begun").push(Cell { label, picture: over });
+        overlays.push(Cell { caption: caption(source, *class, *rule, explanation.score), picture: over });
     }
     let mut files = Files { pictures, panel: None, npz: None };
     if shown.len() > 1 {
         let file = arguments.out.join(format!("{stem}-panel.png"));
-        write_png(&file, panel(&rows).view())?;
+        write_png(&file, arranged(explained, rgb.clone(), overlays).draw().view())?;
         files.panel = Some(file);
     }
     if arguments.npz {
@@ -84,6 +78,30 @@ pub(super) fn write(
         files.npz = Some(file);
     }
     Ok(files)
+}
+
+/// Class, score, how far it is from its threshold, and rule.
+fn caption(source: &Source, class: usize, rule: Rule, score: f64) -> String {
+    let margin = match source.thresholds.as_ref().map(|thresholds| score - thresholds[class]) {
+        Some(margin) if margin > 0.0 => format!("{margin:.2} above its threshold"),
+        Some(margin) => format!("{:.2} below its threshold", -margin),
+        None => "no threshold known".to_owned(),
+    };
+    format!("{} {score:+.2} ({margin})\nrule {rule}", source.classes[class])
+}
+
+/// The photograph with its overlays: a grid, or for several classes by several rules one row per class, each with the photograph before it.
+fn arranged(explained: &Explained, rgb: Array3<u8>, overlays: Vec<Cell>) -> Panel {
+    let title = explained.path.file_name().unwrap_or_default().to_string_lossy();
+    let (height, width, _) = rgb.dim();
+    let photograph = Cell { caption: format!("photograph, {width} × {height} pixels"), picture: rgb };
+    // All rules of a class lie together.
+    let n_rules = explained.shown.iter().take_while(|shown| shown.class == explained.shown[0].class).count();
+    if n_rules == 1 || n_rules == overlays.len() {
+        return Panel::grid(&title, std::iter::once(photograph).chain(overlays).collect());
+    }
+    let rows = overlays.chunks(n_rules).map(|row| std::iter::once(&photograph).chain(row).cloned().collect());
+    Panel::rows(&title, rows.collect())
 }
 
 /// Photograph, frames, and the relevance of every class and rule.
