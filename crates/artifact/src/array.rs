@@ -1,7 +1,7 @@
-//! Arrays in artifacts: one block of bytes with element type and shape, written and read without a step per element.
+//! Arrays in artifacts: one block of bytes with element type and shape. It is copied as a whole, not element by element.
 //!
 //! In MessagePack an array is the map `{dtype: "<f4", shape: [rows, columns], data: bin}` with numpy's name of the
-//! element type; `data` holds the elements little-endian in C order. Use it on a field,
+//! element type; `data` holds the elements in little-endian byte order and in C order. Use it on a field,
 //!
 //! ```
 //! use fisherlens_artifact::array;
@@ -17,10 +17,9 @@
 //! }
 //! ```
 //!
-//! or, where a field holds several arrays, wrap each in [`Block`]: `Vec<Block<Array2<f32>>>`.
+//! If a field holds several arrays, wrap each in [`Block`]: `Vec<Block<Array2<f32>>>`.
 //!
-//! A MessagePack byte block ends at 2³² − 1 bytes; a larger array is refused when it is written, with advice to use
-//! smaller shards.
+//! A MessagePack byte block has at most 2³² − 1 bytes. Writing a larger array is an error, whose message advises smaller shards.
 
 use std::borrow::Cow;
 
@@ -33,9 +32,12 @@ use serde_bytes::Bytes;
 /// Length of the longest MessagePack byte block.
 const MAX_N_BYTES: usize = u32::MAX as usize;
 
-const _: () = assert!(cfg!(target_endian = "little"), "artifacts hold little-endian numbers as they lie in memory");
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "artifacts hold numbers as they are in memory, which must be little-endian"
+);
 
-/// A number that arrays in artifacts are made of.
+/// A type of number that arrays in artifacts can have.
 pub trait Element: bytemuck::Pod {
     /// numpy's name of the type.
     const DTYPE: &'static str;
@@ -52,19 +54,19 @@ elements! {
     u64 => "<u8",
 }
 
-/// What can be written as an array.
+/// A type that can be written as an array.
 pub trait ToBlock {
     /// Type of one number.
     type Element: Element;
     /// Length along each axis.
     fn shape(&self) -> Vec<usize>;
-    /// The numbers in C order; borrowed where they already lie so.
+    /// The numbers in C order; borrowed if they are already in that order.
     fn elements(&self) -> Cow<'_, [Self::Element]>;
 }
 
-/// What can be read from an array.
+/// A type that can be read from an array.
 pub trait FromBlock: ToBlock + Sized {
-    /// From as many elements as the shape says, in C order; `None` when the shape does not suit.
+    /// Makes the value from the elements in C order, whose number fits `shape`; `None` when the type cannot have that shape.
     fn from_block(shape: &[usize], elements: Vec<Self::Element>) -> Option<Self>;
 }
 
@@ -126,7 +128,16 @@ impl<E: Element, const WIDTH: usize> FromBlock for Vec<[E; WIDTH]> {
     }
 }
 
-/// An array that serde writes as a byte block wherever it stands.
+/// An array that serde writes as a byte block, also inside a list or an option.
+///
+/// ```
+/// use fisherlens_artifact::Block;
+///
+/// let blocks = vec![Block(vec![1.0_f32, 2.0]), Block(vec![])];
+/// let bytes = rmp_serde::to_vec_named(&blocks)?;
+/// assert_eq!(rmp_serde::from_slice::<Vec<Block<Vec<f32>>>>(&bytes)?, blocks);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Block<T>(pub T);
 
@@ -145,7 +156,7 @@ impl<'de, T: FromBlock> Deserialize<'de> for Block<T> {
 /// Writes an array as `{dtype, shape, data}`; `#[serde(with = "array")]` calls it.
 ///
 /// # Errors
-/// More bytes than a MessagePack block holds; what the serializer says.
+/// An array with more bytes than a MessagePack block can have, and any error of the serializer.
 pub fn serialize<T: ToBlock, S: Serializer>(array: &T, serializer: S) -> Result<S::Ok, S::Error> {
     let elements = array.elements();
     let bytes: &[u8] = bytemuck::cast_slice(&elements);
@@ -160,7 +171,7 @@ pub fn serialize<T: ToBlock, S: Serializer>(array: &T, serializer: S) -> Result<
 /// Reads what [`serialize`] wrote, with one copy of the data; `#[serde(with = "array")]` calls it.
 ///
 /// # Errors
-/// Another element type, number of axes or number of bytes than expected; what the deserializer says.
+/// An unexpected element type, number of axes or number of bytes, and any error of the deserializer.
 pub fn deserialize<'de, T: FromBlock, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     #[derive(Deserialize)]
     #[serde(rename = "Array")]
@@ -178,13 +189,15 @@ pub fn deserialize<'de, T: FromBlock, D: Deserializer<'de>>(deserializer: D) -> 
     let n_bytes = shape.iter().try_fold(size_of::<T::Element>(), |product, length| product.checked_mul(*length));
     if n_bytes != Some(data.len()) {
         let found = data.len();
-        return Err(D::Error::custom(format!("array: found {found} bytes of \"{dtype}\" for the shape {shape:?}")));
+        return Err(D::Error::custom(format!(
+            "array: found {found} bytes of type \"{dtype}\", which do not fit the shape {shape:?}"
+        )));
     }
-    // The bytes may start anywhere, so they are copied into a vector of the right alignment.
+    // The bytes may start at any address, so they are copied into a vector that has the alignment of its elements.
     let mut elements: Vec<T::Element> = vec![bytemuck::Zeroable::zeroed(); data.len() / size_of::<T::Element>()];
     bytemuck::cast_slice_mut(&mut elements).copy_from_slice(&data);
     T::from_block(&shape, elements)
-        .ok_or_else(|| D::Error::custom(format!("array: the shape {shape:?} does not suit the type that is read")))
+        .ok_or_else(|| D::Error::custom(format!("array: the value that is read cannot have the shape {shape:?}")))
 }
 
 fn check_n_bytes(n_bytes: usize) -> Result<(), String> {
@@ -192,8 +205,7 @@ fn check_n_bytes(n_bytes: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "array: {n_bytes} bytes are more than a MessagePack block holds ({MAX_N_BYTES}); use smaller shards \
-         (--set data.shard_size=N)"
+        "array: {n_bytes} bytes, expected at most {MAX_N_BYTES}, the longest MessagePack block; divide the data into smaller shards"
     ))
 }
 
@@ -239,15 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_array_survives() {
+    fn every_kind_of_array_is_read_as_it_was_written() {
         let bytes = rmp_serde::to_vec_named(&everything()).unwrap();
         assert_eq!(rmp_serde::from_slice::<Everything>(&bytes).unwrap(), everything());
-        // Also from a reader, which lends nothing.
+        // Also from a reader, from which nothing can be borrowed.
         assert_eq!(rmp_serde::from_read::<_, Everything>(bytes.as_slice()).unwrap(), everything());
     }
 
     #[test]
-    fn bytes_are_what_numpy_reads() {
+    fn the_bytes_are_those_that_numpy_reads() {
         let bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f32, 2.0]])).unwrap();
         let mut expected = vec![0x83, 0xa5];
         expected.extend(b"dtype\xa3<f4\xa5shape\x92\x01\x02\xa4data\xc4\x08");
@@ -256,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn strides_are_straightened() {
+    fn arrays_of_any_stride_are_written_in_c_order() {
         let plane = Array2::from_shape_fn((4, 6), |(i, j)| (10 * i + j) as f32);
         for view in [plane.slice(s![..;2, 1..4]), plane.t(), plane.slice(s![.., ..;-1])] {
             let bytes = rmp_serde::to_vec_named(&Block(view)).unwrap();
@@ -265,18 +277,22 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_with_what_was_found() {
+    fn unexpected_types_and_shapes_are_refused_and_named() {
         let refused = |bytes: &[u8]| rmp_serde::from_slice::<Block<Array2<f32>>>(bytes).unwrap_err().to_string();
         let bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f64]])).unwrap();
         assert!(refused(&bytes).contains("\"<f8\", expected \"<f4\""), "{}", refused(&bytes));
         let bytes = rmp_serde::to_vec_named(&Block(vec![1.0_f32])).unwrap();
-        assert!(refused(&bytes).contains("[1] does not suit"), "{}", refused(&bytes));
+        assert!(refused(&bytes).contains("cannot have the shape [1]"), "{}", refused(&bytes));
         let mut bytes = rmp_serde::to_vec_named(&Block(array![[1.0_f32, 2.0]])).unwrap();
         let second_length = bytes.windows(5).position(|w| w == b"shape").unwrap() + 7;
         bytes[second_length] = 3;
-        assert!(refused(&bytes).contains("8 bytes of \"<f4\" for the shape [1, 3]"), "{}", refused(&bytes));
+        assert!(
+            refused(&bytes).contains("8 bytes of type \"<f4\", which do not fit the shape [1, 3]"),
+            "{}",
+            refused(&bytes)
+        );
         assert!(check_n_bytes(MAX_N_BYTES).is_ok());
-        assert!(check_n_bytes(MAX_N_BYTES + 1).unwrap_err().contains("data.shard_size"));
+        assert!(check_n_bytes(MAX_N_BYTES + 1).unwrap_err().contains("smaller shards"));
     }
 
     #[test]
@@ -297,7 +313,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_array_survives_at_any_alignment(rows in 0..9_usize, columns in 0..9_usize, pad in 0..8_usize, start: u32) {
+        fn any_array_is_read_at_any_alignment(rows in 0..9_usize, columns in 0..9_usize, pad in 0..8_usize, start: u32) {
             let plane = Array2::from_shape_fn((rows, columns), |(i, j)| {
                 f32::from_bits(start.wrapping_add((i * 7919 + j) as u32).wrapping_mul(77_777) & 0x7f7f_ffff)
             });

@@ -4,58 +4,71 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail, ensure};
 use rmp_serde::config::{DefaultConfig, StructMapConfig};
 use rmp_serde::decode::ReadSlice;
 use rmp_serde::{Deserializer, Serializer};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
+use crate::error::{ArtifactError, sentence};
 use crate::key::Key;
-use crate::store::Address;
 
 /// Name and version of the layout below.
 const MAGIC: &str = "fisherlens artifact 1";
 
-/// Entries of the outer map, in the order of [`write()`].
+/// Number of entries of the outer map; [`write()`] has their order.
 const N_ENTRIES: u8 = 11;
 
-/// First byte of a MessagePack map of up to 15 entries; the lower half holds their number.
+/// First byte of a MessagePack map of at most 15 entries; its lower four bits hold their number.
 const SMALL_MAP: u8 = 0x80;
 
-/// Length of a BLAKE3 digest.
+/// Number of bytes of a BLAKE3 digest.
 const N_CHECKSUM_BYTES: usize = 32;
 
-/// How MessagePack announces a block of 32 bytes.
+/// What MessagePack writes before a block of 32 bytes.
 const CHECKSUM_MARKER: [u8; 2] = [0xc4, N_CHECKSUM_BYTES as u8];
 
-/// What an artifact's file says about its making, besides its address.
+/// What an artifact's file says about how it was made, besides its address.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use fisherlens_artifact::{Header, Key};
+///
+/// let pca = Key::builder("pca", 1).finish();
+/// let header = Header::new(&BTreeMap::from([("step", 4)]), 1.5)?.input("pca", pca);
+/// assert_eq!(header.settings["step"].as_integer(), Some(4));
+/// assert_eq!(header.inputs["pca"], pca);
+/// # Ok::<(), fisherlens_artifact::ArtifactError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
-    /// The settings it was made by.
+    /// The settings that it was made with.
     pub settings: toml::Table,
-    /// Names and keys of what it was computed from, where the stage tells them.
+    /// Names and keys of the artifacts that it was computed from, as far as the stage records them.
     pub inputs: BTreeMap<String, Key>,
-    /// How long it took, in seconds.
+    /// How long the computation took, in seconds.
     pub seconds: f64,
-    /// When it was made, in seconds since 1970.
+    /// When it was made, in seconds since the start of 1970 (UTC).
     pub created: u64,
 }
 
 impl Header {
-    /// A header that repeats `settings` and is dated now.
+    /// A header that repeats `settings` and has the present time as its date.
     ///
     /// # Errors
-    /// Settings without a TOML form.
-    pub fn new<T: Serialize>(settings: &T, seconds: f64) -> Result<Self> {
-        // By way of text, because an f32 turned straight into TOML's f64 shows digits that nobody wrote.
-        let text = toml::to_string(settings).context("the settings have no TOML form")?;
-        let settings = text.parse().context("the settings' TOML form does not read back")?;
+    /// [`ArtifactError::Settings`] for settings that TOML cannot express, such as a list at the top.
+    pub fn new<T: Serialize>(settings: &T, seconds: f64) -> Result<Self, ArtifactError> {
+        // TOML has only f64, and an f32 that is converted to it shows digits that nobody wrote: 0.005 becomes
+        // 0.004999999888241291. As text an f32 keeps the digits that were written, so the settings are written and parsed.
+        let text = toml::to_string(settings).map_err(|cause| ArtifactError::Settings { problem: cause.to_string() })?;
+        let settings =
+            text.parse().map_err(|cause: toml::de::Error| ArtifactError::Settings { problem: cause.to_string() })?;
         let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Ok(Self { settings, inputs: BTreeMap::new(), seconds, created })
     }
 
-    /// The same header with an input's key.
+    /// The same header with the key of one more input.
     #[must_use]
     pub fn input(mut self, name: &str, key: Key) -> Self {
         self.inputs.insert(name.to_owned(), key);
@@ -65,16 +78,22 @@ impl Header {
 
 /// Header and address as a file holds them.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) address: Address,
-    pub(super) header: Header,
+pub(crate) struct Head {
+    pub(crate) address: Address,
+    pub(crate) header: Header,
 }
 
-/// Writes header, payload and checksum; returns the number of bytes.
-pub(super) fn write<W: Write, T: Serialize>(writer: W, address: &Address, header: &Header, value: &T) -> Result<u64> {
-    // The checksum is taken below the buffer, hence of large pieces.
+/// Writes header, payload and checksum; returns the number of bytes. An error is a sentence about what went wrong.
+pub(crate) fn write<W: Write, T: Serialize>(
+    writer: W,
+    address: &Address,
+    header: &Header,
+    value: &T,
+) -> Result<u64, String> {
+    let failed = |error: io::Error| sentence(&error);
+    // The digest is computed below the buffer, so that it is fed with large pieces.
     let mut buffer = BufWriter::new(Checksummed { writer, hasher: blake3::Hasher::new(), n_bytes: 0 });
-    buffer.write_all(&[SMALL_MAP | N_ENTRIES])?;
+    buffer.write_all(&[SMALL_MAP | N_ENTRIES]).map_err(failed)?;
     let mut map = Serializer::new(&mut buffer).with_struct_map();
     write_entry(&mut map, "magic", MAGIC)?;
     write_entry(&mut map, "stage", &address.stage)?;
@@ -86,12 +105,12 @@ pub(super) fn write<W: Write, T: Serialize>(writer: W, address: &Address, header
     write_entry(&mut map, "seconds", &header.seconds)?;
     write_entry(&mut map, "created", &header.created)?;
     write_entry(&mut map, "payload", value)?;
-    "checksum".serialize(&mut map)?;
-    buffer.write_all(&CHECKSUM_MARKER)?;
-    let mut inner = buffer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    "checksum".serialize(&mut map).map_err(|error| sentence(&error))?;
+    buffer.write_all(&CHECKSUM_MARKER).map_err(failed)?;
+    let mut inner = buffer.into_inner().map_err(|error| failed(error.into_error()))?;
     let checksum = inner.hasher.finalize();
-    inner.write_all(checksum.as_bytes())?;
-    inner.writer.flush()?;
+    inner.write_all(checksum.as_bytes()).map_err(failed)?;
+    inner.writer.flush().map_err(failed)?;
     Ok(inner.n_bytes)
 }
 
@@ -99,54 +118,49 @@ fn write_entry<W: Write, T: Serialize + ?Sized>(
     map: &mut Serializer<W, StructMapConfig<DefaultConfig>>,
     name: &str,
     value: &T,
-) -> Result<()> {
-    name.serialize(&mut *map)?;
-    value.serialize(map)?;
-    Ok(())
+) -> Result<(), String> {
+    name.serialize(&mut *map).and_then(|()| value.serialize(map)).map_err(|error| sentence(&error))
 }
 
 /// Verifies the checksum and the address of a whole file and reads it.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], address: &Address) -> Result<(Header, T)> {
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], address: &Address) -> Result<(Header, T), ArtifactError> {
     verify(bytes)?;
     let mut rest = bytes;
     let n_entries = read_map_length(&mut rest)?;
     let mut map = Deserializer::from_read_ref(rest);
     let head = read_entries(&mut map, n_entries)?;
-    ensure!(
-        head.address == *address,
-        "it holds {}, expected {address}; it was renamed or copied by hand",
-        head.address
-    );
-    let value = T::deserialize(&mut map).context("its payload is not what this version of the program writes")?;
+    if head.address != *address {
+        return Err(ArtifactError::Address { found: head.address.to_string(), expected: address.to_string() });
+    }
+    let value = T::deserialize(&mut map).map_err(|cause| ArtifactError::Payload { problem: cause.to_string() })?;
     Ok((head.header, value))
 }
 
-/// Reads no further than to the payload, and verifies nothing but that there is a header.
-pub(super) fn read_head<R: Read>(mut reader: R) -> Result<Head> {
+/// Reads only as far as the payload, and checks only that there is a header.
+pub(crate) fn read_head<R: Read>(mut reader: R) -> Result<Head, ArtifactError> {
     let n_entries = read_map_length(&mut reader)?;
     read_entries(&mut Deserializer::new(reader), n_entries)
 }
 
-fn verify(bytes: &[u8]) -> Result<()> {
+fn verify(bytes: &[u8]) -> Result<(), ArtifactError> {
     let Some((content, checksum)) = bytes.split_last_chunk::<N_CHECKSUM_BYTES>() else {
-        bail!("it has {} bytes and so is no artifact; it was cut short", bytes.len());
+        return Err(ArtifactError::Short { found: bytes.len(), expected: N_CHECKSUM_BYTES });
     };
-    ensure!(
-        content.ends_with(&CHECKSUM_MARKER) && blake3::hash(content) == *checksum,
-        "its checksum does not match; it was cut short or changed"
-    );
-    Ok(())
+    if content.ends_with(&CHECKSUM_MARKER) && blake3::hash(content) == *checksum {
+        Ok(())
+    } else {
+        Err(ArtifactError::Checksum)
+    }
 }
 
-fn read_map_length<R: Read>(reader: &mut R) -> Result<u8> {
+fn read_map_length<R: Read>(reader: &mut R) -> Result<u8, ArtifactError> {
     let mut first = [0];
-    reader.read_exact(&mut first).context("it is empty")?;
-    ensure!(first[0] & 0xf0 == SMALL_MAP, "it does not start like an artifact");
-    Ok(first[0] & 0x0f)
+    let is_map = reader.read_exact(&mut first).is_ok() && first[0] & 0xf0 == SMALL_MAP;
+    if is_map { Ok(first[0] & 0x0f) } else { Err(ArtifactError::Start) }
 }
 
-/// Reads entries up to the name `payload`; entries that this version does not know are passed over.
-fn read_entries<'de, R: ReadSlice<'de>>(map: &mut Deserializer<R>, n_entries: u8) -> Result<Head> {
+/// Reads entries up to the name `payload`; entries that this version does not know are skipped.
+fn read_entries<'de, R: ReadSlice<'de>>(map: &mut Deserializer<R>, n_entries: u8) -> Result<Head, ArtifactError> {
     #[derive(Default)]
     struct Found {
         stage: Option<String>,
@@ -160,43 +174,61 @@ fn read_entries<'de, R: ReadSlice<'de>>(map: &mut Deserializer<R>, n_entries: u8
     }
     let mut found = Found::default();
     for entry in 0..n_entries {
-        let name = String::deserialize(&mut *map).context("it has no header that can be read")?;
-        ensure!((entry == 0) == (name == "magic"), "it does not start like an artifact");
+        let name: String = entry_of(map, "name of an entry")?;
+        // "magic" is the first entry, and only the first.
+        if (entry == 0) != (name == "magic") {
+            return Err(ArtifactError::Start);
+        }
         match name.as_str() {
             "magic" => {
-                let magic = String::deserialize(&mut *map)?;
-                ensure!(magic == MAGIC, "it starts with {magic:?}, expected {MAGIC:?}");
+                let magic: String = entry_of(map, "magic")?;
+                if magic != MAGIC {
+                    return Err(ArtifactError::Layout { found: magic, expected: MAGIC });
+                }
             }
-            "stage" => found.stage = Some(Deserialize::deserialize(&mut *map)?),
-            "format_version" => found.format_version = Some(Deserialize::deserialize(&mut *map)?),
-            "key" => found.key = Some(Deserialize::deserialize(&mut *map)?),
-            "part" => found.part = Some(Deserialize::deserialize(&mut *map)?),
-            "settings" => found.settings = Some(Deserialize::deserialize(&mut *map)?),
-            "inputs" => found.inputs = Some(Deserialize::deserialize(&mut *map)?),
-            "seconds" => found.seconds = Some(Deserialize::deserialize(&mut *map)?),
-            "created" => found.created = Some(Deserialize::deserialize(&mut *map)?),
+            "stage" => found.stage = Some(entry_of(map, "stage")?),
+            "format_version" => found.format_version = Some(entry_of(map, "format_version")?),
+            "key" => found.key = Some(entry_of(map, "key")?),
+            "part" => found.part = Some(entry_of(map, "part")?),
+            "settings" => found.settings = Some(entry_of(map, "settings")?),
+            "inputs" => found.inputs = Some(entry_of(map, "inputs")?),
+            "seconds" => found.seconds = Some(entry_of(map, "seconds")?),
+            "created" => found.created = Some(entry_of(map, "created")?),
             "payload" => break,
             _ => {
-                IgnoredAny::deserialize(&mut *map)?;
+                let IgnoredAny = entry_of(map, "unknown")?;
             }
         }
     }
     let address = Address {
-        stage: found.stage.context("its header has no stage")?,
-        format_version: found.format_version.context("its header has no format_version")?,
-        key: found.key.context("its header has no key")?,
-        part: found.part.context("its header has no part")?,
+        stage: present(found.stage, "stage")?,
+        format_version: present(found.format_version, "format_version")?,
+        key: present(found.key, "key")?,
+        part: present(found.part, "part")?,
     };
     let header = Header {
-        settings: found.settings.context("its header has no settings")?,
-        inputs: found.inputs.context("its header has no inputs")?,
-        seconds: found.seconds.context("its header has no seconds")?,
-        created: found.created.context("its header has no created")?,
+        settings: present(found.settings, "settings")?,
+        inputs: present(found.inputs, "inputs")?,
+        seconds: present(found.seconds, "seconds")?,
+        created: present(found.created, "created")?,
     };
     Ok(Head { address, header })
 }
 
-/// Passes bytes on, and counts and digests them on the way.
+/// Reads one value of the header.
+fn entry_of<'de, T: Deserialize<'de>, R: ReadSlice<'de>>(
+    map: &mut Deserializer<R>,
+    entry: &'static str,
+) -> Result<T, ArtifactError> {
+    T::deserialize(map).map_err(|cause| ArtifactError::Header { entry, problem: format!("cannot be read: {cause}") })
+}
+
+/// Refuses a header without the entry.
+fn present<T>(value: Option<T>, entry: &'static str) -> Result<T, ArtifactError> {
+    value.ok_or_else(|| ArtifactError::Header { entry, problem: "is missing".to_owned() })
+}
+
+/// Passes bytes on to `writer`, counts them and computes their digest.
 struct Checksummed<W> {
     writer: W,
     hasher: blake3::Hasher,
@@ -229,7 +261,7 @@ mod tests {
         line: Vec<f32>,
     }
 
-    /// The file as serde alone sees it.
+    /// The file as serde reads it without this crate.
     #[derive(Deserialize)]
     struct Plain {
         magic: String,
@@ -266,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn reading_gives_what_was_written() {
         let (read_header, read_value) = read::<Value>(&bytes(), &address()).unwrap();
         assert_eq!(read_value, value());
         assert_eq!(read_header.settings, header().settings);
@@ -309,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_and_every_cut_is_noticed() {
+    fn every_flipped_bit_and_every_missing_end_is_noticed() {
         let whole = bytes();
         for at in 0..whole.len() {
             for bit in 0..8 {
@@ -328,7 +360,7 @@ mod tests {
         fn arbitrary_bytes_never_panic(noise in prop::collection::vec(any::<u8>(), 0..300), at in 0..300_usize) {
             prop_assert!(read::<Value>(&noise, &address()).is_err());
             prop_assert!(read_head(noise.as_slice()).is_err());
-            // Noise under a right checksum: what a bug in the writer would leave behind.
+            // Noise with a correct checksum: what a mistake in the writer would leave behind.
             let mut sealed = bytes();
             sealed.truncate(at % sealed.len());
             sealed.extend(&noise);

@@ -7,27 +7,35 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-/// Digits that name a folder and that people are shown: 64 bits, where one experiment has some hundred artifacts.
+use crate::error::ArtifactError;
+
+/// Number of digits in a folder's name and in messages. They are 64 bits, which is enough to distinguish the few hundred artifacts of an
+/// experiment.
 const N_SHORT_DIGITS: usize = 16;
 
 /// Digest (BLAKE3, 32 bytes) of a stage's name, format version, settings and the keys of its inputs.
 ///
-/// Shown by its first 16 hexadecimal digits; [`Key::to_hex`], [`FromStr`] and serde use all 64.
+/// It is displayed by its first 16 hexadecimal digits; [`Key::to_hex`], [`FromStr`] and serde use all 64.
+///
+/// ```
+/// use fisherlens_artifact::Key;
+///
+/// let pca = Key::builder("pca", 1).setting("n_components", &64).finish();
+/// let encode = |step: usize| Key::builder("encode", 3).setting("step", &step).input("pca", pca).finish();
+/// assert_eq!(encode(4), encode(4));
+/// assert_ne!(encode(4), encode(5));
+/// assert_eq!(pca.to_hex().parse::<Key>()?, pca);
+/// # Ok::<(), fisherlens_artifact::ArtifactError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Key([u8; 32]);
 
-/// Why a text is no key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseKeyError {
-    found: String,
-}
-
-/// What goes into a [`Key`], and the header that repeats it.
+/// Collects what goes into a [`Key`].
 ///
-/// The order of the calls does not matter, the names do; a name given twice keeps the later value.
+/// The order of the calls does not matter, but the names do. If a name is given twice, the later value counts.
 #[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until it is finished"]
+#[must_use = "a builder has no effect until `finish` is called"]
 pub struct KeyBuilder {
     stage: String,
     format_version: u32,
@@ -36,7 +44,7 @@ pub struct KeyBuilder {
 }
 
 impl Key {
-    /// Starts the key of an artifact of `stage`; the version rises whenever the stage computes something else.
+    /// Starts the key of an artifact of `stage`. Raise `format_version` whenever the stage computes something else.
     pub fn builder(stage: &str, format_version: u32) -> KeyBuilder {
         KeyBuilder { stage: stage.to_owned(), format_version, settings: BTreeMap::new(), inputs: BTreeMap::new() }
     }
@@ -53,14 +61,15 @@ impl Key {
 }
 
 impl KeyBuilder {
-    /// Adds a setting: anything that serde can write, structs by the names of their fields.
+    /// Adds a setting: any value that serde can write. Structs are written with the names of their fields.
     ///
-    /// Hash maps have no order of their own and so would give another key each time; use a `BTreeMap`.
+    /// A hash map has no fixed order and would give another key each time; use a `BTreeMap`.
     ///
     /// # Panics
-    /// When the value's own `Serialize` reports an error.
+    /// When the value's `Serialize` implementation returns an error.
     pub fn setting<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
-        let bytes = rmp_serde::to_vec_named(value).expect("settings of a key are plain values that always encode");
+        let bytes = rmp_serde::to_vec_named(value)
+            .expect("the settings of a key are plain values, which can always be written");
         self.settings.insert(name.to_owned(), ByteBuf::from(bytes));
         self
     }
@@ -72,13 +81,10 @@ impl KeyBuilder {
     }
 
     /// The digest.
-    ///
-    /// # Panics
-    /// Never: strings, numbers and byte blocks always encode.
     pub fn finish(self) -> Key {
-        // Every part carries its length in MessagePack, so no two different sets of parts spell the same bytes.
+        // MessagePack writes every part with its length, so two different sets of parts never give the same bytes.
         let parts = ("fisherlens key 1", self.stage, self.format_version, self.settings, self.inputs);
-        let bytes = rmp_serde::to_vec_named(&parts).expect("strings, numbers and byte blocks always encode");
+        let bytes = rmp_serde::to_vec_named(&parts).expect("strings, numbers and byte blocks can always be written");
         Key(*blake3::hash(&bytes).as_bytes())
     }
 }
@@ -96,10 +102,10 @@ impl fmt::Debug for Key {
 }
 
 impl FromStr for Key {
-    type Err = ParseKeyError;
+    type Err = ArtifactError;
 
-    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
-        let hash = blake3::Hash::from_hex(text).map_err(|_| ParseKeyError { found: text.to_owned() })?;
+    fn from_str(text: &str) -> Result<Self, ArtifactError> {
+        let hash = blake3::Hash::from_hex(text).map_err(|_| ArtifactError::Key { found: text.to_owned() })?;
         Ok(Self(*hash.as_bytes()))
     }
 }
@@ -111,20 +117,12 @@ impl From<Key> for String {
 }
 
 impl TryFrom<String> for Key {
-    type Error = ParseKeyError;
+    type Error = ArtifactError;
 
-    fn try_from(text: String) -> Result<Self, ParseKeyError> {
+    fn try_from(text: String) -> Result<Self, ArtifactError> {
         text.parse()
     }
 }
-
-impl fmt::Display for ParseKeyError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "key: found {:?}, expected 64 hexadecimal digits", self.found)
-    }
-}
-
-impl std::error::Error for ParseKeyError {}
 
 #[cfg(test)]
 mod tests {
@@ -163,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_flow_into_its_neighbour() {
+    fn letters_cannot_move_from_a_name_into_its_value() {
         let a = Key::builder("s", 1).setting("ab", "c").finish();
         let b = Key::builder("s", 1).setting("a", "bc").finish();
         assert_ne!(a, b);
     }
 
     #[test]
-    fn a_key_survives_its_own_text_and_is_shown_short() {
+    fn a_key_can_be_written_and_read_and_is_displayed_short() {
         let key = key(3);
         assert_eq!(key.to_hex().parse::<Key>().unwrap(), key);
         assert_eq!(key.to_string().len(), 16);
@@ -183,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_stays_the_same_from_version_to_version() {
-        // A change of this value makes every stored artifact useless: raise the "1" in the digest's first part with it.
+    fn the_digest_stays_the_same_in_every_version() {
+        // If this value changes, no stored artifact is found any more; then also raise the "1" in "fisherlens key 1".
         assert_eq!(key(3).to_string(), "7e1c8cece7fb4110");
     }
 }

@@ -1,47 +1,76 @@
-//! One artifact in a file of the user's own, outside the store.
+//! One artifact in a file of the user's own, outside a store.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::address::Address;
 use crate::envelope::{self, Header};
-use crate::store::{self, Address};
+use crate::error::ArtifactError;
+use crate::store;
 
-/// Writes an artifact under a name of the user's choice, whole or not at all, and returns its size in bytes.
+/// Writes an artifact into the file `path` and returns its size in bytes. If something goes wrong, an old file of that name stays as it
+/// was.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use fisherlens_artifact::{Address, Header, Key, read_file, write_file};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("count.msgpack");
+/// let address = Address::new("count", 1, Key::builder("count", 1).finish(), None);
+/// write_file(&path, &address, &Header::new(&BTreeMap::from([("step", 4)]), 0.0)?, &42_u32)?;
+/// let (header, value) = read_file::<u32>(&path, "count", 1)?;
+/// assert_eq!((header.settings["step"].as_integer(), value), (Some(4), 42));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// What the file system says, with the file's name.
-pub fn write_file<T: Serialize>(path: &Path, address: &Address, header: &Header, value: &T) -> Result<u64> {
+/// [`ArtifactError::Io`] from the file system; [`ArtifactError::Encode`] when the value cannot be written.
+pub fn write_file<T: Serialize>(
+    path: &Path,
+    address: &Address,
+    header: &Header,
+    value: &T,
+) -> Result<u64, ArtifactError> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    store::replace(path, folder, address, header, value).with_context(|| format!("cannot write {}", path.display()))
+    store::replace(path, folder, address, header, value)
 }
 
-/// Reads an artifact of `stage` and `format_version` from a file, whatever its key is.
+/// Reads an artifact of `stage` and `format_version` from the file `path`; it may have any key.
 ///
 /// # Errors
-/// A file that cannot be read, is damaged, or holds something else; each with its name.
-pub fn read_file<T: DeserializeOwned>(path: &Path, stage: &str, format_version: u32) -> Result<(Header, T)> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    read_bytes(&bytes, stage, format_version)
-        .with_context(|| format!("{} is not a {stage} file of this program, or it is damaged", path.display()))
+/// [`ArtifactError::Io`] when the file cannot be read; [`ArtifactError::File`] when it is damaged or holds something else.
+pub fn read_file<T: DeserializeOwned>(
+    path: &Path,
+    stage: &str,
+    format_version: u32,
+) -> Result<(Header, T), ArtifactError> {
+    let bytes = std::fs::read(path).map_err(ArtifactError::io("read", path))?;
+    read_bytes(&bytes, stage, format_version).map_err(|cause| ArtifactError::File {
+        path: path.to_owned(),
+        stage: stage.to_owned(),
+        cause: Box::new(cause),
+    })
 }
 
-/// Reads the bytes of such a file.
+/// Reads an artifact of `stage` and `format_version` from the bytes of such a file.
 ///
 /// # Errors
-/// Bytes that are damaged or hold something else.
-pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8], stage: &str, format_version: u32) -> Result<(Header, T)> {
+/// [`ArtifactError::Stage`] for an artifact of another stage or version; the variants without a path for damaged bytes.
+pub fn read_bytes<T: DeserializeOwned>(
+    bytes: &[u8],
+    stage: &str,
+    format_version: u32,
+) -> Result<(Header, T), ArtifactError> {
     let address = envelope::read_head(bytes)?.address;
-    ensure!(
-        address.stage == stage && address.format_version == format_version,
-        "it holds {}-v{}, expected {stage}-v{format_version}",
-        address.stage,
-        address.format_version
-    );
+    if address.stage != stage || address.format_version != format_version {
+        let found = format!("{}-v{}", address.stage, address.format_version);
+        return Err(ArtifactError::Stage { found, expected: format!("{stage}-v{format_version}") });
+    }
     envelope::read(bytes, &address)
 }

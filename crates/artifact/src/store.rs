@@ -1,43 +1,27 @@
-//! The folder of artifacts: where each lies, how it gets there whole, and what is there.
+//! A folder of artifacts: where each file is, how it is written, read and removed, and which files there are.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::address::Address;
 use crate::envelope::{self, Header};
+use crate::error::ArtifactError;
 use crate::key::Key;
 
-/// Name of the only part of an artifact that is not divided.
-const WHOLE: &str = "artifact";
-
-/// How the files end.
+/// Extension of the files.
 const EXTENSION: &str = "msgpack";
 
-/// How files start that are still being written; a run that was killed leaves one behind.
-const ASIDE: &str = ".writing-";
+/// First letters of the temporary name of a file that is being written. A run that is killed may leave such a file.
+const TEMPORARY: &str = ".writing-";
 
-/// Which artifact: stage, format version, key and part.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address {
-    /// Name of the stage.
-    pub stage: String,
-    /// Version of what the stage computes.
-    pub format_version: u32,
-    /// Digest of everything it depends on.
-    pub key: Key,
-    /// Name of the part: `artifact`, or that of a shard.
-    pub part: String,
-}
-
-/// What was read, verified.
+/// An artifact that was loaded from a store; its checksum was verified.
 #[derive(Debug, Clone)]
 pub struct Loaded<T> {
-    /// What the file says about its making.
+    /// How the artifact was made.
     pub header: Header,
     /// The stage's value.
     pub value: T,
@@ -45,7 +29,7 @@ pub struct Loaded<T> {
     pub n_bytes: u64,
 }
 
-/// A file of the store, as `status` lists it.
+/// A file of a store, as [`Store::entries`] lists it.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Name of the stage.
@@ -58,106 +42,98 @@ pub struct Entry {
     pub part: String,
     /// Size of the file.
     pub n_bytes: u64,
-    /// The header, not verified by the checksum; none when it cannot be read.
+    /// The header, or `None` when it cannot be read. The checksum was not verified.
     pub header: Option<Header>,
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
 }
 
 /// A folder of artifacts.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use fisherlens_artifact::{Address, Header, Key, Store};
+///
+/// let folder = tempfile::tempdir()?;
+/// let store = Store::open(folder.path())?;
+/// let address = Address::new("count", 1, Key::builder("count", 1).finish(), None);
+/// let n_bytes = store.save(&address, &Header::new(&BTreeMap::<String, u8>::new(), 0.0)?, &42_u32)?;
+/// assert_eq!(store.load::<u32>(&address)?.expect("it is there").value, 42);
+/// assert_eq!(store.entries()?.len(), 1);
+/// assert_eq!(store.remove_stage("count")?, n_bytes);
+/// assert!(!store.contains(&address));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     root: PathBuf,
 }
 
-impl Address {
-    /// The artifact of `stage` under `key`; without a part the whole of it.
-    ///
-    /// # Panics
-    /// When stage or part is no plain file name of letters, digits and hyphens.
-    pub fn new(stage: &str, format_version: u32, key: Key, part: Option<&str>) -> Self {
-        let part = part.unwrap_or(WHOLE);
-        for name in [stage, part] {
-            let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            assert!(plain, "stages and parts are named by letters, digits and hyphens, not {name:?}");
-        }
-        Self { stage: stage.to_owned(), format_version, key, part: part.to_owned() }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-v{}/{}/{}", self.stage, self.format_version, self.key, self.part)
-    }
-}
-
 impl Store {
-    /// The store in `root`, which is made if it is not there.
+    /// The store in the folder `root`, which is made if it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be made.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+    /// [`ArtifactError::Io`] when the folder cannot be made.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let root = root.into();
-        fs::create_dir_all(&root).with_context(|| format!("cannot make the folder of artifacts {}", root.display()))?;
+        fs::create_dir_all(&root).map_err(ArtifactError::io("make the folder of artifacts", &root))?;
         Ok(Self { root })
     }
 
-    /// Its folder.
+    /// The store's folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The file of an artifact, there or not.
+    /// The path of an artifact's file, which need not exist.
     pub fn path(&self, address: &Address) -> PathBuf {
         let folder = self.folder(&address.stage, address.format_version, address.key);
         folder.join(format!("{}.{EXTENSION}", address.part))
     }
 
-    /// Whether the file is there; it may still turn out damaged.
+    /// Whether the artifact's file exists. It may be damaged; only [`Store::load`] verifies it.
     pub fn contains(&self, address: &Address) -> bool {
         self.path(address).is_file()
     }
 
-    /// Reads and verifies an artifact; `None` when it is not there.
+    /// Reads and verifies an artifact; `None` when its file does not exist.
     ///
     /// # Errors
-    /// A file that cannot be read or is damaged, with its name and what to do.
-    pub fn load<T: DeserializeOwned>(&self, address: &Address) -> Result<Option<Loaded<T>>> {
+    /// [`ArtifactError::Io`] when the file cannot be read; [`ArtifactError::Unusable`] when it is damaged or holds something else.
+    pub fn load<T: DeserializeOwned>(&self, address: &Address) -> Result<Option<Loaded<T>>, ArtifactError> {
         let path = self.path(address);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read the artifact {}", path.display()));
-            }
+            Err(error) => return Err(ArtifactError::io("read the artifact", &path)(error)),
         };
-        let (header, value) = envelope::read(&bytes, address).with_context(|| {
-            format!(
-                "the artifact {} cannot be used: delete that file, or run `cargo xtask clean --stage {}`, and reproduce \
-                 again; only what is missing then is computed anew",
-                path.display(),
-                address.stage
-            )
-        })?;
-        Ok(Some(Loaded { header, value, n_bytes: bytes.len() as u64 }))
+        match envelope::read(&bytes, address) {
+            Ok((header, value)) => Ok(Some(Loaded { header, value, n_bytes: bytes.len() as u64 })),
+            Err(cause) => Err(ArtifactError::Unusable { path, cause: Box::new(cause) }),
+        }
     }
 
-    /// Stores an artifact, whole or not at all, and returns its size in bytes. What was there is replaced.
+    /// Stores an artifact and returns its size in bytes. An old file of the same address is replaced; if something goes wrong, the old file
+    /// stays as it was.
     ///
     /// # Errors
-    /// What the file system says, with the file's name; an array that is too large for one file.
-    pub fn save<T: Serialize>(&self, address: &Address, header: &Header, value: &T) -> Result<u64> {
+    /// [`ArtifactError::Io`] and [`ArtifactError::MissingRoot`] from the file system; [`ArtifactError::Encode`] when the value cannot be
+    /// written, for example because an array is too large for one file.
+    pub fn save<T: Serialize>(&self, address: &Address, header: &Header, value: &T) -> Result<u64, ArtifactError> {
         let path = self.path(address);
+        if !self.root.is_dir() {
+            return Err(ArtifactError::MissingRoot { path, root: self.root.clone() });
+        }
         let folder = self.folder(&address.stage, address.format_version, address.key);
-        self.write(&path, &folder, address, header, value)
-            .with_context(|| format!("cannot write the artifact {}", path.display()))
+        fs::create_dir_all(&folder).map_err(ArtifactError::io("make the folder", &folder))?;
+        replace(&path, &folder, address, header, value)
     }
 
-    /// The files there are, sorted by stage, version, key and part. Only their headers are read.
+    /// The store's files, sorted by stage, format version, key and part. Only their headers are read.
     ///
     /// # Errors
-    /// When a folder cannot be listed.
-    pub fn entries(&self) -> Result<Vec<Entry>> {
+    /// [`ArtifactError::Io`] when a folder cannot be listed.
+    pub fn entries(&self) -> Result<Vec<Entry>, ArtifactError> {
         let mut entries = Vec::new();
         for stage_folder in list(&self.root)? {
             let Some((stage, format_version)) = stage_of(&stage_folder) else {
@@ -170,7 +146,7 @@ impl Store {
                         continue;
                     }
                     let (part, key) = (part.to_owned(), name_of(key_folder).to_owned());
-                    // Another process may take the file away between the listing and this line.
+                    // Another process may remove the file after the folder was listed.
                     let Ok(n_bytes) = fs::metadata(&path).map(|metadata| metadata.len()) else {
                         continue;
                     };
@@ -186,31 +162,31 @@ impl Store {
         Ok(entries)
     }
 
-    /// Removes all parts of one artifact; it is no error if there is none.
+    /// Removes all parts of one artifact. Nothing happens if the artifact does not exist.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn remove(&self, stage: &str, format_version: u32, key: Key) -> Result<()> {
+    /// [`ArtifactError::Io`] when the folder cannot be removed.
+    pub fn remove(&self, stage: &str, format_version: u32, key: Key) -> Result<(), ArtifactError> {
         remove_folder(&self.folder(stage, format_version, key))
     }
 
-    /// Removes everything that one stage stored, in all its versions, and returns the number of bytes.
+    /// Removes all artifacts of one stage, of all format versions, and returns their size in bytes.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn remove_stage(&self, stage: &str) -> Result<u64> {
+    /// [`ArtifactError::Io`] when a folder cannot be listed or removed.
+    pub fn remove_stage(&self, stage: &str) -> Result<u64, ArtifactError> {
         self.remove_stages(|name| name == stage)
     }
 
-    /// Removes all artifacts and returns the number of bytes. Files that are no artifacts stay.
+    /// Removes all artifacts and returns their size in bytes. Files and folders that do not have the name of a stage stay.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn clean(&self) -> Result<u64> {
+    /// [`ArtifactError::Io`] when a folder cannot be listed or removed.
+    pub fn clean(&self) -> Result<u64, ArtifactError> {
         self.remove_stages(|_| true)
     }
 
-    fn remove_stages(&self, chosen: impl Fn(&str) -> bool) -> Result<u64> {
+    fn remove_stages(&self, chosen: impl Fn(&str) -> bool) -> Result<u64, ArtifactError> {
         let mut n_bytes = 0;
         for folder in list(&self.root)? {
             if stage_of(&folder).is_some_and(|(stage, _)| chosen(&stage)) {
@@ -224,51 +200,40 @@ impl Store {
     fn folder(&self, stage: &str, format_version: u32, key: Key) -> PathBuf {
         self.root.join(format!("{stage}-v{format_version}")).join(key.short())
     }
-
-    fn write<T: Serialize>(
-        &self,
-        path: &Path,
-        folder: &Path,
-        address: &Address,
-        header: &Header,
-        value: &T,
-    ) -> Result<u64> {
-        ensure!(self.root.is_dir(), "the folder {} went away", self.root.display());
-        fs::create_dir_all(folder)?;
-        replace(path, folder, address, header, value)
-    }
 }
 
-/// Writes an artifact aside in `folder` and gives it its name, whole or not at all.
-pub(super) fn replace<T: Serialize>(
+/// Writes an artifact under a temporary name in `folder` and then renames it to `path`, so that `path` never holds half a file.
+pub(crate) fn replace<T: Serialize>(
     path: &Path,
     folder: &Path,
     address: &Address,
     header: &Header,
     value: &T,
-) -> Result<u64> {
-    let mut aside = tempfile::Builder::new();
-    aside.prefix(ASIDE);
-    // Temporary files are private by default; an artifact is as open as any other file the user makes.
+) -> Result<u64, ArtifactError> {
+    let failed = || ArtifactError::io("write", path);
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(TEMPORARY);
+    // Temporary files can be read by their owner only; an artifact gets the permissions of any other new file.
     #[cfg(unix)]
-    aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = aside.tempfile_in(folder)?;
-    let n_bytes = envelope::write(file.as_file(), address, header, value)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The rename itself is safe on disk only once the folder is.
+    temporary.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = temporary.tempfile_in(folder).map_err(failed())?;
+    let n_bytes = envelope::write(file.as_file(), address, header, value)
+        .map_err(|problem| ArtifactError::Encode { path: path.to_owned(), problem })?;
+    file.as_file().sync_all().map_err(failed())?;
+    file.persist(path).map_err(|error| failed()(error.error))?;
+    // The new name is safe on the disk only after the folder, which holds the names, is synced too.
     #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())?;
     Ok(n_bytes)
 }
 
-/// Paths in a folder.
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Paths of everything in a folder.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    entries.with_context(|| format!("cannot list the folder {}", folder.display()))
+    entries.map_err(ArtifactError::io("list the folder", folder))
 }
 
-/// Stage and version from a folder's name, `<stage>-v<version>`; none for folders that are not the store's.
+/// Stage and format version from a folder's name, `<stage>-v<version>`; `None` for anything else, which does not belong to the store.
 fn stage_of(folder: &Path) -> Option<(String, u32)> {
     let (stage, version) = name_of(folder).rsplit_once("-v")?;
     folder.is_dir().then_some(())?;
@@ -279,18 +244,17 @@ fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-fn size(path: &Path) -> Result<u64> {
+/// Size in bytes of a file, or of all files in a folder.
+fn size(path: &Path) -> Result<u64, ArtifactError> {
     if path.is_dir() {
         return list(path)?.iter().map(|inner| size(inner)).sum();
     }
     Ok(fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()))
 }
 
-fn remove_folder(folder: &Path) -> Result<()> {
+fn remove_folder(folder: &Path) -> Result<(), ArtifactError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ArtifactError::io("remove", folder)(error)),
         _ => Ok(()),
     }
 }

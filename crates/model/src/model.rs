@@ -134,7 +134,7 @@ impl Model {
             card: self.card.clone(),
         };
         let key = Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
-        write_file(path, &Address::new(STAGE, FORMAT_VERSION, key, None), header, &stored)
+        Ok(write_file(path, &Address::new(STAGE, FORMAT_VERSION, key, None), header, &stored)?)
     }
 
     /// Reads a file that [`Model::write`] wrote.

@@ -130,7 +130,12 @@ pub fn forget(experiment: &Experiment, keys: &Keys) -> Result<()> {
     for half in [Half::Train, Half::Test] {
         store.remove(encode.name, encode.format_version, keys.encode(half))?;
     }
-    store.remove(sample.name, sample.format_version, keys.sample)
+    let (store, encode, sample) = (&experiment.core.store, Stage::Encode.id(), Stage::Sample.id());
+    for half in [Half::Train, Half::Test] {
+        store.remove(encode.name, encode.format_version, keys.encode(half))?;
+    }
+    Ok(store.remove(sample.name, sample.format_version, keys.sample)?)
+}
 }
 
 fn address(keys: &Keys, half: Half, shard: usize) -> Address {
