@@ -61,6 +61,9 @@ pub(crate) struct Reproduce {
 /// `cargo xtask status`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Status {
+    /// One line per file instead, with the digest (BLAKE3) of its content without the header: equal results have equal digests
+    #[arg(long)]
+    pub(crate) digests: bool,
     /// Folder of the artifacts
     #[arg(long, value_name = "DIR")]
     pub(crate) artifacts: Option<PathBuf>,

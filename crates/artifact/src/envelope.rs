@@ -142,6 +142,17 @@ pub(crate) fn read_head<R: Read>(mut reader: R) -> Result<Head, ArtifactError> {
     read_entries(&mut Deserializer::new(reader), n_entries)
 }
 
+/// BLAKE3 of the payload alone: equal for equal results, whatever the settings, the key and the time in the header are.
+pub(crate) fn payload_digest(bytes: &[u8]) -> Result<[u8; N_CHECKSUM_BYTES], ArtifactError> {
+    verify(bytes)?;
+    let mut reader = io::Cursor::new(bytes);
+    read_head(&mut reader)?;
+    let start = reader.position() as usize;
+    // The name of the last entry, a string of eight letters with one byte before it, then marker and checksum.
+    let end = bytes.len() - (1 + "checksum".len() + CHECKSUM_MARKER.len() + N_CHECKSUM_BYTES);
+    Ok(*blake3::hash(&bytes[start..end]).as_bytes())
+}
+
 fn verify(bytes: &[u8]) -> Result<(), ArtifactError> {
     let Some((content, checksum)) = bytes.split_last_chunk::<N_CHECKSUM_BYTES>() else {
         return Err(ArtifactError::Short { found: bytes.len(), expected: N_CHECKSUM_BYTES });
@@ -338,6 +349,17 @@ mod tests {
     #[test]
     fn another_payload_is_refused() {
         assert!(read::<Vec<u32>>(&bytes(), &address()).unwrap_err().to_string().contains("payload"));
+    }
+
+    #[test]
+    fn the_digest_of_the_payload_does_not_depend_on_the_header() {
+        let digest = payload_digest(&bytes()).unwrap();
+        assert_eq!(digest, *blake3::hash(&rmp_serde::to_vec_named(&value()).unwrap()).as_bytes());
+        let mut other = Vec::new();
+        let later = Header { seconds: 99.0, created: 5, ..header() };
+        write(&mut other, &address(), &later, &value()).unwrap();
+        assert_eq!(payload_digest(&other).unwrap(), digest);
+        assert!(payload_digest(&bytes()[1..]).is_err());
     }
 
     #[test]

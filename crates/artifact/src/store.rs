@@ -48,6 +48,24 @@ pub struct Entry {
     pub path: PathBuf,
 }
 
+impl Entry {
+    /// BLAKE3 of the payload, 64 hexadecimal digits. Equal results have equal digests, whatever the header says. The checksum is verified.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is damaged.
+    pub fn payload_digest(&self) -> Result<String, ArtifactError> {
+        let path = self.path.clone();
+        let bytes = fs::read(&path).map_err(|cause| ArtifactError::Io {
+            action: "read the artifact",
+            path: path.clone(),
+            cause,
+        })?;
+        let digest = envelope::payload_digest(&bytes)
+            .map_err(|cause| ArtifactError::Unusable { path, cause: Box::new(cause) })?;
+        Ok(blake3::Hash::from_bytes(digest).to_hex().to_string())
+    }
+}
+
 /// A folder of artifacts.
 ///
 /// ```

@@ -16,6 +16,9 @@ use fisherlens_experiment::progress::duration;
 /// A folder that cannot be read.
 pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
+    if arguments.digests {
+        return digests(&store);
+    }
     let mut rows: BTreeMap<(usize, String, String), (usize, u64, f64)> = BTreeMap::new();
     for entry in store.entries()? {
         let position = fisherlens_experiment::stage::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
@@ -39,6 +42,15 @@ pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
         seconds += row.2;
     }
     answer!("{:<16} {:<18} {files:>6} {:>12} {:>14}", "all", "", size(bytes), time(seconds));
+    Ok(())
+}
+
+/// One line per file: stage, key, part, and the digest of its content.
+fn digests(store: &Store) -> Result<()> {
+    for entry in store.entries()? {
+        let digest = entry.payload_digest()?;
+        answer!("{}-v{} {} {} {digest}", entry.stage, entry.format_version, entry.key, entry.part);
+    }
     Ok(())
 }
 

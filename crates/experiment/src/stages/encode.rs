@@ -130,12 +130,7 @@ pub fn forget(experiment: &Experiment, keys: &Keys) -> Result<()> {
     for half in [Half::Train, Half::Test] {
         store.remove(encode.name, encode.format_version, keys.encode(half))?;
     }
-    let (store, encode, sample) = (&experiment.core.store, Stage::Encode.id(), Stage::Sample.id());
-    for half in [Half::Train, Half::Test] {
-        store.remove(encode.name, encode.format_version, keys.encode(half))?;
-    }
     Ok(store.remove(sample.name, sample.format_version, keys.sample)?)
-}
 }
 
 fn address(keys: &Keys, half: Half, shard: usize) -> Address {

@@ -78,8 +78,8 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
         let mean = 100.0 * row.mean_average_precision;
         card.push((format!("cross-validated mAP (area), C = {}", row.c), format!("{mean:.2} %")));
     }
-    let (thresholds, lines) = thresholds(experiment, keys, training.report.c)?;
-    card.extend(lines);
+    let found = thresholds(experiment, keys, training.report.c)?;
+    card.extend(found.card);
     card.push(("made by".to_owned(), format!("fisherlens {}", env!("CARGO_PKG_VERSION"))));
     Ok(Model {
         descriptors: settings.descriptors.clone(),
@@ -88,20 +88,23 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
         encoder: settings.encoder.clone(),
         classes,
         classifier: linear,
-        thresholds,
+        thresholds: found.values,
         display_rule: settings.relevance.display_rule,
         card,
     })
 }
 
-/// The score of each class above which it counts as found, and lines for the card. The scores behind it belong to images that the classifiers
-/// did not learn from: test images where they are others than the training images and were scored, or else held-out folds of the training
-/// images. Nothing where neither is possible.
-fn thresholds(
-    experiment: &Experiment,
-    keys: &Keys,
-    c: Option<f64>,
-) -> Result<(Option<Vec<f64>>, Vec<(String, String)>)> {
+/// The score of each class above which it counts as found.
+#[derive(Default)]
+struct Thresholds {
+    values: Option<Vec<f64>>,
+    /// What the model's card says about them.
+    card: Vec<(String, String)>,
+}
+
+/// Thresholds by scores of images that the classifiers did not learn from: the test images, where they were scored and none of them is a
+/// training image; otherwise held-out folds of the training images. Nothing where neither is possible.
+fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Thresholds> {
     let Experiment { core, settings, .. } = experiment;
     // Scores on training images do not predict the quality on new ones.
     let seen = |entry: &ImageEntry| core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
@@ -109,7 +112,7 @@ fn thresholds(
     let (scores, what) = if is_held_out && core.has(&Stage::Scores.id().at(keys.scores)) {
         (scores::get(experiment, keys)?, format!("set {}", core.dataset.test.set.name))
     } else {
-        let Some(scores) = held_out(experiment, keys, c)? else { return Ok((None, Vec::new())) };
+        let Some(scores) = held_out(experiment, keys, c)? else { return Ok(Thresholds::default()) };
         let folds = settings.classifier.n_folds;
         (scores, format!("{folds} held-out folds of set {}", core.dataset.train.set.name))
     };
@@ -117,11 +120,11 @@ fn thresholds(
     let predictions = scores.predictions(settings.data.difficult);
     let rates: Vec<f64> = predictions.iter().filter_map(|p| Some(p.equal_error.as_ref()?.rate)).collect();
     let rate = 100.0 * rates.iter().sum::<f64>() / rates.len().max(1) as f64;
-    let lines = vec![
+    let card = vec![
         (format!("mAP on {what}"), format!("{mean:.2} %")),
         ("thresholds".to_owned(), format!("equal-error rate on {what}, {rate:.2} % on average")),
     ];
-    Ok((Some(scores::thresholds(&predictions)), lines))
+    Ok(Thresholds { values: Some(scores::thresholds(&predictions)), card })
 }
 
 /// Scores of the training images by classifiers that learned from the other folds; nothing for classifiers that settings do not describe.
