@@ -22,7 +22,7 @@ fn relevance() -> Array2<f32> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let relevance = relevance();
     let pictures = ColorMap::ALL.map(|map| heatmap(relevance.view(), map));
-    let rows = concatenate(Axis(0), &pictures.each_ref().map(|picture| picture.view()))?;
+    let rows = concatenate(Axis(0), &pictures.each_ref().map(ndarray::Array3::view))?;
 
     // PPM: a header of text, then red, green and blue of every pixel, row after row.
     let mut ppm = format!("P6\n{} {}\n255\n", rows.dim().1, rows.dim().0).into_bytes();
