@@ -2,10 +2,8 @@
 //!
 //! Results do not depend on the processor: none of the functions fuses multiplications with additions.
 
+use crate::lane_sums::LANES;
 use crate::vectorised;
-
-/// Numbers that [`dot`] sums side by side: two AVX-512 registers of `f64`.
-const LANES: usize = 16;
 
 vectorised!(
     /// `sums[i] += values[i]`, in `f64`, for `values` of `f32` or `f64`.
@@ -61,7 +59,7 @@ vectorised!(
 vectorised!(
     /// `Σ a[i]·b[i]`, in `f64`, for vectors of the same length.
     ///
-    /// Sixteen sums are kept side by side and added in their order; the products behind the last whole run of sixteen follow.
+    /// [`LANES`] sums are kept side by side and added one after the other. The sum of the products behind the last whole run is added last.
     ///
     /// ```
     /// assert_eq!(fisherlens_lanes::dot(&[1.0, 2.0], &[3.0, 4.0]), 11.0);
@@ -81,7 +79,8 @@ vectorised!(
 
 #[cfg(test)]
 mod tests {
-    use super::{LANES, add, add_scaled, add_scaled_f32, dot};
+    use super::{add, add_scaled, add_scaled_f32, dot};
+    use crate::lane_sums::LANES;
 
     /// Numbers with many digits, so that an additional or a missing rounding changes bits.
     fn numbers(n: usize, start: u64) -> Vec<f64> {
