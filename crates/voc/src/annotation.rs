@@ -1,4 +1,4 @@
-//! One image's annotation: size, owner, objects with their boxes.
+//! The annotation of one image: size, owner, and objects with their boxes.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -7,38 +7,38 @@ use serde::Deserialize;
 
 use crate::error::VocError;
 
-/// Larger than any photograph; a size above it is a damaged file.
-const LARGEST_SIDE: u32 = 1 << 20;
+/// Longest accepted side of an image in pixels. No photograph is as large; a larger number means a damaged file.
+const MAX_SIDE: u32 = 1 << 20;
 
-/// What an annotation file says of an image.
+/// The contents of one annotation file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Annotation {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// The photographer's name, where one is given.
+    /// The photographer's name, if the file gives one.
     pub owner: Option<String>,
-    /// The objects, in the file's order.
+    /// The objects, in the order of the file.
     pub objects: Vec<Object>,
 }
 
 /// One object of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// The class's name.
+    /// Name of its class.
     pub class: String,
-    /// Where it is.
+    /// Its place in the image.
     pub bounds: BoundingBox,
-    /// Marked as hard to recognise: neither a positive nor a negative.
+    /// Whether it is marked as hard to recognise. Such an object makes its image neither positive nor negative for the class.
     pub difficult: bool,
-    /// Reaches beyond the box, usually beyond the image.
+    /// Whether it extends beyond the box, usually because it extends beyond the image.
     pub truncated: bool,
 }
 
 /// A rectangle of pixels, 0-based and half-open: `left ≤ x < right`, `top ≤ y < bottom`.
 ///
-/// VOC writes 1-based inclusive corners, in later years with decimals ("45.70"), which are rounded to the nearest pixel:
+/// VOC's files hold 1-based inclusive corners, in later years with decimals ("45.70"). They are rounded to the nearest pixel:
 ///
 /// ```text
 /// left = round(xmin) − 1,  right = round(xmax),  both clipped to 0..width; likewise top and bottom
@@ -56,7 +56,7 @@ pub struct BoundingBox {
 }
 
 impl BoundingBox {
-    /// Pixels inside.
+    /// Number of pixels inside.
     pub fn area(&self) -> u64 {
         u64::from(self.right.saturating_sub(self.left)) * u64::from(self.bottom.saturating_sub(self.top))
     }
@@ -64,18 +64,25 @@ impl BoundingBox {
 
 /// Reads the bytes of an annotation file.
 ///
-/// Unknown elements (segmentation, poses, body parts) are passed over, and so is the order of the known ones. Bytes that
-/// are no UTF-8 are taken as Latin-1, which only the owners' names could ever need. A box that reaches beyond the image
-/// is clipped to it.
+/// Unknown elements (segmentation, poses, body parts) are ignored, and the known elements may have any order. Bytes that are not UTF-8 are
+/// read as Latin-1; only names of owners contain other letters than ASCII. A box that extends beyond the image is clipped to it.
 ///
 /// # Errors
-/// [`VocError::Annotation`] with an empty path, for broken XML, a missing or empty size, a corner that is no number, a
-/// box that is empty or lies outside the image.
+/// [`VocError::Annotation`] with an empty path, for broken XML, a missing size or a size of 0, a corner that is not a number, or a box that
+/// is empty or lies outside the image.
+///
+/// ```
+/// use fisherlens_voc::parse_annotation;
+///
+/// let annotation = parse_annotation(b"<annotation><size><width>64</width><height>48</height></size></annotation>")?;
+/// assert_eq!((annotation.width, annotation.height, annotation.objects.len()), (64, 48, 0));
+/// # Ok::<(), fisherlens_voc::VocError>(())
+/// ```
 pub fn parse_annotation(bytes: &[u8]) -> Result<Annotation, VocError> {
     read(bytes).map_err(|problem| VocError::Annotation { path: PathBuf::new(), problem })
 }
 
-/// The same, with the problem as plain words, for callers that know the file.
+/// Like [`parse_annotation`], with the problem in words, for callers that know the path of the file.
 pub(crate) fn read(bytes: &[u8]) -> Result<Annotation, String> {
     let text = decode(bytes);
     let raw: RawAnnotation =
@@ -151,8 +158,8 @@ impl RawObject {
 
 fn side(name: &str, text: &str) -> Result<u32, String> {
     match text.trim().parse() {
-        Ok(side @ 1..=LARGEST_SIDE) => Ok(side),
-        _ => Err(format!("{name}: expected a whole number of 1 to {LARGEST_SIDE}, found \"{text}\"")),
+        Ok(side @ 1..=MAX_SIDE) => Ok(side),
+        _ => Err(format!("{name}: expected a whole number from 1 to {MAX_SIDE}, found \"{text}\"")),
     }
 }
 
@@ -164,7 +171,7 @@ fn flag(name: &str, text: Option<&str>) -> Result<bool, String> {
     }
 }
 
-/// 1-based inclusive ends to 0-based half-open ones, clipped to the image.
+/// Converts 1-based inclusive ends to 0-based half-open ends, clipped to the image.
 fn span(axis: &str, lowest: &str, highest: &str, side: u32) -> Result<(u32, u32), String> {
     let number = |name: &str, text: &str| {
         let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
@@ -172,7 +179,7 @@ fn span(axis: &str, lowest: &str, highest: &str, side: u32) -> Result<(u32, u32)
     };
     let (low, high) = (number("min", lowest)?.round(), number("max", highest)?.round());
     if high < low {
-        return Err(format!("bndbox: {axis}max {highest} lies before {axis}min {lowest}"));
+        return Err(format!("bndbox: {axis}max {highest} is less than {axis}min {lowest}"));
     }
     let limit = f64::from(side);
     let (start, end) = ((low - 1.0).clamp(0.0, limit), high.clamp(0.0, limit));
@@ -184,8 +191,9 @@ fn span(axis: &str, lowest: &str, highest: &str, side: u32) -> Result<(u32, u32)
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn xml(corners: [&str; 4]) -> String {
         let [xmin, ymin, xmax, ymax] = corners;
@@ -204,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_corners_at_the_door() {
+    fn corners_become_zero_based_and_half_open() {
         let annotation = read(xml(["141", "50", "500", "330"]).as_bytes()).expect("a complete annotation");
         assert_eq!((annotation.width, annotation.height), (500, 375));
         assert_eq!(annotation.owner.as_deref(), Some("Ann & Bo"));
@@ -215,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_decimals_and_clips() {
+    fn decimals_are_rounded_and_boxes_are_clipped() {
         let decimals = bounds(["45.70", " 1.2 ", "99.4", "100.5"]);
         assert_eq!(decimals, Ok(BoundingBox { left: 45, top: 0, right: 99, bottom: 101 }));
         let beyond = bounds(["0", "-4", "501", "1e9"]);
@@ -225,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_impossible_boxes() {
+    fn impossible_boxes_are_refused() {
         for corners in [
             ["10", "10", "9", "20"],
             ["501", "1", "510", "20"],
@@ -241,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_annotation() {
+    fn text_that_is_not_an_annotation_is_refused() {
         for text in ["", "<annotation>", "<annotation></annotation>", "plain words", "<a></b>"] {
             assert!(read(text.as_bytes()).is_err(), "{text}");
         }
@@ -288,7 +296,7 @@ mod tests {
         }
 
         #[test]
-        fn accepted_boxes_lie_inside(corners in prop::array::uniform4(-50.0_f64..600.0)) {
+        fn accepted_boxes_lie_inside_the_image(corners in prop::array::uniform4(-50.0_f64..600.0)) {
             let [a, b, c, d] = corners.map(|corner| format!("{corner:.2}"));
             if let Ok(found) = bounds([&a, &b, &c, &d]) {
                 prop_assert!(found.left < found.right && found.right <= 500);

@@ -9,10 +9,20 @@ use crate::annotation::{Annotation, read};
 use crate::error::VocError;
 use crate::image_list::{check_id, has_labels, parse_class_list, parse_image_list};
 
-/// Extensions tried for an image, in this order; VOC itself has only the first.
+/// Extensions of image files, in the order in which they are tried. VOC itself has only the first.
 const IMAGE_EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 
 /// One `VOC<year>` folder.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use fisherlens_voc::Devkit;
+///
+/// let devkit = Devkit::open(Path::new("VOCdevkit"), Some(2007))?;
+/// println!("classes {:?}, image sets {:?}", devkit.classes(), devkit.sets());
+/// # Ok::<(), fisherlens_voc::VocError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Devkit {
     root: PathBuf,
@@ -21,26 +31,27 @@ pub struct Devkit {
     sets: Vec<String>,
 }
 
-/// What to do with an image that is listed but cannot be used: its file or annotation is missing or broken, or the class
-/// lists disagree on it.
+/// How to treat an image that is listed but cannot be used.
+///
+/// Its file or its annotation is missing, the annotation is broken, or not all lists name the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// Refuse the set, with the place.
+    /// Refuse the set; the error names the file and the line.
     Refuse,
-    /// Leave the image out and say so in [`ImageSet::skipped`].
+    /// Leave the image out and add it to [`ImageSet::skipped`].
     Skip,
 }
 
-/// The images of one set with labels and annotations.
+/// The images of one set, with their labels and annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
     /// The set's name, such as "train".
     pub name: String,
-    /// The classes, sorted: the columns of [`ImageEntry::labels`].
+    /// The classes, sorted, in the order of [`ImageEntry::labels`].
     pub classes: Vec<String>,
-    /// The images, in the order of the set's list.
+    /// The images, in the order of the list of the set.
     pub images: Vec<ImageEntry>,
-    /// What was left out, with [`Missing::Skip`].
+    /// The images that were left out because of [`Missing::Skip`].
     pub skipped: Vec<Skipped>,
 }
 
@@ -49,7 +60,7 @@ pub struct ImageSet {
 pub struct Skipped {
     /// Its id.
     pub id: String,
-    /// Why, with the place.
+    /// The reason, with the file and the line.
     pub reason: String,
 }
 
@@ -58,9 +69,9 @@ pub struct Skipped {
 pub struct ImageEntry {
     /// Its id: the file name without extension.
     pub id: String,
-    /// The image file, which exists.
+    /// Path of the image file, which exists.
     pub path: PathBuf,
-    /// One label a class: −1 absent, 0 only difficult objects, +1 present.
+    /// One label per class: −1 without an object, 0 with difficult objects only, +1 with at least one other object.
     pub labels: Vec<i8>,
     /// Size, owner and boxes.
     pub annotation: Annotation,
@@ -69,12 +80,12 @@ pub struct ImageEntry {
 impl Devkit {
     /// Opens a devkit. `path` is a folder that holds `VOC<year>` folders, or a `VOC<year>` folder itself.
     ///
-    /// Without a `year` the only one there is taken. Classes are found in ImageSets/Main: every list with labels called
-    /// `<class>_<set>.txt`. Whether a list has labels is read from its first line, since VOC has a class "train" beside a
-    /// set "train".
+    /// Without a `year`, the folder must hold exactly one year. The class names come from ImageSets/Main: each list with labels is named
+    /// `<class>_<set>.txt`. The first line of a list shows whether it has labels; the name cannot, because VOC has both a class "train"
+    /// and a set "train".
     ///
     /// # Errors
-    /// [`VocError::NoDevkit`], [`VocError::Year`] when the year is absent or ambiguous, [`VocError::Io`].
+    /// [`VocError::NoDevkit`], [`VocError::Year`] if the year is missing or there are several to choose from, [`VocError::Io`].
     pub fn open(path: &Path, year: Option<u16>) -> Result<Self, VocError> {
         let (root, year) = locate(path, year)?;
         let (classes, sets) = discover(&lists_folder(&root))?;
@@ -89,7 +100,7 @@ impl Devkit {
         &self.root
     }
 
-    /// The year in the folder's name, where it has one.
+    /// The year, if the name of the folder holds one.
     pub fn year(&self) -> Option<u16> {
         self.year
     }
@@ -99,17 +110,17 @@ impl Devkit {
         &self.classes
     }
 
-    /// The image sets there are, sorted.
+    /// The names of the image sets, sorted.
     pub fn sets(&self) -> &[String] {
         &self.sets
     }
 
-    /// Reads the set's lists and the annotation of each image.
+    /// Reads the lists of a set and the annotation of each of its images.
     ///
     /// # Errors
-    /// [`VocError::UnknownSet`], [`VocError::MissingClassList`] and a malformed line refuse the set in any case. An image
-    /// that is missing, whose annotation is missing or broken, or that stands in one list and not in another, refuses it
-    /// with [`Missing::Refuse`] and is listed in [`ImageSet::skipped`] with [`Missing::Skip`].
+    /// [`VocError::UnknownSet`], [`VocError::MissingClassList`] and [`VocError::ListLine`] for a malformed line, in any case. `missing`
+    /// decides what happens if an image is missing, if its annotation is missing or broken, or if one list names it and another does
+    /// not: [`Missing::Refuse`] returns an error, and [`Missing::Skip`] adds the image to [`ImageSet::skipped`].
     pub fn image_set(&self, set: &str, missing: Missing) -> Result<ImageSet, VocError> {
         let folder = lists_folder(&self.root);
         if !self.sets.iter().any(|known| known == set) {
@@ -125,7 +136,7 @@ impl Devkit {
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(ids.len());
         for (row, &(line, id)) in ids.iter().enumerate() {
             if places.insert(id, row).is_some() {
-                let problem = format!("{id} stands here a second time");
+                let problem = format!("{id} is listed a second time");
                 return Err(VocError::ListLine { path: list, line, problem });
             }
         }
@@ -146,7 +157,7 @@ impl Devkit {
                     continue;
                 };
                 if labels[row][column].replace(label).is_some() {
-                    return Err(at(line, format!("{id} stands here a second time")));
+                    return Err(at(line, format!("{id} is listed a second time")));
                 }
             }
         }
@@ -165,10 +176,10 @@ impl Devkit {
         Ok(ImageSet { name: set.to_owned(), classes: self.classes.clone(), images, skipped })
     }
 
-    /// The image's file, .jpg, .jpeg or .png.
+    /// Path of the image file, which ends in .jpg, .jpeg or .png.
     ///
     /// # Errors
-    /// [`VocError::MissingImage`] when there is none, [`VocError::Id`] when the id is no plain file name.
+    /// [`VocError::MissingImage`] if no such file exists, [`VocError::Id`] if the id is not a plain file name.
     pub fn image_path(&self, id: &str) -> Result<PathBuf, VocError> {
         check_id(id).map_err(|_| VocError::Id { id: id.to_owned() })?;
         let folder = self.root.join("JPEGImages");
@@ -177,11 +188,11 @@ impl Devkit {
         found.ok_or_else(|| VocError::MissingImage { path: folder.join(id) })
     }
 
-    /// The image's annotation.
+    /// The annotation of an image.
     ///
     /// # Errors
-    /// [`VocError::MissingAnnotation`], [`VocError::Annotation`] with the file and what is wrong in it, [`VocError::Io`],
-    /// [`VocError::Id`] when the id is no plain file name.
+    /// [`VocError::MissingAnnotation`], [`VocError::Annotation`] with the path and the problem, [`VocError::Io`],
+    /// [`VocError::Id`] if the id is not a plain file name.
     pub fn annotation(&self, id: &str) -> Result<Annotation, VocError> {
         check_id(id).map_err(|_| VocError::Id { id: id.to_owned() })?;
         let path = self.root.join("Annotations").join(format!("{id}.xml"));
@@ -196,7 +207,7 @@ impl Devkit {
         if let Some(column) = labels.iter().position(Option::is_none) {
             let path = lists_folder(&self.root).join(format!("{}_{set}.txt", self.classes[column]));
             let line = read_text(&path)?.lines().count();
-            return Err(VocError::ListLine { path, line, problem: format!("ends without a line for {id}") });
+            return Err(VocError::ListLine { path, line, problem: format!("the list has no line for {id}") });
         }
         Ok(ImageEntry {
             id: id.to_owned(),
@@ -207,7 +218,7 @@ impl Devkit {
     }
 }
 
-/// Refuses, or notes and goes on; an image is noted once, however many lists disagree on it.
+/// Returns the error, or adds the image to `skipped`. An image is added only once, even if several lists disagree on it.
 fn decide(missing: Missing, error: VocError, id: &str, skipped: &mut Vec<Skipped>) -> Result<(), VocError> {
     match missing {
         Missing::Refuse => Err(error),
@@ -224,10 +235,10 @@ fn lists_folder(root: &Path) -> PathBuf {
     root.join("ImageSets").join("Main")
 }
 
-/// The `VOC<year>` folder meant by `path` and `year`.
+/// Finds the `VOC<year>` folder for `path` and `year`, and its year.
 fn locate(path: &Path, year: Option<u16>) -> Result<(PathBuf, Option<u16>), VocError> {
     if lists_folder(path).is_dir() {
-        // The name of "." is only known after resolving it.
+        // A path such as "." has no folder name before it is resolved.
         let resolved = path.canonicalize().map_err(|cause| VocError::Io { path: path.to_owned(), cause })?;
         let own = resolved.file_name().and_then(|name| year_of(&name.to_string_lossy()));
         return match year {
@@ -265,7 +276,7 @@ fn year_of(name: &str) -> Option<u16> {
     name.strip_prefix("VOC").filter(|digits| digits.len() == 4)?.parse().ok()
 }
 
-/// Classes and sets, both sorted, from the names of the lists and whether they hold labels.
+/// Class names and set names, both sorted: from the names of the lists, and from whether the lists hold labels.
 fn discover(folder: &Path) -> Result<(Vec<String>, Vec<String>), VocError> {
     let mut sets = BTreeSet::new();
     let mut labelled = Vec::new();
@@ -278,11 +289,11 @@ fn discover(folder: &Path) -> Result<(Vec<String>, Vec<String>), VocError> {
             Some(false) => {
                 sets.insert(stem.to_owned());
             }
-            // A list without lines names neither: its class shows in the other sets.
+            // An empty list shows neither a set nor a class. If it belongs to a class, the lists of the other sets name that class.
             None => {}
         }
     }
-    // The longest set wins, so that a class keeps its own underscores and so does a set.
+    // Both names may contain underscores, so several sets can fit the end of a list's name. The longest set leaves the shortest class.
     let class = |stem: &String| {
         let fits = sets.iter().filter_map(|set| stem.strip_suffix(set.as_str())?.strip_suffix('_'));
         fits.filter(|class| !class.is_empty()).min_by_key(|class| class.len()).map(str::to_owned)

@@ -1,8 +1,10 @@
-//! What can be wrong with a devkit folder.
+//! Errors of reading a devkit folder.
 
 use std::path::PathBuf;
 
-/// What can be wrong with a devkit folder, always with the place; each sentence is complete without a chain of sources.
+/// Errors of reading a devkit folder.
+///
+/// Each message names the file, and is complete without the messages of its sources.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VocError {
@@ -11,46 +13,46 @@ pub enum VocError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// The folder is neither a `VOC<year>` folder nor one that holds some.
+    /// The folder is neither a `VOC<year>` folder nor does it hold one.
     #[error(
-        "{} is no devkit: expected a VOC<year> folder (with ImageSets/Main inside) or a folder that holds one",
+        "{} is not a devkit: expected a VOC<year> folder (with ImageSets/Main inside) or a folder that holds one",
         path.display()
     )]
     NoDevkit {
         /// The folder given.
         path: PathBuf,
     },
-    /// No year was asked for and several are there, or the year asked for is not among them.
+    /// The requested year is missing, or no year was requested and there are several.
     #[error(
-        "{} holds the years {found:?}, asked for {}: name one that is there",
+        "{} holds the years {found:?}, {}: choose one of them",
         path.display(),
-        asked.map_or_else(|| "none of them".to_owned(), |year| year.to_string())
+        asked.map_or_else(|| "and no year was requested".to_owned(), |year| format!("not the requested year {year}"))
     )]
     Year {
         /// The folder given.
         path: PathBuf,
-        /// The year asked for.
+        /// The requested year.
         asked: Option<u16>,
         /// The years found.
         found: Vec<u16>,
     },
-    /// The devkit has no list of that name.
+    /// The devkit has no image set of this name.
     #[error("{}: no image set \"{set}\", found {found:?}", path.display())]
     UnknownSet {
         /// The ImageSets/Main folder.
         path: PathBuf,
-        /// The set asked for.
+        /// The requested set.
         set: String,
-        /// The sets there.
+        /// The sets of the devkit.
         found: Vec<String>,
     },
     /// A class has lists for other sets but not for this one.
     #[error("{}: the list of class \"{class}\" for set \"{set}\" is missing", path.display())]
     MissingClassList {
-        /// The file expected.
+        /// The missing file.
         path: PathBuf,
         /// The class.
         class: String,
@@ -62,47 +64,47 @@ pub enum VocError {
     ListLine {
         /// The list.
         path: PathBuf,
-        /// The line, the first being 1.
+        /// Number of the line; the first line is 1.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A list names an image, or its annotation, that cannot be used.
+    /// A list names an image that cannot be used, or whose annotation cannot be used.
     #[error("{}, line {line}: image {id}: {cause}", path.display())]
     Listed {
         /// The list.
         path: PathBuf,
-        /// The line, the first being 1.
+        /// Number of the line; the first line is 1.
         line: usize,
-        /// The image's id.
+        /// Id of the image.
         id: String,
-        /// What is wrong with it.
+        /// The problem.
         cause: Box<VocError>,
     },
-    /// No image file of any known extension.
+    /// There is no image file with one of the known extensions.
     #[error("no image {}.{{jpg,jpeg,png}}", path.display())]
     MissingImage {
         /// The path without extension.
         path: PathBuf,
     },
-    /// The annotation's file is not there (the later years' test sets come without).
+    /// The annotation file is missing (the test sets of later years are published without annotations).
     #[error("no annotation {}", path.display())]
     MissingAnnotation {
-        /// The file expected.
+        /// The missing file.
         path: PathBuf,
     },
-    /// An annotation is no XML, or not what VOC writes.
+    /// An annotation is not XML, or does not have the form of a VOC annotation.
     #[error("{}: {problem}", path.display())]
     Annotation {
-        /// The file; empty for bytes that came from no file.
+        /// The file; empty for bytes that were not read from a file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// An id that is no plain file name.
-    #[error("\"{id}\" is no image id: expected letters, digits, '_', '-' and '.', not starting with '.'")]
+    /// An id is not a plain file name.
+    #[error("\"{id}\" is not an image id: expected letters, digits, '_', '-' and '.', not starting with '.'")]
     Id {
-        /// What was found.
+        /// The id.
         id: String,
     },
 }

@@ -1,14 +1,14 @@
-//! The lists in ImageSets/Main: ids, or ids with a label, one a line.
+//! The lists in ImageSets/Main: one id per line, or one id and one label per line.
 
-/// Line (the first being 1), id and label.
+/// Number of the line (the first line is 1), id and label.
 type LabelledLine<'a> = (usize, &'a str, i8);
 
-/// Reads `<set>.txt`: one id a line, blank lines ignored.
+/// Reads `<set>.txt`: one id per line; blank lines are ignored.
 ///
-/// Returns the ids with their lines (the first being 1), in the file's order.
+/// Returns the ids with the numbers of their lines (the first line is 1), in the order of the file.
 ///
 /// # Errors
-/// The line and what is wrong with it: a second column, an id that is no plain file name.
+/// The number of the line and the problem: a second column, or an id that is not a plain file name.
 pub(crate) fn parse_image_list(text: &str) -> Result<Vec<(usize, &str)>, (usize, String)> {
     numbered(text)
         .map(|(line, row)| {
@@ -22,12 +22,12 @@ pub(crate) fn parse_image_list(text: &str) -> Result<Vec<(usize, &str)>, (usize,
         .collect()
 }
 
-/// Reads `<class>_<set>.txt`: an id and a label a line, the label −1 (absent), 0 (only difficult objects) or +1.
+/// Reads `<class>_<set>.txt`: one id and one label per line. The label is −1 (no object), 0 (difficult objects only) or +1.
 ///
-/// Returns the lines in the file's order.
+/// Returns the lines in the order of the file.
 ///
 /// # Errors
-/// The line and what is wrong with it: another number of columns, another label, an id that is no plain file name.
+/// The number of the line and the problem: another number of columns, another label, or an id that is not a plain file name.
 pub(crate) fn parse_class_list(text: &str) -> Result<Vec<LabelledLine<'_>>, (usize, String)> {
     numbered(text)
         .map(|(line, row)| {
@@ -44,16 +44,16 @@ pub(crate) fn parse_class_list(text: &str) -> Result<Vec<LabelledLine<'_>>, (usi
         .collect()
 }
 
-/// Whether the first line that is not blank has a second column; `None` for a list without lines.
+/// Whether the first line that is not blank has a second column; `None` for a list of blank lines only.
 pub(crate) fn has_labels(text: &str) -> Option<bool> {
     numbered(text).next().map(|(_, row)| row.split_whitespace().count() > 1)
 }
 
-/// Ids become file names, so whatever could leave the folder is refused.
+/// Refuses ids that, used as file names, could lead out of the folder.
 pub(crate) fn check_id(id: &str) -> Result<(), String> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     if id.is_empty() || id.starts_with('.') || !id.chars().all(plain) {
-        return Err(format!("\"{}\" is no image id", shorten(id)));
+        return Err(format!("\"{}\" is not an image id", shorten(id)));
     }
     Ok(())
 }
@@ -63,10 +63,10 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     rows.map(|(index, row)| (index + 1, row.trim())).filter(|(_, row)| !row.is_empty())
 }
 
-/// A message stays one line whatever the file holds.
+/// Cuts a text from a file to a length that fits into an error message of one line.
 fn shorten(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let mut short: String = text.chars().take(LONGEST).collect();
+    const MAX_CHARACTERS: usize = 60;
+    let mut short: String = text.chars().take(MAX_CHARACTERS).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -75,11 +75,12 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
+    use super::*;
+
     #[test]
-    fn reads_both_kinds_of_list() {
+    fn both_kinds_of_lists_are_read() {
         assert_eq!(parse_image_list("000012\n\n000017\r\n"), Ok(vec![(1, "000012"), (3, "000017")]));
         assert_eq!(
             parse_class_list("2008_000002 -1\n2008_000003  1\n2008_000007 +1\n2008_000008  0\n"),
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_with_the_line() {
+    fn errors_name_the_line() {
         assert_eq!(parse_class_list("a 1\nb 2\n").unwrap_err().0, 2);
         assert_eq!(parse_class_list("a 1\nb\n").unwrap_err().0, 2);
         assert_eq!(parse_class_list("a 1\nb 1 1\n").unwrap_err().0, 2);
@@ -102,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(text in "\\PC{0,20}(\n[ \t]?[-a-z0-9_./]{0,8}[ \t]{0,3}[-+]?[0-9é]{0,4}){0,6}\n?") {
+        fn arbitrary_text_never_panics(text in "\\PC{0,20}(\n[ \t]?[-a-z0-9_./]{0,8}[ \t]{0,3}[-+]?[0-9é]{0,4}){0,6}\n?") {
             let _ = parse_class_list(&text);
             let _ = parse_image_list(&text);
             let _ = has_labels(&text);

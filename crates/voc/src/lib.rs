@@ -1,8 +1,7 @@
 //! PASCAL VOC devkit folders (`everingham2010`): image sets, labels with difficult objects, boxes, owners.
 //!
-//! This is the one library crate that opens files, and it opens them only below the folder it is given. Images are
-//! located and never decoded. Classes come from the image set lists, so a devkit with other classes, or of another
-//! year, needs no change.
+//! The crate opens files only inside the folder that the caller gives. It finds image files but does not decode them. Class
+//! names come from the lists of the image sets, so devkits with other classes or of other years work too.
 //!
 //! ```
 //! use fisherlens_voc::{BoundingBox, parse_annotation};
@@ -16,12 +15,12 @@
 //!       </annotation>",
 //! )
 //! .expect("a complete annotation");
-//! // 1-based inclusive corners became 0-based half-open ones.
+//! // The corners in the file count from 1 and are inclusive; a bounding box counts from 0 and is half-open.
 //! assert_eq!(annotation.objects[0].bounds, BoundingBox { left: 0, top: 10, right: 64, bottom: 20 });
 //! assert_eq!(annotation.owner.as_deref(), Some("Erin Vale"));
 //! ```
 //!
-//! Walking a devkit:
+//! The images of a set, with what was left out:
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -29,6 +28,7 @@
 //!
 //! let devkit = Devkit::open(Path::new("VOCdevkit"), Some(2007))?;
 //! let train = devkit.image_set("train", Missing::Skip)?;
+//! println!("{} images of {} classes", train.images.len(), train.classes.len());
 //! for skipped in &train.skipped {
 //!     println!("{}: {}", skipped.id, skipped.reason);
 //! }

@@ -1,4 +1,4 @@
-//! Devkit folders made up for each case, and the real one where it lies beside the repository.
+//! Made-up devkit folders for each case, and the real devkit if it lies beside the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 const XML: &str = "<annotation><size><width>8</width><height>6</height><depth>3</depth></size>\
     <object><name>train</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>4</xmax><ymax>4</ymax></bndbox></object></annotation>";
 
-/// Three images, two classes (one with an underscore, one called like a set), the sets "train" and "val".
+/// Three images, two classes (one with an underscore, one with the name of a set), and the sets "train" and "val".
 fn devkit() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let root = folder.path().join("VOC2011");
@@ -41,7 +41,7 @@ fn refusal(root: &Path, set: &str) -> String {
 }
 
 #[test]
-fn finds_classes_and_labels() {
+fn classes_and_labels_are_found() {
     let (folder, root) = devkit();
     for path in [folder.path(), &root] {
         let devkit = Devkit::open(path, None).expect("a devkit");
@@ -57,7 +57,7 @@ fn finds_classes_and_labels() {
 }
 
 #[test]
-fn years_are_chosen() {
+fn the_requested_year_is_opened() {
     let (folder, root) = devkit();
     assert!(matches!(Devkit::open(&root, Some(2007)), Err(VocError::Year { .. })));
     assert_eq!(Devkit::open(folder.path(), Some(2011)).expect("there").year(), Some(2011));
@@ -72,7 +72,7 @@ fn years_are_chosen() {
 }
 
 #[test]
-fn refuses_with_file_and_line() {
+fn errors_name_the_file_and_the_line() {
     let (_folder, root) = devkit();
     assert!(refusal(&root, "test").contains("no image set \"test\", found [\"train\", \"val\"]"));
 
@@ -98,7 +98,7 @@ fn refuses_with_file_and_line() {
 }
 
 #[test]
-fn lists_that_disagree() {
+fn lists_that_disagree_are_refused_or_skipped() {
     let (_folder, root) = devkit();
     write(&root, "ImageSets/Main/potted_plant_train.txt", "a1 -1\nb9 -1\n");
     let message = refusal(&root, "train");
@@ -113,17 +113,17 @@ fn lists_that_disagree() {
     assert!(message.contains("line 2: image a2") && message.contains("potted_plant_train.txt, line 1"), "{message}");
 
     write(&root, "ImageSets/Main/potted_plant_train.txt", "a1 -1\na2 -1\na1 1\n");
-    assert!(refusal(&root, "train").contains("line 3: a1 stands here a second time"));
+    assert!(refusal(&root, "train").contains("line 3: a1 is listed a second time"));
     write(&root, "ImageSets/Main/potted_plant_train.txt", "a1 -1\na2 yes\n");
     assert!(refusal(&root, "train").contains("line 2: expected the label"));
     fs::remove_file(root.join("ImageSets/Main/potted_plant_train.txt")).expect("removed");
     assert!(refusal(&root, "train").contains("the list of class \"potted_plant\" for set \"train\" is missing"));
     write(&root, "ImageSets/Main/train.txt", "a1\na1\n");
-    assert!(refusal(&root, "train").contains("train.txt, line 2: a1 stands here a second time"));
+    assert!(refusal(&root, "train").contains("train.txt, line 2: a1 is listed a second time"));
 }
 
 #[test]
-fn ids_stay_inside_the_folder() {
+fn ids_cannot_lead_out_of_the_folder() {
     let (_folder, root) = devkit();
     let devkit = Devkit::open(&root, None).expect("a devkit");
     for id in ["../secret", "", "..", "a/b", "a\\b", "/etc/passwd"] {
@@ -133,7 +133,7 @@ fn ids_stay_inside_the_folder() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that did not run says so")]
+#[expect(clippy::print_stderr, reason = "the test reports that it did not run")]
 fn the_real_devkit() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/voc2007/VOCdevkit");
     if !path.is_dir() {
