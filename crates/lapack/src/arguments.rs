@@ -1,21 +1,22 @@
-//! What both families of routines share: reading column-major matrices and LAPACK's `info`.
+//! LAPACK's conventions: sizes, column-major matrices and the result code `info`.
 #![expect(unsafe_code, reason = "LAPACK's interface is raw pointers")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use faer::{Mat, MatRef, traits::RealField};
+use faer::traits::RealField;
+use faer::{Mat, MatRef};
 
-/// `lwork` that asks for the size of the workspace instead of a result.
+/// The value of `lwork` that asks for the size of the workspace instead of a result.
 pub(crate) const WORKSPACE_QUERY: i32 = -1;
 
-/// `info` of a result that was not reached: at least one off-diagonal entry did not converge.
+/// The value of `info` if the iteration did not converge.
 pub(crate) const NOT_CONVERGED: i32 = 1;
 
-/// The scalars of LAPACK's real routines.
+/// The number types of LAPACK's real routines.
 pub(crate) trait Scalar: RealField + Copy {
-    /// A workspace size as LAPACK hands it back.
+    /// A workspace size in the form in which LAPACK returns it.
     fn from_size(size: usize) -> Self;
-    /// Neither infinite nor not-a-number.
+    /// Whether the number is neither infinite nor NaN.
     fn finite(self) -> bool;
 }
 
@@ -34,8 +35,9 @@ macro_rules! scalar {
 scalar!(f32);
 scalar!(f64);
 
-/// Runs `job`, whose `Err` is LAPACK's `info`, and turns a panic into [`NOT_CONVERGED`], since unwinding must not
-/// cross into a caller that believes it talks to Fortran.
+/// Runs `job` and returns LAPACK's `info`: 0, the value in its `Err`, or [`NOT_CONVERGED`] if it panics.
+///
+/// The caller expects a Fortran routine, so a panic must not unwind into it.
 pub(crate) fn info_of(job: impl FnOnce() -> Result<(), i32>) -> i32 {
     match catch_unwind(AssertUnwindSafe(job)) {
         Ok(Ok(())) => 0,
@@ -44,12 +46,12 @@ pub(crate) fn info_of(job: impl FnOnce() -> Result<(), i32>) -> i32 {
     }
 }
 
-/// A size argument, or `Err(-position)` when it is negative.
+/// The size argument at this position, or `Err(-position)` if it is negative.
 pub(crate) fn size(value: i32, position: i32) -> Result<usize, i32> {
     usize::try_from(value).map_err(|_| -position)
 }
 
-/// A leading dimension of at least `rows` and 1, or `Err(-position)`.
+/// The leading dimension at this position, or `Err(-position)` if it is less than `rows` or less than 1.
 pub(crate) fn leading_dimension(value: i32, rows: usize, position: i32) -> Result<usize, i32> {
     match usize::try_from(value) {
         Ok(stride) if stride >= rows.max(1) => Ok(stride),
@@ -57,40 +59,35 @@ pub(crate) fn leading_dimension(value: i32, rows: usize, position: i32) -> Resul
     }
 }
 
-/// View of a column-major matrix.
+/// A view of a column-major matrix.
 ///
 /// # Safety
-/// `a` points at `columns` columns of `rows` initialised values, column starts `stride` apart.
+/// `a` points at `columns` columns of `rows` initialised values each; the starts of the columns are `stride` values apart.
 pub(crate) unsafe fn column_major<'a, T: Scalar>(
     a: *const T,
     rows: usize,
     columns: usize,
     stride: usize,
 ) -> MatRef<'a, T> {
-    // SAFETY: the caller vouches for the extent; `stride` fits an isize because the memory exists.
+    // SAFETY: the caller guarantees the extent; `stride` fits into an isize because the memory exists.
     unsafe { MatRef::from_raw_parts(a, rows, columns, 1, stride as isize) }
 }
 
-/// Writes the first `columns` columns of `from` to column-major memory.
+/// Writes a matrix to column-major memory.
 ///
 /// # Safety
-/// `to` points at room for `columns` columns of `from.nrows()` values, column starts `stride` apart; it may be
+/// `to` points at memory for all columns of `from`; the starts of the columns are `stride` values apart. The memory may be
 /// uninitialised.
-pub(crate) unsafe fn write_columns<T: Scalar>(from: MatRef<'_, T>, columns: usize, to: *mut T, stride: usize) {
-    for column in 0..columns {
+pub(crate) unsafe fn write_columns<T: Scalar>(from: MatRef<'_, T>, to: *mut T, stride: usize) {
+    for column in 0..from.ncols() {
         for row in 0..from.nrows() {
-            // SAFETY: `row` and `column` lie inside the extent that the caller vouches for.
+            // SAFETY: `row` and `column` lie inside the extent that the caller guarantees.
             unsafe { to.add(column * stride + row).write(from[(row, column)]) };
         }
     }
 }
 
-/// An owned copy, since LAPACK allows its input and output to share memory.
-pub(crate) fn copied<T: Scalar>(view: MatRef<'_, T>) -> Mat<T> {
-    Mat::from_fn(view.nrows(), view.ncols(), |row, column| view[(row, column)])
-}
-
-/// Whether every entry is finite; the iterations below faer's routines need not end otherwise.
+/// Whether every entry is finite. With other entries, faer's iterations might not end.
 pub(crate) fn all_finite<T: Scalar>(matrix: &Mat<T>) -> bool {
     (0..matrix.ncols()).all(|column| (0..matrix.nrows()).all(|row| matrix[(row, column)].finite()))
 }

@@ -1,15 +1,22 @@
-//! The few LAPACK routines that `ndarray-linalg` calls for `eigh` and `svd`, without a system library.
+//! LAPACK's symmetric eigenvalue routines, which `ndarray-linalg` calls for `eigh`, without a system library.
 //!
-//! `ndarray-linalg` declares LAPACK's Fortran symbols and leaves it to another crate to define them. With the default
-//! feature `pure` this crate defines `ssyev_`, `dsyev_`, `sgesdd_`, `dgesdd_`, `sgesvd_` and `dgesvd_` in Rust on top
-//! of faer. The features `openblas-system` and `openblas-static` link OpenBLAS instead and leave ours out, so that
-//! features add up: OpenBLAS wins wherever it is asked for. A routine outside this list, called with `pure`, is a link
-//! error naming the symbol.
+//! `ndarray-linalg` declares LAPACK's Fortran symbols; another crate must define them. With the default feature `pure`, this crate
+//! defines `ssyev_` and `dsyev_` in Rust on top of faer. The features `openblas-system` and `openblas-static` link OpenBLAS instead and
+//! leave our routines out. Features of several crates can therefore be combined: if one crate asks for OpenBLAS, all of them use it.
+//! Without any of these features, the final binary must link a LAPACK library itself.
 //!
-//! A crate that calls `ndarray-linalg` names this one (`use fisherlens_lapack as _;`) so that the symbols link.
+//! With `pure`, a program that uses another routine, for example `svd`, does not link; the error names the missing symbol.
+//!
+//! A crate that calls `ndarray-linalg` must name this crate, so that its symbols are linked:
 //!
 //! ```
-//! assert!(["faer", "openblas", "external"].contains(&fisherlens_lapack::provider()));
+//! use fisherlens_lapack as _;
+//! use ndarray::array;
+//! use ndarray_linalg::{Eigh, UPLO};
+//!
+//! let (values, _vectors) = array![[2.0_f64, 1.0], [1.0, 2.0]].eigh(UPLO::Lower)?;
+//! assert!((values[0] - 1.0).abs() < 1e-12 && (values[1] - 3.0).abs() < 1e-12);
+//! # Ok::<(), ndarray_linalg::error::LinalgError>(())
 //! ```
 
 #[cfg(any(feature = "openblas-system", feature = "openblas-static"))]
@@ -18,18 +25,4 @@ use openblas_src as _;
 #[cfg(all(feature = "pure", not(any(feature = "openblas-system", feature = "openblas-static"))))]
 mod arguments;
 #[cfg(all(feature = "pure", not(any(feature = "openblas-system", feature = "openblas-static"))))]
-mod singular_values;
-#[cfg(all(feature = "pure", not(any(feature = "openblas-system", feature = "openblas-static"))))]
 mod symmetric_eigen;
-
-/// Who answers LAPACK calls: `"faer"`, `"openblas"`, or `"external"` when no feature chose one and the final binary
-/// has to link a LAPACK of its own.
-pub fn provider() -> &'static str {
-    if cfg!(any(feature = "openblas-system", feature = "openblas-static")) {
-        "openblas"
-    } else if cfg!(feature = "pure") {
-        "faer"
-    } else {
-        "external"
-    }
-}

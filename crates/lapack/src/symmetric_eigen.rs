@@ -1,4 +1,4 @@
-//! `ssyev_` and `dsyev_`: eigenvalues, and eigenvectors if wanted, of a real symmetric matrix.
+//! `ssyev_` and `dsyev_`: eigenvalues and, if the caller wants them, eigenvectors of a real symmetric matrix.
 #![expect(unsafe_code, reason = "LAPACK's interface is raw pointers and unmangled names")]
 
 use std::ffi::{c_char, c_int};
@@ -9,7 +9,7 @@ use crate::arguments::{
     NOT_CONVERGED, Scalar, WORKSPACE_QUERY, all_finite, column_major, info_of, leading_dimension, size, write_columns,
 };
 
-/// The arguments of `?syev` in LAPACK's order.
+/// The arguments of `?syev`, in LAPACK's order.
 struct Arguments<T> {
     jobz: u8,
     uplo: u8,
@@ -22,7 +22,7 @@ struct Arguments<T> {
 }
 
 /// # Safety
-/// The pointers fulfil LAPACK's contract for `?syev`; only `work` is touched when `lwork` is −1.
+/// The pointers fulfil LAPACK's contract for `?syev`. If `lwork` is −1, only `work` is accessed.
 unsafe fn syev<T: Scalar>(arguments: &Arguments<T>) -> Result<(), i32> {
     let vectors_wanted = match arguments.jobz.to_ascii_uppercase() {
         b'V' => true,
@@ -36,22 +36,22 @@ unsafe fn syev<T: Scalar>(arguments: &Arguments<T>) -> Result<(), i32> {
     };
     let n = size(arguments.n, 3)?;
     let stride = leading_dimension(arguments.lda, n, 5)?;
-    // LAPACK's own least size; faer brings its own memory, so no more is asked for.
-    let least_work = (3 * n).saturating_sub(1).max(1);
+    // The smallest size that LAPACK documents. faer allocates its own memory, so more is not needed.
+    let min_lwork = (3 * n).saturating_sub(1).max(1);
     if arguments.lwork == WORKSPACE_QUERY {
         // SAFETY: `work` has at least one entry by LAPACK's contract.
-        unsafe { arguments.work.write(T::from_size(least_work)) };
+        unsafe { arguments.work.write(T::from_size(min_lwork)) };
         return Ok(());
     }
-    if size(arguments.lwork, 8)? < least_work {
+    if size(arguments.lwork, 8)? < min_lwork {
         return Err(-8);
     }
-    // SAFETY: as above.
-    unsafe { arguments.work.write(T::from_size(least_work)) };
+    // SAFETY: `work` has at least one entry by LAPACK's contract.
+    unsafe { arguments.work.write(T::from_size(min_lwork)) };
     if n == 0 {
         return Ok(());
     }
-    // Both triangles are filled from the one that `uplo` names: the other need not hold numbers.
+    // Both triangles are filled from the triangle that `uplo` names: the other one may hold anything.
     // SAFETY: `a` is n × n with leading dimension `stride` by LAPACK's contract.
     let given = unsafe { column_major(arguments.a, n, n, stride) };
     let matrix = Mat::from_fn(n, n, |row, column| match side {
@@ -67,8 +67,8 @@ unsafe fn syev<T: Scalar>(arguments: &Arguments<T>) -> Result<(), i32> {
             // SAFETY: `w` has n entries by LAPACK's contract.
             unsafe { arguments.w.add(index).write(eigen.S()[index]) };
         }
-        // SAFETY: `a` is n × n with leading dimension `stride`; the copy above no longer reads it.
-        unsafe { write_columns(eigen.U(), n, arguments.a, stride) };
+        // SAFETY: `a` is n × n with leading dimension `stride`, and no view of it is read any more.
+        unsafe { write_columns(eigen.U(), arguments.a, stride) };
     } else {
         let values = matrix.self_adjoint_eigenvalues(Side::Lower).map_err(|_| NOT_CONVERGED)?;
         for (index, value) in values.into_iter().enumerate() {
@@ -81,11 +81,11 @@ unsafe fn syev<T: Scalar>(arguments: &Arguments<T>) -> Result<(), i32> {
 
 macro_rules! export_syev {
     ($name:ident, $float:ty) => {
-        /// LAPACK's symmetric eigenvalue routine; eigenvalues rise, eigenvectors overwrite the columns of `a`.
+        /// LAPACK's symmetric eigenvalue routine: eigenvalues in ascending order; eigenvectors overwrite the columns of `a`.
         ///
         /// # Safety
-        /// LAPACK's contract: every pointer is valid for the extent its routine documents, `a`, `w` and `work` are
-        /// disjoint; with `lwork` −1 only `work` and `info` are touched.
+        /// LAPACK's contract: every pointer is valid for the extent that the routine documents, and `a`, `w` and `work` are
+        /// disjoint. If `lwork` is −1, only `work` and `info` are accessed.
         #[unsafe(no_mangle)]
         pub(crate) unsafe extern "C" fn $name(
             jobz: *const c_char,
@@ -116,13 +116,13 @@ export_syev!(dsyev_, f64);
 mod tests {
     use super::*;
 
-    /// Calls `dsyev_` with a workspace query first, as callers do.
+    /// Asks `dsyev_` for the size of its workspace and then calls it, as its users do.
     fn call(jobz: u8, uplo: u8, n: i32, a: &mut [f64], lda: i32) -> (Vec<f64>, i32) {
         let mut w = vec![0.0; n.max(0) as usize];
         let mut info = 7;
         let mut wanted = [0.0];
         let (jobz, uplo) = (jobz as c_char, uplo as c_char);
-        // SAFETY: a query touches `work` and `info` alone.
+        // SAFETY: a query of the size accesses only `work` and `info`.
         unsafe {
             dsyev_(
                 &raw const jobz,
@@ -141,7 +141,7 @@ mod tests {
         }
         let mut work = vec![0.0; wanted[0] as usize];
         let lwork = work.len() as i32;
-        // SAFETY: the slices have the extents that n and lda say.
+        // SAFETY: the slices have the extents that `n` and `lda` promise.
         unsafe {
             dsyev_(
                 &raw const jobz,
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn two_by_two_by_hand_with_a_wide_leading_dimension() {
-        // [[2, 1], [1, 2]] has eigenvalues 1 and 3; the row below belongs to somebody else and must stay.
+        // [[2, 1], [1, 2]] has the eigenvalues 1 and 3. The row below the matrix is not part of it and must not change.
         for (uplo, mut a) in [
             (b'U', [2.0, f64::NAN, 77.0, 1.0, 2.0, 78.0]),
             (b'L', [2.0, 1.0, 77.0, f64::NAN, 2.0, 78.0]),
@@ -169,27 +169,27 @@ mod tests {
             let (w, info) = call(b'V', uplo, 2, &mut a, 3);
             assert_eq!(info, 0);
             assert!((w[0] - 1.0).abs() < 1e-15 && (w[1] - 3.0).abs() < 1e-15, "{w:?}");
-            assert!((a[0] + a[1]).abs() < 1e-15, "the first axis is (1, -1) / √2");
-            assert!((a[3] - a[4]).abs() < 1e-15, "the second axis is (1, 1) / √2");
+            assert!((a[0] + a[1]).abs() < 1e-15, "the first eigenvector is (1, -1) / √2");
+            assert!((a[3] - a[4]).abs() < 1e-15, "the second eigenvector is (1, 1) / √2");
             assert_eq!((a[2], a[5]), (77.0, 78.0));
         }
     }
 
     #[test]
-    fn values_alone_leave_no_need_for_vectors() {
+    fn eigenvalues_without_eigenvectors() {
         let (w, info) = call(b'N', b'L', 2, &mut [2.0, 1.0, 0.0, 2.0], 2);
         assert_eq!(info, 0);
         assert!((w[0] - 1.0).abs() < 1e-15 && (w[1] - 3.0).abs() < 1e-15, "{w:?}");
     }
 
     #[test]
-    fn one_and_none() {
+    fn matrices_with_one_entry_and_without_entries() {
         assert_eq!(call(b'V', b'U', 1, &mut [5.0], 1), (vec![5.0], 0));
         assert_eq!(call(b'V', b'U', 0, &mut [], 1), (vec![], 0));
     }
 
     #[test]
-    fn refused_arguments_are_named_by_position() {
+    fn info_gives_the_position_of_a_refused_argument() {
         assert_eq!(call(b'X', b'U', 1, &mut [1.0], 1).1, -1);
         assert_eq!(call(b'V', b'X', 1, &mut [1.0], 1).1, -2);
         assert_eq!(call(b'V', b'U', -1, &mut [1.0], 1).1, -3);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_workspace_is_refused() {
+    fn a_workspace_that_is_too_small_is_refused() {
         let (mut a, mut w, mut work, mut info) = ([1.0_f32], [0.0], [0.0], 0);
         let (jobz, uplo) = (b'V' as c_char, b'U' as c_char);
         // SAFETY: all extents are 1.
@@ -215,6 +215,6 @@ mod tests {
                 &raw mut info,
             );
         }
-        assert_eq!((info, w[0]), (-8, 0.0), "n = 1 needs 2");
+        assert_eq!((info, w[0]), (-8, 0.0), "n = 1 needs a workspace of 2");
     }
 }
