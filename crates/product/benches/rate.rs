@@ -1,4 +1,4 @@
-//! Rate of products at the shapes of the other crates, one thread. 2 · m · n · p operations each.
+//! Speed of products at the shapes of the other crates, on one thread. A product counts as 2 · m · n · p operations.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -13,7 +13,7 @@ fn numbers(rows: usize, columns: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 37 + j * 11) % 23) as f32 - 11.0)
 }
 
-/// Square, log densities of a block, projection of a block, sums of a block, Gram.
+/// A square product, log densities of a block of descriptors, projection of a block, sums of a block, Gram matrix.
 const SHAPES: [(usize, usize, usize); 5] =
     [(2048, 2048, 2048), (256, 160, 256), (512, 128, 80), (256, 256, 160), (256, 2048, 256)];
 
@@ -25,7 +25,7 @@ fn multiply_shape(bencher: Bencher<'_, '_>, (m, n, p): (usize, usize, usize)) {
         .bench_local(|| multiply(Target::Overwrite(c.view_mut()), a.view(), b.view()));
 }
 
-/// What ndarray's own product, matrixmultiply, does with them.
+/// The same products by ndarray, which calls the crate matrixmultiply.
 #[divan::bench(args = SHAPES)]
 fn ndarray_shape(bencher: Bencher<'_, '_>, (m, n, p): (usize, usize, usize)) {
     let (a, b, mut c) = (numbers(m, n), numbers(n, p), Array2::zeros((m, p)));

@@ -1,8 +1,8 @@
 //! Matrix products of ndarray views, on the calling thread.
 //!
-//! The product itself is faer's, which picks AVX-512, AVX2 or NEON while the program runs: 113 to 115 GFLOP/s on one core of a Zen 4 at the
-//! shapes of this workspace, where ndarray's `dot` reaches 87 to 97 (`cargo bench`). Callers that run many products share them among
-//! threads themselves, in pieces of fixed size, so that sums do not depend on the number of threads.
+//! faer computes the products; it chooses AVX-512, AVX2 or NEON at run time. At the shapes of this workspace it reaches 113 to 115 GFLOP/s
+//! on one core of a Zen 4, and ndarray's `dot` reaches 87 to 97 (`cargo bench`). A caller with many products distributes them over threads
+//! itself, in pieces of fixed size, so that sums do not depend on the number of threads.
 //!
 //! ```
 //! use fisherlens_product::{Target, multiply};
@@ -18,12 +18,12 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// Where a product goes.
+/// The array that receives a product.
 #[derive(Debug)]
 pub enum Target<'a> {
-    /// What was there before does not matter.
+    /// The product replaces the values of the array.
     Overwrite(ArrayViewMut2<'a, f32>),
-    /// The product is added to what is there.
+    /// The product is added to the values of the array.
     AddTo(ArrayViewMut2<'a, f32>),
 }
 
@@ -38,11 +38,20 @@ impl<'a> Target<'a> {
 
 /// `C = A · B`, or `C += A · B`.
 ///
-/// `a` `(m, n)`, `b` `(n, p)`, the target `(m, p)`, with any strides. Each entry is one `f32` sum: its relative error grows with n, so that
-/// callers cut long sums into runs and add these in `f64`.
+/// `a` `(m, n)`, `b` `(n, p)`, the target `(m, p)`, with any strides. Each entry is one sum in `f32`, whose relative error grows with n.
+/// Callers therefore divide long sums into short ones and add these in `f64`.
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not fit together.
+///
+/// ```
+/// use fisherlens_product::{Target, multiply};
+/// use ndarray::{Array2, array};
+///
+/// let mut c = Array2::zeros((1, 2));
+/// multiply(Target::Overwrite(c.view_mut()), array![[1.0, 2.0]].view(), array![[3.0, 4.0], [5.0, 6.0]].view());
+/// assert_eq!(c, array![[13.0, 16.0]]);
+/// ```
 pub fn multiply(target: Target<'_>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
     let (mut c, accumulate) = target.parts();
     check(&c, a, b);
@@ -50,13 +59,21 @@ pub fn multiply(target: Target<'_>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f3
     clear_upper_halves();
 }
 
-/// The entries on and below the diagonal of `C = A · Aᵀ`, or `C += A · Aᵀ`, the others left as they are: half of the work of
-/// [`multiply`].
+/// The entries on and below the diagonal of `C = A · Aᵀ`, or `C += A · Aᵀ`. The other entries of C keep their values.
 ///
-/// `a` `(m, n)`, the target `(m, m)`.
+/// This is half of the work of [`multiply`]. `a` `(m, n)`, the target `(m, m)`.
 ///
 /// # Panics
-/// When the shapes do not fit together.
+/// If the shapes do not fit together.
+///
+/// ```
+/// use fisherlens_product::{Target, multiply_lower};
+/// use ndarray::{Array2, array};
+///
+/// let mut c = Array2::zeros((2, 2));
+/// multiply_lower(Target::Overwrite(c.view_mut()), array![[1.0, 2.0], [3.0, 4.0]].view());
+/// assert_eq!(c, array![[5.0, 0.0], [11.0, 25.0]]);
+/// ```
 pub fn multiply_lower(target: Target<'_>, a: ArrayView2<'_, f32>) {
     let (mut c, accumulate) = target.parts();
     check(&c, a, a.t());
@@ -74,10 +91,10 @@ pub fn multiply_lower(target: Target<'_>, a: ArrayView2<'_, f32>) {
     clear_upper_halves();
 }
 
-/// Ends the use of wide vector registers, which faer's kernels leave to their caller.
+/// Clears the upper halves of the vector registers, because faer's loops do not do it at their end.
 ///
-/// Code for the baseline, such as a C library called next, runs at little more than half its speed while their upper halves are in use (VLFeat's
-/// dense SIFT on a Zen 4: 170 ms in place of 100).
+/// While the upper halves are in use, code for the baseline, such as a C library that is called next, runs at little more than half of its
+/// speed (VLFeat's dense SIFT on a Zen 4: 170 ms instead of 100 ms).
 fn clear_upper_halves() {
     #[cfg(target_arch = "x86_64")]
     {
@@ -86,8 +103,8 @@ fn clear_upper_halves() {
             std::arch::x86_64::_mm256_zeroupper();
         }
         if std::arch::is_x86_feature_detected!("avx") {
-            #[expect(unsafe_code, reason = "an instruction of AVX, which was found to be there")]
-            // SAFETY: the processor has AVX.
+            #[expect(unsafe_code, reason = "an instruction of AVX, which the processor has")]
+            // SAFETY: the line above found AVX.
             unsafe {
                 zero_upper();
             }
@@ -96,33 +113,34 @@ fn clear_upper_halves() {
 }
 
 fn check(c: &ArrayViewMut2<'_, f32>, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) {
-    assert_eq!(a.ncols(), b.nrows(), "the columns of the left factor must be as many as the rows of the right one");
+    assert_eq!(a.ncols(), b.nrows(), "the left factor must have as many columns as the right one has rows");
     assert_eq!(
         c.dim(),
         (a.nrows(), b.ncols()),
-        "the product has the rows of the left factor and the columns of the right one"
+        "the target must have as many rows as the left factor and as many columns as the right one"
     );
 }
 
 #[expect(unsafe_code, reason = "faer takes an array with strides only by its address")]
 fn matrix<'a>(view: &'a ArrayView2<'_, f32>) -> MatRef<'a, f32> {
     let &[row_stride, column_stride] = view.strides() else { unreachable!("an array of two axes has two strides") };
-    // SAFETY: address, shape and strides are those of a view that is borrowed for as long as the result lives.
+    // SAFETY: address, shape and strides come from a view that stays borrowed for as long as the result lives.
     unsafe { MatRef::from_raw_parts(view.as_ptr(), view.nrows(), view.ncols(), row_stride, column_stride) }
 }
 
 #[expect(unsafe_code, reason = "faer takes an array with strides only by its address")]
 fn matrix_mut<'a>(view: &'a mut ArrayViewMut2<'_, f32>) -> MatMut<'a, f32> {
     let &[row_stride, column_stride] = view.strides() else { unreachable!("an array of two axes has two strides") };
-    // SAFETY: as above, and the view is borrowed mutably; ndarray's mutable views do not overlap themselves.
+    // SAFETY: as in `matrix`. In addition, the view is borrowed mutably, and the entries of a mutable view do not overlap.
     unsafe { MatMut::from_raw_parts_mut(view.as_mut_ptr(), view.nrows(), view.ncols(), row_stride, column_stride) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use ndarray::{Array2, s};
     use proptest::prelude::*;
+
+    use super::*;
 
     fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f32> {
         Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 37 + j * 11 + seed * 5) % 23) as f32 / 23.0 - 0.5)
@@ -140,7 +158,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_the_sums(m in 0_usize..70, n in 0_usize..70, p in 0_usize..70, turned in 0_u8..8) {
+        fn products_of_any_shape_and_order_of_memory_equal_the_sums(
+            m in 0_usize..70, n in 0_usize..70, p in 0_usize..70, turned in 0_u8..8,
+        ) {
             let (a, b) = (numbers(m, n, 1), numbers(n, p, 2));
             // The same numbers in another order of memory.
             let (a_turned, b_turned) = (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
@@ -159,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn overwrites_whatever_was_there() {
+    fn overwriting_ignores_the_old_values() {
         let (a, b) = (numbers(40, 33, 1), numbers(33, 50, 2));
         let mut c = Array2::from_elem((40, 50), f32::NAN);
         multiply(Target::Overwrite(c.view_mut()), a.view(), b.view());
@@ -167,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_arrays() {
+    fn slices_with_gaps_between_rows_and_columns() {
         let (a, b) = (numbers(64, 90, 3), numbers(90, 100, 4));
         let mut c = Array2::zeros((64, 100));
         let (rows, columns) = (s![10..30, 5..80], s![5..80, ..;3]);
@@ -177,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lower_half_leaves_the_upper_one_alone() {
+    fn the_lower_half_is_computed_and_the_upper_half_is_kept() {
         for m in [0, 1, 5, 64, 257] {
             let a = numbers(m, 130, 5);
             let mut c = Array2::from_elem((m, m), 7.0_f32);
@@ -195,8 +215,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "columns of the left factor")]
-    fn shapes_that_do_not_fit() {
+    #[should_panic(expected = "the left factor must have as many columns")]
+    fn shapes_that_do_not_fit_panic() {
         multiply(Target::Overwrite(Array2::zeros((2, 2)).view_mut()), numbers(2, 3, 1).view(), numbers(2, 2, 1).view());
     }
 }
