@@ -1,4 +1,4 @@
-//! Dense SIFT of a photograph of VOC's usual size, and the projection of its descriptors, on one thread.
+//! Dense SIFT of an image of the usual size in VOC, and the projection of its descriptors, on one thread.
 
 use divan::{Bencher, black_box};
 use fisherlens_descriptors::{DenseSift, DescriptorExtractor, LocalDescriptors, Pca, Window, smooth};
@@ -9,7 +9,7 @@ fn main() {
     divan::main();
 }
 
-/// Waves of several lengths under speckle, so that every orientation occurs.
+/// Waves of several lengths with noise, so that every orientation occurs.
 fn image(height: usize, width: usize) -> Array2<f32> {
     let mut state = 1_u32;
     Array2::from_shape_fn((height, width), |(y, x)| {
@@ -30,7 +30,7 @@ fn extract_flat_500x375_4_bin_sizes(bencher: Bencher) {
 }
 
 #[divan::bench]
-fn extract_flat_500x375_4_bin_sizes_into_used_memory(bencher: Bencher) {
+fn extract_flat_500x375_4_bin_sizes_into_reused_memory(bencher: Bencher) {
     let (sift, image) = (extractor(Window::Flat), image(375, 500));
     let mut descriptors = LocalDescriptors::default();
     bencher.bench_local(|| sift.extract_into(black_box(image.view()), &mut descriptors));

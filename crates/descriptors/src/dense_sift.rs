@@ -1,27 +1,49 @@
 //! Descriptors of one bin size on a regular grid.
 //!
-//! Orientations are innermost in memory, so that every sum runs over 8 (or 32) neighbouring values. Only what a row of
-//! descriptors needs exists at a time: a ring of orientation rows, and the four rows of bins made from them.
+//! Orientations are innermost in memory, so that every sum runs over 8 (or 32) neighbouring values. Only the data for one row of
+//! descriptors is in memory at a time: a ring buffer of rows of orientation maps, and the sums of the four rows of bins.
 
 use fisherlens_lanes::{has_fma, multiply_add, vectorised};
 
-use crate::Frame;
+use crate::frame::Frame;
 use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar};
 use crate::grid::Grid;
 use crate::normalize::{Finish, N_FEATURES};
-use crate::window::N_BINS;
+use crate::params::DenseSift;
+use crate::smoothing::{gaussian_kernel, sigma_of_bin_size, smooth_into};
+use crate::window::{N_BINS, bin_kernels};
 
-/// The four bins of one column of a row of descriptors, 8 orientations each.
+/// Values per column of pixels: vertical sums of the four rows of bins, 8 orientations each.
 const COLUMN: usize = N_BINS * N_ORIENTATIONS;
 
-/// Pixels whose vertical sums are in registers at once.
+/// Pixels whose vertical sums are in registers at the same time.
 const PIXELS: usize = 8;
 
 /// A smoothed grey image, row by row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Image<'a> {
-    pub(crate) pixels: &'a [f32],
-    pub(crate) width: usize,
+struct Image<'a> {
+    pixels: &'a [f32],
+    width: usize,
+}
+
+impl DenseSift {
+    /// Smooths `pixels` for the bin size of `grid` and calls `extract` with the extraction of the grid.
+    ///
+    /// `pixels`: rows that are `width` long. `smoothed`: memory of the same size for the smoothed image.
+    pub(crate) fn with_grid(
+        &self,
+        pixels: &[f32],
+        width: usize,
+        grid: &Grid,
+        polar: Polar,
+        smoothed: &mut [f32],
+        extract: impl FnOnce(&mut GridExtraction<'_>),
+    ) {
+        smooth_into(pixels, width, &gaussian_kernel(sigma_of_bin_size(grid.bin_size)), smoothed);
+        let kernels = bin_kernels(self.window, grid.bin_size);
+        let image = Image { pixels: smoothed, width };
+        extract(&mut GridExtraction::new(image, grid, &kernels, polar, Finish::new(self)));
+    }
 }
 
 /// Extracts the descriptors of one grid, row by row from the top.
@@ -31,26 +53,32 @@ pub(crate) struct GridExtraction<'a> {
     finish: Finish,
     width: usize,
     orientations: OrientationRing<'a>,
+    /// Vertical sums `[x][row of bins][orientation]` for the present row of descriptors. The columns at the left and right edge of the
+    /// image are repeated `bin_size − 1` times.
     columns: Vec<f32>,
+    /// Contrasts of the present row of descriptors.
     contrasts: Vec<f32>,
 }
 
 impl<'a> GridExtraction<'a> {
-    /// `kernels`: those of the grid's bin size. The grid has at least one descriptor.
-    pub(crate) fn new(image: Image<'a>, grid: &'a Grid, kernels: &'a [f32], polar: Polar, finish: Finish) -> Self {
+    /// `kernels`: the weights for the bin size of the grid. The grid has at least one descriptor.
+    fn new(image: Image<'a>, grid: &'a Grid, kernels: &'a [f32], polar: Polar, finish: Finish) -> Self {
         let bin_size = usize::from(grid.bin_size);
         Self {
             grid,
             kernels,
             finish,
             width: image.width,
+            // One row of descriptors reads 3b + 1 rows from the first to the last centre of its bins, and b − 1 rows on each side.
             orientations: OrientationRing::new(image, polar, 5 * bin_size - 1),
             columns: vec![0.0; (image.width + 2 * (bin_size - 1)) * COLUMN],
             contrasts: vec![0.0; grid.n_columns],
         }
     }
 
-    /// Writes the descriptors of row `row` into `values`, 128 a descriptor, and appends their frames. Rows are asked for in order.
+    /// Writes the descriptors of row `row` into `values`, 128 entries per descriptor, and appends their frames.
+    ///
+    /// Calls must ask for the rows in ascending order.
     pub(crate) fn row(&mut self, row: usize, frames: &mut Vec<Frame>, values: &mut [f32]) {
         let grid = self.grid;
         let bin_size = usize::from(grid.bin_size);
@@ -58,6 +86,8 @@ impl<'a> GridExtraction<'a> {
         let span = (3 * grid.bin_size + 1) as f32;
         let top = grid.first + grid.step * row;
         self.orientations.advance(top.saturating_sub(radius), top + 3 * bin_size + radius);
+        // The weight of a pixel is a product of weights along y and x, so the sums are made in two steps: along y for each row of bins, at
+        // every x; then along x at the places of the descriptors.
         for (bin, kernel) in self.kernels.chunks_exact(n_taps).enumerate() {
             let first_row = (top + bin * bin_size) as i64 - radius as i64;
             let rows: Vec<&[f32]> = (0..n_taps as i64).map(|tap| self.orientations.row(first_row + tap)).collect();
@@ -75,13 +105,15 @@ impl<'a> GridExtraction<'a> {
     }
 }
 
-/// The last few rows of orientation maps, `[x][orientation]`.
+/// Ring buffer of the last few rows of the orientation maps, `[x][orientation]`.
 struct OrientationRing<'a> {
     image: Image<'a>,
     polar: Polar,
     gradient: GradientRow,
+    /// Row y lies in slot y modulo `n_slots`.
     slots: Vec<f32>,
     n_slots: usize,
+    /// The first row that has not been computed.
     next: usize,
 }
 
@@ -97,7 +129,9 @@ impl<'a> OrientationRing<'a> {
         }
     }
 
-    /// Makes rows `first ..= last` available; `first` never falls, and the ring holds so many.
+    /// Computes rows `first ..= last`, as far as they are missing.
+    ///
+    /// Later calls must not have a smaller `first`, and the range must not be longer than the ring.
     fn advance(&mut self, first: usize, last: usize) {
         let Image { pixels, width } = self.image;
         let n_rows = pixels.len() / width;
@@ -109,7 +143,7 @@ impl<'a> OrientationRing<'a> {
         }
     }
 
-    /// Row `y`, or the border row next to it where `y` lies outside.
+    /// Row `y`, or the nearest row of the image if `y` lies outside.
     fn row(&self, y: i64) -> &[f32] {
         let length = self.image.width * N_ORIENTATIONS;
         let last = self.image.pixels.len() / self.image.width - 1;
@@ -121,15 +155,15 @@ impl<'a> OrientationRing<'a> {
 vectorised!(
     /// `columns[x][bin][t] = Σ_k kernel[k] · rows[k][x][t]`.
     fn sum_vertically(rows: &[&[f32]], kernel: &[f32], bin: usize, columns: &mut [f32]) {
-        const LANES: usize = PIXELS * N_ORIENTATIONS;
+        const N_SUMS: usize = PIXELS * N_ORIENTATIONS;
         let fused = has_fma!();
         let offset = bin * N_ORIENTATIONS;
         let mut start = 0;
         let mut groups = columns.chunks_exact_mut(PIXELS * COLUMN);
         for group in &mut groups {
-            let mut sums = [0.0_f32; LANES];
+            let mut sums = [0.0_f32; N_SUMS];
             for (row, &weight) in rows.iter().zip(kernel) {
-                let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
+                let values: &[f32; N_SUMS] = row[start..start + N_SUMS].try_into().expect("the slice has this length");
                 for (sum, &value) in sums.iter_mut().zip(values) {
                     *sum = multiply_add(fused, value, weight, *sum);
                 }
@@ -137,7 +171,7 @@ vectorised!(
             for (column, sums) in group.chunks_exact_mut(COLUMN).zip(sums.chunks_exact(N_ORIENTATIONS)) {
                 column[offset..offset + N_ORIENTATIONS].copy_from_slice(sums);
             }
-            start += LANES;
+            start += N_SUMS;
         }
         for column in groups.into_remainder().chunks_exact_mut(COLUMN) {
             let mut sums = [0.0_f32; N_ORIENTATIONS];
@@ -162,7 +196,7 @@ fn replicate_edges(columns: &mut [f32], radius: usize) {
 }
 
 vectorised!(
-    /// Sums the columns of each descriptor of one row, normalises and stores it with its contrast.
+    /// Sums the columns of each descriptor of one row, normalises the descriptors, and stores them with their contrasts.
     fn sum_horizontally(
         columns: &[f32],
         kernels: &[f32],
@@ -180,7 +214,7 @@ vectorised!(
         for (index, (descriptor, contrast)) in descriptors.iter_mut().zip(contrasts).enumerate() {
             let left = grid.first + grid.step * index;
             let mut sums = [0.0_f32; N_FEATURES];
-            // Two bins at a time: their 64 sums just fit the 16 registers of AVX2.
+            // Two columns of bins at a time: their 64 sums occupy 8 of the 16 registers of AVX2.
             for pair in [0, 2] {
                 let taps = |bin: usize| columns[left + bin * bin_size..][..n_taps].iter();
                 let weights = |bin: usize| kernels[bin * n_taps..][..n_taps].iter();
@@ -193,7 +227,7 @@ vectorised!(
                         other[lane] = multiply_add(fused, other_column[lane], other_weight, other[lane]);
                     }
                 }
-                // Sums lie bin column by bin column, descriptors bin row by bin row.
+                // The sums are ordered by column of bins, the descriptor by row of bins.
                 for bin_row in 0..N_BINS {
                     let from = bin_row * N_ORIENTATIONS;
                     let to = bin_row * COLUMN + pair * N_ORIENTATIONS;

@@ -1,4 +1,4 @@
-//! Everything that can go wrong between the bytes of a photograph and its projected descriptors.
+//! Errors on the way from the bytes of a photograph to its projected descriptors.
 
 use thiserror::Error;
 
@@ -8,27 +8,25 @@ use thiserror::Error;
 pub enum DescriptorError {
     /// The bytes are neither a JPEG nor a PNG.
     #[error(
-        "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47): give one of the two formats, \
-         converted by an image program if need be"
+        "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47): convert the image to one \
+         of the two formats"
     )]
     UnknownFormat {
-        /// First bytes in hexadecimal with the name of the format where it is a well-known one, or "nothing".
+        /// First bytes in hexadecimal, with the name of the format if it is a well-known one; or "nothing".
         found: String,
     },
-    /// A PNG holds several pictures.
-    #[error(
-        "the PNG is animated, {n_frames} pictures one after the other: save the one that is meant as a file of its own"
-    )]
+    /// A PNG file holds several pictures.
+    #[error("the PNG is an animation of {n_frames} pictures: save one of them as a separate file")]
     Animated {
-        /// How many.
+        /// Number of pictures.
         n_frames: u32,
     },
-    /// The bytes begin like an image but cannot be decoded to the end.
-    #[error("the {format} data cannot be decoded: {reason}; the file is damaged or cut short, fetch it again")]
+    /// The bytes begin like an image, but cannot be decoded to the end.
+    #[error("the {format} data cannot be decoded: {reason}; the file is damaged or incomplete, get it again")]
     Decode {
         /// "JPEG" or "PNG".
         format: &'static str,
-        /// What the decoder met.
+        /// The error of the decoder.
         reason: String,
     },
     /// The image is larger than the decoder accepts.
@@ -38,7 +36,7 @@ pub enum DescriptorError {
         width: usize,
         /// Height in pixels.
         height: usize,
-        /// Most pixels accepted.
+        /// Largest accepted number of pixels.
         limit: usize,
     },
     /// A pixel is not a grey value in `[0, 1]`.
@@ -51,14 +49,14 @@ pub enum DescriptorError {
         /// Its value.
         found: f32,
     },
-    /// The number of entries of a row is not the one expected.
-    #[error("{what} has {found} entries a row, expected {expected}: use the model made for these descriptors")]
+    /// The rows of an array do not have the expected number of entries.
+    #[error("{what} has {found} entries per row, expected {expected}: use the model made for these descriptors")]
     Dimension {
-        /// The array at fault.
+        /// The array.
         what: &'static str,
-        /// Entries expected.
+        /// Expected number of entries.
         expected: usize,
-        /// Entries found.
+        /// Number of entries found.
         found: usize,
     },
     /// A parameter lies outside its range.
@@ -66,23 +64,23 @@ pub enum DescriptorError {
     Parameter {
         /// Name of the parameter.
         field: &'static str,
-        /// The value given.
+        /// The value found.
         found: String,
-        /// What is accepted, and what to do.
+        /// The accepted values.
         expected: &'static str,
     },
     /// Too few samples for a projection.
     #[error("PCA got {found} samples, expected at least {expected}: give more descriptors")]
     TooFewSamples {
-        /// Samples needed.
+        /// Smallest number of samples.
         expected: usize,
-        /// Samples given.
+        /// Number of samples found.
         found: usize,
     },
-    /// An array holds a value that is not finite.
+    /// An array holds an infinite value or NaN.
     #[error("{what} holds {found} in row {row}, column {column}, expected finite numbers")]
     NotFinite {
-        /// The array at fault.
+        /// The array.
         what: &'static str,
         /// Row of the first such entry.
         row: usize,
@@ -91,13 +89,13 @@ pub enum DescriptorError {
         /// Its value.
         found: f32,
     },
-    /// The eigenvalue routine did not finish.
-    #[error("the eigenvalues of the covariance were not found: {reason}")]
+    /// The eigenvalue routine failed.
+    #[error("the eigenvalues of the covariance matrix were not found: {reason}")]
     Eigenvalues {
-        /// What the routine said.
+        /// The error of the routine.
         reason: String,
     },
-    /// An error of linfa.
+    /// An error of the crate linfa.
     #[error("linfa: {0}")]
     Linfa(#[from] linfa::Error),
 }

@@ -1,22 +1,23 @@
-//! What an extractor of local descriptors is, and what it returns.
+//! The trait of extractors of local descriptors, and the descriptors of one image.
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::{DescriptorError, Frame, SupportSquare};
+use crate::error::DescriptorError;
+use crate::frame::{Frame, SupportSquare};
 
 /// The local descriptors of one image.
 ///
 /// Row `l` of `values` belongs to `frames[l]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocalDescriptors {
-    /// Where each descriptor lies, N entries.
+    /// The place of each descriptor, N entries.
     pub frames: Vec<Frame>,
-    /// The descriptors `(N, n_features)`, C order.
+    /// The descriptors `(N, n_features)`, in C order.
     pub values: Array2<f32>,
 }
 
 impl Default for LocalDescriptors {
-    /// No descriptor, of no feature.
+    /// No descriptors, with rows of length 0.
     fn default() -> Self {
         Self { frames: Vec::new(), values: Array2::zeros((0, 0)) }
     }
@@ -28,33 +29,61 @@ impl LocalDescriptors {
         self.frames.len()
     }
 
-    /// Whether there is no descriptor.
+    /// Whether there are no descriptors.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 }
 
-/// Turns a grey image into local descriptors.
+/// Computes the local descriptors of a grey image.
+///
+/// The methods with a default implementation are faster ways to the same descriptors.
+///
+/// ```
+/// use fisherlens_descriptors::{DescriptorError, DescriptorExtractor, Frame, LocalDescriptors};
+/// use ndarray::{Array2, ArrayView2};
+///
+/// /// One descriptor per pixel: its grey value.
+/// struct Pixels;
+///
+/// impl DescriptorExtractor for Pixels {
+///     fn n_features(&self) -> usize {
+///         1
+///     }
+///
+///     fn extract(&self, image: ArrayView2<'_, f32>) -> Result<LocalDescriptors, DescriptorError> {
+///         let frame = |(y, x): (usize, usize)| Frame { x: x as f32, y: y as f32, bin_size: 1, norm: 1.0 };
+///         let frames = image.indexed_iter().map(|(place, _)| frame(place)).collect();
+///         let values = Array2::from_shape_fn((image.len(), 1), |(l, _)| image[[l / image.ncols(), l % image.ncols()]]);
+///         Ok(LocalDescriptors { frames, values })
+///     }
+/// }
+///
+/// let descriptors = Pixels.extract(Array2::from_elem((2, 3), 0.5).view())?;
+/// assert_eq!(descriptors.values.dim(), (6, 1));
+/// assert_eq!((descriptors.frames[5].x, descriptors.frames[5].y), (2.0, 1.0));
+/// # Ok::<(), DescriptorError>(())
+/// ```
 pub trait DescriptorExtractor: Send + Sync {
-    /// Entries of one descriptor.
+    /// Number of entries of one descriptor.
     fn n_features(&self) -> usize;
 
     /// The descriptors of `image` `(height, width)`, grey values in `[0, 1]`.
     ///
-    /// Runs on the calling thread only, as images are what callers run in parallel. An image smaller than the grid
-    /// gives zero descriptors, not an error.
+    /// It runs on the calling thread only, because callers process several images in parallel. An image that is too small for a
+    /// descriptor gives 0 descriptors; it is not an error.
     ///
     /// # Errors
-    /// [`DescriptorError::Pixel`] when a pixel lies outside `[0, 1]` or is not a number.
+    /// [`DescriptorError::Pixel`] if a pixel lies outside `[0, 1]` or is NaN.
     fn extract(&self, image: ArrayView2<'_, f32>) -> Result<LocalDescriptors, DescriptorError>;
 
-    /// Like [`extract`](Self::extract), into memory that is used again: what `descriptors` held is replaced.
+    /// Like [`extract`](Self::extract), but writes into the memory of `descriptors`, whose old content is replaced.
     ///
-    /// The descriptors of one photograph take some 38 MB, and fresh memory of that size can cost more than the
-    /// extraction; a thread that describes many images keeps one `LocalDescriptors` and hands it in each time.
+    /// The descriptors of one photograph take about 38 MB, and new memory of that size can cost more time than the extraction. A thread
+    /// that processes many images should keep one `LocalDescriptors` and pass it to each call.
     ///
     /// # Errors
-    /// Those of [`extract`](Self::extract); `descriptors` is then left valid, with unspecified content.
+    /// The errors of [`extract`](Self::extract). `descriptors` is then valid, but its content is unspecified.
     fn extract_into(
         &self,
         image: ArrayView2<'_, f32>,
@@ -64,13 +93,14 @@ pub trait DescriptorExtractor: Send + Sync {
         Ok(())
     }
 
-    /// Like [`extract`](Self::extract), a block of descriptors at a time, in the same order: `take` gets their frames and, as rows, the
+    /// Like [`extract`](Self::extract), but calls `take` with one block of descriptors after the other: their frames and, as rows, the
     /// descriptors themselves.
     ///
-    /// What is done with each block then finds it in the processor's cache, and the descriptors of the whole image never lie in memory.
+    /// The order of the descriptors is the same. `take` finds each block in the processor's cache, and the descriptors of the whole image
+    /// are never in memory at once.
     ///
     /// # Errors
-    /// Those of [`extract`](Self::extract).
+    /// The errors of [`extract`](Self::extract).
     fn extract_blocks(
         &self,
         image: ArrayView2<'_, f32>,
@@ -81,15 +111,17 @@ pub trait DescriptorExtractor: Send + Sync {
         Ok(())
     }
 
-    /// The descriptors that pixels inside `changed` have a part in, when the rest of `image` is as it was: `take` gets their places in
-    /// the order of [`extract`](Self::extract) and, as rows, the descriptors of the image as it is now.
+    /// Extracts only the descriptors that depend on pixels inside `changed`.
     ///
-    /// Lets a caller who alters a few pixels at a time keep what he knows of the other descriptors. The same bits as in a
-    /// whole extraction. Returns false, with `take` not called, where the extractor cannot say which descriptors those are,
-    /// as one that chooses its places by what it sees; the caller then extracts everything anew.
+    /// `take` receives blocks of them: their indices in the order of [`extract`](Self::extract) and, as rows, the descriptors of the image
+    /// with its present pixels. They equal those of a whole extraction to the bit. A caller that changes a few pixels at a time can
+    /// keep all other descriptors.
+    ///
+    /// Returns false, without a call of `take`, if the extractor cannot know which descriptors these are, for example because it chooses
+    /// the places of its descriptors by the pixels. The caller must then extract all descriptors again.
     ///
     /// # Errors
-    /// Those of [`extract`](Self::extract).
+    /// The errors of [`extract`](Self::extract).
     fn extract_touched(
         &self,
         image: ArrayView2<'_, f32>,
@@ -100,8 +132,8 @@ pub trait DescriptorExtractor: Send + Sync {
         Ok(false)
     }
 
-    /// A number that the descriptors of an image of this size do not exceed, for setting memory aside; 0 where it is not known.
-    fn most_descriptors(&self, width: usize, height: usize) -> usize {
+    /// Largest possible number of descriptors of an image of this size, for reserving memory; 0 if the extractor does not know it.
+    fn max_descriptors(&self, width: usize, height: usize) -> usize {
         let _ = (width, height);
         0
     }

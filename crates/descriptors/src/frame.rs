@@ -1,6 +1,17 @@
-//! Where a descriptor lies, and which pixels it was made from.
+//! The place of a descriptor, and the square of pixels that its relevance is spread over.
+
+use crate::window::N_BINS;
 
 /// Place and contrast of one descriptor.
+///
+/// ```
+/// use fisherlens_descriptors::{Frame, SupportSquare};
+///
+/// let frame = Frame { x: 21.0, y: 30.0, bin_size: 4, norm: 0.1 };
+/// let square = frame.support(100, 100);
+/// assert_eq!(square, SupportSquare { left: 13, top: 22, right: 29, bottom: 38 });
+/// assert_eq!(square.area(), 256);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Frame {
@@ -10,12 +21,9 @@ pub struct Frame {
     pub y: f32,
     /// Side of one of the 4 × 4 bins in pixels.
     pub bin_size: u16,
-    /// Contrast: sum of the descriptor before normalisation, over (3 · `bin_size` + 1)².
+    /// Contrast: the sum of the descriptor before normalisation, divided by (3 · `bin_size` + 1)².
     pub norm: f32,
 }
-
-/// Bins along one axis of a descriptor; the support is as many bins wide.
-const BINS_ALONG_AXIS: i64 = 4;
 
 impl Frame {
     /// The square of pixels that the descriptor's relevance is spread over, clipped to the image.
@@ -23,9 +31,9 @@ impl Frame {
     /// ```text
     /// pixels floor(x) − 2b … floor(x) + 2b − 1, likewise y       b: bin_size
     /// ```
-    /// The square is `4 · bin_size` wide. An odd bin size can put the centre between two pixels; the floor then takes
-    /// the left and upper one. `width` and `height` are those of the image. A centre so far outside that no pixel is
-    /// left gives an empty square.
+    /// The square is `4 · bin_size` pixels wide. With an odd bin size the centre can lie between two pixels; the floor then chooses
+    /// the left and the upper one. `width` and `height` are the size of the image. If the centre lies so far outside that no pixel is
+    /// left, the square is empty.
     ///
     /// # References
     /// `lapuschkin2016`, supplement eq. 10 (area of a descriptor).
@@ -36,11 +44,12 @@ impl Frame {
     }
 }
 
-/// Half-open run of pixels of one axis around `centre`, clipped to `0 .. length`.
+/// Half-open range of pixels along one axis around `centre`, clipped to `0 .. length`.
 fn clipped_run(centre: f32, bin_size: u16, length: usize) -> (usize, usize) {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
-    let start = (centre.floor() as i64).saturating_sub(BINS_ALONG_AXIS / 2 * i64::from(bin_size));
-    let end = start.saturating_add(BINS_ALONG_AXIS * i64::from(bin_size));
+    let side = N_BINS as i64 * i64::from(bin_size);
+    let start = (centre.floor() as i64).saturating_sub(side / 2);
+    let end = start.saturating_add(side);
     let start = start.clamp(0, length);
     (start as usize, end.clamp(start, length) as usize)
 }
@@ -53,9 +62,9 @@ pub struct SupportSquare {
     pub left: usize,
     /// First row.
     pub top: usize,
-    /// One past the last column.
+    /// First column after the rectangle.
     pub right: usize,
-    /// One past the last row.
+    /// First row below the rectangle.
     pub bottom: usize,
 }
 
@@ -82,20 +91,20 @@ mod tests {
     }
 
     #[test]
-    fn clipped_at_all_four_sides() {
+    fn the_square_is_clipped_at_all_four_sides() {
         let square = frame(3.0, 8.0, 4).support(9, 12);
         assert_eq!(square, SupportSquare { left: 0, top: 0, right: 9, bottom: 12 });
         assert_eq!(square.area(), 108);
     }
 
     #[test]
-    fn half_pixel_centres_take_the_left_pixel() {
+    fn a_centre_between_two_pixels_belongs_to_the_left_one() {
         let square = frame(22.5, 22.5, 5).support(100, 100);
         assert_eq!(square, SupportSquare { left: 12, top: 12, right: 32, bottom: 32 });
     }
 
     #[test]
-    fn centre_far_outside_gives_no_pixel() {
+    fn a_centre_far_outside_gives_an_empty_square() {
         assert_eq!(frame(1e9, 5.0, 4).support(10, 10).area(), 0);
         assert_eq!(frame(-1e9, 5.0, 4).support(10, 10).area(), 0);
         assert_eq!(frame(f32::NAN, 5.0, 4).support(0, 0).area(), 0);

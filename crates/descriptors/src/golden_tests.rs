@@ -1,4 +1,4 @@
-//! Comparison with VLFeat's own output on a photograph; where it comes from stands in `tests/golden/README.md`.
+//! Comparison with VLFeat's output on a photograph; `tests/golden/README.md` says how it was made.
 
 use std::fs::File;
 
@@ -7,7 +7,10 @@ use ndarray::{Array1, Array2, Axis, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
 
 use crate::gradient::Polar;
-use crate::{DenseSift, LocalDescriptors, LowContrast, Pca, Photograph, Window, quantize_u8, smooth};
+use crate::{DenseSift, LocalDescriptors, LowContrast, Pca, Photograph, Window, smooth};
+
+/// Levels per unit of VLFeat's 8-bit descriptors (`vl_dsift`).
+const LEVELS_PER_UNIT: f32 = 512.0;
 
 fn path(name: &str) -> String {
     format!("{}/../../tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -29,7 +32,7 @@ fn extract(window: Window, low_contrast: LowContrast, polar: Polar) -> LocalDesc
     descriptors
 }
 
-/// Largest and mean absolute difference of the golden descriptors from `found`.
+/// Largest and mean absolute difference between the golden descriptors and `found`.
 fn differences(file: &str, found: &LocalDescriptors) -> (f32, f32) {
     let indices: Array1<i64> = golden(file, "idx");
     let expected: Array2<f32> = golden(file, "descr");
@@ -39,7 +42,7 @@ fn differences(file: &str, found: &LocalDescriptors) -> (f32, f32) {
 }
 
 #[test]
-fn smoothing() {
+fn smoothed_images_agree() {
     let rows: Array1<i64> = golden("smoothing_camera.npz", "rows");
     for bin_size in [4_u16, 6, 8, 10] {
         let expected: Array2<f32> = golden("smoothing_camera.npz", &format!("size{bin_size}"));
@@ -53,7 +56,7 @@ fn smoothing() {
 }
 
 #[test]
-fn frames_of_both_windows() {
+fn frames_agree_for_both_windows() {
     for (window, file) in
         [(Window::Flat, "dense_sift_flat_camera.npz"), (Window::Gaussian, "dense_sift_gauss_camera.npz")]
     {
@@ -68,7 +71,7 @@ fn frames_of_both_windows() {
 }
 
 #[test]
-fn contrasts_of_the_flat_window() {
+fn contrasts_agree_for_the_flat_window() {
     let expected: Array1<f32> = golden("dense_sift_flat_camera.npz", "norm");
     let exact = extract(Window::Flat, LowContrast::Keep, Polar::Exact);
     let twin = extract(Window::Flat, LowContrast::Keep, Polar::VlFeat);
@@ -81,7 +84,7 @@ fn contrasts_of_the_flat_window() {
 }
 
 #[test]
-fn descriptors_with_exact_functions() {
+fn descriptors_with_exact_functions_agree() {
     for (window, file) in
         [(Window::Flat, "dense_sift_flat_camera.npz"), (Window::Gaussian, "dense_sift_gauss_camera.npz")]
     {
@@ -91,7 +94,7 @@ fn descriptors_with_exact_functions() {
 }
 
 #[test]
-fn descriptors_with_the_approximations_of_vlfeat() {
+fn descriptors_with_the_approximations_of_vlfeat_agree_more_closely() {
     for (window, file) in
         [(Window::Flat, "dense_sift_flat_camera.npz"), (Window::Gaussian, "dense_sift_gauss_camera.npz")]
     {
@@ -100,13 +103,19 @@ fn descriptors_with_the_approximations_of_vlfeat() {
     }
 }
 
+/// VLFeat's 8-bit form of a descriptor, `trunc(min(512 d, 255))`.
+fn quantized(values: &[f32]) -> Vec<u8> {
+    // The cast truncates and saturates.
+    values.iter().map(|value| (LEVELS_PER_UNIT * value) as u8).collect()
+}
+
 #[test]
-fn eight_bit_form_in_matlab_order() {
+fn descriptors_of_eight_bits_agree_in_the_order_of_matlab() {
     let frames: Array2<i32> = golden("phow_u8_camera.npz", "xyb");
     let zero: Array1<u8> = golden("fisher_vector_camera.npz", "zero");
     let expected: Array2<u8> = golden("fisher_vector_camera.npz", "descr");
     let found = extract(Window::Flat, LowContrast::Zero, Polar::Exact);
-    // MATLAB: bin size by bin size, then x outer and y fastest.
+    // The order in MATLAB: bin size by bin size, then x, with y fastest.
     let mut order: Vec<usize> = (0..found.len()).collect();
     let key = |index: usize| {
         let frame = found.frames[index];
@@ -121,19 +130,19 @@ fn eight_bit_form_in_matlab_order() {
     let (mut largest, mut sum) = (0, 0_u64);
     let not_zero = order.iter().zip(&zero).filter(|(_, zero)| **zero == 0).map(|(&index, _)| index);
     for (index, expected) in not_zero.zip(expected.rows()) {
-        let bytes = quantize_u8(found.values.row(index).as_slice().unwrap());
+        let bytes = quantized(found.values.row(index).as_slice().unwrap());
         for (&found, &expected) in bytes.iter().zip(expected) {
             largest = largest.max(found.abs_diff(expected));
             sum += u64::from(found.abs_diff(expected));
         }
     }
-    // The zeroed ones, found equal above, count in the mean.
+    // The mean includes the descriptors of zeros, which were found equal above.
     let mean = sum as f64 / found.values.len() as f64;
     assert!(largest <= 8 && mean < 0.12, "at most {largest}, mean {mean}");
 }
 
 #[test]
-fn projection() {
+fn projections_agree() {
     let x: Array2<f32> = golden("pca_camera.npz", "x");
     let mean: Array1<f64> = golden("pca_camera.npz", "mean");
     let axes: Array2<f64> = golden("pca_camera.npz", "axes");

@@ -1,11 +1,11 @@
-//! Gradient of the smoothed image, and its spread over 8 orientations.
+//! Gradient of the smoothed image, distributed over 8 orientations.
 
 use fisherlens_lanes::{has_fma, multiply_add, vectorised};
 
-/// Orientations of a descriptor, 45° apart, the first along +x and the third along +y (down).
+/// Number of orientations, 45° apart: the first one along +x, the third one along +y (down).
 pub(crate) const N_ORIENTATIONS: usize = 8;
 
-/// Coefficients of 4/π · atan(r) / r in powers of r², |r| ≤ 1: a minimax fit, with its f32 evaluation 1.6e-7 rad off.
+/// Coefficients of 4/π · atan(r) / r in powers of r², |r| ≤ 1: a minimax fit. Evaluated in `f32`, its error is at most 1.6e-7 rad.
 const ATAN_IN_EIGHTHS: [f32; 8] = [
     1.273_238_7,
     -0.424_368_98,
@@ -17,17 +17,17 @@ const ATAN_IN_EIGHTHS: [f32; 8] = [
     -0.005_162_433_7,
 ];
 
-/// How a gradient becomes magnitude and angle.
+/// The functions that compute magnitude and angle of a gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Polar {
-    /// Square root and arc tangent to the precision of f32.
+    /// Square root and arc tangent to the precision of `f32`.
     Exact,
-    /// VLFeat's approximations, so that tests can compare against its own output closely.
+    /// VLFeat's approximations, so that tests can compare closely with its output.
     #[cfg(test)]
     VlFeat,
 }
 
-/// One row of buffers, `width` long each.
+/// Buffers for one row of the gradient, each `width` long.
 #[derive(Debug)]
 pub(crate) struct GradientRow {
     horizontal: Vec<f32>,
@@ -42,10 +42,11 @@ impl GradientRow {
         Self { horizontal: row(), vertical: row(), magnitude: row(), angle: row() }
     }
 
-    /// Spreads the gradient of row `y` of `image` over the orientations: `spread[8 x + t]` is the magnitude at `x`
-    /// that falls to orientation `t`, split linearly between the two orientations next to the angle.
+    /// Distributes the gradient of row `y` of `image` over the orientations.
     ///
-    /// Rows of `image` are `width` ≥ 2 long. Differences are central and halved inside, one-sided at the borders.
+    /// `spread[8 x + t]` is the part of the magnitude at `x` for orientation `t`: the magnitude is divided linearly between the two
+    /// orientations next to the angle. Rows of `image` have length `width` ≥ 2. Inside the image, differences are central and halved; at
+    /// its borders they are one-sided.
     pub(crate) fn spread(&mut self, image: &[f32], width: usize, y: usize, polar: Polar, spread: &mut [f32]) {
         let last_row = image.len() / width - 1;
         let row = |y: usize| &image[y * width..][..width];
@@ -66,6 +67,7 @@ impl GradientRow {
 }
 
 vectorised!(
+    /// Horizontal and vertical differences of one row.
     fn differences(
         row: &[f32],
         above: &[f32],
@@ -87,7 +89,7 @@ vectorised!(
 );
 
 vectorised!(
-    /// Magnitude, and angle in eighths of a turn within `[0, 8]`.
+    /// Magnitude and angle; the angle in eighths of a full turn, within `[0, 8]`.
     fn exact_polar(horizontal: &[f32], vertical: &[f32], magnitude: &mut [f32], angle: &mut [f32]) {
         let fused = has_fma!();
         for (((&x, &y), magnitude), angle) in horizontal.iter().zip(vertical).zip(magnitude).zip(angle) {
@@ -95,7 +97,7 @@ vectorised!(
             *magnitude = (x * x + y * y).sqrt();
             let smaller = if width < height { width } else { height };
             let larger = if width < height { height } else { width };
-            // Where both are 0 the magnitude is 0 too and the angle does not matter, as long as it is a number.
+            // If both are 0, the magnitude is 0 too, and any angle except NaN will do.
             let ratio = smaller / if larger > f32::MIN_POSITIVE { larger } else { f32::MIN_POSITIVE };
             let squared = ratio * ratio;
             let mut polynomial = ATAN_IN_EIGHTHS[7];
@@ -110,11 +112,11 @@ vectorised!(
     }
 );
 
-/// VLFeat's `vl_fast_atan2_f` and `vl_fast_sqrt_f`, as its `dsift.c` uses them.
+/// VLFeat's `vl_fast_atan2_f` and `vl_fast_sqrt_f`, used as in its `dsift.c`.
 #[cfg(test)]
 fn vlfeat_polar(horizontal: &[f32], vertical: &[f32], magnitude: &mut [f32], angle: &mut [f32]) {
-    /// Squared magnitude below which VLFeat's square root answers 0.
-    const LEAST_SQUARE: f32 = 1e-8;
+    /// Squared magnitude below which VLFeat's square root returns 0.
+    const MIN_SQUARE: f32 = 1e-8;
     for (((&x, &y), magnitude), angle) in horizontal.iter().zip(vertical).zip(magnitude).zip(angle) {
         let height = y.abs() + 1.19e-7;
         let (ratio, start) = if x < 0.0 {
@@ -126,11 +128,12 @@ fn vlfeat_polar(horizontal: &[f32], vertical: &[f32], magnitude: &mut [f32], ang
         let turn = if y < 0.0 { -turn } else { turn };
         *angle = (turn * std::f32::consts::FRAC_2_PI * 2.0).rem_euclid(8.0);
         let square = x * x + y * y;
-        *magnitude = if square < LEAST_SQUARE { 0.0 } else { square.sqrt() };
+        *magnitude = if square < MIN_SQUARE { 0.0 } else { square.sqrt() };
     }
 }
 
 vectorised!(
+    /// Divides each magnitude linearly between the two orientations next to its angle.
     fn split(magnitude: &[f32], angle: &[f32], spread: &mut [f32]) {
         const ORIENTATIONS: [f32; N_ORIENTATIONS] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
         let (targets, _) = spread.as_chunks_mut::<N_ORIENTATIONS>();
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_and_halves_by_hand() {
+    fn angles_along_and_between_the_orientations_by_hand() {
         let mut magnitude = [0.0; 5];
         let mut angle = [0.0; 5];
         exact_polar(&[1.0, 0.0, -2.0, 0.0, 0.0], &[0.0, 1.0, 0.0, -3.0, 0.0], &mut magnitude, &mut angle);
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn borders_are_one_sided_and_not_halved() {
+    fn differences_at_borders_are_one_sided_and_not_halved() {
         let image = [0.0, 0.1, 0.4, 0.2, 0.3, 0.8, 0.6, 0.5, 0.4];
         let mut row = GradientRow::new(3);
         let mut spread = [0.0; 24];

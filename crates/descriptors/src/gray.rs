@@ -1,17 +1,17 @@
-//! Colour to grey, by the formula of MATLAB's `rgb2gray`, which `vl_phow` takes.
+//! Grey values of colour images, by the formula of MATLAB's `rgb2gray`, which `vl_phow` uses.
 
 use ndarray::{Array2, ArrayView3};
 
-use crate::DescriptorError;
+use crate::error::DescriptorError;
 
-/// Share of red in the grey value (ITU-R BT.601, rounded as MATLAB's `rgb2gray` documents it).
+/// Weight of red in the grey value (ITU-R BT.601, rounded as in the documentation of MATLAB's `rgb2gray`).
 const RED: f32 = 0.2989;
-/// Share of green.
+/// Weight of green.
 const GREEN: f32 = 0.587;
-/// Share of blue. The three add up to 0.9999, as in MATLAB.
+/// Weight of blue. The sum of the three weights is 0.9999, as in MATLAB.
 const BLUE: f32 = 0.114;
 
-/// Grey image of an 8-bit colour image.
+/// The grey values of an 8-bit colour image.
 ///
 /// ```text
 /// grey = (0.2989 R + 0.587 G + 0.114 B) / 255
@@ -19,7 +19,15 @@ const BLUE: f32 = 0.114;
 /// `rgb` `(height, width, 3)`. Returns `(height, width)` in `[0, 1]`.
 ///
 /// # Panics
-/// When the last axis of `rgb` is not 3 long.
+/// If the length of the last axis of `rgb` is not 3.
+///
+/// ```
+/// use fisherlens_descriptors::gray_from_rgb;
+/// use ndarray::array;
+///
+/// let gray = gray_from_rgb(array![[[255_u8, 0, 0], [0, 255, 0]]].view());
+/// assert!((gray[[0, 0]] - 0.2989).abs() < 1e-6 && (gray[[0, 1]] - 0.587).abs() < 1e-6);
+/// ```
 pub fn gray_from_rgb(rgb: ArrayView3<u8>) -> Array2<f32> {
     let (height, width, n_channels) = rgb.dim();
     assert_eq!(n_channels, 3, "an RGB image has 3 channels on its last axis");
@@ -28,13 +36,13 @@ pub fn gray_from_rgb(rgb: ArrayView3<u8>) -> Array2<f32> {
     match rgb.as_slice() {
         Some(bytes) => {
             let values = bytes.chunks_exact(3).map(|pixel| mix(pixel[0], pixel[1], pixel[2])).collect();
-            Array2::from_shape_vec((height, width), values).expect("one grey value a pixel")
+            Array2::from_shape_vec((height, width), values).expect("there is one grey value per pixel")
         }
         None => Array2::from_shape_fn((height, width), |(y, x)| mix(rgb[[y, x, 0]], rgb[[y, x, 1]], rgb[[y, x, 2]])),
     }
 }
 
-/// The first pixel outside `[0, 1]`, as an error.
+/// Returns an error that names the first pixel outside `[0, 1]`, if there is one.
 pub(crate) fn refuse_pixels_out_of_range(pixels: &[f32], width: usize) -> Result<(), DescriptorError> {
     let inside = |value: &f32| (0.0..=1.0).contains(value);
     match pixels.iter().position(|value| !inside(value)) {
@@ -66,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pixel_is_no_value() {
+    fn an_image_without_pixels_has_no_grey_values() {
         assert_eq!(gray_from_rgb(Array3::zeros((0, 4, 3)).view()).dim(), (0, 4));
     }
 }

@@ -1,7 +1,7 @@
-//! Dense multi-scale SIFT descriptors of photographs, with the squares of pixels that support them, and PCA.
+//! Dense SIFT descriptors of photographs at several bin sizes, with the square of pixels behind each descriptor, and PCA.
 //!
-//! The extractor follows VLFeat's `vl_phow` (`vedaldi2010`, `lowe2004`): one regular grid of descriptors for each
-//! bin size, every one made of 4 × 4 bins of 8 gradient orientations. Decoding takes bytes; no file is opened here.
+//! The extractor follows VLFeat's `vl_phow` (`vedaldi2010`, `lowe2004`): one regular grid of descriptors per bin size; each descriptor
+//! consists of 4 × 4 bins of 8 gradient orientations. Photographs are decoded from bytes; this crate opens no file.
 //!
 //! ```
 //! use fisherlens_descriptors::{DenseSift, DescriptorExtractor};
@@ -16,7 +16,7 @@
 //! # Ok::<(), fisherlens_descriptors::DescriptorError>(())
 //! ```
 
-// The LAPACK routines behind `ndarray_linalg::Eigh` come from this crate; naming it makes them link.
+// `ndarray_linalg::Eigh` calls LAPACK routines that this crate defines; without a use of the crate they would not be linked.
 use fisherlens_lapack as _;
 
 mod dense_sift;
@@ -46,7 +46,6 @@ pub use error::DescriptorError;
 pub use extractor::{DescriptorExtractor, LocalDescriptors};
 pub use frame::{Frame, SupportSquare};
 pub use gray::gray_from_rgb;
-pub use normalize::quantize_u8;
 pub use params::{DenseSift, DenseSiftParams, LowContrast, PcaParams, PcaValidParams, RootSift, Whitening, Window};
 pub use pca::Pca;
 #[cfg(feature = "decode")]

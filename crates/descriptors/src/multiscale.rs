@@ -1,19 +1,19 @@
-//! Dense SIFT over all bin sizes.
+//! Dense SIFT at all bin sizes.
 
 use std::borrow::Cow;
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::dense_sift::{GridExtraction, Image};
+use crate::dense_sift::GridExtraction;
+use crate::error::DescriptorError;
+use crate::extractor::{DescriptorExtractor, LocalDescriptors};
+use crate::frame::{Frame, SupportSquare};
 use crate::gradient::Polar;
 use crate::gray::refuse_pixels_out_of_range;
 use crate::grid::Grid;
-use crate::normalize::{Finish, N_FEATURES};
-use crate::smoothing::{gaussian_kernel, sigma_of_bin_size, smooth_into};
-use crate::window::bin_kernels;
-use crate::{
-    DenseSift, DescriptorError, DescriptorExtractor, Frame, LocalDescriptors, LowContrast, SupportSquare, touched,
-};
+use crate::normalize::N_FEATURES;
+use crate::params::{DenseSift, LowContrast};
+use crate::touched::extract_touched;
 
 impl DescriptorExtractor for DenseSift {
     /// 128: entry `t + 8 · (i + 4 · j)` is orientation `t` of the bin in column `i`, row `j`.
@@ -21,11 +21,15 @@ impl DescriptorExtractor for DenseSift {
         N_FEATURES
     }
 
-    /// For each bin size b the image is smoothed by σ = b / 6 and described on the grid of [`DenseSift::frames`].
+    /// For each bin size b, the image is smoothed by a Gaussian of σ = b / 6, and its descriptors are extracted on a regular grid.
     ///
-    /// A descriptor's 4 × 4 bins hold magnitude-weighted histograms of 8 gradient orientations, weighted by the window;
-    /// it is brought to unit norm, clamped at 0.2 and brought to unit norm again (`lowe2004`, `vedaldi2010`).
-    /// Departure from VLFeat: arc tangent and square root are exact, which moves an entry by 2.5e-4 on average.
+    /// The order is: bin size by bin size, rows from the top, x fastest. The grids of different bin sizes begin at the same centre, up to
+    /// half a pixel.
+    ///
+    /// A descriptor consists of 4 × 4 bins. Each bin is a histogram of 8 gradient orientations, to which pixels contribute their gradient
+    /// magnitude times the window. The descriptor is normalised to unit length, its entries are clamped at 0.2, and it is normalised
+    /// again (`lowe2004`, `vedaldi2010`). Departure from VLFeat: arc tangent and square root are exact, which changes an entry by 2.5e-4
+    /// on average.
     fn extract(&self, image: ArrayView2<'_, f32>) -> Result<LocalDescriptors, DescriptorError> {
         let mut descriptors = LocalDescriptors::default();
         self.extract_into(image, &mut descriptors)?;
@@ -40,7 +44,7 @@ impl DescriptorExtractor for DenseSift {
         self.extract_by(image, Polar::Exact, descriptors)
     }
 
-    /// A row of one bin size's grid is a block.
+    /// One block per row of the grid of one bin size.
     fn extract_blocks(
         &self,
         image: ArrayView2<'_, f32>,
@@ -59,15 +63,17 @@ impl DescriptorExtractor for DenseSift {
                 if !frames.is_empty() {
                     take(
                         &frames,
-                        ArrayView2::from_shape((frames.len(), N_FEATURES), &values).expect("128 entries a frame"),
+                        ArrayView2::from_shape((frames.len(), N_FEATURES), &values)
+                            .expect("there are 128 entries per frame"),
                     );
                 }
             }
         })
     }
 
-    /// Bin size by bin size, from a cut of the image that holds the descriptors touched and all pixels they see. With [`LowContrast::Drop`] the
-    /// order depends on the pixels, and the answer is false.
+    /// Per bin size, extracts from a part of the image that holds these descriptors and all pixels that they depend on.
+    ///
+    /// With [`LowContrast::Drop`] the indices depend on the pixels, so it returns false.
     fn extract_touched(
         &self,
         image: ArrayView2<'_, f32>,
@@ -77,24 +83,24 @@ impl DescriptorExtractor for DenseSift {
         if self.low_contrast == LowContrast::Drop {
             return Ok(false);
         }
-        touched::extract_touched(self, image, changed, take)?;
+        extract_touched(self, image, changed, take)?;
         Ok(true)
     }
 
-    fn most_descriptors(&self, width: usize, height: usize) -> usize {
+    fn max_descriptors(&self, width: usize, height: usize) -> usize {
         self.grids(width, height).iter().map(Grid::len).sum()
     }
 }
 
 impl DenseSift {
-    /// Extraction with a choice of the gradient's polar form.
+    /// Like `extract_into`, with a choice of the functions for magnitude and angle of the gradient.
     pub(crate) fn extract_by(
         &self,
         image: ArrayView2<'_, f32>,
         polar: Polar,
         descriptors: &mut LocalDescriptors,
     ) -> Result<(), DescriptorError> {
-        let n_values = self.most_descriptors(image.ncols(), image.nrows()) * N_FEATURES;
+        let n_values = self.max_descriptors(image.ncols(), image.nrows()) * N_FEATURES;
         let mut values = reused(&mut descriptors.values, n_values);
         let frames = &mut descriptors.frames;
         frames.clear();
@@ -110,11 +116,12 @@ impl DenseSift {
         if self.low_contrast == LowContrast::Drop {
             drop_below(self.contrast_threshold, frames, &mut values);
         }
-        descriptors.values = Array2::from_shape_vec((frames.len(), N_FEATURES), values).expect("128 entries a frame");
+        descriptors.values =
+            Array2::from_shape_vec((frames.len(), N_FEATURES), values).expect("there are 128 entries per frame");
         Ok(())
     }
 
-    /// Smooths the image for each bin size that has descriptors and hands its grid over, ready for extraction.
+    /// Smooths the image for each bin size that has descriptors and calls `extract` with its grid.
     fn for_each_grid(
         &self,
         image: ArrayView2<'_, f32>,
@@ -133,36 +140,20 @@ impl DenseSift {
         }
         Ok(())
     }
-
-    /// Smooths `pixels`, rows of `width`, into memory of the same size for the bin size of `grid`, and hands its extraction over.
-    pub(crate) fn with_grid(
-        &self,
-        pixels: &[f32],
-        width: usize,
-        grid: &Grid,
-        polar: Polar,
-        smoothed: &mut [f32],
-        extract: impl FnOnce(&mut GridExtraction<'_>),
-    ) {
-        smooth_into(pixels, width, &gaussian_kernel(sigma_of_bin_size(grid.bin_size)), smoothed);
-        let kernels = bin_kernels(self.window, grid.bin_size);
-        let image = Image { pixels: smoothed, width };
-        extract(&mut GridExtraction::new(image, grid, &kernels, polar, Finish::new(self)));
-    }
 }
 
-/// The memory of `array`, or fresh memory, as `n_values` values that are all going to be written.
+/// A vector of `n_values` values in the memory of `array`, or in new memory. The values are unspecified; the caller writes all of them.
 fn reused(array: &mut Array2<f32>, n_values: usize) -> Vec<f32> {
     let (mut values, offset) = std::mem::take(array).into_raw_vec_and_offset();
     if values.capacity() < n_values || offset.is_some_and(|offset| offset > 0) {
-        // Zeroed memory comes from the system untouched, where growing the old one would copy it.
+        // New memory full of zeros needs no work; growing the old memory would copy its values.
         return vec![0.0; n_values];
     }
     values.resize(n_values, 0.0);
     values
 }
 
-/// Moves the descriptors of at least this contrast together and cuts the rest off.
+/// Removes the descriptors whose contrast is below the threshold.
 fn drop_below(contrast_threshold: f32, frames: &mut Vec<Frame>, values: &mut Vec<f32>) {
     let mut n_kept = 0;
     for index in 0..frames.len() {

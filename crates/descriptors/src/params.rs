@@ -1,65 +1,65 @@
-//! Parameters of dense SIFT and of PCA, their defaults and the one place where they are checked.
+//! Parameters of dense SIFT and of PCA: defaults and checks.
 
 use linfa::ParamGuard;
 
-use crate::DescriptorError;
+use crate::error::DescriptorError;
 
-/// Bin sizes in pixels of the published experiment (`lapuschkin2016` by its descriptor counts; VLFeat's `vl_phow`
-/// defaults).
+/// Bin sizes in pixels of the published experiment: the defaults of VLFeat's `vl_phow`, which fit the numbers of descriptors in
+/// `lapuschkin2016`.
 const DEFAULT_BIN_SIZES: [u16; 4] = [4, 6, 8, 10];
 
 /// Pixels between neighbouring descriptors (`chatfield2011`, the encoding toolbox).
 const DEFAULT_STEP: usize = 3;
 
-/// Contrast below which a descriptor counts as flat (`vl_phow`, image in `[0, 1]`).
+/// Contrast below which a descriptor counts as flat (`vl_phow`, grey values in `[0, 1]`).
 const DEFAULT_CONTRAST_THRESHOLD: f32 = 0.005;
 
-/// Largest accepted bin size; a descriptor of it spans 4,096 pixels.
+/// Largest accepted bin size; its descriptors are 4,096 pixels wide.
 const MAX_BIN_SIZE: u16 = 1024;
 
-/// How pixels are weighted by their distance to the descriptor's centre.
+/// The weights of pixels by their distance from the centre of the descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Window {
-    /// One weight for each bin: the mean of the Gaussian over it (`vl_phow`'s fast form).
+    /// One weight per bin: the mean of the Gaussian over the bin (the fast mode of `vl_phow`).
     #[default]
     Flat,
-    /// A Gaussian of standard deviation 1.5 bins, evaluated at each pixel.
+    /// One weight per pixel: a Gaussian with a standard deviation of 1.5 bins.
     Gaussian,
 }
 
-/// What becomes of a descriptor whose contrast is below the threshold.
+/// The treatment of descriptors whose contrast is below the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum LowContrast {
-    /// It stays as 128 zeros and counts as a descriptor (`vl_phow`).
+    /// The descriptor becomes 128 zeros, and still counts as a descriptor (`vl_phow`).
     #[default]
     Zero,
-    /// It is left out, with its frame.
+    /// The descriptor and its frame are left out.
     Drop,
-    /// It stays normalised like any other.
+    /// The descriptor is normalised like all others.
     Keep,
 }
 
-/// Whether descriptors are turned into their RootSIFT form, `√(d / Σ d)`.
+/// Whether descriptors are converted to RootSIFT, `√(d / Σ d)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum RootSift {
-    /// ℓ2-normalised SIFT as it is.
+    /// Plain SIFT, normalised to ℓ2 norm 1.
     #[default]
     Off,
-    /// ℓ1-normalised, then the square root of each entry; again of unit ℓ2 norm.
+    /// Normalised to ℓ1 norm 1, then the square root of each entry; the ℓ2 norm is 1 again.
     On,
 }
 
-/// Whether projected descriptors are scaled to unit variance.
+/// Whether PCA scales the projected descriptors to unit variance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Whitening {
-    /// Axes of unit length.
+    /// No scaling: the axes have length 1.
     #[default]
     Off,
-    /// Axes divided by the standard deviation along them.
+    /// Each axis is divided by the standard deviation along it.
     On,
 }
 
@@ -67,9 +67,21 @@ pub enum Whitening {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseSiftParams(DenseSift);
 
-/// Dense multi-scale SIFT with checked parameters: the extractor itself.
+/// Dense SIFT at several bin sizes: the extractor, which consists of its checked parameters.
 ///
-/// Make it by [`DenseSift::params`] and `check`. It learns nothing, so the checked parameters do the work.
+/// [`DenseSift::params`] and `check` make it; [`DescriptorExtractor`](crate::DescriptorExtractor) has its methods.
+///
+/// ```
+/// use fisherlens_descriptors::{DenseSift, DescriptorExtractor, RootSift};
+/// use linfa::ParamGuard;
+/// use ndarray::Array2;
+///
+/// let sift = DenseSift::params().bin_sizes(vec![4]).step(8).root_sift(RootSift::On).check()?;
+/// let image = Array2::from_shape_fn((50, 50), |(y, x)| ((x + 2 * y) % 9) as f32 / 9.0);
+/// assert_eq!(sift.extract(image.view())?.values.dim(), (25, 128));
+/// assert!(DenseSift::params().step(0).check().is_err());
+/// # Ok::<(), fisherlens_descriptors::DescriptorError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseSift {
     pub(crate) bin_sizes: Vec<u16>,
@@ -81,8 +93,8 @@ pub struct DenseSift {
 }
 
 impl DenseSift {
-    /// The settings of `vl_phow` with step 3: bin sizes 4, 6, 8, 10, flat window, contrast threshold 0.005, low
-    /// contrast set to zero.
+    /// The parameters of `vl_phow` with step 3: bin sizes 4, 6, 8, 10, flat window, contrast threshold 0.005, and zeros for
+    /// descriptors below it.
     pub fn params() -> DenseSiftParams {
         DenseSiftParams(Self {
             bin_sizes: DEFAULT_BIN_SIZES.to_vec(),
@@ -99,69 +111,69 @@ impl DenseSift {
         &self.bin_sizes
     }
 
-    /// Pixels between neighbouring descriptors along either axis.
+    /// Pixels between neighbouring descriptors along both axes.
     pub fn step(&self) -> usize {
         self.step
     }
 
-    /// Weighting of the pixels.
+    /// Weights of the pixels.
     pub fn window(&self) -> Window {
         self.window
     }
 
-    /// Contrast below which a descriptor is flat.
+    /// Contrast below which a descriptor counts as flat.
     pub fn contrast_threshold(&self) -> f32 {
         self.contrast_threshold
     }
 
-    /// What becomes of flat descriptors.
+    /// The treatment of flat descriptors.
     pub fn low_contrast(&self) -> LowContrast {
         self.low_contrast
     }
 
-    /// Whether descriptors are turned into their RootSIFT form.
+    /// Whether descriptors are converted to RootSIFT.
     pub fn root_sift(&self) -> RootSift {
         self.root_sift
     }
 }
 
 impl DenseSiftParams {
-    /// Bin sizes in pixels, each 1 … 1,024 and given once; descriptors come in this order. Default 4, 6, 8, 10.
+    /// Bin sizes in pixels, each from 1 to 1,024 and at most once; descriptors are extracted in this order. Default: 4, 6, 8, 10.
     #[must_use]
     pub fn bin_sizes(mut self, bin_sizes: Vec<u16>) -> Self {
         self.0.bin_sizes = bin_sizes;
         self
     }
 
-    /// Pixels between neighbouring descriptors, at least 1. Default 3.
+    /// Pixels between neighbouring descriptors, at least 1. Default: 3.
     #[must_use]
     pub fn step(mut self, step: usize) -> Self {
         self.0.step = step;
         self
     }
 
-    /// Weighting of the pixels. Default flat.
+    /// Weights of the pixels. Default: flat.
     #[must_use]
     pub fn window(mut self, window: Window) -> Self {
         self.0.window = window;
         self
     }
 
-    /// Contrast below which a descriptor is flat, finite and not negative. Default 0.005.
+    /// Contrast below which a descriptor counts as flat, finite and not negative. Default: 0.005.
     #[must_use]
     pub fn contrast_threshold(mut self, contrast_threshold: f32) -> Self {
         self.0.contrast_threshold = contrast_threshold;
         self
     }
 
-    /// What becomes of flat descriptors. Default: set to zero.
+    /// The treatment of flat descriptors. Default: zeros.
     #[must_use]
     pub fn low_contrast(mut self, low_contrast: LowContrast) -> Self {
         self.0.low_contrast = low_contrast;
         self
     }
 
-    /// Whether descriptors are turned into their RootSIFT form. Default off.
+    /// Whether descriptors are converted to RootSIFT. Default: off.
     #[must_use]
     pub fn root_sift(mut self, root_sift: RootSift) -> Self {
         self.0.root_sift = root_sift;
@@ -184,7 +196,7 @@ impl ParamGuard for DenseSiftParams {
                 return refuse("bin_sizes", bin_size.to_string(), "bin sizes from 1 to 1024 pixels");
             }
             if sift.bin_sizes[..index].contains(bin_size) {
-                return refuse("bin_sizes", format!("{bin_size} twice"), "each bin size once");
+                return refuse("bin_sizes", format!("{bin_size} twice"), "each bin size at most once");
             }
         }
         if sift.step == 0 {
@@ -210,7 +222,7 @@ impl ParamGuard for DenseSiftParams {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PcaParams(PcaValidParams);
 
-/// Checked parameters of PCA.
+/// Checked parameters of PCA; see [`Pca`](crate::Pca).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PcaValidParams {
     pub(crate) n_components: usize,
@@ -222,7 +234,7 @@ impl PcaParams {
         Self(PcaValidParams { n_components, whitening: Whitening::default() })
     }
 
-    /// Whether projected descriptors are scaled to unit variance. Default off.
+    /// Whether projected descriptors are scaled to unit variance. Default: off.
     #[must_use]
     pub fn whitening(mut self, whitening: Whitening) -> Self {
         self.0.whitening = whitening;
@@ -231,7 +243,7 @@ impl PcaParams {
 }
 
 impl PcaValidParams {
-    /// Dimensions after the projection.
+    /// Number of dimensions after the projection.
     pub fn n_components(&self) -> usize {
         self.n_components
     }
@@ -272,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refused_parameter_names_itself() {
+    fn errors_name_the_refused_parameter() {
         let params = DenseSift::params;
         assert!(message(params().bin_sizes(vec![]).check()).contains("bin_sizes is an empty list"));
         assert!(message(params().bin_sizes(vec![4, 0]).check()).contains("bin_sizes is 0"));
@@ -286,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_experiment() {
+    fn defaults_are_the_published_settings() {
         let sift = DenseSift::params().check().unwrap();
         assert_eq!(sift.bin_sizes(), [4, 6, 8, 10]);
         assert_eq!((sift.step(), sift.window()), (3, Window::Flat));

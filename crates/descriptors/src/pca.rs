@@ -8,18 +8,19 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, 
 use ndarray_linalg::{Eigh, UPLO};
 use rayon::prelude::*;
 
-use crate::{DescriptorError, PcaParams, PcaValidParams, Whitening};
+use crate::error::DescriptorError;
+use crate::params::{PcaParams, PcaValidParams, Whitening};
 
-/// Added to each variance before whitening, as a share of the largest, so that an empty direction is not blown up.
+/// Added to each variance before whitening, as a fraction of the largest variance, so that a direction without variance is not scaled up.
 const WHITENING_FLOOR: f64 = 1e-7;
 
-/// Rows summed by one task; fixed, so that sums do not depend on the number of threads.
+/// Rows that one task sums; fixed, so that sums do not depend on the number of threads.
 const FIT_ROWS: usize = 4096;
 
-/// Tasks whose partial sums exist at once.
+/// Number of partial sums in memory at a time.
 const FIT_TASKS: usize = 16;
 
-/// Rows projected at a time; with their centred copy they stay in the second-level cache.
+/// Rows that are projected at a time; with their centred copies they stay in the second-level cache.
 const TRANSFORM_ROWS: usize = 512;
 
 /// A learned linear projection.
@@ -27,8 +28,8 @@ const TRANSFORM_ROWS: usize = 512;
 /// ```text
 /// y = C (x − mean)
 /// ```
-/// C `(n_components, n_features)` has the leading eigenvectors of the sample's covariance as rows, divided by
-/// `√(λ + 1e-7 λ₁)` when whitening. Each axis is turned such that its entry of largest magnitude is positive.
+/// The rows of C `(n_components, n_features)` are the leading eigenvectors of the covariance matrix of the sample; with whitening, they
+/// are divided by `√(λ + 1e-7 λ₁)`. The sign of each row is chosen so that its entry of largest magnitude is positive.
 ///
 /// ```
 /// use fisherlens_descriptors::Pca;
@@ -50,7 +51,7 @@ pub struct Pca {
     explained_variance: Array1<f32>,
 }
 
-/// What is read from a file, before it is checked.
+/// The fields as they are read from a file, before they are checked.
 #[cfg(feature = "serde")]
 #[derive(serde::Deserialize)]
 struct Parts {
@@ -78,8 +79,8 @@ impl Pca {
     /// `explained_variance` `(n_components)`.
     ///
     /// # Errors
-    /// [`DescriptorError::Dimension`] when the lengths disagree, [`DescriptorError::NotFinite`] for a value that is no
-    /// finite number, [`DescriptorError::Parameter`] when there is no component or no feature.
+    /// [`DescriptorError::Dimension`] if the lengths disagree, [`DescriptorError::NotFinite`] for a value that is infinite or NaN,
+    /// [`DescriptorError::Parameter`] if there is no component or no feature.
     pub fn from_parts(
         mean: Array1<f32>,
         components: Array2<f32>,
@@ -110,7 +111,7 @@ impl Pca {
         self.mean.view()
     }
 
-    /// Axes as rows `(n_components, n_features)`, by falling variance.
+    /// Axes as rows `(n_components, n_features)`, in descending order of their variances.
     pub fn components(&self) -> ArrayView2<'_, f32> {
         self.components.view()
     }
@@ -120,32 +121,32 @@ impl Pca {
         self.explained_variance.view()
     }
 
-    /// Dimensions before the projection.
+    /// Number of dimensions before the projection.
     pub fn n_features(&self) -> usize {
         self.components.ncols()
     }
 
-    /// Dimensions after the projection.
+    /// Number of dimensions after the projection.
     pub fn n_components(&self) -> usize {
         self.components.nrows()
     }
 
     /// Projects rows: `x` `(N, n_features)` to `(N, n_components)`, on the calling thread.
     ///
-    /// The mean is taken off before the product, since taking off its projection afterwards would cancel.
+    /// The mean is subtracted before the product. Subtracting its projection after the product would lose digits to cancellation.
     ///
     /// # Errors
-    /// [`DescriptorError::Dimension`] when `x` has another number of columns.
+    /// [`DescriptorError::Dimension`] if `x` has another number of columns.
     pub fn transform(&self, x: ArrayView2<'_, f32>) -> Result<Array2<f32>, DescriptorError> {
         let mut projected = Vec::new();
         self.project_onto(x, &mut projected)?;
-        Ok(Array2::from_shape_vec((x.nrows(), self.n_components()), projected).expect("a row a sample"))
+        Ok(Array2::from_shape_vec((x.nrows(), self.n_components()), projected).expect("there is one row per sample"))
     }
 
-    /// [`transform`](Self::transform), appended row by row to `projected`, so that blocks of rows can follow one another.
+    /// Like [`transform`](Self::transform), but appends the rows to `projected`, so that a caller can project block after block.
     ///
     /// # Errors
-    /// [`DescriptorError::Dimension`] when `x` has another number of columns.
+    /// [`DescriptorError::Dimension`] if `x` has another number of columns.
     pub fn project_onto(&self, x: ArrayView2<'_, f32>, projected: &mut Vec<f32>) -> Result<(), DescriptorError> {
         let (n_samples, n_features) = x.dim();
         if n_features != self.n_features() {
@@ -165,7 +166,7 @@ impl Pca {
                     _ => centred.extend(row.iter().zip(&self.mean).map(|(x, mean)| x - mean)),
                 }
             }
-            let shape = "as many values as rows and columns";
+            let shape = "there are as many values as rows times columns";
             let centred = ArrayView2::from_shape((rows.nrows(), n_features), &centred).expect(shape);
             let target = ArrayViewMut2::from_shape((rows.nrows(), n_components), target).expect(shape);
             multiply(Target::Overwrite(target), centred, self.components.t());
@@ -175,19 +176,20 @@ impl Pca {
 }
 
 vectorised!(
+    /// Appends `row − mean`.
     fn append_differences(row: &[f32], mean: &[f32], centred: &mut Vec<f32>) {
         centred.extend(row.iter().zip(mean).map(|(x, mean)| x - mean));
     }
 );
 
-/// linfa's front door to [`Pca::transform`].
+/// [`Pca::transform`] as a transformer of linfa.
 impl<S: Data<Elem = f32>> Transformer<&ArrayBase<S, Ix2>, Result<Array2<f32>, DescriptorError>> for Pca {
     fn transform(&self, x: &ArrayBase<S, Ix2>) -> Result<Array2<f32>, DescriptorError> {
         Self::transform(self, x.view())
     }
 }
 
-/// The first entry that is no finite number, as an error.
+/// Returns an error that names the first entry that is infinite or NaN, if there is one.
 fn refuse_not_finite(what: &'static str, x: ArrayView2<'_, f32>) -> Result<(), DescriptorError> {
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
@@ -198,11 +200,11 @@ fn refuse_not_finite(what: &'static str, x: ArrayView2<'_, f32>) -> Result<(), D
 impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaValidParams {
     type Object = Pca;
 
-    /// Learns the projection from records `(N, n_features)`, N ≥ 2, with sums in f64; targets are not looked at.
+    /// Learns the projection from records `(N, n_features)`, N ≥ 2, with sums in `f64`. The targets are ignored.
     ///
     /// # Errors
-    /// [`DescriptorError::TooFewSamples`], [`DescriptorError::NotFinite`], and [`DescriptorError::Parameter`] when more
-    /// components are asked for than there are features.
+    /// [`DescriptorError::TooFewSamples`], [`DescriptorError::NotFinite`], [`DescriptorError::Parameter`] if there are fewer features than
+    /// components, and [`DescriptorError::Eigenvalues`].
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Pca, DescriptorError> {
         let x = dataset.records.view();
         let (n_samples, n_features) = x.dim();
@@ -213,7 +215,7 @@ impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaV
             return Err(DescriptorError::Parameter {
                 field: "n_components",
                 found: format!("{} for {n_features} features", self.n_components),
-                expected: "at most one component a feature",
+                expected: "at most as many components as features",
             });
         }
         refuse_not_finite("the sample", x)?;
@@ -225,14 +227,14 @@ impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaV
         let mut components = Array2::zeros((self.n_components, n_features));
         let mut explained_variance = Array1::zeros(self.n_components);
         for index in 0..self.n_components {
-            // Eigenvalues rise, components are wanted from the largest; rounding can push an empty one below 0.
+            // The eigenvalues are in ascending order, the components begin with the largest. Rounding can make an eigenvalue of 0 negative.
             let column = n_features - 1 - index;
             let variance = variances[column].max(0.0);
             let axis = vectors.column(column);
             let peak = axis.iter().fold(0.0_f64, |peak, &v| if v.abs() > peak.abs() { v } else { peak });
             let scale = match self.whitening {
                 Whitening::Off => 1.0,
-                // A sample of one point has no variance at all; its axes stay as they are.
+                // All samples are equal, so no axis has variance: the axes are not scaled.
                 Whitening::On if largest == 0.0 => 1.0,
                 Whitening::On => 1.0 / (variance + WHITENING_FLOOR * largest).sqrt(),
             };
@@ -243,7 +245,7 @@ impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaV
     }
 }
 
-/// Mean of the rows, summed in f64 in a fixed order.
+/// Mean of the rows, summed in `f64` in a fixed order.
 fn sample_mean(x: ArrayView2<'_, f32>) -> Array1<f64> {
     let partial = |rows: ArrayView2<'_, f32>| {
         let mut sums = Array1::<f64>::zeros(x.ncols());
@@ -255,7 +257,7 @@ fn sample_mean(x: ArrayView2<'_, f32>) -> Array1<f64> {
     ordered_sum(x, Array1::zeros(x.ncols()), partial) / x.nrows() as f64
 }
 
-/// Covariance with denominator N − 1, from centred rows in f64.
+/// Covariance matrix with denominator N − 1, from centred rows in `f64`.
 fn sample_covariance(x: ArrayView2<'_, f32>, mean: &Array1<f64>) -> Array2<f64> {
     let partial = |rows: ArrayView2<'_, f32>| {
         let centred = rows.mapv(f64::from) - mean;
@@ -264,7 +266,7 @@ fn sample_covariance(x: ArrayView2<'_, f32>, mean: &Array1<f64>) -> Array2<f64> 
     ordered_sum(x, Array2::zeros((x.ncols(), x.ncols())), partial) / (x.nrows() - 1) as f64
 }
 
-/// Σ of `partial` over fixed blocks of rows: computed in parallel, added in order.
+/// Sum of `partial` over blocks of rows of fixed size. The blocks are computed in parallel and added in their order.
 fn ordered_sum<D: ndarray::Dimension>(
     x: ArrayView2<'_, f32>,
     zero: ndarray::Array<f64, D>,

@@ -1,17 +1,20 @@
-//! JPEG and PNG bytes to pixels.
+//! Photographs from the bytes of JPEG and PNG files.
 
 use std::io::Cursor;
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array2, Array3};
-use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use crate::error::DescriptorError;
+use crate::gray::gray_from_rgb;
 use crate::orientation::Orientation;
-use crate::{DescriptorError, gray_from_rgb};
 
-/// Most pixels accepted, so that a few damaged bytes cannot ask for all memory; 64 million are 192 MB of colour.
+/// Largest accepted number of pixels, so that a few damaged bytes cannot request all memory; 64 million colour pixels take 192 MB.
 const MAX_PIXELS: usize = 64_000_000;
 
 /// First bytes of a JPEG: start of image, and the first byte of the next marker.
@@ -20,10 +23,20 @@ const JPEG_SIGNATURE: &[u8] = &[0xff, 0xd8, 0xff];
 /// First bytes of a PNG.
 const PNG_SIGNATURE: &[u8] = &[0x89, b'P', b'N', b'G'];
 
-/// A decoded photograph, 8 bits a channel, colour or grey.
+/// A decoded photograph in colour or grey, with 8 bits per channel.
 ///
-/// JPEG: colour spaces, CMYK among them, are turned to RGB, grey stays grey. PNG: 16 bits are rounded to 8, palettes are looked up, and
-/// transparent pixels are laid on white; an animated one is refused. Colour profiles are not looked at.
+/// JPEG: all colour spaces, also CMYK, are converted to RGB; grey stays grey. PNG: 16 bits are rounded to 8, colours of palettes are looked
+/// up, and transparent pixels are blended with white; animations are refused. Colour profiles are ignored.
+///
+/// ```no_run
+/// use fisherlens_descriptors::{DenseSift, DescriptorExtractor, Photograph};
+/// use linfa::ParamGuard;
+///
+/// let photograph = Photograph::decode_upright(&std::fs::read("photograph.jpg")?)?.fitted(500);
+/// let descriptors = DenseSift::params().check()?.extract(photograph.gray().view())?;
+/// println!("{} descriptors of {} entries", descriptors.len(), descriptors.values.ncols());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Photograph {
     width: usize,
@@ -31,7 +44,7 @@ pub struct Photograph {
     pixels: Pixels,
 }
 
-/// Row by row; colour has three bytes a pixel.
+/// Pixels row by row: one byte per grey pixel, three bytes per colour pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pixels {
     Gray(Vec<u8>),
@@ -39,12 +52,13 @@ enum Pixels {
 }
 
 impl Photograph {
-    /// Decodes a whole JPEG or PNG file, pixels as they are stored: an orientation noted in EXIF is not applied, as the boxes of PASCAL VOC refer
-    /// to the stored pixels.
+    /// Decodes a whole JPEG or PNG file, with the pixels in the order in which they are stored.
+    ///
+    /// An orientation in the EXIF data is not applied, because the boxes of PASCAL VOC refer to the stored pixels.
     ///
     /// # Errors
-    /// [`DescriptorError::UnknownFormat`] for other bytes, [`DescriptorError::Decode`] when they are damaged or cut
-    /// short, [`DescriptorError::TooLarge`] beyond 64 million pixels.
+    /// [`DescriptorError::UnknownFormat`] for other formats, [`DescriptorError::Decode`] for damaged or incomplete bytes,
+    /// [`DescriptorError::TooLarge`] for more than 64 million pixels, [`DescriptorError::Animated`] for an animated PNG.
     pub fn decode(bytes: &[u8]) -> Result<Self, DescriptorError> {
         if bytes.starts_with(JPEG_SIGNATURE) {
             decode_jpeg(bytes)
@@ -55,12 +69,12 @@ impl Photograph {
         }
     }
 
-    /// [`Photograph::decode`], turned as the orientation in its EXIF data says: the way up that viewers show it.
+    /// Like [`Photograph::decode`], but turned according to the orientation in the EXIF data, as image viewers show it.
     ///
-    /// EXIF data that cannot be read is taken for none.
+    /// EXIF data that cannot be read is ignored.
     ///
     /// # Errors
-    /// Those of [`Photograph::decode`].
+    /// The errors of [`Photograph::decode`].
     pub fn decode_upright(bytes: &[u8]) -> Result<Self, DescriptorError> {
         let photograph = Self::decode(bytes)?;
         let orientation = Orientation::read(bytes);
@@ -73,14 +87,15 @@ impl Photograph {
         Ok(Self { width, height, pixels })
     }
 
-    /// The same photograph with its longer side `max_side` pixels long, or as it is where that is not shorter, by Lanczos' kernel of three
-    /// lobes, widened so that no pixel is skipped.
+    /// The photograph, made smaller if its longer side is longer than `max_side` pixels. That side is then `max_side` pixels long.
+    ///
+    /// The filter is Lanczos with three lobes, widened so that every pixel contributes.
     ///
     /// # Panics
-    /// When `max_side` is 0.
+    /// If `max_side` is 0.
     #[must_use]
     pub fn fitted(self, max_side: usize) -> Self {
-        assert!(max_side > 0, "a side has at least one pixel");
+        assert!(max_side > 0, "the longer side must have at least one pixel");
         let longer = self.width.max(self.height);
         if longer <= max_side {
             return self;
@@ -88,12 +103,13 @@ impl Photograph {
         let shrunk = |side: usize| ((side * max_side) as f64 / longer as f64).round().max(1.0) as usize;
         let (width, height) = (shrunk(self.width), shrunk(self.height));
         let resize = |values: Vec<u8>, kind: PixelType| {
-            let side = |side: usize| u32::try_from(side).expect("sides of a photograph are below 2³²");
+            let side =
+                |side: usize| u32::try_from(side).expect("the sides of a photograph are shorter than 2³² pixels");
             let from = Image::from_vec_u8(side(self.width), side(self.height), values, kind);
-            let from = from.expect("the pixels were counted when decoding");
+            let from = from.expect("decoding checked the number of pixels");
             let mut to = Image::new(side(width), side(height), kind);
             let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-            Resizer::new().resize(&from, &mut to, &options).expect("both images have the same kind of pixel");
+            Resizer::new().resize(&from, &mut to, &options).expect("both images have the same type of pixels");
             to.into_vec()
         };
         let pixels = match self.pixels {
@@ -114,33 +130,27 @@ impl Photograph {
     }
 
     /// Grey values `(height, width)` in `[0, 1]`: [`gray_from_rgb`] of a colour photograph, value / 255 of a grey one.
-    ///
-    /// # Panics
-    /// Never: the pixels were counted when decoding.
     pub fn gray(&self) -> Array2<f32> {
         match &self.pixels {
             Pixels::Gray(values) => {
                 let values = values.iter().map(|&value| f32::from(value) / 255.0).collect();
-                Array2::from_shape_vec((self.height, self.width), values).expect("one value a pixel")
+                Array2::from_shape_vec((self.height, self.width), values).expect("there is one value per pixel")
             }
             Pixels::Rgb(_) => gray_from_rgb(self.rgb().view()),
         }
     }
 
     /// Colours `(height, width, 3)`; the three channels of a grey photograph are equal.
-    ///
-    /// # Panics
-    /// Never: the pixels were counted when decoding.
     pub fn rgb(&self) -> Array3<u8> {
         let values = match &self.pixels {
             Pixels::Gray(values) => values.iter().flat_map(|&value| [value; 3]).collect(),
             Pixels::Rgb(values) => values.clone(),
         };
-        Array3::from_shape_vec((self.height, self.width, 3), values).expect("three values a pixel")
+        Array3::from_shape_vec((self.height, self.width, 3), values).expect("there are three values per pixel")
     }
 }
 
-/// The first bytes in hexadecimal, and whose they are.
+/// The first bytes in hexadecimal, and the name of the format if it is a well-known one.
 fn first_bytes(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "nothing".to_owned();
@@ -150,9 +160,9 @@ fn first_bytes(bytes: &[u8]) -> String {
     let name = match bytes {
         [b'G', b'I', b'F', b'8', ..] => " (GIF)",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => " (WebP)",
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => " (TIFF, or a camera's raw file)",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => " (TIFF or a raw file of a camera)",
         [b'B', b'M', ..] => " (BMP)",
-        _ if brand => " (HEIC, AVIF or a film)",
+        _ if brand => " (HEIC, AVIF or a video)",
         _ => "",
     };
     found.join(" ") + name
@@ -167,7 +177,7 @@ fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {
 
 fn decode_jpeg(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
     let fault = |reason: String| DescriptorError::Decode { format: "JPEG", reason };
-    // The decoder fills what is missing at the end with grey and calls it an image.
+    // If the end of the file is missing, the decoder fills the missing pixels with grey and reports no error.
     if !has_end_marker(bytes) {
         return Err(fault("there is no end-of-image marker".into()));
     }
@@ -189,8 +199,9 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
     Ok(Photograph { width, height, pixels })
 }
 
-/// Whether an end-of-image marker follows the header. Segments before the first scan are stepped over by their lengths,
-/// since an embedded preview has such a marker of its own.
+/// Whether an end-of-image marker follows the header.
+///
+/// Segments before the first scan are skipped by their lengths, because an embedded preview has an end-of-image marker too.
 fn has_end_marker(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     let mut position = 2;
@@ -199,7 +210,8 @@ fn has_end_marker(bytes: &[u8]) -> bool {
             return false;
         };
         if marker == 0xff {
-            position += 1; // fill byte
+            // A fill byte before the marker.
+            position += 1;
             continue;
         }
         position += 2 + usize::from(u16::from_be_bytes([high, low]));
@@ -236,25 +248,25 @@ fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
         png::ColorType::Rgb => Pixels::Rgb(values),
         png::ColorType::Rgba => Pixels::Rgb(on_white::<4>(&values)),
         png::ColorType::Indexed => {
-            return Err(DescriptorError::Decode { format: "PNG", reason: "its palette was not looked up".into() });
+            return Err(DescriptorError::Decode { format: "PNG", reason: "its palette was not applied".into() });
         }
     };
     Ok(Photograph { width, height, pixels })
 }
 
-/// 16-bit samples, high byte first, to the nearest 8-bit ones.
+/// Rounds 16-bit samples, high byte first, to 8 bits.
 fn round_to_bytes(samples: &[u8]) -> Vec<u8> {
     let wide = samples.as_chunks::<2>().0.iter().map(|&pair| u32::from(u16::from_be_bytes(pair)));
     wide.map(|sample| ((sample * 255 + 32_767) / 65_535) as u8).collect()
 }
 
-/// Lays pixels of `CHANNELS` bytes, the last of which is opacity, on white.
+/// Blends pixels with white. The last of their `CHANNELS` bytes is the opacity.
 fn on_white<const CHANNELS: usize>(values: &[u8]) -> Vec<u8> {
-    let mut laid = Vec::with_capacity(values.len() / CHANNELS * (CHANNELS - 1));
+    let mut blended = Vec::with_capacity(values.len() / CHANNELS * (CHANNELS - 1));
     for pixel in values.as_chunks::<CHANNELS>().0 {
         let opacity = u32::from(pixel[CHANNELS - 1]);
-        let over = |value: u8| ((u32::from(value) * opacity + 255 * (255 - opacity) + 127) / 255) as u8;
-        laid.extend(pixel[..CHANNELS - 1].iter().map(|&value| over(value)));
+        let blend = |value: u8| ((u32::from(value) * opacity + 255 * (255 - opacity) + 127) / 255) as u8;
+        blended.extend(pixel[..CHANNELS - 1].iter().map(|&value| blend(value)));
     }
-    laid
+    blended
 }

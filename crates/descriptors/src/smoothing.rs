@@ -1,39 +1,48 @@
-//! Gaussian smoothing as VLFeat's `vl_imsmooth` does it.
+//! Gaussian smoothing like VLFeat's `vl_imsmooth`.
 
 use std::borrow::Cow;
 
 use fisherlens_lanes::{has_fma, multiply_add, vectorised};
 use ndarray::{Array2, ArrayView2};
 
-use crate::DescriptorError;
+use crate::error::DescriptorError;
 
-/// Half-width of the kernel in standard deviations (`vl_imsmooth`).
+/// Radius of the kernel in standard deviations (`vl_imsmooth`).
 const RADIUS_IN_SIGMAS: f64 = 4.0;
 
-/// Below this standard deviation the image is returned as it is (`vl_imsmooth`).
-const NO_SMOOTHING: f64 = 0.01;
+/// With a smaller standard deviation the image is not changed (`vl_imsmooth`).
+const MIN_SIGMA: f64 = 0.01;
 
-/// Largest accepted standard deviation in pixels; the largest bin size needs 171.
+/// Largest accepted standard deviation in pixels. The largest accepted bin size needs 171.
 const MAX_SIGMA: f64 = 1000.0;
 
-/// Standard deviation for a bin size, in bins (`vl_phow`'s magnification 6: σ = b / 6).
-const BINS_A_SIGMA: f64 = 6.0;
+/// Bin size divided by the standard deviation of its smoothing (the magnification of `vl_phow`: σ = b / 6).
+const MAGNIFICATION: f64 = 6.0;
 
-/// Pixels worked on at once; their sums stay in registers.
-const LANES: usize = 64;
+/// Pixels that are smoothed at the same time; their sums stay in registers.
+const PIXELS: usize = 64;
 
-/// Image smoothed by a Gaussian, edges replicated.
+/// The image, smoothed by a Gaussian. The pixels at its edges are repeated outwards.
 ///
 /// ```text
 /// g[k] ∝ exp(−½ (k / σ)²),  |k| ≤ ceil(4 σ),  Σ g = 1;   along x, then along y
 /// ```
-/// `image` `(height, width)`, any range; `sigma` in pixels, 0 … 1,000. Returns `(height, width)`.
+/// `image` `(height, width)`, values of any range; `sigma` in pixels, from 0 to 1,000. Returns `(height, width)`.
 ///
 /// # Errors
-/// [`DescriptorError::Parameter`] when `sigma` is out of range.
+/// [`DescriptorError::Parameter`] if `sigma` is out of range.
 ///
 /// # References
 /// `vedaldi2010`, `vl_imsmooth`.
+///
+/// ```
+/// use fisherlens_descriptors::smooth;
+/// use ndarray::array;
+///
+/// let smoothed = smooth(array![[0.0, 0.0, 1.0, 0.0, 0.0]].view(), 0.5)?;
+/// assert!(smoothed[[0, 2]] < 1.0 && smoothed[[0, 1]] > 0.0);
+/// # Ok::<(), fisherlens_descriptors::DescriptorError>(())
+/// ```
 pub fn smooth(image: ArrayView2<'_, f32>, sigma: f64) -> Result<Array2<f32>, DescriptorError> {
     if !(0.0..=MAX_SIGMA).contains(&sigma) {
         return Err(DescriptorError::Parameter {
@@ -43,7 +52,7 @@ pub fn smooth(image: ArrayView2<'_, f32>, sigma: f64) -> Result<Array2<f32>, Des
         });
     }
     let (height, width) = image.dim();
-    if sigma < NO_SMOOTHING || height == 0 || width == 0 {
+    if sigma < MIN_SIGMA || height == 0 || width == 0 {
         return Ok(image.to_owned());
     }
     let source: Cow<'_, [f32]> = match image.as_slice() {
@@ -52,20 +61,20 @@ pub fn smooth(image: ArrayView2<'_, f32>, sigma: f64) -> Result<Array2<f32>, Des
     };
     let mut smoothed = vec![0.0; height * width];
     smooth_into(&source, width, &gaussian_kernel(sigma), &mut smoothed);
-    Ok(Array2::from_shape_vec((height, width), smoothed).expect("one value a pixel"))
+    Ok(Array2::from_shape_vec((height, width), smoothed).expect("there is one value per pixel"))
 }
 
-/// Standard deviation that `vl_phow` smooths with before extracting at `bin_size`.
+/// Standard deviation of the smoothing before extraction at `bin_size` (`vl_phow`).
 pub(crate) fn sigma_of_bin_size(bin_size: u16) -> f64 {
-    f64::from(bin_size) / BINS_A_SIGMA
+    f64::from(bin_size) / MAGNIFICATION
 }
 
-/// Pixels on each side that smoothing by this standard deviation looks at.
+/// Number of pixels on each side that smoothing with this standard deviation reads.
 pub(crate) fn smoothing_radius(sigma: f64) -> usize {
     (RADIUS_IN_SIGMAS * sigma).ceil() as usize
 }
 
-/// The whole kernel, odd length, sum 1.
+/// The whole kernel: its length is odd, its sum is 1.
 pub(crate) fn gaussian_kernel(sigma: f64) -> Vec<f32> {
     let radius = smoothing_radius(sigma) as i64;
     let taps: Vec<f64> = (-radius..=radius).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp()).collect();
@@ -73,7 +82,7 @@ pub(crate) fn gaussian_kernel(sigma: f64) -> Vec<f32> {
     taps.iter().map(|tap| (tap / sum) as f32).collect()
 }
 
-/// Smooths row-major `image` of rows `width` long into `smoothed` of the same size. Neither is empty.
+/// Smooths `image` into `smoothed`, which has the same size. Both are row-major with rows of length `width`, and not empty.
 pub(crate) fn smooth_into(image: &[f32], width: usize, kernel: &[f32], smoothed: &mut [f32]) {
     let radius = kernel.len() / 2;
     let last_row = image.len() / width - 1;
@@ -98,17 +107,17 @@ vectorised!(
     fn weigh_rows(rows: &[&[f32]], weights: &[f32], target: &mut [f32]) {
         let fused = has_fma!();
         let mut start = 0;
-        let mut chunks = target.chunks_exact_mut(LANES);
+        let mut chunks = target.chunks_exact_mut(PIXELS);
         for chunk in &mut chunks {
-            let mut sums = [0.0_f32; LANES];
+            let mut sums = [0.0_f32; PIXELS];
             for (row, &weight) in rows.iter().zip(weights) {
-                let values: &[f32; LANES] = row[start..start + LANES].try_into().expect("a chunk of its length");
+                let values: &[f32; PIXELS] = row[start..start + PIXELS].try_into().expect("the slice has this length");
                 for (sum, &value) in sums.iter_mut().zip(values) {
                     *sum = multiply_add(fused, value, weight, *sum);
                 }
             }
             chunk.copy_from_slice(&sums);
-            start += LANES;
+            start += PIXELS;
         }
         for (x, value) in chunks.into_remainder().iter_mut().enumerate() {
             *value = rows
@@ -124,18 +133,18 @@ vectorised!(
     fn weigh_neighbours(padded: &[f32], weights: &[f32], target: &mut [f32]) {
         let fused = has_fma!();
         let mut start = 0;
-        let mut chunks = target.chunks_exact_mut(LANES);
+        let mut chunks = target.chunks_exact_mut(PIXELS);
         for chunk in &mut chunks {
-            let mut sums = [0.0_f32; LANES];
+            let mut sums = [0.0_f32; PIXELS];
             for (tap, &weight) in weights.iter().enumerate() {
                 let from = start + tap;
-                let values: &[f32; LANES] = padded[from..from + LANES].try_into().expect("a chunk of its length");
+                let values: &[f32; PIXELS] = padded[from..from + PIXELS].try_into().expect("the slice has this length");
                 for (sum, &value) in sums.iter_mut().zip(values) {
                     *sum = multiply_add(fused, value, weight, *sum);
                 }
             }
             chunk.copy_from_slice(&sums);
-            start += LANES;
+            start += PIXELS;
         }
         for (x, value) in chunks.into_remainder().iter_mut().enumerate() {
             *value = weights
@@ -150,7 +159,7 @@ vectorised!(
 mod tests {
     use super::*;
 
-    /// The definition in f64: a two-dimensional sum over clamped pixels.
+    /// The definition in `f64`: a two-dimensional sum over pixels whose positions are clamped to the image.
     fn naive(image: &Array2<f32>, sigma: f64) -> Array2<f64> {
         let (height, width) = image.dim();
         let radius = (4.0 * sigma).ceil() as i64;
@@ -170,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_definition_at_every_size() {
+    fn smoothing_agrees_with_the_definition_at_every_size() {
         for (height, width) in [(1, 1), (1, 70), (5, 3), (17, 131)] {
             let image = Array2::from_shape_fn((height, width), |(y, x)| ((x * 7 + y * 13) % 11) as f32 / 11.0);
             for sigma in [0.02, 4.0 / 6.0, 10.0 / 6.0] {
@@ -186,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_and_trivial_standard_deviations() {
+    fn standard_deviations_that_are_refused_or_change_nothing() {
         let image = Array2::from_elem((2, 3), 0.25_f32);
         for sigma in [-1.0, f64::NAN, 1e9] {
             assert!(smooth(image.view(), sigma).unwrap_err().to_string().contains("sigma is"));

@@ -1,4 +1,4 @@
-//! Dense SIFT once more, written from its definition in f64 without regard to speed, and laws any extractor keeps.
+//! Comparison of dense SIFT with a slow implementation of its definition in `f64`, and laws that every extractor obeys.
 
 use std::f64::consts::{PI, TAU};
 
@@ -7,7 +7,7 @@ use ndarray::{Array2, s};
 
 use crate::{DenseSift, DescriptorExtractor, LocalDescriptors, LowContrast, RootSift, Window};
 
-/// Structure at every orientation, with a flat corner.
+/// An image with gradients of every orientation and a flat corner.
 fn image(height: usize, width: usize) -> Array2<f32> {
     Array2::from_shape_fn((height, width), |(y, x)| {
         let wave = (x as f32 * 0.7 + (y as f32 * 0.31).sin() * 2.0).sin() * (y as f32 * 0.23).cos();
@@ -32,7 +32,7 @@ fn smoothed(image: &Array2<f64>, sigma: f64) -> Array2<f64> {
     })
 }
 
-/// Derivative along a line of `length` values: central and halved, one-sided at its ends.
+/// Derivative along a line of `length` values: half of the central difference, one-sided at the ends.
 fn derivative(value: impl Fn(usize) -> f64, position: usize, length: usize) -> f64 {
     if position == 0 {
         value(1) - value(0)
@@ -60,7 +60,7 @@ fn orientations(image: &Array2<f64>) -> Vec<Array2<f64>> {
     maps
 }
 
-/// Sum of the bin of column `i` and row `j` around `(x, y)`, by the definition of its window.
+/// Sum of the bin in column `i` and row `j` around `(x, y)`, by the definition of the window.
 fn bin_value(map: &Array2<f64>, window: Window, b: i64, (i, j): (i64, i64), (x, y): (i64, i64)) -> f64 {
     let size = b as f64;
     let gauss = |distance: f64| (-0.5 * (distance / (1.5 * size)).powi(2)).exp();
@@ -89,7 +89,7 @@ fn unit(values: &mut [f64]) {
     }
 }
 
-/// All descriptors of one bin size whose first bin centre is `first`, with their contrasts.
+/// All descriptors of one bin size with their contrasts; `first` is the centre of the first bin of the first descriptor.
 fn naive(image: &Array2<f32>, window: Window, b: i64, first: i64, step: usize) -> Vec<(f64, Vec<f64>)> {
     let maps = orientations(&smoothed(&image.mapv(f64::from), b as f64 / 6.0));
     let (height, width) = image.dim();
@@ -116,7 +116,7 @@ fn naive(image: &Array2<f32>, window: Window, b: i64, first: i64, step: usize) -
 }
 
 #[test]
-fn agrees_with_the_definition() {
+fn dense_sift_agrees_with_the_definition() {
     for (window, step, bin_sizes) in [
         (Window::Flat, 3, [4, 6]),
         (Window::Gaussian, 3, [4, 6]),
@@ -136,7 +136,7 @@ fn agrees_with_the_definition() {
         assert_eq!(found.len(), expected.len());
         for (l, (contrast, values)) in expected.iter().enumerate() {
             assert!((f64::from(found.frames[l].norm) - contrast).abs() < 1e-6 + 1e-5 * contrast);
-            // Where the smoothed image is flat to its last bits the direction is rounding alone.
+            // If the smoothed image is flat up to its last bits, the orientation of the gradient is determined by rounding alone.
             if *contrast > 1e-4 {
                 for (found, expected) in found.values.row(l).iter().zip(values) {
                     assert!(
@@ -155,7 +155,7 @@ fn extract(low_contrast: LowContrast, root_sift: RootSift, image: &Array2<f32>) 
 }
 
 #[test]
-fn low_contrast_is_zeroed_dropped_or_kept() {
+fn descriptors_of_low_contrast_are_zeroed_dropped_or_kept() {
     let image = image(60, 70);
     let kept = extract(LowContrast::Keep, RootSift::Off, &image);
     let zeroed = extract(LowContrast::Zero, RootSift::Off, &image);
@@ -178,7 +178,7 @@ fn low_contrast_is_zeroed_dropped_or_kept() {
 }
 
 #[test]
-fn descriptors_are_unit_vectors_also_as_root_sift() {
+fn descriptors_are_unit_vectors_with_and_without_root_sift() {
     let image = image(60, 70);
     let plain = extract(LowContrast::Zero, RootSift::Off, &image);
     let rooted = extract(LowContrast::Zero, RootSift::On, &image);
@@ -193,7 +193,7 @@ fn descriptors_are_unit_vectors_also_as_root_sift() {
 }
 
 #[test]
-fn a_constant_image_gives_zeros_under_every_choice() {
+fn a_constant_image_gives_zeros_with_all_parameters() {
     for low_contrast in [LowContrast::Zero, LowContrast::Keep] {
         for root_sift in [RootSift::Off, RootSift::On] {
             let found = extract(low_contrast, root_sift, &Array2::from_elem((40, 40), 0.0));
@@ -204,19 +204,19 @@ fn a_constant_image_gives_zeros_under_every_choice() {
 }
 
 #[test]
-fn images_smaller_than_the_grid_have_no_descriptor() {
+fn images_that_are_too_small_have_no_descriptors() {
     for (height, width) in [(0, 0), (0, 5), (1, 1), (12, 500), (500, 12), (13, 13)] {
         let sift = DenseSift::params().check().unwrap();
         let found = sift.extract(Array2::zeros((height, width)).view()).unwrap();
         assert_eq!(found.values.dim(), (0, 128), "{height} × {width}");
     }
-    // One row and one column of descriptors each.
+    // The smallest image with a descriptor.
     let sift = DenseSift::params().bin_sizes(vec![1]).check().unwrap();
     assert_eq!(sift.extract(Array2::zeros((4, 4)).view()).unwrap().len(), 1);
 }
 
 #[test]
-fn a_shifted_image_has_the_same_descriptors_inside() {
+fn shifting_the_image_by_whole_steps_does_not_change_descriptors_inside() {
     let large = image(80, 90);
     let sift = DenseSift::params().bin_sizes(vec![4]).check().unwrap();
     let one = sift.extract(large.slice(s![..70, ..80])).unwrap();
@@ -233,7 +233,7 @@ fn a_shifted_image_has_the_same_descriptors_inside() {
 }
 
 #[test]
-fn used_memory_gives_the_same_as_fresh() {
+fn reused_memory_gives_the_same_descriptors() {
     let sift = DenseSift::params().check().unwrap();
     let mut descriptors = LocalDescriptors::default();
     for (height, width) in [(90, 120), (60, 60), (1, 1), (100, 130)] {
@@ -244,13 +244,13 @@ fn used_memory_gives_the_same_as_fresh() {
 }
 
 #[test]
-fn blocks_are_the_whole_in_pieces() {
+fn blocks_together_are_the_whole_extraction() {
     for low_contrast in [LowContrast::Zero, LowContrast::Drop] {
         let sift = DenseSift::params().low_contrast(low_contrast).check().unwrap();
         for (height, width) in [(90, 120), (60, 60), (1, 1), (100, 131)] {
             let image = image(height, width);
             let whole = sift.extract(image.view()).unwrap();
-            assert!(whole.len() <= sift.most_descriptors(width, height));
+            assert!(whole.len() <= sift.max_descriptors(width, height));
             let (mut frames, mut values) = (Vec::new(), Vec::new());
             let mut take = |block: &[crate::Frame], descriptors: ndarray::ArrayView2<'_, f32>| {
                 assert!(!block.is_empty() && descriptors.dim() == (block.len(), 128));
@@ -264,11 +264,13 @@ fn blocks_are_the_whole_in_pieces() {
     }
     let sift = DenseSift::params().check().unwrap();
     let outside = Array2::from_elem((60, 60), 2.0);
-    assert!(sift.extract_blocks(outside.view(), &mut |_, _| panic!("there is nothing to take")).is_err());
+    assert!(
+        sift.extract_blocks(outside.view(), &mut |_, _| panic!("pixels are checked before the first block")).is_err()
+    );
 }
 
 #[test]
-fn pixels_out_of_range_are_named() {
+fn errors_name_the_first_pixel_out_of_range() {
     let sift = DenseSift::params().check().unwrap();
     for value in [f32::NAN, f32::INFINITY, -0.1, 1.5, 255.0] {
         let mut image = Array2::zeros((50, 60));

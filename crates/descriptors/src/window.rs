@@ -1,21 +1,21 @@
-//! Weights of the pixels around each of the four bins along one axis.
+//! Weights of the pixels around the centre of each of the four bins along one axis.
 
-use crate::Window;
+use crate::params::Window;
 
-/// Bins along one axis of a descriptor.
+/// Number of bins along one axis of a descriptor.
 pub(crate) const N_BINS: usize = 4;
 
-/// Standard deviation of the Gaussian window in bins (`vedaldi2010`, `vl_dsift`'s default window size).
+/// Standard deviation of the Gaussian window in bins (`vedaldi2010`, the default of `vl_dsift`).
 const WINDOW_SIZE: f64 = 1.5;
 
-/// For each bin along an axis the `2b − 1` weights of the pixels `−b+1 … b−1` around its centre, bin after bin.
+/// For each bin along one axis, the `2b − 1` weights of the pixels `−b+1 … b−1` around its centre; bin after bin.
 ///
 /// ```text
 /// flat       (1 − |x|/b) · mean of exp(−½ ((u − δ) / 1.5b)²) over u = −b+1 … b−1
 /// Gaussian   (1 − |x|/b) · exp(−½ ((x + δ) / 1.5b)²)                    δ = b (i − 1.5)
 /// ```
-/// A descriptor's weight of a pixel is the product of the weights along x and y. The flat form is VLFeat's triangle of
-/// unit integral times its factor b · mean; the two b cancel.
+/// The weight of a pixel in a descriptor is the product of its weights along x and y. VLFeat writes the flat window as a triangle with
+/// integral 1 times the factor b · mean; the two b cancel.
 pub(crate) fn bin_kernels(window: Window, bin_size: u16) -> Vec<f32> {
     let b = f64::from(bin_size);
     let offsets = || (1 - i64::from(bin_size)..i64::from(bin_size)).map(|x| x as f64);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_are_mirror_images() {
+    fn weights_are_symmetric() {
         for window in [Window::Flat, Window::Gaussian] {
             for bin_size in [1, 4, 5] {
                 let kernels = bin_kernels(window, bin_size);
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn single_pixel_bins_by_hand() {
+    fn weights_of_bins_of_one_pixel_by_hand() {
         let inner = (-0.5_f32 / 9.0).exp();
         let outer = (-0.5_f32).exp();
         for window in [Window::Flat, Window::Gaussian] {

@@ -1,4 +1,4 @@
-//! Decoding: every kind of PNG by hand, JPEG against libjpeg-turbo, and damaged bytes of both.
+//! Decoding: every kind of PNG by hand, JPEG in comparison with libjpeg-turbo, and damaged bytes of both.
 
 #![cfg(feature = "decode")]
 
@@ -32,7 +32,7 @@ fn jpeg(name: &str) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// Mean and largest difference of two images.
+/// Mean and largest absolute difference between two images.
 fn differences<'a>(found: impl Iterator<Item = &'a u8>, expected: impl Iterator<Item = &'a u8>) -> (f64, u8) {
     let differences: Vec<u8> = found.zip(expected).map(|(a, b)| a.abs_diff(*b)).collect();
     let sum: u64 = differences.iter().map(|&difference| u64::from(difference)).sum();
@@ -52,15 +52,15 @@ fn every_kind_of_png_by_hand() {
     assert_eq!(rgb(Grayscale, Eight, &[7, 9]), [7, 7, 7, 9, 9, 9]);
     assert_eq!(rgb(Grayscale, One, &[0b0100_0000]), [0, 0, 0, 255, 255, 255]);
     assert_eq!(rgb(Indexed, Eight, &[1, 0]), [200, 100, 50, 10, 20, 30]);
-    // 16 bits to the nearest of 8: 0x80ff of 0xffff is 128.498 of 255.
+    // 16 bits are rounded to 8: 0x80ff of 0xffff is 128.498 of 255.
     assert_eq!(rgb(Grayscale, Sixteen, &[0x80, 0xff, 0xff, 0xff]), [128, 128, 128, 255, 255, 255]);
-    // Transparent pixels show the white below; half transparent ones half of it.
+    // Transparent pixels become white; partly transparent pixels are blended with white.
     assert_eq!(rgb(Rgba, Eight, &[9, 9, 9, 0, 100, 0, 50, 255]), [255, 255, 255, 100, 0, 50]);
     assert_eq!(rgb(GrayscaleAlpha, Eight, &[55, 51, 0, 255]), [215, 215, 215, 0, 0, 0]);
 }
 
 #[test]
-fn grey_images_are_not_weighted_and_colours_are() {
+fn grey_values_of_grey_and_of_colour_images() {
     let gray = |bytes: &[u8]| Photograph::decode(bytes).unwrap().gray();
     let of_gray = gray(&png(1, 1, ColorType::Grayscale, BitDepth::Eight, &[51]));
     assert_eq!(of_gray[[0, 0]], 51.0 / 255.0);
@@ -69,7 +69,7 @@ fn grey_images_are_not_weighted_and_colours_are() {
 }
 
 #[test]
-fn jpegs_are_those_of_libjpeg_turbo() {
+fn jpegs_agree_with_libjpeg_turbo() {
     for (name, mean_bound, bound) in [("baseline", 0.05, 3), ("subsampled", 0.5, 4), ("progressive", 0.5, 4)] {
         let expected: Array3<u8> = jpegs().by_name(&format!("{name}_values")).unwrap();
         let found = Photograph::decode(&jpeg(name)).unwrap().rgb();
@@ -85,8 +85,8 @@ fn jpegs_are_those_of_libjpeg_turbo() {
 }
 
 #[test]
-fn inks_become_colours() {
-    // Left half (200, 40, 60), right half (30, 140, 220), as Pillow turns its own CMYK file back.
+fn cmyk_is_converted_to_rgb() {
+    // Pillow wrote the file in CMYK and reads its left half as (200, 40, 60), its right half as (30, 140, 220).
     let found = Photograph::decode(&jpeg("cmyk")).unwrap().rgb();
     assert_eq!(found.dim(), (16, 16, 3));
     for (x, expected) in [(2, [200_u8, 40, 60]), (13, [30, 140, 220])] {
@@ -96,8 +96,8 @@ fn inks_become_colours() {
 }
 
 #[test]
-fn the_way_up_is_that_of_exif_where_asked_for() {
-    // Stored 24 wide and 16 high, red and green over blue and yellow, to be turned clockwise.
+fn decode_upright_applies_the_orientation_of_exif() {
+    // The stored picture is 24 pixels wide and 16 high: red and green above blue and yellow. It must be turned clockwise.
     let stored = Photograph::decode(&jpeg("oriented")).unwrap();
     assert_eq!((stored.width(), stored.height()), (24, 16));
     let seen = Photograph::decode_upright(&jpeg("oriented")).unwrap();
@@ -108,13 +108,13 @@ fn the_way_up_is_that_of_exif_where_asked_for() {
             assert_eq!(seen.slice(ndarray::s![y, x, ..]), stored.slice(ndarray::s![15 - x, y, ..]), "({x}, {y})");
         }
     }
-    assert!(seen[[2, 13, 0]] > 200 && seen[[2, 13, 1]] < 60, "red is now at the top right");
-    // A file without EXIF is as it is stored.
+    assert!(seen[[2, 13, 0]] > 200 && seen[[2, 13, 1]] < 60, "red must be at the top right");
+    // A file without EXIF data is not turned.
     assert_eq!(Photograph::decode_upright(&jpeg("grey")).unwrap(), Photograph::decode(&jpeg("grey")).unwrap());
 }
 
 #[test]
-fn photographs_are_fitted_and_never_enlarged() {
+fn large_photographs_are_made_smaller_and_small_ones_stay() {
     let photograph = Photograph::decode(&jpeg("baseline")).unwrap();
     assert_eq!(photograph.clone().fitted(61), photograph);
     let small = photograph.clone().fitted(30);
@@ -124,7 +124,7 @@ fn photographs_are_fitted_and_never_enlarged() {
     assert_eq!(photograph.fitted(1).width(), 1);
     let grey = Photograph::decode(&jpeg("grey")).unwrap().fitted(20);
     assert_eq!(grey.rgb().dim(), (15, 20, 3));
-    // Grey stays grey: value / 255, not weighted.
+    // A grey photograph stays grey: its values are multiples of 1 / 255.
     assert!(grey.gray().iter().all(|value| ((value * 255.0).round() - value * 255.0).abs() < 1e-3));
 }
 
@@ -143,7 +143,7 @@ fn animated_pngs_are_refused() {
 }
 
 #[test]
-fn what_is_cut_short_is_refused_wherever_it_was_cut() {
+fn incomplete_files_are_refused_wherever_they_end() {
     let png = png(9, 7, ColorType::Rgb, BitDepth::Eight, &(0..189).collect::<Vec<u8>>());
     for bytes in [jpeg("baseline"), jpeg("progressive"), jpeg("grey"), png] {
         assert!(Photograph::decode(&bytes).is_ok());
@@ -154,7 +154,7 @@ fn what_is_cut_short_is_refused_wherever_it_was_cut() {
 }
 
 #[test]
-fn other_files_and_huge_claims_are_named() {
+fn other_formats_and_huge_sizes_are_refused() {
     let error = Photograph::decode(b"GIF89a").unwrap_err();
     assert!(matches!(&error, DescriptorError::UnknownFormat { found } if found == "47 49 46 38 (GIF)"), "{error}");
     for (bytes, name) in [
@@ -166,7 +166,7 @@ fn other_files_and_huge_claims_are_named() {
         assert!(Photograph::decode(bytes).unwrap_err().to_string().contains(name), "{name}");
     }
     assert!(matches!(Photograph::decode(b"").unwrap_err(), DescriptorError::UnknownFormat { .. }));
-    // A header that claims 60,000 × 60,000 pixels.
+    // A file whose header gives a size of 60,000 × 60,000 pixels.
     let mut bytes = Vec::new();
     drop(png::Encoder::new(&mut bytes, 60_000, 60_000).write_header().unwrap());
     let error = Photograph::decode(&bytes).unwrap_err();

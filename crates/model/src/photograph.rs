@@ -70,7 +70,7 @@ pub fn extract_into(
 /// # Errors
 /// See [`extract`].
 pub fn frames(extractor: &dyn DescriptorExtractor, photograph: &Photograph, path: &Path) -> Result<Vec<Frame>> {
-    let mut frames = Vec::with_capacity(extractor.most_descriptors(photograph.width(), photograph.height()));
+    let mut frames = Vec::with_capacity(extractor.max_descriptors(photograph.width(), photograph.height()));
     extractor
         .extract_blocks(photograph.gray().view(), &mut |block, _| frames.extend_from_slice(block))
         .with_context(|| format!("no descriptors of {}", path.display()))?;
@@ -97,7 +97,7 @@ impl Described {
         path: &Path,
     ) -> Result<Self> {
         let (height, width) = gray.dim();
-        let expected = extractor.most_descriptors(width, height);
+        let expected = extractor.max_descriptors(width, height);
         let mut frames = Vec::with_capacity(expected);
         let mut values = Vec::with_capacity(expected * pca.n_components());
         let mut projected = Ok(());

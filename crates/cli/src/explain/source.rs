@@ -165,7 +165,7 @@ impl Source {
 
     /// Refuses a photograph that would take more memory than allowed, before the memory is taken.
     fn refuse_memory(&self, photograph: &Photograph, path: &Path) -> Result<()> {
-        let n_descriptors = self.explainer.extractor().most_descriptors(photograph.width(), photograph.height());
+        let n_descriptors = self.explainer.extractor().max_descriptors(photograph.width(), photograph.height());
         let bytes = n_descriptors * (size_of::<f32>() * self.explainer.pca().n_components() + BYTES_PER_DESCRIPTOR);
         ensure!(
             bytes <= MAX_MEMORY,
