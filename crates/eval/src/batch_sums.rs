@@ -1,7 +1,7 @@
 //! Sums of the mapping over an image and over batches of descriptors. Traces are computed from these sums.
 
 use fisherlens_fisher::{Mapping, Rows, Sign};
-use multiversion::multiversion;
+use fisherlens_lanes::vectorised;
 use ndarray::{Array2, ArrayView1};
 
 use crate::error::{EvalError, check_length};
@@ -130,14 +130,15 @@ pub struct BatchSums {
     resampling: Resampling,
 }
 
-/// `sums += added − removed`, `mean = factor · sums`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2", "x86_64+avx2+fma", "aarch64+neon"))]
-fn replace(sums: &mut [f64], removed: &[f32], added: &[f32], factor: f64, mean: &mut [f32]) {
-    for (((sum, &removed), &added), mean) in sums.iter_mut().zip(removed).zip(added).zip(mean) {
-        *sum += f64::from(added) - f64::from(removed);
-        *mean = (*sum * factor) as f32;
+vectorised!(
+    /// `sums += added − removed`, `mean = factor · sums`.
+    fn replace(sums: &mut [f64], removed: &[f32], added: &[f32], factor: f64, mean: &mut [f32]) {
+        for (((sum, &removed), &added), mean) in sums.iter_mut().zip(removed).zip(added).zip(mean) {
+            *sum += f64::from(added) - f64::from(removed);
+            *mean = (*sum * factor) as f32;
+        }
     }
-}
+);
 
 impl BatchSums {
     /// Sums of the descriptors that are replaced: the first ones of `order`, batch by batch.

@@ -118,7 +118,7 @@ pub struct ContextSummary {
     pub median: Option<f64>,
     /// Sum of the images' means outside divided by the sum of their means inside.
     pub ratio_of_sums: Option<f64>,
-    /// Mean positive relevance of the outside pixels of all images, divided by that of the inside pixels of all images. So larger
+    /// Mean positive relevance of the outside pixels of all images, divided by the mean of the inside pixels. So larger
     /// images and images with more relevance have more weight. All images count, also those without a ratio. `None` if there is
     /// no outside pixel or no positive relevance inside in any image.
     pub size_weighted: Option<f64>,

@@ -25,7 +25,7 @@ fn descending_key(value: f32) -> u32 {
     if value.is_nan() {
         return u32::MAX;
     }
-    // Adding 0 turns −0 into 0. Read as an integer, the bits of a positive float increase with its value, and those of a negative
+    // Adding 0 turns −0 into 0. Read as an integer, the bits of a positive float increase with its value, and the bits of a negative
     // float decrease with it.
     let bits = (value + 0.0).to_bits();
     let ascending = if bits >> 31 == 0 { bits | (1 << 31) } else { !bits };

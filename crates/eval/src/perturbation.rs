@@ -76,8 +76,8 @@ pub trait Perturbation {
     fn progress(&self) -> (usize, usize);
 }
 
-/// Runs a perturbation from its start to its last point. If an image has fewer units than should be perturbed, the score of the last
-/// step fills the remaining points.
+/// Runs a perturbation from its start to its last point. If an image has fewer descriptors or regions than should be perturbed, the
+/// score of the last step fills the remaining points.
 ///
 /// `score` gets the raw mean vector. It must apply the normalisation Φ and the classifier, and subtract the threshold if f has one.
 ///
