@@ -1,16 +1,30 @@
-//! A network as a checked list of layers, without weights.
+//! The layers of a network, checked, without weights.
 
 use serde::{Deserialize, Serialize};
 
-use crate::CnnError;
+use crate::error::CnnError;
 use crate::layer::{BlobShape, Layer, LayerKind};
 
-/// The name of the blob that holds the images.
+/// The name of the blob that contains the images.
 pub const DATA: &str = "data";
 
-/// A directed graph of layers in an order in which they can be computed, with the shape of every blob.
+/// A directed graph of layers, in an order in which they can be computed, with the shape of every blob (the output of a layer).
 ///
-/// Blob 0 is the input; layer `i` makes blob `i + 1`.
+/// Blob 0 is the input; layer `i` computes blob `i + 1`.
+///
+/// ```
+/// use fisherlens_cnn::{Architecture, DATA, Layer, LayerKind};
+///
+/// let layer = |name: &str, kind, bottom: &str| Layer { name: name.to_owned(), kind, bottoms: vec![bottom.to_owned()] };
+/// let layers = vec![
+///     layer("fc1", LayerKind::InnerProduct { n_outputs: 5 }, DATA),
+///     layer("relu1", LayerKind::Relu, "fc1"),
+///     layer("fc2", LayerKind::InnerProduct { n_outputs: 2 }, "relu1"),
+/// ];
+/// let architecture = Architecture::new([3, 4, 4], layers)?;
+/// assert_eq!((architecture.n_classes(), architecture.n_parameters()), (2, 5 * 48 + 5 + 2 * 5 + 2));
+/// # Ok::<(), fisherlens_cnn::CnnError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
     layers: Vec<Layer>,
@@ -19,10 +33,11 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Checks a list of layers on inputs of `(channels, height, width)`.
+    /// Checks a list of layers for inputs of `(channels, height, width)`.
     ///
     /// # Errors
-    /// [`CnnError::Layer`] for a name used twice, a blob that no earlier layer makes, or a layer that does not fit.
+    /// [`CnnError::Layer`] for a name that is used twice, a blob that no earlier layer computes, or a layer that does not fit the
+    /// shape of its input.
     pub fn new(input: BlobShape, layers: Vec<Layer>) -> Result<Self, CnnError> {
         let mut checked = Self { layers: Vec::new(), bottoms: Vec::new(), shapes: vec![input] };
         if input.contains(&0) || layers.is_empty() {
@@ -36,15 +51,16 @@ impl Architecture {
         Ok(checked)
     }
 
+    /// Checks one more layer and adds it.
     fn push(&mut self, layer: Layer) -> Result<(), CnnError> {
         let fail = |fault: String| CnnError::Layer { layer: layer.name.clone(), fault };
         if layer.name == DATA || self.blob(&layer.name).is_some() {
-            return Err(fail("the name is taken, expected one of its own".to_owned()));
+            return Err(fail("the name is already used, expected a unique name".to_owned()));
         }
         let mut bottoms = Vec::new();
         for bottom in &layer.bottoms {
             let blob = self.blob(bottom);
-            bottoms.push(blob.ok_or_else(|| fail(format!("no layer before it makes a blob {bottom:?}")))?);
+            bottoms.push(blob.ok_or_else(|| fail(format!("no earlier layer computes a blob {bottom:?}")))?);
         }
         let inputs: Vec<BlobShape> = bottoms.iter().map(|&blob| self.shapes[blob]).collect();
         let shape = layer.kind.output_shape(&layer.name, &inputs)?;
@@ -54,6 +70,7 @@ impl Architecture {
         Ok(())
     }
 
+    /// Index of the blob with this name.
     fn blob(&self, name: &str) -> Option<usize> {
         if name == DATA {
             return Some(0);
@@ -66,25 +83,25 @@ impl Architecture {
         &self.layers
     }
 
-    /// Blobs that a layer works on.
+    /// Indices of the input blobs of a layer.
     pub fn bottoms(&self, layer: usize) -> &[usize] {
         &self.bottoms[layer]
     }
 
-    /// `(channels, height, width)` of a blob; 0 is the input, `i + 1` what layer `i` makes.
+    /// `(channels, height, width)` of a blob. Blob 0 is the input, blob `i + 1` the output of layer `i`.
     pub fn shape(&self, blob: usize) -> BlobShape {
         self.shapes[blob]
     }
 
-    /// Shape of an input.
+    /// `(channels, height, width)` of an input image.
     pub fn input_shape(&self) -> BlobShape {
         self.shapes[0]
     }
 
-    /// Index of a layer.
+    /// Index of the layer with this name.
     ///
     /// # Errors
-    /// [`CnnError::UnknownLayer`].
+    /// [`CnnError::UnknownLayer`] if there is no such layer.
     pub fn layer(&self, name: &str) -> Result<usize, CnnError> {
         self.layers.iter().position(|layer| layer.name == name).ok_or_else(|| CnnError::UnknownLayer {
             found: name.to_owned(),
@@ -92,24 +109,25 @@ impl Architecture {
         })
     }
 
-    /// The blob of the scores: the last one, or the one before a final softmax.
+    /// Index of the blob that contains the scores: the last blob, or the input of a final softmax.
     pub fn score_blob(&self) -> usize {
         let last = self.layers.len();
         if matches!(self.layers[last - 1].kind, LayerKind::Softmax) { self.bottoms[last - 1][0] } else { last }
     }
 
-    /// How many scores there are.
+    /// Number of scores.
     pub fn n_classes(&self) -> usize {
         self.shapes[self.score_blob()].iter().product()
     }
 
-    /// Shape of a layer's weights, empty where it has none.
+    /// Shape of the weights of a layer; empty if it has none.
     pub fn weight_shape(&self, layer: usize) -> Vec<usize> {
         self.layers[layer].kind.weight_shape(self.shapes[self.bottoms[layer][0]])
     }
 
-    /// Whether no value of a blob can be below 0: what a ReLU made, and what pools, normalises or joins such blobs.
-    pub fn is_nonnegative(&self, blob: usize) -> bool {
+    /// Whether no value of a blob can be below 0. This holds for the outputs of ReLU and softmax, and for pooling, normalisation,
+    /// dropout and concatenation of such blobs.
+    pub(crate) fn is_nonnegative(&self, blob: usize) -> bool {
         let Some(layer) = blob.checked_sub(1) else { return false };
         match self.layers[layer].kind {
             LayerKind::Relu | LayerKind::Softmax => true,
@@ -120,46 +138,48 @@ impl Architecture {
         }
     }
 
-    /// All weights and biases together.
+    /// Number of weights and biases of all layers.
     pub fn n_parameters(&self) -> usize {
-        let of_layer = |layer: usize| {
+        let n_of_layer = |layer: usize| {
             let shape = self.weight_shape(layer);
             let bias = if self.layers[layer].kind.has_bias() { shape[0] } else { 0 };
             if shape.is_empty() { 0 } else { shape.iter().product::<usize>() + bias }
         };
-        (0..self.layers.len()).map(of_layer).sum()
+        (0..self.layers.len()).map(n_of_layer).sum()
     }
 
-    /// The same network with another number of scores: its last inner product has `n_classes` outputs and the name `name`.
+    /// The same network with another number of scores: its last inner product gets `n_classes` outputs and the name `name`.
     ///
     /// # Errors
-    /// [`CnnError::Layer`] where the scores are not made by an inner product.
+    /// [`CnnError::Layer`] if the scores are not the output of an inner product.
     pub fn with_classes(&self, n_classes: usize, name: &str) -> Result<Self, CnnError> {
         let last = self.score_blob() - 1;
         let mut layers = self.layers.clone();
         if !matches!(layers[last].kind, LayerKind::InnerProduct { .. }) {
-            let fault = format!("found a {}, expected an inner product to be replaced", layers[last].kind.name());
+            let fault =
+                format!("found the type {}, expected an inner product that can be replaced", layers[last].kind.name());
             return Err(CnnError::Layer { layer: layers[last].name.clone(), fault });
         }
-        let before = std::mem::replace(&mut layers[last].name, name.to_owned());
+        let old_name = std::mem::replace(&mut layers[last].name, name.to_owned());
         layers[last].kind = LayerKind::InnerProduct { n_outputs: n_classes };
         for layer in &mut layers {
-            layer.bottoms.iter_mut().filter(|bottom| **bottom == before).for_each(|bottom| name.clone_into(bottom));
+            layer.bottoms.iter_mut().filter(|bottom| **bottom == old_name).for_each(|bottom| name.clone_into(bottom));
         }
         Self::new(self.input_shape(), layers)
     }
 
-    /// Cut in two after a layer: the layers up to and with it, and those above, whose input is what it makes.
+    /// Splits the network after a layer. The first part ends with this layer; the input of the second part is its output.
     ///
     /// # Errors
-    /// [`CnnError::UnknownLayer`], and [`CnnError::Layer`] where a layer above also works on a blob from below the cut.
+    /// [`CnnError::UnknownLayer`] if there is no such layer; [`CnnError::Layer`] if a layer of the second part also uses another blob of
+    /// the first part.
     pub fn split_after(&self, name: &str) -> Result<(Self, Self), CnnError> {
         let cut = self.layer(name)?;
         let mut above = self.layers[cut + 1..].to_vec();
         for (layer, at) in above.iter_mut().zip(cut + 1..) {
             if let Some(&blob) = self.bottoms[at].iter().find(|&&blob| blob < cut + 1) {
                 let blob = if blob == 0 { DATA } else { &self.layers[blob - 1].name };
-                let fault = format!("works on {blob:?} too, expected a cut that all paths go through");
+                let fault = format!("also uses {blob:?}, expected a split after a layer that all paths go through");
                 return Err(CnnError::Layer { layer: layer.name.clone(), fault });
             }
             layer.bottoms.iter_mut().filter(|bottom| *bottom == name).for_each(|bottom| DATA.clone_into(bottom));

@@ -1,55 +1,59 @@
-//! Weights and mean images in the protobuf files of Caffe.
+//! Weights and mean images from the protobuf files of Caffe.
 //!
-//! Layers and their blobs are walked through in the file's own bytes and read one at a time, as a list of messages takes
-//! fifty times the memory that empty ones take in a file. A single blob is prost's to read: it reserves nothing on the
-//! word of a length, so that memory follows the bytes that are there.
+//! Layers and blobs are decoded one at a time directly from the bytes of the file. A decoded list of messages would take too much
+//! memory: for empty messages fifty times the size of the file. Single blobs are decoded by prost. Prost does not allocate memory
+//! because of a length in the file alone, so the memory is proportional to the bytes that are really there.
 
 use ndarray::{Array1, Array3, ArrayD, Axis, Ix3};
 use prost::Message;
 
-use crate::CnnError;
+use crate::error::CnnError;
 use crate::parameters::{LayerParameters, Parameters};
 
-/// Caffe's own bound, `kMaxBlobAxes`.
+/// Caffe's limit for the axes of a blob, `kMaxBlobAxes`.
 const MAX_AXES: usize = 32;
 
-/// A side in protobuf: a key of one byte and a number of at most ten.
+/// A side of a shape takes at most this many bytes in protobuf: a key of one byte and a number of at most ten.
 const MAX_SIDE_BYTES: usize = 11;
 
-/// Far above the layers of any network, and few enough that their names and shapes stay small.
+/// Far more layers than any network has, and few enough that their names and shapes need little memory.
 const MAX_LAYERS: usize = 1 << 14;
 
-/// Fields of a `NetParameter`.
+/// Numbers of the fields of a `NetParameter` that contain layers.
 const NET_LAYERS: usize = 2;
 const NET_LAYER: usize = 100;
 
-/// Where a form of layer keeps what is read.
+/// Numbers of the fields that are read from a layer. They depend on the version of the format.
 struct LayerForm {
     name: usize,
-    /// A text, in V1 a number.
+    /// The type: a text, or in V1 a number.
     kind: usize,
     blobs: usize,
-    /// A layer of the form before, in place of everything else.
+    /// A layer in the version before. If it is there, it contains everything else.
     older: Option<usize>,
 }
 
-/// `LayerParameter`, written since 2014.
+/// `LayerParameter`, in use since 2014.
 const CURRENT: LayerForm = LayerForm { name: 1, kind: 2, blobs: 7, older: None };
-/// `V1LayerParameter`, the form of the networks of 2014.
+/// `V1LayerParameter`, in the files of the networks of 2014.
 const V1: LayerForm = LayerForm { name: 4, kind: 5, blobs: 6, older: Some(1) };
-/// `V0LayerParameter`, always inside one of V1.
+/// `V0LayerParameter`, always inside a `V1LayerParameter`.
 const V0: LayerForm = LayerForm { name: 1, kind: 2, blobs: 50, older: None };
 
-/// Reads the weights of a `.caffemodel`, a binary `NetParameter`, in its current form (`layer`) and both older ones (`layers`).
+/// Reads the weights of a `.caffemodel` file, a binary `NetParameter`. The current version (`layer`) and both older versions
+/// (`layers`) are supported.
 ///
-/// Of each layer the first blob becomes the weights, in the shape that the file gives them, and the second the bias, flat.
-/// Older files have four axes throughout, such as `(1, 1, outputs, inputs)`, which [`Parameters::fitted`] understands.
-/// Layers without blobs are passed over; auxiliary heads are kept, and left out by [`Parameters::fitted`].
+/// The first blob of a layer becomes its weights, in the shape of the file. The second becomes its bias, with one axis. Shapes in
+/// older files always have four axes, such as `(1, 1, outputs, inputs)`; [`Parameters::fitted`] accepts them. Layers without blobs
+/// are skipped. Weights of auxiliary heads are read too; [`Parameters::fitted`] leaves them out.
 ///
 /// # Errors
-/// [`CnnError::File`] for what is not protobuf or is cut off; a file without weights; a layer of more than two blobs, as
-/// that of a batch normalisation, without a name or with one already used; a blob whose shape is missing, has a side
-/// below 1 or more than 32 axes, or is not that of its values; and a bias with more than one side above 1.
+/// [`CnnError::File`] in these cases:
+/// - the bytes are not protobuf or are cut off;
+/// - the file has no weights;
+/// - a layer has more than two blobs (as a batch normalisation has), no name, or a name that another layer with weights has;
+/// - the shape of a blob is missing, has a side below 1 or more than 32 axes, or does not fit the number of values;
+/// - a bias has more than one side above 1.
 ///
 /// # References
 /// `caffe.proto`, `Blob::FromProto` and `upgrade_proto.cpp` of Caffe (`jia2014`).
@@ -57,13 +61,13 @@ pub fn read_caffemodel(bytes: &[u8]) -> Result<Parameters, CnnError> {
     read_net(bytes).map_err(|fault| CnnError::File { format: "caffemodel", fault })
 }
 
-/// Reads a mean image, a binary `BlobProto`: `(channels, height, width)`, channels in the order blue, green, red.
+/// Reads a mean image, a binary `BlobProto`. Returns `(channels, height, width)`, with channels in the order blue, green, red.
 ///
-/// The old shape `(1, channels, height, width)` loses its first axis.
+/// The first axis of the older shape `(1, channels, height, width)` is removed.
 ///
 /// # Errors
-/// [`CnnError::File`] for what is not protobuf or is cut off, a shape that is not one of an image or not that of the values,
-/// and values that are infinite or not numbers.
+/// [`CnnError::File`] if the bytes are not protobuf or are cut off, if the shape is not the shape of an image or does not fit the
+/// number of values, or if a value is infinite or NaN.
 ///
 /// # References
 /// `caffe.proto` and `compute_image_mean.cpp` of Caffe (`jia2014`).
@@ -74,12 +78,13 @@ pub fn read_binaryproto(bytes: &[u8]) -> Result<Array3<f32>, CnnError> {
 fn read_net(bytes: &[u8]) -> Result<Parameters, String> {
     let (mut parameters, mut n_layers) = (Parameters::new(), 0);
     for field in Fields::of(bytes) {
-        let found = field.map_err(|fault| format!("found no protobuf ({fault}), expected a binary NetParameter"))?;
-        let (layer, form) = match found {
+        let field =
+            field.map_err(|fault| format!("the file is not protobuf ({fault}), expected a binary NetParameter"))?;
+        let (layer, form) = match field {
             (NET_LAYERS, Value::Bytes(layer)) => (layer, &V1),
             (NET_LAYER, Value::Bytes(layer)) => (layer, &CURRENT),
             (NET_LAYERS | NET_LAYER, _) => {
-                return Err(format!("found a number in field {}, expected a layer of a NetParameter", found.0));
+                return Err(format!("found a number in field {}, expected a layer of a NetParameter", field.0));
             }
             _ => continue,
         };
@@ -87,9 +92,7 @@ fn read_net(bytes: &[u8]) -> Result<Parameters, String> {
         let read = read_layer(layer, form).map_err(|fault| format!("layer {n_layers}: {fault}"))?;
         let Some((name, layer)) = read else { continue };
         if parameters.get(name).is_some() {
-            return Err(format!(
-                "layer {n_layers}: found another layer {name:?} with weights, expected one of each name"
-            ));
+            return Err(format!("layer {n_layers}: found a second layer {name:?} with weights, expected unique names"));
         }
         if parameters.len() == MAX_LAYERS {
             return Err(format!("found more than {MAX_LAYERS} layers with weights, expected fewer"));
@@ -97,12 +100,12 @@ fn read_net(bytes: &[u8]) -> Result<Parameters, String> {
         parameters.insert(name, layer);
     }
     if parameters.is_empty() {
-        return Err(format!("found {n_layers} layers and none with weights, expected a trained network"));
+        return Err(format!("found {n_layers} layers, all without weights, expected a trained network"));
     }
     Ok(parameters)
 }
 
-/// A layer's name and weights; nothing for one without.
+/// Name and weights of a layer; `None` if it has no weights.
 fn read_layer<'a>(message: &'a [u8], form: &LayerForm) -> Result<Option<(&'a str, LayerParameters)>, String> {
     let (mut name, mut kind, mut blobs, mut n_blobs) = ("", "no type".to_owned(), [None; 2], 0);
     for field in Fields::of(message) {
@@ -115,8 +118,9 @@ fn read_layer<'a>(message: &'a [u8], form: &LayerForm) -> Result<Option<(&'a str
             Value::Bytes(text) if field == form.kind => kind = String::from_utf8_lossy(text).into_owned(),
             Value::Number(number) if field == form.kind => kind = format!("type {number}"),
             Value::Bytes(blob) if field == form.blobs => {
-                if let Some(place) = blobs.get_mut(n_blobs) {
-                    *place = Some(blob);
+                // Further blobs are only counted; they are an error below.
+                if let Some(entry) = blobs.get_mut(n_blobs) {
+                    *entry = Some(blob);
                 }
                 n_blobs += 1;
             }
@@ -126,26 +130,26 @@ fn read_layer<'a>(message: &'a [u8], form: &LayerForm) -> Result<Option<(&'a str
             _ => {}
         }
     }
-    let of_layer = |fault: String| format!("{name:?} ({kind}): {fault}");
+    let in_layer = |fault: String| format!("{name:?} ({kind}): {fault}");
     if n_blobs > blobs.len() {
-        return Err(of_layer(format!("found {n_blobs} blobs, expected weights and at most a bias")));
+        return Err(in_layer(format!("found {n_blobs} blobs, expected weights and at most one bias")));
     }
     let read = |blob: Option<&[u8]>, part: &str| {
-        blob.map(read_blob).transpose().map_err(|fault| of_layer(format!("{part}: {fault}")))
+        blob.map(read_blob).transpose().map_err(|fault| in_layer(format!("{part}: {fault}")))
     };
     let Some(weight) = read(blobs[0], "weights")? else { return Ok(None) };
     if name.is_empty() {
-        return Err("found weights and no name, expected the name of their layer".to_owned());
+        return Err("found weights without a name, expected the name of their layer".to_owned());
     }
-    let bias = read(blobs[1], "bias")?.map(flat).transpose().map_err(of_layer)?;
+    let bias = read(blobs[1], "bias")?.map(flat).transpose().map_err(in_layer)?;
     Ok(Some((name, LayerParameters { weight, bias })))
 }
 
-/// Old files write a bias as `(1, 1, 1, outputs)`.
+/// The bias with one axis. Older files have the shape `(1, 1, 1, outputs)`.
 fn flat(bias: ArrayD<f32>) -> Result<Array1<f32>, String> {
     let n_outputs = bias.len();
     if !bias.shape().contains(&n_outputs) {
-        return Err(format!("found a bias of shape {:?}, expected one side above 1", bias.shape()));
+        return Err(format!("found a bias of shape {:?}, expected at most one side above 1", bias.shape()));
     }
     Ok(bias.into_shape_with_order(n_outputs).expect("a new array is contiguous"))
 }
@@ -160,7 +164,7 @@ fn read_mean(bytes: &[u8]) -> Result<Array3<f32>, String> {
         .into_dimensionality::<Ix3>()
         .map_err(|_| format!("found shape {shape:?}, expected channels, height and width"))?;
     match mean.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(format!("found the value {value}, expected finite ones")),
+        Some(value) => Err(format!("found the value {value}, expected finite values")),
         None => Ok(mean),
     }
 }
@@ -177,7 +181,7 @@ struct BlobProto {
     width: Option<i64>,
     #[prost(float, repeated, tag = "5")]
     data: Vec<f32>,
-    /// A `BlobShape`, read only once it is known to be short: a side of one byte becomes one of eight.
+    /// A `BlobShape`. It is decoded only after its length has been checked, because a side of one byte takes eight bytes in memory.
     #[prost(bytes = "vec", optional, tag = "7")]
     shape: Option<Vec<u8>>,
     #[prost(double, repeated, tag = "8")]
@@ -191,25 +195,26 @@ struct BlobShape {
 }
 
 fn read_blob(message: &[u8]) -> Result<ArrayD<f32>, String> {
-    let blob = BlobProto::decode(message).map_err(|error| format!("found no BlobProto: {error}"))?;
+    let blob = BlobProto::decode(message).map_err(|error| format!("the bytes are not a BlobProto: {error}"))?;
     let shape = blob.checked_shape()?;
     let values = blob.values();
     let expected = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
     if expected != Some(values.len()) {
-        return Err(format!("found {} values, expected those of shape {shape:?}", values.len()));
+        return Err(format!("found {} values, expected as many as in the shape {shape:?}", values.len()));
     }
-    Ok(ArrayD::from_shape_vec(shape, values).expect("as many values as the shape asks for"))
+    Ok(ArrayD::from_shape_vec(shape, values).expect("the number of values was checked above"))
 }
 
 impl BlobProto {
-    /// As Caffe has it: any of the four old sides goes before a shape, and those missing are 0.
+    /// The shape as Caffe reads it. If one of the four older fields is there, they are used instead of `shape`, and missing ones
+    /// count as 0.
     fn checked_shape(&self) -> Result<Vec<usize>, String> {
         let old = [self.num, self.channels, self.height, self.width];
         let sides = match &self.shape {
             _ if old.iter().any(Option::is_some) => old.map(Option::unwrap_or_default).to_vec(),
             Some(shape) if shape.len() <= MAX_AXES * MAX_SIDE_BYTES => {
                 let shape = BlobShape::decode(shape.as_slice());
-                shape.map_err(|error| format!("found no BlobShape: {error}"))?.dim
+                shape.map_err(|error| format!("the shape is not a BlobShape: {error}"))?.dim
             }
             Some(shape) => {
                 return Err(format!("found a shape of {} bytes, expected at most {MAX_AXES} axes", shape.len()));
@@ -222,28 +227,30 @@ impl BlobProto {
         let shape = sides.iter().map(|&side| usize::try_from(side).ok().filter(|&side| side > 0));
         let shape = shape.collect::<Option<Vec<usize>>>();
         let shape = shape.ok_or_else(|| format!("found shape {sides:?}, expected sides of at least 1"))?;
-        // A shape without sides is one value to Caffe.
+        // In Caffe a shape without sides is a single value.
         Ok(if shape.is_empty() { vec![1] } else { shape })
     }
 
+    /// The values as `f32`, from whichever field has them.
     fn values(self) -> Vec<f32> {
         if !self.double_data.is_empty() {
             return self.double_data.iter().map(|&value| value as f32).collect();
         }
-        // What was pushed one by one has room for up to as many again.
+        // A vector that grew by single values can have up to twice the capacity that it needs.
         let mut values = self.data;
         values.shrink_to_fit();
         values
     }
 }
 
-/// The fields of a protobuf message in the order of the file: numbers and what they hold.
+/// Iterator over the fields of a protobuf message, in the order of the file: field number and value.
 struct Fields<'a> {
+    /// Length of the whole message, for the positions in error messages.
     length: usize,
     rest: &'a [u8],
 }
 
-/// What a field holds, as far as the file tells without its description.
+/// The value of a field, as far as it can be known without the message definition.
 enum Value<'a> {
     /// A message, a text or packed numbers.
     Bytes(&'a [u8]),
@@ -258,6 +265,7 @@ impl<'a> Fields<'a> {
         Self { length: message.len(), rest: message }
     }
 
+    /// Reads one field: a key, which contains the field number and the wire type, and a value.
     fn read(&mut self) -> Result<(usize, Value<'a>), String> {
         let key = self.number()?;
         let (field, wire_type) = (key >> 3, key & 7);
@@ -267,12 +275,12 @@ impl<'a> Fields<'a> {
             1 => 8,
             2 => self.number()?,
             5 => 4,
-            // 3 and 4 are groups, which no message of Caffe has.
+            // Types 3 and 4 are groups. No message of Caffe uses them.
             _ => return Err(format!("field {field} has wire type {wire_type}")),
         };
-        let cut = self.rest.split_at_checked(n_bytes);
-        let (value, rest) =
-            cut.ok_or_else(|| format!("field {field} claims {n_bytes} bytes, {} are left", self.rest.len()))?;
+        let split = self.rest.split_at_checked(n_bytes);
+        let (value, rest) = split
+            .ok_or_else(|| format!("field {field} should have {n_bytes} bytes, but {} are left", self.rest.len()))?;
         self.rest = rest;
         Ok((field, if wire_type == 2 { Value::Bytes(value) } else { Value::Real }))
     }
@@ -286,11 +294,11 @@ impl<'a> Iterator for Fields<'a> {
     type Item = Result<(usize, Value<'a>), String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self.length - self.rest.len();
+        let position = self.length - self.rest.len();
         (!self.rest.is_empty()).then(|| {
             self.read().map_err(|fault| {
                 self.rest = &[];
-                format!("at byte {at} {fault}")
+                format!("at byte {position}: {fault}")
             })
         })
     }

@@ -1,10 +1,17 @@
-//! What can go wrong with networks, their files and their relevance.
+//! Errors of networks, of their files and of their relevance.
 
-/// Why a network could not be built, filled, trained or explained.
+/// Why a network could not be built, loaded, trained or explained.
+///
+/// ```
+/// use fisherlens_cnn::{CnnError, networks};
+///
+/// let error = networks::small(4).layer("conv9").unwrap_err();
+/// assert!(matches!(error, CnnError::UnknownLayer { found, .. } if found == "conv9"));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CnnError {
-    /// A layer does not fit what it is put on.
+    /// A layer does not fit the layers below it.
     #[error("layer {layer:?}: {fault}")]
     Layer {
         /// Name of the layer.
@@ -15,18 +22,18 @@ pub enum CnnError {
     /// The network has no such layer.
     #[error("layer {found:?} is not in the network; its layers are {known}")]
     UnknownLayer {
-        /// The name asked for.
+        /// The requested name.
         found: String,
-        /// All names, in order.
+        /// The names of all layers, in order.
         known: String,
     },
-    /// Weights and network do not belong together; every mismatch has a line.
+    /// The weights do not fit the network. The message has one line per mismatch.
     #[error("the weights do not fit the network:\n  {}", .mismatches.join("\n  "))]
     Weights {
-        /// One sentence for each layer at fault.
+        /// One sentence per layer that does not fit.
         mismatches: Vec<String>,
     },
-    /// A file is not what its ending says, or is damaged.
+    /// A file has another format than expected, or is damaged.
     #[error("{format}: {fault}")]
     File {
         /// "caffemodel", "binaryproto" or "safetensors".
@@ -34,78 +41,78 @@ pub enum CnnError {
         /// What was found and what was expected.
         fault: String,
     },
-    /// Images or start values have another shape than the network's.
+    /// An array has another shape than the network needs.
     #[error("{what}: found shape {found:?}, expected {expected:?}")]
     Shape {
-        /// What was measured.
+        /// What the array contains.
         what: &'static str,
         /// The shape found.
         found: Vec<usize>,
         /// The shape expected.
         expected: Vec<usize>,
     },
-    /// A layer for which the composite holds no rule.
+    /// The composite has no rule for a layer.
     #[error(
         "no rule for layer {layer:?} ({kind}); add one for this layer, its range or its type, such as \"{kind}={example}\""
     )]
     NoRule {
         /// Name of the layer.
         layer: String,
-        /// Its type, as composites name it.
+        /// Its type, as it is written in composites.
         kind: &'static str,
-        /// A rule that it could have.
+        /// A rule that fits the layer.
         example: &'static str,
     },
-    /// A rule that this kind of layer cannot have.
+    /// The rule does not fit the type of the layer.
     #[error("layer {layer:?} ({kind}) cannot have the rule {rule:?}; expected {expected}")]
     RuleOfLayer {
         /// Name of the layer.
         layer: String,
         /// Its type.
         kind: &'static str,
-        /// The rule found.
+        /// The rule of the composite.
         rule: String,
-        /// Those that it can have.
+        /// The rules that fit.
         expected: &'static str,
     },
-    /// The text of a rule or composite could not be read.
+    /// The text of a rule or composite could not be parsed.
     #[error("composite: found {found:?}; {expected}")]
     Composite {
-        /// The part that was not understood.
+        /// The part that could not be parsed.
         found: String,
-        /// What was expected in its place.
+        /// What was expected instead.
         expected: String,
     },
-    /// A setting is out of its range.
+    /// A setting is outside its range.
     #[error("{name}: found {found}, expected {expected}")]
     Setting {
-        /// Its name.
+        /// Name of the setting.
         name: String,
         /// The value found.
         found: String,
         /// The range expected.
         expected: &'static str,
     },
-    /// A target class that the network does not have.
+    /// The network does not have this class.
     #[error("class {found}: the network has {n_classes} classes, numbered from 0")]
     Class {
-        /// The class asked for.
+        /// The requested class.
         found: usize,
-        /// How many there are.
+        /// Number of classes of the network.
         n_classes: usize,
     },
-    /// An image too small for what is cut out of it, or empty.
+    /// An image is empty or too small for a crop.
     #[error("image of {width} x {height} pixels: {expected}")]
     Image {
-        /// Its width.
+        /// Width of the image.
         width: usize,
-        /// Its height.
+        /// Height of the image.
         height: usize,
         /// What was expected.
         expected: String,
     },
-    /// Values that are infinite or not numbers.
-    #[error("{what} holds {value} at step {step}; lower the learning rate or look at the input")]
+    /// A computed value is infinite or NaN.
+    #[error("{what} is {value} at step {step}; lower the learning rate or check the input")]
     NotFinite {
         /// What was computed.
         what: &'static str,

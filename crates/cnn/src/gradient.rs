@@ -1,29 +1,31 @@
-//! Gradients of scores by pixels, for comparison with relevance.
+//! Explanations to compare relevance with: gradients of the scores, and occlusion.
 
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array4, ArrayView4, Axis, s};
 
-use crate::CnnError;
+use crate::error::CnnError;
 use crate::network::{Network, Tensors, to_array};
 
-/// Square of an occlusion, and the value that covers it.
+/// Settings of [`Network::occlusion`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Occlusion {
-    /// Side of the square.
+    /// Side of the occluded square in pixels.
     pub side: usize,
-    /// Distance between squares, at most `side`.
+    /// Distance between the positions of the square, at most `side`.
     pub stride: usize,
-    /// What takes the place of the pixels; 0 is the mean.
+    /// Value of the occluded pixels; 0 is the mean.
     pub value: f32,
 }
 
 impl Network {
-    /// Gradient of one score an image by its pixels: ∂f/∂x, the shape being that of the images (`simonyan2014`).
+    /// Gradient ∂f/∂x of one score per image with respect to its pixels (`simonyan2014`). The result has the shape of `images`.
     ///
     /// # Errors
-    /// [`CnnError::Shape`]; [`CnnError::Class`].
+    /// [`CnnError::Shape`] if the images do not fit the network or there is not one class per image; [`CnnError::Class`] for a class
+    /// that the network does not have.
     pub fn gradient(&self, images: ArrayView4<'_, f32>, classes: &[usize]) -> Result<Array4<f32>, CnnError> {
-        let weights = self.check(images, classes)?;
+        let weights = self.class_weights(images, classes)?;
+        // The weights take part in the computation, but no gradients are computed for them.
         let constant =
             |tensors: Tensors| Tensors { weight: tensors.weight.autodiff(), bias: tensors.bias.map(Tensor::autodiff) };
         let network = self.map(constant);
@@ -46,11 +48,13 @@ impl Network {
         Ok(self.gradient(images, classes)? * images)
     }
 
-    /// Integrated gradients along the line from `baseline` (1 image, or one an image), by the midpoint rule (`sundararajan2017`).
+    /// Integrated gradients along the line from a baseline to the image, computed by the midpoint rule (`sundararajan2017`).
     ///
     /// ```text
-    /// (x − x₀) ⊙ 1/S · Σ_s ∂f/∂x (x₀ + (s + ½)/S · (x − x₀))
+    /// (x − x₀) ⊙ 1/S · Σ_{s=0..S−1} ∂f/∂x (x₀ + (s + ½)/S · (x − x₀))
     /// ```
+    /// `baseline`: x₀, one image for all or one per image. `n_steps`: S.
+    ///
     /// # Errors
     /// See [`Network::gradient`]; [`CnnError::Setting`] for 0 steps.
     pub fn integrated_gradients(
@@ -67,26 +71,27 @@ impl Network {
             let (found, expected) = (baseline.shape().to_vec(), images.shape().to_vec());
             return Err(CnnError::Shape { what: "baseline", found, expected });
         };
-        let way = &images - &baseline;
+        let difference = &images - &baseline;
         let mut sum = Array4::zeros(images.raw_dim());
         for step in 0..n_steps {
             let share = (step as f32 + 0.5) / n_steps as f32;
-            sum += &self.gradient((&baseline + &(&way * share)).view(), classes)?;
+            sum += &self.gradient((&baseline + &(&difference * share)).view(), classes)?;
         }
-        Ok(sum * way / n_steps as f32)
+        Ok(sum * difference / n_steps as f32)
     }
 
-    /// How much a score falls when a square is covered, spread evenly over the square's pixels: `(images, height, width)` as `(images, 1, …)`.
+    /// Occlusion: how much a score falls when a square of the image is replaced by a constant. The fall is divided equally among the
+    /// pixels of the square and added up over all positions of the square. Returns `(images, 1, height, width)`.
     ///
     /// # Errors
-    /// See [`Network::gradient`]; [`CnnError::Setting`] for a side or stride out of range.
+    /// See [`Network::gradient`]; [`CnnError::Setting`] for a side or stride outside its range.
     pub fn occlusion(
         &self,
         images: ArrayView4<'_, f32>,
         classes: &[usize],
         occlusion: Occlusion,
     ) -> Result<Array4<f32>, CnnError> {
-        self.check(images, classes)?;
+        self.class_weights(images, classes)?;
         let (n_images, _, height, width) = images.dim();
         let Occlusion { side, stride, value } = occlusion;
         if side == 0 || stride == 0 || stride > side || side > height.min(width) {
@@ -96,13 +101,14 @@ impl Network {
         }
         let scores = self.scores(images)?;
         let mut effect = Array4::zeros((n_images, 1, height, width));
+        // The last square of a row or column ends at the edge of the image.
         let starts = |length: usize| (0..length - side).step_by(stride).chain([length - side]).collect::<Vec<_>>();
         for top in starts(height) {
             for left in starts(width) {
                 let square = s![.., .., top..top + side, left..left + side];
-                let mut covered = images.to_owned();
-                covered.slice_mut(square).fill(value);
-                let falls = &scores - &self.scores(covered.view())?;
+                let mut occluded = images.to_owned();
+                occluded.slice_mut(square).fill(value);
+                let falls = &scores - &self.scores(occluded.view())?;
                 for (image, &class) in classes.iter().enumerate() {
                     let share = falls[[image, class]] / (side * side) as f32;
                     effect
@@ -115,8 +121,8 @@ impl Network {
         Ok(effect)
     }
 
-    /// 1 at each image's class.
-    fn check(&self, images: ArrayView4<'_, f32>, classes: &[usize]) -> Result<Tensor<4>, CnnError> {
+    /// Checks the classes. Returns weights of the scores: 1 for the class of each image, 0 for all others.
+    fn class_weights(&self, images: ArrayView4<'_, f32>, classes: &[usize]) -> Result<Tensor<4>, CnnError> {
         let (n_images, n_classes) = (images.dim().0, self.architecture().n_classes());
         if classes.len() != n_images {
             let (found, expected) = (vec![classes.len()], vec![n_images]);

@@ -1,17 +1,17 @@
-//! Pooling and normalisation on the processor, where burn's own take longer than all convolutions together.
+//! Max pooling and response normalisation on the processor (the host). Those of burn take longer than all convolutions together.
 //!
-//! Plain loops over planes, compiled for each instruction set; on other devices, and where gradients are wanted, `operations.rs`
-//! calls the library instead. Tests hold both against each other.
+//! These are plain loops over planes, compiled for several instruction sets. On other devices, and where gradients are needed,
+//! `operations.rs` calls burn instead. Tests compare both.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::layer::{ResponseNormalization, Window};
 
-/// Positions that normalisation takes at once: all channels of them stay in the cache.
+/// Number of positions that are normalised together: so few that all their channels stay in the cache.
 const BLOCK: usize = 256;
 
-/// Whether a tensor lies in the processor's memory, outside of any differentiation.
+/// Whether a tensor is in the processor's memory and no gradients are recorded for it.
 pub(crate) fn holds(x: &Tensor<4>) -> bool {
     let device = x.device();
     !device.is_autodiff() && device == Device::flex()
@@ -25,6 +25,7 @@ fn tensor(values: Vec<f32>, shape: [usize; 4]) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
+/// Max pooling of `(images, channels, height, width)`.
 pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
     let [n_images, channels, height, width] = x.dims();
     let (rows, columns) = (window.n_pooled(height), window.n_pooled(width));
@@ -35,7 +36,7 @@ pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
     tensor(pooled, [n_images, channels, rows, columns])
 }
 
-/// Largest of each column of a band of rows, then largest of each window.
+/// Max pooling of one plane. For each row of windows, first the largest value of each column, then of each window.
 #[multiversion::multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
     "x86_64+avx2+fma",
@@ -57,15 +58,15 @@ fn pool_plane(from: &[f32], width: usize, to: &mut [f32], columns: usize, window
     }
 }
 
-/// Positions of a window that lie inside.
+/// The rows (or columns) of a window that lie inside the plane.
 #[inline(always)]
 fn reach(index: usize, side: usize, window: Window) -> std::ops::Range<usize> {
     let start = index * window.stride;
     start.saturating_sub(window.padding)..(start + window.kernel - window.padding).min(side)
 }
 
-/// Sums each value of `s` into the place of its window's largest input, the first one where several are; `x` may have fewer images than
-/// `s`, which then repeats them.
+/// Adds each value of `s` to the position of the largest input of its window (the first one if several are equal). `s` contains the
+/// images of `x` once or several times.
 pub(crate) fn to_largest(x: Tensor<4>, s: Tensor<4>, window: Window) -> Tensor<4> {
     let [n_images, channels, height, width] = x.dims();
     let [n_all, _, rows, columns] = s.dims();
@@ -79,6 +80,7 @@ pub(crate) fn to_largest(x: Tensor<4>, s: Tensor<4>, window: Window) -> Tensor<4
     tensor(summed, [n_all, channels, height, width])
 }
 
+/// [`to_largest`] for one plane.
 fn scatter_plane(x: &[f32], width: usize, s: &[f32], columns: usize, to: &mut [f32], window: Window) {
     let height = x.len() / width;
     for (row, s) in s.chunks_exact(columns).enumerate() {
@@ -102,6 +104,7 @@ fn scatter_plane(x: &[f32], width: usize, s: &[f32], columns: usize, to: &mut [f
     }
 }
 
+/// Local response normalisation of `(images, channels, height, width)`.
 pub(crate) fn normalize(x: Tensor<4>, lrn: &ResponseNormalization) -> Tensor<4> {
     let shape = x.dims();
     let [_, channels, height, width] = shape;
@@ -131,22 +134,23 @@ fn normalize_block(
 ) {
     let channels = from.len() / n_positions;
     let (reach, weight, k) = (lrn.size / 2, lrn.alpha / lrn.size as f32, lrn.k);
-    let of = |channel: usize| &from[channel * n_positions + block.start..channel * n_positions + block.end];
+    let values_of = |channel: usize| &from[channel * n_positions + block.start..channel * n_positions + block.end];
     let mut sums = [0.0_f32; BLOCK];
     for channel in 0..channels {
         let sums = &mut sums[..block.len()];
         sums.fill(0.0);
-        for near in channel.saturating_sub(reach)..(channel + reach + 1).min(channels) {
-            sums.iter_mut().zip(of(near)).for_each(|(sum, &value)| *sum += value * value);
+        for neighbour in channel.saturating_sub(reach)..(channel + reach + 1).min(channels) {
+            sums.iter_mut().zip(values_of(neighbour)).for_each(|(sum, &value)| *sum += value * value);
         }
         let to = &mut to[channel * n_positions + block.start..channel * n_positions + block.end];
         if lrn.beta == 0.75 {
-            for ((to, &value), &sum) in to.iter_mut().zip(of(channel)).zip(&*sums) {
+            // All networks here have 0.75, and two square roots are faster than a general power.
+            for ((to, &value), &sum) in to.iter_mut().zip(values_of(channel)).zip(&*sums) {
                 let root = (k + weight * sum).sqrt();
                 *to = value / (root * root.sqrt());
             }
         } else {
-            for ((to, &value), &sum) in to.iter_mut().zip(of(channel)).zip(&*sums) {
+            for ((to, &value), &sum) in to.iter_mut().zip(values_of(channel)).zip(&*sums) {
                 *to = value * (k + weight * sum).powf(-lrn.beta);
             }
         }

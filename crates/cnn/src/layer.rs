@@ -1,27 +1,27 @@
-//! One layer of a network, in Caffe's terms and with Caffe's arithmetic of shapes.
+//! One layer of a network, with Caffe's terms and Caffe's rules for shapes.
 
 use serde::{Deserialize, Serialize};
 
-use crate::CnnError;
+use crate::error::CnnError;
 
-/// Where the windows of a convolution or a pooling lie. Windows are square, as are those of every network here.
+/// Size and positions of the windows of a convolution or a pooling. Windows are square, as in all networks here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Side of a window.
     pub kernel: usize,
-    /// Distance between windows.
+    /// Distance between neighbouring windows.
     pub stride: usize,
-    /// Rows and columns of padding on each side.
+    /// Number of rows or columns of padding on each side.
     pub padding: usize,
 }
 
-/// What a pooling layer takes of each window.
+/// How a pooling layer computes one value per window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// The largest value; padding is never taken.
+    /// The largest value. Padding is never the largest.
     Max,
-    /// The sum divided by the window's area, of which padding counts, and what lies beyond the padding does not.
+    /// The sum divided by the area of the window. Padding counts in the area; a part of the window beyond the padding does not.
     Average,
 }
 
@@ -32,78 +32,78 @@ pub enum Pooling {
 /// y[c]     = x[c] · scale[c]^(−beta)
 /// ```
 /// # References
-/// Caffe's `LRNLayer`, `ACROSS_CHANNELS`; the paper on `AlexNet` has no division by `size`.
+/// Caffe's `LRNLayer` with `ACROSS_CHANNELS`. The paper on `AlexNet` does not divide by `size`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ResponseNormalization {
-    /// Channels in a sum, odd.
+    /// Number of channels in the sum, odd.
     pub size: usize,
     /// Weight of the mean square.
     pub alpha: f32,
     /// Exponent.
     pub beta: f32,
-    /// Constant of the scale.
+    /// Constant summand of the scale.
     pub k: f32,
 }
 
-/// What a layer does.
+/// Type of a layer and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LayerKind {
-    /// Filters `(n_filters, channels / n_groups, kernel, kernel)`; each group of filters sees its group of channels.
+    /// Convolution with weights `(n_filters, channels / n_groups, kernel, kernel)`. Each group of filters uses one group of channels.
     Convolution {
-        /// How many filters.
+        /// Number of filters.
         n_filters: usize,
-        /// Where they are laid.
+        /// Size and positions of the filters.
         window: Window,
-        /// Groups of channels and filters.
+        /// Number of groups into which channels and filters are divided.
         n_groups: usize,
     },
     /// Fully connected: weights `(n_outputs, channels · height · width)`.
     InnerProduct {
-        /// How many outputs.
+        /// Number of outputs.
         n_outputs: usize,
     },
     /// `max(0, x)`.
     Relu,
-    /// `x` where it is above 0, else its channel's slope times `x`. Learned by some networks; weights `(channels)`.
+    /// Parametric ReLU: `x` if it is above 0, else the slope of the channel times `x`. The slopes are weights `(channels)`.
     PRelu,
-    /// The largest or the mean value of windows; the last window of a row may hang over (`ceil` mode).
+    /// The largest or the mean value of each window. The last window of a row or column may reach over the edge (`ceil` mode).
     Pooling {
-        /// What is taken of a window.
+        /// How the value of a window is computed.
         pooling: Pooling,
-        /// Where windows lie.
+        /// Size and positions of the windows.
         window: Window,
     },
     /// Local response normalisation.
     Lrn(ResponseNormalization),
-    /// Zeroes a share of the values in training; nothing otherwise.
+    /// In training, sets a random share of the values to 0. Otherwise it does nothing.
     Dropout {
-        /// The share.
+        /// The share of the values.
         ratio: f32,
     },
-    /// Channels of several blobs, one after the other.
+    /// Concatenation of the channels of several blobs.
     Concat,
     /// Probabilities from scores. Relevance starts before it.
     Softmax,
 }
 
-/// A layer: its name, what it does, and the blobs that it works on.
+/// A layer of a network: its name, its type and its input blobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
-    /// Unique in its network; also the name of the blob that it makes.
+    /// Name of the layer, unique in its network. The output blob of the layer has the same name.
     pub name: String,
-    /// What it does.
+    /// Type of the layer and its settings.
     pub kind: LayerKind,
-    /// Names of the blobs it works on: earlier layers, or `"data"` for the image.
+    /// Names of the input blobs: earlier layers, or [`DATA`](crate::DATA) for the image.
     pub bottoms: Vec<String>,
 }
 
-/// Channels, height and width.
+/// Shape of a blob: channels, height and width.
 pub type BlobShape = [usize; 3];
 
 impl LayerKind {
-    /// The type's name in composites and tables.
+    /// Name of the type in composites and tables.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Convolution { .. } => "convolution",
@@ -119,8 +119,8 @@ impl LayerKind {
         }
     }
 
-    /// Shape of the weights for an input of this shape; empty for a layer without.
-    pub fn weight_shape(&self, input: BlobShape) -> Vec<usize> {
+    /// Shape of the weights for an input of this shape; empty for a layer without weights.
+    pub(crate) fn weight_shape(&self, input: BlobShape) -> Vec<usize> {
         match self {
             Self::Convolution { n_filters, window, n_groups } => {
                 vec![*n_filters, input[0] / n_groups, window.kernel, window.kernel]
@@ -131,28 +131,31 @@ impl LayerKind {
         }
     }
 
-    /// Whether the weights come with one bias an output channel.
+    /// Whether the layer has one bias per output channel.
     pub fn has_bias(&self) -> bool {
         matches!(self, Self::Convolution { .. } | Self::InnerProduct { .. })
     }
 
+    /// Shape of the output. `name` is for error messages.
     pub(crate) fn output_shape(&self, name: &str, inputs: &[BlobShape]) -> Result<BlobShape, CnnError> {
         let fail = |fault: String| Err(CnnError::Layer { layer: name.to_owned(), fault });
         let [channels, height, width] = match (self, inputs) {
             (Self::Concat, [first, rest @ ..]) => {
                 if rest.iter().any(|other| other[1..] != first[1..]) {
-                    return fail(format!("blobs of different sizes, {inputs:?}, cannot be concatenated"));
+                    return fail(format!(
+                        "found blobs of different sizes, {inputs:?}, expected equal heights and widths"
+                    ));
                 }
                 return Ok([inputs.iter().map(|shape| shape[0]).sum(), first[1], first[2]]);
             }
             (_, [one]) => *one,
-            (_, _) => return fail(format!("found {} blobs below it, expected one", inputs.len())),
+            (_, _) => return fail(format!("found {} input blobs, expected one", inputs.len())),
         };
         match self {
             Self::Convolution { n_filters, window, n_groups } => {
                 if *n_groups == 0 || channels % n_groups != 0 || n_filters % n_groups != 0 || *n_filters == 0 {
                     return fail(format!(
-                        "{n_filters} filters on {channels} channels cannot be cut into {n_groups} groups"
+                        "{n_filters} filters and {channels} channels cannot be divided into {n_groups} groups"
                     ));
                 }
                 let sides = [height, width].map(|side| window.n_convolved(side));
@@ -164,17 +167,17 @@ impl LayerKind {
             Self::InnerProduct { n_outputs: 0 } => fail("found 0 outputs, expected at least 1".to_owned()),
             Self::InnerProduct { n_outputs } => Ok([*n_outputs, 1, 1]),
             Self::Pooling { window, .. } => {
-                // A stride beyond the kernel could put a whole window outside, where Caffe and others part.
+                // With a stride larger than the kernel a whole window could lie outside. There Caffe and other libraries differ.
                 if window.kernel == 0 || window.stride == 0 || window.stride > window.kernel {
                     return fail(format!("found {window:?}, expected 1 <= stride <= kernel"));
                 }
                 if window.padding >= window.kernel {
-                    return fail(format!("found {window:?}, expected a padding below the kernel"));
+                    return fail(format!("found {window:?}, expected a padding smaller than the kernel"));
                 }
                 Ok([channels, window.n_pooled(height), window.n_pooled(width)])
             }
             Self::Lrn(normalization) if normalization.size % 2 == 0 => {
-                fail(format!("found {} channels in a sum, expected an odd number", normalization.size))
+                fail(format!("found {} channels in the sum, expected an odd number", normalization.size))
             }
             Self::Dropout { ratio } if !(0.0..1.0).contains(ratio) => {
                 fail(format!("found a share of {ratio}, expected 0 <= share < 1"))
@@ -185,19 +188,21 @@ impl LayerKind {
 }
 
 impl Window {
-    /// Windows along a side of a convolution: `floor((n + 2p − k) / s) + 1`; nothing where none fits.
-    pub fn n_convolved(&self, side: usize) -> Option<usize> {
+    /// Number of windows of a convolution along a side n: `floor((n + 2p − k) / s) + 1`, where k is the kernel, s the stride and p the
+    /// padding. `None` if no window fits.
+    pub(crate) fn n_convolved(&self, side: usize) -> Option<usize> {
         if self.kernel == 0 || self.stride == 0 {
             return None;
         }
         (side + 2 * self.padding).checked_sub(self.kernel).map(|room| room / self.stride + 1)
     }
 
-    /// Windows along a side of a pooling: `ceil((n + 2p − k) / s) + 1`, less one where the last would start in the right padding.
+    /// Number of windows of a pooling along a side n: `ceil((n + 2p − k) / s) + 1`, and one less if the last window would start in the
+    /// padding at the end.
     ///
     /// # References
     /// Caffe's `PoolingLayer::Reshape`.
-    pub fn n_pooled(&self, side: usize) -> usize {
+    pub(crate) fn n_pooled(&self, side: usize) -> usize {
         let n = (side + 2 * self.padding).saturating_sub(self.kernel).div_ceil(self.stride) + 1;
         if self.padding > 0 && (n - 1) * self.stride >= side + self.padding { n - 1 } else { n }
     }

@@ -1,7 +1,7 @@
-//! Convolutional networks of the Caffe family: their layers with Caffe's exact arithmetic, their weights from files, and
-//! layer-wise relevance propagation from their scores to pixels.
+//! Convolutional networks of the Caffe family: layers that compute exactly as in Caffe, weights from files, retraining, and
+//! layer-wise relevance propagation from the scores to the pixels.
 //!
-//! The crate is empty without its feature `cnn`. Tensors are those of burn; arrays at the crate's border those of ndarray.
+//! The crate is empty without its feature `cnn`. Inside, tensors are burn's; the public functions take and return arrays of ndarray.
 #![cfg(feature = "cnn")]
 #![doc = ""]
 #![cfg_attr(feature = "cnn", doc = include_str!("example.md"))]
@@ -39,13 +39,13 @@ pub use relevance::{
 pub use safetensors_file::{read_safetensors, write_safetensors};
 pub use training::{Multipliers, Sgd, Training};
 
-/// The best graphics processor that the system offers through wgpu: Vulkan, Metal or DirectX.
+/// The default graphics processor of the system through wgpu, which uses Vulkan, Metal or DirectX.
 #[cfg(feature = "webgpu")]
 pub fn webgpu() -> Device {
     Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)
 }
 
-/// A graphics processor through Metal alone.
+/// The default graphics processor through Metal.
 #[cfg(feature = "metal")]
 pub fn metal() -> Device {
     Device::metal(burn::tensor::DeviceKind::DefaultDevice)

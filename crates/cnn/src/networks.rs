@@ -1,40 +1,50 @@
 //! The three networks of the paper, and a small one for tests and the embedded data.
+//!
+//! ```
+//! use fisherlens_cnn::networks;
+//!
+//! assert_eq!(networks::googlenet().n_parameters(), 6_998_552);
+//! ```
 
 use crate::architecture::{Architecture, DATA};
 use crate::layer::{Layer, LayerKind, Pooling, ResponseNormalization, Window};
 
-/// Layers in order; each stands on the one before unless told otherwise.
+/// Builds a list of layers. The input of a layer is the layer before it, unless another one is given.
 #[derive(Default)]
 struct Stack {
     layers: Vec<Layer>,
 }
 
 impl Stack {
+    /// Name of the last layer.
     fn top(&self) -> String {
         self.layers.last().map_or_else(|| DATA.to_owned(), |layer| layer.name.clone())
     }
 
+    /// Adds a layer with these inputs and returns its name.
     fn on(&mut self, bottoms: &[String], name: &str, kind: LayerKind) -> String {
         self.layers.push(Layer { name: name.to_owned(), kind, bottoms: bottoms.to_vec() });
         name.to_owned()
     }
 
+    /// Adds a layer on top of the last one.
     fn then(&mut self, name: &str, kind: LayerKind) -> &mut Self {
         let top = self.top();
         self.on(&[top], name, kind);
         self
     }
 
-    /// A convolution and its ReLU.
+    /// Adds a convolution and its ReLU.
     fn convolve(&mut self, name: &str, n_filters: usize, window: Window, n_groups: usize) -> &mut Self {
         self.then(name, LayerKind::Convolution { n_filters, window, n_groups }).then(&relu_of(name), LayerKind::Relu)
     }
 
+    /// Adds max pooling.
     fn max(&mut self, name: &str, kernel: usize, stride: usize) -> &mut Self {
         self.then(name, LayerKind::Pooling { pooling: Pooling::Max, window: window(kernel, stride, 0) })
     }
 
-    /// Two hidden inner products with ReLU and dropout, and the scores.
+    /// Adds two hidden inner products with ReLU and dropout, and then the scores and a softmax.
     fn connect(&mut self, n_hidden: usize, n_classes: usize) -> &mut Self {
         for layer in ["6", "7"] {
             self.then(&format!("fc{layer}"), LayerKind::InnerProduct { n_outputs: n_hidden })
@@ -44,12 +54,13 @@ impl Stack {
         self.then("fc8", LayerKind::InnerProduct { n_outputs: n_classes }).then("prob", LayerKind::Softmax)
     }
 
-    /// A convolution and its ReLU on a blob inside an inception block; gives the blob's name.
+    /// Adds a convolution and its ReLU inside an inception block. Returns the name of the ReLU's blob.
     fn branch(&mut self, from: &str, name: &str, n_filters: usize, window: Window) -> String {
         self.on(&[from.to_owned()], name, LayerKind::Convolution { n_filters, window, n_groups: 1 });
         self.on(&[name.to_owned()], &relu_of(name), LayerKind::Relu)
     }
 
+    /// Adds an inception block. `filters`: numbers of filters of 1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5 and pool projection.
     fn inception(&mut self, block: &str, filters: [usize; 6]) -> &mut Self {
         let below = self.top();
         let name = |layer: &str| format!("inception_{block}/{layer}");
@@ -69,7 +80,7 @@ impl Stack {
 
     fn build(&mut self, side: usize) -> Architecture {
         let layers = std::mem::take(&mut self.layers);
-        Architecture::new([3, side, side], layers).expect("the layers of a network written here fit")
+        Architecture::new([3, side, side], layers).expect("the layers of the networks in this file fit")
     }
 }
 
@@ -77,7 +88,7 @@ fn window(kernel: usize, stride: usize, padding: usize) -> Window {
     Window { kernel, stride, padding }
 }
 
-/// `conv1` → `relu1`, `inception_3a/1x1` → `inception_3a/relu_1x1`, as in Caffe's own files.
+/// Name of a convolution's ReLU, as in Caffe's own files: `conv1` → `relu1`, `inception_3a/1x1` → `inception_3a/relu_1x1`.
 fn relu_of(convolution: &str) -> String {
     match convolution.rsplit_once('/') {
         Some((block, layer)) => format!("{block}/relu_{layer}"),
@@ -150,7 +161,7 @@ pub fn googlenet() -> Architecture {
         .build(224)
 }
 
-/// A network for tests and the embedded data, with every kind of layer of the three in small: inputs 3 × 96 × 96.
+/// A small network for tests and the embedded data, with all types of layers of the three others but softmax: inputs 3 × 96 × 96.
 pub fn small(n_classes: usize) -> Architecture {
     Stack::default()
         .convolve("conv1", 16, window(5, 2, 2), 1)
@@ -166,7 +177,7 @@ pub fn small(n_classes: usize) -> Architecture {
         .build(96)
 }
 
-/// A network by its name: `caffenet`, `vgg-cnn-s` or `googlenet`.
+/// The network with this name: `caffenet`, `vgg-cnn-s` or `googlenet`.
 pub fn by_name(name: &str) -> Option<Architecture> {
     match name {
         "caffenet" => Some(caffenet()),

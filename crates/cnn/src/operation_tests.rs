@@ -1,4 +1,4 @@
-//! Layers against their definitions written out, and the processor's loops against the library's.
+//! Layers compared with naive implementations of their definitions, and our loops on the processor compared with burn's functions.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array4;
@@ -8,11 +8,11 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::host;
 use crate::layer::{Pooling, ResponseNormalization, Window};
 use crate::network::{to_array, to_tensor, values};
-use crate::operations::{Linear, normalize, pool, spread, sum_around, to_largest_by_the_library};
+use crate::operations::{Linear, normalize, pool, spread, sum_around, to_largest_by_burn};
 
 fn draw(shape: (usize, usize, usize, usize), seed: u64) -> Array4<f32> {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
-    // Few values, so that windows hold several largest ones.
+    // Only few different values, so that a window can have several largest ones.
     Array4::from_shape_simple_fn(shape, || f32::from(generator.gen_range(-4_i8..5)) / 2.0)
 }
 
@@ -20,7 +20,7 @@ fn upload(x: &Array4<f32>) -> Tensor<4> {
     to_tensor(x.view(), &Device::flex())
 }
 
-/// All windows that a pooling of the three networks, or an odd one, can have.
+/// Windows as in the three networks, and many others that are allowed.
 fn windows() -> Vec<Window> {
     let mut windows = Vec::new();
     for kernel in 1..=4 {
@@ -33,7 +33,7 @@ fn windows() -> Vec<Window> {
     windows
 }
 
-/// Caffe's loops: the window, clipped by padding and border, and the area that an average divides by.
+/// As in Caffe's loops: the positions of a window along one side, clipped to the input, and the length that counts for an average.
 fn clipped(index: usize, side: usize, window: Window) -> (std::ops::Range<usize>, usize) {
     let start = (index * window.stride) as isize - window.padding as isize;
     let end = (start + window.kernel as isize).min((side + window.padding) as isize);
@@ -65,7 +65,7 @@ fn assert_near(found: &Array4<f32>, expected: &Array4<f32>, what: &str) {
 }
 
 #[test]
-fn pooling_is_caffes() {
+fn pooling_equals_caffe() {
     for side in 4..=9 {
         let x = draw((2, 3, side, side + 2), side as u64);
         for window in windows() {
@@ -79,22 +79,22 @@ fn pooling_is_caffes() {
 }
 
 #[test]
-fn the_processors_pooling_is_the_librarys() {
+fn our_max_pooling_equals_burn() {
     let x = draw((2, 3, 8, 7), 5);
     for window in windows() {
         let largest = to_array(pool(upload(&x).autodiff(), Pooling::Max, window).inner());
         assert_eq!(to_array(host::max_pool(upload(&x), window)), largest, "{window:?}");
         let (n, channels, rows, columns) = largest.dim();
         let s = draw((2 * n, channels, rows, columns), 6);
-        let here = to_array(host::to_largest(upload(&x), upload(&s), window));
-        let there = to_array(to_largest_by_the_library(upload(&x), upload(&s), window));
-        assert_near(&here, &there, &format!("{window:?}"));
-        assert!((here.sum() - s.sum()).abs() < 1e-3);
+        let ours = to_array(host::to_largest(upload(&x), upload(&s), window));
+        let of_burn = to_array(to_largest_by_burn(upload(&x), upload(&s), window));
+        assert_near(&ours, &of_burn, &format!("{window:?}"));
+        assert!((ours.sum() - s.sum()).abs() < 1e-3);
     }
 }
 
 #[test]
-fn averages_are_spread_by_the_adjoint() {
+fn spread_is_the_adjoint_of_average_pooling() {
     let x = draw((1, 2, 8, 7), 7);
     for window in windows() {
         let pooled = pool_twin(&x, Pooling::Average, window);
@@ -105,17 +105,17 @@ fn averages_are_spread_by_the_adjoint() {
 }
 
 #[test]
-fn normalisation_is_caffes_here_and_in_the_library() {
+fn our_normalisation_and_the_one_of_burn_equal_caffe() {
     let x = draw((2, 7, 5, 4), 9);
     for (size, beta) in [(5, 0.75), (3, 0.75), (1, 0.5), (9, 1.0)] {
         let lrn = ResponseNormalization { size, alpha: 0.7, beta, k: 1.5 };
         let expected = Array4::from_shape_fn(x.dim(), |(image, channel, row, column)| {
-            let near = channel.saturating_sub(size / 2)..(channel + size / 2 + 1).min(7);
-            let sum: f32 = near.map(|near| x[[image, near, row, column]].powi(2)).sum();
+            let neighbours = channel.saturating_sub(size / 2)..(channel + size / 2 + 1).min(7);
+            let sum: f32 = neighbours.map(|neighbour| x[[image, neighbour, row, column]].powi(2)).sum();
             x[[image, channel, row, column]] * (lrn.k + lrn.alpha / size as f32 * sum).powf(-beta)
         });
-        assert_near(&to_array(normalize(upload(&x), &lrn)), &expected, "processor");
-        assert_near(&to_array(normalize(upload(&x).autodiff(), &lrn).inner()), &expected, "library");
+        assert_near(&to_array(normalize(upload(&x), &lrn)), &expected, "ours");
+        assert_near(&to_array(normalize(upload(&x).autodiff(), &lrn).inner()), &expected, "burn");
     }
     let sums = to_array(sum_around(upload(&x), 3));
     let expected = x[[1, 2, 3, 1]] + x[[1, 3, 3, 1]] + x[[1, 4, 3, 1]];
@@ -123,7 +123,7 @@ fn normalisation_is_caffes_here_and_in_the_library() {
 }
 
 #[test]
-fn the_adjoint_of_a_linear_layer_is_its_transpose() {
+fn the_adjoint_of_a_convolution_is_its_transpose() {
     for (n_groups, stride, padding) in [(1, 1, 0), (2, 2, 1), (1, 3, 2), (2, 1, 2)] {
         let window = Window { kernel: 3, stride, padding };
         let operation = Linear::Convolution { window, n_groups };
@@ -136,8 +136,8 @@ fn the_adjoint_of_a_linear_layer_is_its_transpose() {
 }
 
 #[test]
-fn a_convolution_is_a_sum_over_its_window() {
-    // By hand: one channel, 3 × 3 of 1 to 9, kernel 2 × 2 of ones, stride 1, padding 1.
+fn a_convolution_matches_hand_computed_values() {
+    // One channel, 3 × 3 values from 1 to 9, a kernel of 2 × 2 ones, stride 1, padding 1.
     let x: Tensor<4> =
         Tensor::from_data(TensorData::new((1..10).map(|v| v as f32).collect(), [1, 1, 3, 3]), &Device::flex());
     let ones: Tensor<4> = Tensor::ones([1, 1, 2, 2], &Device::flex());

@@ -1,4 +1,4 @@
-//! Weights by the names of their layers, outside of any network.
+//! The weights of a network by the names of its layers, as they are stored in files.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,42 @@ use ndarray::{Array1, ArrayD};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::CnnError;
 use crate::architecture::Architecture;
+use crate::error::CnnError;
 use crate::layer::LayerKind;
 
 /// The weights of one layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerParameters {
-    /// Convolution `(filters, channels / groups, kernel, kernel)`, inner product `(outputs, inputs)`, PReLU `(channels)`.
+    /// The weights: `(filters, channels / groups, kernel, kernel)` for a convolution, `(outputs, inputs)` for an inner product,
+    /// `(channels)` for a PReLU.
     pub weight: ArrayD<f32>,
-    /// `(outputs)`; missing where the layer has none.
+    /// The bias `(outputs)`; `None` if the layer has no bias.
     pub bias: Option<Array1<f32>>,
 }
 
-/// The weights of a network, as a file holds them.
+/// The weights of a network by the names of its layers.
+///
+/// ```
+/// use fisherlens_cnn::{Parameters, networks, read_safetensors, write_safetensors};
+///
+/// let weights = Parameters::drawn(&networks::small(4), 1);
+/// assert_eq!(weights.get("fc5").unwrap().weight.shape(), [4, 80]);
+/// assert_eq!(read_safetensors(&write_safetensors(&weights)?)?, weights);
+/// # Ok::<(), fisherlens_cnn::CnnError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parameters {
     layers: BTreeMap<String, LayerParameters>,
 }
 
 impl Parameters {
-    /// No weights yet.
+    /// No weights.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Weights of a fresh network: uniform in ±√(3 / fan-in) ("xavier" of Caffe), biases 0.
+    /// Random weights for a new network: uniform in ±√(3 / fan-in) ("xavier" in Caffe). Biases are 0, slopes of PReLU 0.25.
     pub fn drawn(architecture: &Architecture, seed: u64) -> Self {
         let mut generator = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut drawn = Self::new();
@@ -52,37 +62,38 @@ impl Parameters {
         drawn
     }
 
-    /// Adds or replaces a layer's weights.
+    /// Adds or replaces the weights of a layer.
     pub fn insert(&mut self, layer: &str, parameters: LayerParameters) {
         self.layers.insert(layer.to_owned(), parameters);
     }
 
-    /// A layer's weights.
+    /// The weights of a layer.
     pub fn get(&self, layer: &str) -> Option<&LayerParameters> {
         self.layers.get(layer)
     }
 
-    /// All layers in alphabetical order.
+    /// All layers that have weights, in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &LayerParameters)> {
         self.layers.iter().map(|(name, parameters)| (name.as_str(), parameters))
     }
 
-    /// How many layers have weights.
+    /// Number of layers that have weights.
     pub fn len(&self) -> usize {
         self.layers.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no weights.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty()
     }
 
-    /// Those of one network brought to its shapes; weights of other layers (auxiliary heads) are left out.
+    /// The weights that a network needs, in its shapes. Weights of other layers, such as auxiliary heads, are left out.
     ///
-    /// Axes of length 1 may be missing or be too many, as in old files.
+    /// Axes of length 1 may be missing or additional, as in older files. The weights of an inner product may have the shape of a
+    /// convolution that covers its whole input.
     ///
     /// # Errors
-    /// [`CnnError::Weights`] with a line for every layer whose weights are missing, have another shape, or are not finite.
+    /// [`CnnError::Weights`] with one line per layer whose weights are missing, have another shape, or are not finite.
     pub fn fitted(&self, architecture: &Architecture) -> Result<Self, CnnError> {
         let (mut fitted, mut mismatches) = (Self::new(), Vec::new());
         for (index, layer) in architecture.layers().iter().enumerate() {
@@ -100,29 +111,29 @@ impl Parameters {
 
     fn fitted_layer(&self, name: &str, shape: &[usize], has_bias: bool) -> Result<LayerParameters, String> {
         let Some(found) = self.get(name) else {
-            return Err(format!("{name}: no weights found, expected {shape:?}"));
+            return Err(format!("{name}: found no weights, expected {shape:?}"));
         };
-        let real = |shape: &[usize]| shape.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>();
-        // A convolution's kernel, flattened, fits an inner product that stands on its blob.
+        let without_ones = |shape: &[usize]| shape.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>();
+        // An inner product also accepts the kernel of a convolution, flattened.
         let count: usize = shape.iter().product();
         let flattened =
             shape.len() == 2 && found.weight.shape().first() == Some(&shape[0]) && found.weight.len() == count;
-        if real(found.weight.shape()) != real(shape) && !flattened {
-            return Err(format!("{name}: found weights {:?}, expected {shape:?}", found.weight.shape()));
+        if without_ones(found.weight.shape()) != without_ones(shape) && !flattened {
+            return Err(format!("{name}: found weights of shape {:?}, expected {shape:?}", found.weight.shape()));
         }
         let bias = match &found.bias {
-            None if has_bias => return Err(format!("{name}: no bias found, expected {} values", shape[0])),
+            None if has_bias => return Err(format!("{name}: found no bias, expected {} values", shape[0])),
             Some(bias) if has_bias && bias.len() != shape[0] => {
-                return Err(format!("{name}: found {} values of bias, expected {}", bias.len(), shape[0]));
+                return Err(format!("{name}: found a bias of {} values, expected {}", bias.len(), shape[0]));
             }
             bias => bias.clone().filter(|_| has_bias),
         };
         let values = found.weight.iter().chain(bias.iter().flatten());
         if let Some(value) = values.copied().find(|value| !value.is_finite()) {
-            return Err(format!("{name}: found the value {value}, expected finite weights"));
+            return Err(format!("{name}: found the value {value}, expected finite values"));
         }
         let weight = found.weight.as_standard_layout().into_owned();
-        let weight = weight.into_shape_with_order(shape).expect("as many values as the shape asks for");
+        let weight = weight.into_shape_with_order(shape).expect("the number of values was checked above");
         Ok(LayerParameters { weight, bias })
     }
 }

@@ -1,7 +1,6 @@
-//! Files of Caffe written here, by a description of their own, and read back; and the real ones, where they lie beside the
-//! project.
+//! Reading files of Caffe: files that the test writes itself, and real files if they are beside the project.
 #![cfg(feature = "cnn")]
-#![expect(clippy::print_stdout, reason = "what was skipped and what was measured is worth a line")]
+#![expect(clippy::print_stdout, reason = "the tests print what they skipped and what they measured")]
 
 mod caffe;
 
@@ -15,7 +14,7 @@ use ndarray::{Array1, Axis, array};
 use prost::Message;
 
 #[test]
-fn every_form_gives_back_the_weights_bit_for_bit() {
+fn weights_of_every_version_are_read_bit_for_bit() {
     for architecture in [networks::small(3), tiny()] {
         let parameters = drawn(&architecture);
         for form in FORMS {
@@ -30,7 +29,7 @@ fn every_form_gives_back_the_weights_bit_for_bit() {
 }
 
 #[test]
-fn old_shapes_stay_and_a_bias_is_flat() {
+fn shapes_of_older_files_are_kept_and_a_bias_has_one_axis() {
     let read = read_caffemodel(&Net::of(Form::V1, &drawn(&tiny())).encode_to_vec()).unwrap();
     let shape = |name: &str| read.get(name).unwrap().weight.shape().to_vec();
     assert_eq!(shape("conv1"), [6, 2, 2, 2]);
@@ -43,7 +42,7 @@ fn old_shapes_stay_and_a_bias_is_flat() {
 }
 
 #[test]
-fn doubles_loose_floats_and_gradients() {
+fn doubles_and_unpacked_floats_are_read_and_gradients_are_ignored() {
     let double = Blob { data: Vec::new(), double_data: vec![0.1, -2.5], ..new_blob(&[1, 2], &[]) };
     let with_diff = Blob { diff: vec![9.0], double_diff: vec![8.0; 3], ..new_blob(&[1], &[4.0]) };
     let read = read_caffemodel(&of_one(vec![double, with_diff])).unwrap();
@@ -51,7 +50,7 @@ fn doubles_loose_floats_and_gradients() {
     assert_eq!(conv1.weight, array![[0.1_f32, -2.5]].into_dyn());
     assert_eq!(conv1.bias, Some(array![4.0]));
 
-    // Floats that are not packed, as a writer without `packed = true` leaves them: key 5 << 3 | 5, four bytes; then a shape.
+    // Unpacked floats, as written without `packed = true`: the key 5 << 3 | 5 and four bytes for each, then a shape.
     let mut blob = Vec::new();
     for value in [1.5_f32, -0.25] {
         blob.push(5 << 3 | 5);
@@ -63,7 +62,7 @@ fn doubles_loose_floats_and_gradients() {
 }
 
 #[test]
-fn auxiliary_heads_are_kept_until_fitted() {
+fn auxiliary_heads_are_read_and_then_left_out_by_fitted() {
     let architecture = tiny();
     let parameters = drawn(&architecture);
     let mut net = Net::of(Form::Current, &parameters);
@@ -74,7 +73,7 @@ fn auxiliary_heads_are_kept_until_fitted() {
 }
 
 #[test]
-fn what_does_not_fit_is_named() {
+fn mismatches_are_reported_with_the_name_of_the_layer() {
     let architecture = tiny();
     let mismatches = |change: &dyn Fn(&mut Current)| {
         let mut net = Net::of(Form::Current, &drawn(&architecture));
@@ -85,30 +84,30 @@ fn what_does_not_fit_is_named() {
         }
     };
     let shape = mismatches(&|conv2| conv2.blobs[0] = new_blob(&[6, 2, 1, 1], &[0.0; 12]));
-    assert_eq!(shape, "conv2: found weights [6, 2, 1, 1], expected [2, 6, 1, 1]");
-    assert_eq!(mismatches(&|conv2| conv2.blobs.clear()), "conv2: no weights found, expected [2, 6, 1, 1]");
+    assert_eq!(shape, "conv2: found weights of shape [6, 2, 1, 1], expected [2, 6, 1, 1]");
+    assert_eq!(mismatches(&|conv2| conv2.blobs.clear()), "conv2: found no weights, expected [2, 6, 1, 1]");
     let bias = mismatches(&|conv2| conv2.blobs.truncate(1));
-    assert_eq!(bias, "conv2: no bias found, expected 2 values");
+    assert_eq!(bias, "conv2: found no bias, expected 2 values");
     let bias = mismatches(&|conv2| conv2.blobs[1] = new_blob(&[3], &[0.0; 3]));
-    assert_eq!(bias, "conv2: found 3 values of bias, expected 2");
+    assert_eq!(bias, "conv2: found a bias of 3 values, expected 2");
     let infinite = mismatches(&|conv2| {
         conv2.blobs[1] = Blob { data: Vec::new(), double_data: vec![0.0, 1e300], ..new_blob(&[2], &[]) };
     });
-    assert_eq!(infinite, "conv2: found the value inf, expected finite weights");
+    assert_eq!(infinite, "conv2: found the value inf, expected finite values");
 }
 
 #[test]
-fn what_a_network_cannot_hold_is_refused() {
+fn invalid_layers_are_refused() {
     let one = || new_blob(&[1], &[1.0]);
     let named = "layer 1: \"conv1\" (Convolution): ";
     assert_eq!(
         fault(&of_one(vec![one(), one(), one()])),
-        format!("{named}found 3 blobs, expected weights and at most a bias")
+        format!("{named}found 3 blobs, expected weights and at most one bias")
     );
     let flat = new_blob(&[2, 2], &[0.0; 4]);
     assert_eq!(
         fault(&of_one(vec![one(), flat])),
-        format!("{named}found a bias of shape [2, 2], expected one side above 1")
+        format!("{named}found a bias of shape [2, 2], expected at most one side above 1")
     );
     for form in FORMS {
         let mut net = Net::default();
@@ -117,35 +116,35 @@ fn what_a_network_cannot_hold_is_refused() {
         assert_eq!(read_caffemodel(&net.encode_to_vec()).unwrap().len(), 1);
         net.push(form, "twice", "Convolution", vec![one()]);
         let found = fault(&net.encode_to_vec());
-        assert!(found.starts_with("layer 3: found another layer \"twice\" with weights"), "{found}");
+        assert!(found.starts_with("layer 3: found a second layer \"twice\" with weights"), "{found}");
     }
     let mut net = Net::default();
     net.push(Form::V1, "bn", "BatchNorm", vec![one(); 4]);
     assert_eq!(
         fault(&net.encode_to_vec()),
-        "layer 1: \"bn\" (type 4): found 4 blobs, expected weights and at most a bias"
+        "layer 1: \"bn\" (type 4): found 4 blobs, expected weights and at most one bias"
     );
     let typeless = within(100, &[within(1, b"lstm"), within(7, &[]).repeat(3)].concat());
     assert!(fault(&typeless).starts_with("layer 1: \"lstm\" (no type): found 3 blobs"));
     let nameless = within(100, &within(7, &one().encode_to_vec()));
-    assert_eq!(fault(&nameless), "layer 1: found weights and no name, expected the name of their layer");
+    assert_eq!(fault(&nameless), "layer 1: found weights without a name, expected the name of their layer");
     let latin = within(100, &[within(1, b"conv\xe9"), within(7, &one().encode_to_vec())].concat());
     assert_eq!(fault(&latin), "layer 1: found a name that is not UTF-8");
     let untrained = Net { layer: vec![Current::default(); 2], ..Net::default() };
     let found = fault(&untrained.encode_to_vec());
-    assert_eq!(found, "found 2 layers and none with weights, expected a trained network");
+    assert_eq!(found, "found 2 layers, all without weights, expected a trained network");
     assert!(fault(&[]).starts_with("found 0 layers"));
 }
 
 #[test]
-fn shapes_that_lie_are_refused() {
+fn wrong_shapes_are_refused() {
     let with = |dim: &[i64], n_values: usize| {
         let blob = Blob { shape: Some(Shape { dim: dim.to_vec() }), ..new_blob(&[], &vec![0.5; n_values]) };
         let (net, mean) = (fault(&of_one(vec![blob.clone()])), mean_fault(&blob.encode_to_vec()));
         assert_eq!(net, format!("layer 1: \"conv1\" (Convolution): weights: {mean}"));
         mean
     };
-    assert_eq!(with(&[2, 3], 5), "found 5 values, expected those of shape [2, 3]");
+    assert_eq!(with(&[2, 3], 5), "found 5 values, expected as many as in the shape [2, 3]");
     assert_eq!(with(&[2, -3], 6), "found shape [2, -3], expected sides of at least 1");
     assert_eq!(with(&[0], 0), "found shape [0], expected sides of at least 1");
     let wraps_to_0 = [1 << 32; 2];
@@ -157,35 +156,35 @@ fn shapes_that_lie_are_refused() {
     assert!(fault(&of_one(vec![shapeless])).contains("weights: found no shape"));
     let partly = Blob { num: Some(1), width: Some(2), data: vec![0.5; 2], ..Blob::default() };
     assert!(fault(&of_one(vec![partly])).contains("found shape [1, 0, 0, 2]"));
-    // A shape without sides is Caffe's scalar.
+    // In Caffe a shape without sides is a scalar.
     let scalar = read_caffemodel(&of_one(vec![new_blob(&[], &[0.5])])).unwrap();
     assert_eq!(scalar.get("conv1").unwrap().weight, array![0.5].into_dyn());
 }
 
 #[test]
-fn mean_images() {
+fn mean_images_are_read_or_refused() {
     let values: Vec<f32> = (0..24).map(|value| value as f32).collect();
     let expected = Array1::from_vec(values.clone()).into_shape_with_order((3, 2, 4)).unwrap();
     for blob in [old_blob(&[1, 3, 2, 4], &values), new_blob(&[1, 3, 2, 4], &values), new_blob(&[3, 2, 4], &values)] {
         assert_eq!(read_binaryproto(&blob.encode_to_vec()).unwrap(), expected);
     }
-    // One channel is not an axis too many.
+    // Only the first axis is removed; an axis of one channel stays.
     let grey = read_binaryproto(&old_blob(&[1, 1, 6, 4], &values).encode_to_vec()).unwrap();
     assert_eq!(grey.dim(), (1, 6, 4));
     let two = mean_fault(&old_blob(&[2, 3, 2, 2], &values).encode_to_vec());
     assert_eq!(two, "found shape [2, 3, 2, 2], expected channels, height and width");
     assert!(mean_fault(&new_blob(&[6, 4], &values).encode_to_vec()).starts_with("found shape [6, 4]"));
     let not_finite = new_blob(&[1, 1, 2], &[1.0, f32::NAN]).encode_to_vec();
-    assert_eq!(mean_fault(&not_finite), "found the value NaN, expected finite ones");
+    assert_eq!(mean_fault(&not_finite), "found the value NaN, expected finite values");
     assert!(mean_fault(&[]).starts_with("found no shape"));
 }
 
 #[test]
-fn files_of_another_kind_are_named_so() {
+fn files_of_other_formats_are_refused() {
     let mean = old_blob(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]).encode_to_vec();
     assert_eq!(fault(&mean), "found a number in field 2, expected a layer of a NetParameter");
     let net = Net::of(Form::Current, &drawn(&tiny())).encode_to_vec();
-    assert!(mean_fault(&net).starts_with("found no BlobProto"), "{}", mean_fault(&net));
+    assert!(mean_fault(&net).starts_with("the bytes are not a BlobProto"), "{}", mean_fault(&net));
     let others: [&[u8]; 5] = [
         b"name: \"CaffeNet\"\nlayer {\n  name: \"data\"\n}\n",
         b"<!DOCTYPE html>\n<html><head><title>Not found</title>",
@@ -194,23 +193,23 @@ fn files_of_another_kind_are_named_so() {
         b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
     ];
     for other in others {
-        assert!(fault(other).starts_with("found no protobuf (at byte "), "{}", fault(other));
-        assert!(mean_fault(other).starts_with("found no BlobProto: "), "{}", mean_fault(other));
+        assert!(fault(other).starts_with("the file is not protobuf (at byte "), "{}", fault(other));
+        assert!(mean_fault(other).starts_with("the bytes are not a BlobProto: "), "{}", mean_fault(other));
     }
 }
 
-/// A file beside the project, or a line that says it is not there.
+/// The bytes of a file beside the project. If there is no such file, prints that the test is skipped.
 fn beside(file: &str) -> Option<Vec<u8>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models").join(file);
     let bytes = std::fs::read(&path).ok();
     if bytes.is_none() {
-        println!("skipped: {} is not here", path.display());
+        println!("skipped: there is no {}", path.display());
     }
     bytes
 }
 
 #[test]
-fn a_real_network_of_caffe() {
+fn a_real_caffemodel_is_read() {
     let Some(bytes) = beside("mtcnn_det2.caffemodel") else { return };
     let convolution = |n_filters, kernel| LayerKind::Convolution { n_filters, window: window(kernel, 1), n_groups: 1 };
     let pooling = || LayerKind::Pooling { pooling: Pooling::Max, window: window(3, 2) };
@@ -245,7 +244,7 @@ fn a_real_network_of_caffe() {
         ("score", &[2, 128], Some(2)),
     ];
     assert_eq!(shapes, expected);
-    // The bytes of this bias stand so in the file.
+    // These are the bytes of the bias in the file.
     let score = read.get("score").unwrap().bias.as_ref().unwrap();
     assert_eq!(score.mapv(f32::to_bits), array![0x3e9c_8a04, 0xbe9c_8a0d]);
     let fitted = read.fitted(&architecture).unwrap();
@@ -255,7 +254,7 @@ fn a_real_network_of_caffe() {
 }
 
 #[test]
-fn real_mean_images() {
+fn real_mean_images_are_read() {
     for (file, side) in [("imagenet_mean.binaryproto", 256), ("VGG_CNN_S_mean.binaryproto", 224)] {
         let Some(bytes) = beside(file) else { continue };
         let mean = read_binaryproto(&bytes).unwrap();

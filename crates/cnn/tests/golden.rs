@@ -1,6 +1,7 @@
-//! GoogLeNet's real weights against PyTorch and zennit. The weights lie beside the project; without them the test says so.
+//! GoogLeNet with its real weights, compared with PyTorch and zennit. The test needs the weights beside the project; without them it is
+//! skipped.
 #![cfg(feature = "cnn")]
-#![expect(clippy::print_stdout, reason = "a test tells what it measured, or that it skipped")]
+#![expect(clippy::print_stdout, reason = "the test prints what it measured, or that it was skipped")]
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ fn root() -> PathBuf {
 fn googlenet_agrees_with_pytorch_and_zennit() {
     let weights = root().join("../shared/models/bvlc_googlenet.safetensors");
     let Ok(weights) = std::fs::read(&weights) else {
-        println!("skipped: {} is not here", weights.display());
+        println!("skipped: there is no {}", weights.display());
         return;
     };
     let golden = File::open(root().join("tests/golden/googlenet_lrp_chelsea.npz")).unwrap();

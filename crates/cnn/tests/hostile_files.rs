@@ -1,6 +1,6 @@
-//! Files that lie: cut off, changed, with lengths that nobody could keep.
+//! Damaged and malicious files: cut off, changed, or with lengths that are far too large.
 #![cfg(feature = "cnn")]
-#![expect(clippy::print_stdout, reason = "what was measured is worth a line")]
+#![expect(clippy::print_stdout, reason = "the tests print what they measured")]
 
 mod caffe;
 
@@ -15,23 +15,23 @@ use ndarray::{Array1, ArrayD, array};
 use proptest::prelude::*;
 use prost::Message;
 
-/// Counts what the thread that asks for it holds, so that tests beside it are not counted.
+/// Counts the bytes that are allocated by the current thread, so that tests in other threads are not counted.
 struct Counting;
 
 thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static MOST: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATED: Cell<isize> = const { Cell::new(0) };
+    static MAX_ALLOCATED: Cell<isize> = const { Cell::new(0) };
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 fn count(change: isize) {
-    HELD.set(HELD.get() + change);
-    MOST.set(MOST.get().max(HELD.get()));
+    ALLOCATED.set(ALLOCATED.get() + change);
+    MAX_ALLOCATED.set(MAX_ALLOCATED.get().max(ALLOCATED.get()));
 }
 
-#[expect(unsafe_code, reason = "an allocator cannot be written without; everything is passed on as it came")]
+#[expect(unsafe_code, reason = "an allocator needs it; every call is passed on to the system's allocator")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -49,16 +49,16 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The most bytes that a function held at once.
-fn most_held<T>(function: impl FnOnce() -> T) -> (T, usize) {
-    HELD.set(0);
-    MOST.set(0);
+/// The result of a function, and the greatest number of bytes that it had allocated at one time.
+fn max_allocated<T>(function: impl FnOnce() -> T) -> (T, usize) {
+    ALLOCATED.set(0);
+    MAX_ALLOCATED.set(0);
     let result = function();
-    (result, MOST.get() as usize)
+    (result, MAX_ALLOCATED.get() as usize)
 }
 
 #[test]
-fn a_claimed_length_reserves_nothing() {
+fn a_length_without_bytes_allocates_nothing() {
     let ten_gigabytes = 10_000_000_000;
     let blob = [claim(7, 2), vec![1 << 3, 1]].concat();
     let claims = [
@@ -75,31 +75,31 @@ fn a_claimed_length_reserves_nothing() {
         claim(17, u64::MAX),
     ];
     for bytes in claims {
-        let (result, held) = most_held(|| read_caffemodel(&bytes));
+        let (result, n_bytes) = max_allocated(|| read_caffemodel(&bytes));
         let error = result.unwrap_err().to_string();
-        assert!(held < 10_000, "{held} bytes held: {error}");
+        assert!(n_bytes < 10_000, "{n_bytes} bytes allocated: {error}");
     }
     for field in [5, 6, 7, 8] {
         let bytes = claim(field, ten_gigabytes);
-        let (result, held) = most_held(|| read_binaryproto(&bytes));
-        assert!(held < 10_000, "{held} bytes held: {}", result.unwrap_err());
+        let (result, n_bytes) = max_allocated(|| read_binaryproto(&bytes));
+        assert!(n_bytes < 10_000, "{n_bytes} bytes allocated: {}", result.unwrap_err());
     }
 }
 
 #[test]
-fn memory_follows_the_size_of_the_file() {
+fn memory_is_proportional_to_the_size_of_the_file() {
     const N: usize = 1 << 20;
-    // One more than a power of two, where a growing list has the most room left.
+    // One more than a power of two: then a growing vector has the most unused capacity.
     let values = vec![0.5; N / 4 + 1];
     let shape = new_blob(&[values.len()], &[]).encode_to_vec();
-    let loose = values.iter().flat_map(|value: &f32| [vec![5 << 3 | 5], value.to_le_bytes().to_vec()].concat());
-    let loose: Vec<u8> = shape.iter().copied().chain(loose).collect();
+    let unpacked = values.iter().flat_map(|value: &f32| [vec![5 << 3 | 5], value.to_le_bytes().to_vec()].concat());
+    let unpacked: Vec<u8> = shape.iter().copied().chain(unpacked).collect();
     let doubles = Blob { double_data: vec![0.5; values.len()], ..new_blob(&[values.len()], &[]) };
     let layer = |blob: &[u8]| within(100, &[within(1, b"conv1"), within(7, blob)].concat());
     let files = [
         ("weights", of_one(vec![new_blob(&[values.len()], &values)])),
         ("doubles", of_one(vec![doubles])),
-        ("loose weights", layer(&loose)),
+        ("unpacked weights", layer(&unpacked)),
         ("empty layers", within(100, &[]).repeat(N / 3)),
         ("empty old layers", within(2, &[]).repeat(N / 2)),
         ("empty blobs", within(100, &within(7, &[]).repeat(N / 2))),
@@ -109,20 +109,20 @@ fn memory_follows_the_size_of_the_file() {
         ("groups", vec![1 << 3 | 3; N]),
     ];
     for (what, bytes) in files {
-        let (result, held) = most_held(|| read_caffemodel(&bytes));
-        println!("{what}: {held} bytes for {}: {:?}", bytes.len(), result.map(|read| read.len()));
-        assert!(held < 3 * bytes.len() + 10_000, "{what}: {held} bytes held for {}", bytes.len());
+        let (result, n_bytes) = max_allocated(|| read_caffemodel(&bytes));
+        println!("{what}: {n_bytes} bytes for {}: {:?}", bytes.len(), result.map(|read| read.len()));
+        assert!(n_bytes < 3 * bytes.len() + 10_000, "{what}: {n_bytes} bytes allocated for {}", bytes.len());
     }
     let one = new_blob(&[1], &[1.0]);
     let mut many = Net::default();
     (0..20_000).for_each(|at| many.push(Form::V1, &at.to_string(), "", vec![one.clone()]));
     let bytes = many.encode_to_vec();
-    let (result, held) = most_held(|| read_caffemodel(&bytes));
+    let (result, n_bytes) = max_allocated(|| read_caffemodel(&bytes));
     assert!(result.unwrap_err().to_string().contains("found more than 16384 layers"));
-    assert!(held < 16 << 20, "{held}");
+    assert!(n_bytes < 16 << 20, "{n_bytes}");
 }
 
-/// Reads as every format, and fits what could be read: only the result may differ.
+/// Reads the bytes as every format, and calls `fitted` on the weights. This must not panic. Returns which formats could be read.
 fn try_all(bytes: &[u8]) -> [bool; 3] {
     let nets = [read_caffemodel(bytes), read_safetensors(bytes)];
     for parameters in nets.iter().flatten() {
@@ -131,19 +131,19 @@ fn try_all(bytes: &[u8]) -> [bool; 3] {
     [nets[0].is_ok(), nets[1].is_ok(), read_binaryproto(bytes).is_ok()]
 }
 
-/// Small enough to try every change of every byte.
-fn little() -> Parameters {
-    let mut little = Parameters::new();
-    little.insert("fc3", LayerParameters { weight: array![[1.0, 2.0]].into_dyn(), bias: Some(array![3.0]) });
-    little.insert("prelu1", LayerParameters { weight: array![4.0, 5.0].into_dyn(), bias: None });
-    little
+/// Weights so few that every change of every byte of their files can be tested.
+fn few_weights() -> Parameters {
+    let mut few_weights = Parameters::new();
+    few_weights.insert("fc3", LayerParameters { weight: array![[1.0, 2.0]].into_dyn(), bias: Some(array![3.0]) });
+    few_weights.insert("prelu1", LayerParameters { weight: array![4.0, 5.0].into_dyn(), bias: None });
+    few_weights
 }
 
 #[test]
-fn every_prefix_and_every_changed_byte_is_read_or_refused() {
+fn every_prefix_and_every_changed_byte_is_read_or_refused_without_a_panic() {
     let mean = old_blob(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]).encode_to_vec();
-    let mut files = vec![mean, write_safetensors(&little()).unwrap()];
-    files.extend(FORMS.map(|form| Net::of(form, &little()).encode_to_vec()));
+    let mut files = vec![mean, write_safetensors(&few_weights()).unwrap()];
+    files.extend(FORMS.map(|form| Net::of(form, &few_weights()).encode_to_vec()));
     for bytes in files {
         assert!(try_all(&bytes).contains(&true));
         for length in 0..bytes.len() {
@@ -163,15 +163,16 @@ fn every_prefix_and_every_changed_byte_is_read_or_refused() {
 #[test]
 fn a_file_cut_inside_a_layer_is_refused() {
     for form in FORMS {
-        // Inputs would stand behind old layers.
-        let net = Net { input: Vec::new(), input_dim: Vec::new(), ..Net::of(form, &little()) };
+        // Without the inputs, which come after the layers in the older versions.
+        let net = Net { input: Vec::new(), input_dim: Vec::new(), ..Net::of(form, &few_weights()) };
         let bytes = net.encode_to_vec();
         let n_read = (0..bytes.len()).filter(|&length| read_caffemodel(&bytes[..length]).is_ok()).count();
-        // Whole layers may be missing at the end, which `fitted` tells: the first with weights is the second of five.
+        // A prefix can be read if it ends after a layer and has weights; `fitted` then reports the missing layers. Of the five layers
+        // the second is the first one with weights, so there are three such prefixes.
         assert_eq!(n_read, 3);
     }
     let mean = old_blob(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]).encode_to_vec();
-    let safetensors = write_safetensors(&little()).unwrap();
+    let safetensors = write_safetensors(&few_weights()).unwrap();
     assert!((0..mean.len()).all(|length| read_binaryproto(&mean[..length]).is_err()));
     assert!((0..safetensors.len()).all(|length| read_safetensors(&safetensors[..length]).is_err()));
 }
@@ -230,7 +231,7 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         try_all(&bytes);
-        // With a header of the right length safetensors reads on.
+        // With the right length at the start, safetensors reads the bytes as its header.
         try_all(&[&(bytes.len() as u64).to_le_bytes(), bytes.as_slice()].concat());
         try_all(&within(100, &within(7, &bytes)));
         try_all(&within(2, &within(1, &bytes)));

@@ -1,4 +1,4 @@
-//! Networks as their papers and files have them, composites, gradients and preprocessing.
+//! The published networks, composites, relevance, gradients and preprocessing.
 #![cfg(feature = "cnn")]
 
 use fisherlens_cnn::{
@@ -52,7 +52,7 @@ fn the_three_networks_have_their_published_sizes() {
 }
 
 #[test]
-fn layers_that_do_not_fit_are_named() {
+fn layers_that_do_not_fit_are_reported() {
     let layer = |name: &str, kind: LayerKind, bottom: &str| Layer {
         name: name.to_owned(),
         kind,
@@ -65,10 +65,10 @@ fn layers_that_do_not_fit_are_named() {
     };
     let refused = |layers: Vec<Layer>| Architecture::new([3, 8, 8], layers).unwrap_err().to_string();
     for (layers, words) in [
-        (vec![layer("a", convolution(2, 3), "data")], "4 filters on 3 channels cannot be cut into 2 groups"),
+        (vec![layer("a", convolution(2, 3), "data")], "4 filters and 3 channels cannot be divided into 2 groups"),
         (vec![layer("a", convolution(1, 9), "data")], "does not fit into 8 x 8"),
-        (vec![layer("a", LayerKind::Relu, "b")], "no layer before it makes a blob \"b\""),
-        (vec![layer("a", LayerKind::Relu, "data"), layer("a", LayerKind::Relu, "a")], "the name is taken"),
+        (vec![layer("a", LayerKind::Relu, "b")], "no earlier layer computes a blob \"b\""),
+        (vec![layer("a", LayerKind::Relu, "data"), layer("a", LayerKind::Relu, "a")], "the name is already used"),
         (vec![layer("a", LayerKind::InnerProduct { n_outputs: 0 }, "data")], "found 0 outputs"),
         (vec![layer("a", LayerKind::Dropout { ratio: 1.0 }, "data")], "found a share of 1"),
         (Vec::new(), "0 layers"),
@@ -78,7 +78,7 @@ fn layers_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn a_network_cut_in_two_computes_the_same() {
+fn a_network_split_into_two_computes_the_same() {
     let whole = small();
     let (below, above) = whole.architecture().split_after("pool3").unwrap();
     let parameters = whole.parameters();
@@ -87,21 +87,21 @@ fn a_network_cut_in_two_computes_the_same() {
     let x = images(3, 96, 1);
     let between = below.blob(x.view(), "pool3").unwrap();
     assert_eq!(above.scores(between.view()).unwrap(), whole.scores(x.view()).unwrap());
-    // Inside an inception block no single blob is on all paths.
+    // Inside an inception block there is no layer that all paths go through.
     let error = whole.architecture().split_after("inception_3/1x1").unwrap_err().to_string();
-    assert!(error.contains("a cut that all paths go through"), "{error}");
+    assert!(error.contains("a split after a layer that all paths go through"), "{error}");
     assert!(matches!(whole.architecture().split_after("pool9"), Err(CnnError::UnknownLayer { .. })));
 }
 
 #[test]
-fn the_scores_get_another_number_and_name() {
+fn with_classes_changes_the_number_of_scores_and_the_name_of_the_layer() {
     let architecture = networks::googlenet().with_classes(20, "classifier").unwrap();
     assert_eq!(architecture.n_classes(), 20);
     assert_eq!(architecture.weight_shape(architecture.layer("classifier").unwrap()), [20, 1024]);
 }
 
 #[test]
-fn an_image_is_scored_alike_alone_and_among_others() {
+fn an_image_has_the_same_scores_alone_and_in_a_batch() {
     let (network, x) = (small(), images(5, 96, 2));
     let together = network.scores(x.view()).unwrap();
     for (image, row) in x.outer_iter().zip(together.rows()) {
@@ -113,7 +113,7 @@ fn an_image_is_scored_alike_alone_and_among_others() {
 }
 
 #[test]
-fn composites_are_read_and_their_faults_named() {
+fn composites_are_parsed_and_their_errors_are_reported() {
     let architecture = networks::small(4);
     let rule = |text: &str, layer: &str| {
         let layer = architecture.layer(layer).unwrap();
@@ -154,7 +154,7 @@ fn composites_are_read_and_their_faults_named() {
 }
 
 #[test]
-fn a_layer_without_a_rule_stops_relevance_before_it_starts() {
+fn a_layer_without_a_rule_is_refused() {
     let network = small();
     let trace = network.trace(images(1, 96, 1).view()).unwrap();
     let composite = Composite::new().with(Selector::Type("convolution".to_owned()), LayerRule::Linear(Rule::Z));
@@ -163,7 +163,7 @@ fn a_layer_without_a_rule_stops_relevance_before_it_starts() {
 }
 
 #[test]
-fn every_layer_is_accounted_for_by_every_preset() {
+fn relevance_is_conserved_at_every_layer_by_every_preset() {
     let (network, x) = (small(), images(2, 96, 4));
     let trace = network.trace(x.view()).unwrap();
     for (name, _) in fisherlens_cnn::PRESETS {
@@ -180,16 +180,16 @@ fn every_layer_is_accounted_for_by_every_preset() {
             let sum: f64 = found.pixels.iter().map(|&value| f64::from(value)).sum();
             assert_eq!(last.layer, "conv1");
             assert!((last.passed_on - sum).abs() < 1e-3 * (sum.abs() + 1.0));
-            // Bookkeeping changes nothing.
-            let silent =
+            // Bookkeeping does not change the relevance.
+            let without =
                 network.relevance(&trace, &composite, &Targets::Classes(vec![1, 3]), Bookkeeping::Off).unwrap();
-            assert_eq!(silent.pixels, found.pixels);
+            assert_eq!(without.pixels, found.pixels);
         }
     }
 }
 
 #[test]
-fn targets_and_images_are_explained_together_as_alone() {
+fn targets_and_images_have_the_same_relevance_alone_and_in_a_batch() {
     let (network, x) = (small(), images(3, 96, 5));
     let composite = Composite::parse("alpha2-beta1", &pixels()).unwrap();
     let explain = |x: &Array4<f32>, targets: &Targets| {
@@ -218,7 +218,7 @@ fn targets_and_images_are_explained_together_as_alone() {
 
 #[test]
 fn the_z_rule_without_biases_is_gradient_times_input() {
-    // A network of ReLU, convolutions and max pooling is linear around an input, so both sum to the score.
+    // A network of convolutions, ReLU and inner products without biases is linear near an input. There both methods are the same.
     let layer =
         |name: &str, kind, bottom: &str| Layer { name: name.to_owned(), kind, bottoms: vec![bottom.to_owned()] };
     let window = |kernel, stride, padding| Window { kernel, stride, padding };
@@ -247,7 +247,7 @@ fn the_z_rule_without_biases_is_gradient_times_input() {
 }
 
 #[test]
-fn gradients_are_differences_of_scores() {
+fn gradients_equal_finite_differences_of_scores() {
     let (network, x) = (small(), images(1, 96, 7));
     let gradient = network.gradient(x.view(), &[2]).unwrap();
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(1);
@@ -287,7 +287,7 @@ fn integrated_gradients_sum_to_the_difference_of_scores() {
 
 #[test]
 fn occlusion_finds_the_square_that_matters() {
-    // One inner product that looks at a single square.
+    // One inner product whose weights are 0 outside a single square.
     let kind = LayerKind::InnerProduct { n_outputs: 1 };
     let layer = Layer { name: "a".to_owned(), kind, bottoms: vec!["data".to_owned()] };
     let architecture = Architecture::new([3, 8, 8], vec![layer]).unwrap();
@@ -309,7 +309,7 @@ fn photograph(height: usize, width: usize) -> Array3<u8> {
 }
 
 #[test]
-fn frames_are_padded_with_the_nearest_pixel() {
+fn frames_have_the_right_size_and_padding_repeats_the_nearest_pixel() {
     let (frame, placement) = Framing::Padded.frame(photograph(48, 64).view(), 64).unwrap();
     assert_eq!(frame.dim(), (64, 64, 3));
     assert_eq!((placement.offset, placement.size, placement.scale), ([0, 8], [64, 48], [1.0, 1.0]));
@@ -321,7 +321,7 @@ fn frames_are_padded_with_the_nearest_pixel() {
     let (frame, placement) = Framing::Covering.frame(photograph(100, 200).view(), 50).unwrap();
     assert_eq!((frame.dim(), placement.size), ((50, 100, 3), [100, 50]));
     assert!(Framing::Padded.frame(Array3::zeros((0, 3, 3)).view(), 10).is_err());
-    // A line of one pixel still has one row when shrunk.
+    // A photograph of one row still has one row when it is made smaller.
     assert_eq!(Framing::Padded.frame(photograph(1, 500).view(), 64).unwrap().0.dim(), (64, 64, 3));
 }
 
@@ -339,12 +339,12 @@ fn ten_crops_are_four_corners_and_the_centre_and_their_mirrors() {
 }
 
 #[test]
-fn inputs_are_blue_green_and_red_less_the_mean() {
+fn inputs_are_blue_green_and_red_minus_the_mean() {
     let pixels = Array3::from_shape_fn((2, 3, 3), |(y, x, channel)| (100 * channel + 10 * y + x) as u8);
     let input = Mean::Channels([1.0, 2.0, 3.0]).input(pixels.view()).unwrap();
     assert_eq!(input[[0, 1, 2]], 212.0 - 1.0);
     assert_eq!(input[[2, 1, 2]], 12.0 - 3.0);
-    // The middle of a larger mean image.
+    // The centre of a larger mean image is used.
     let mean = Array3::from_shape_fn((3, 6, 5), |(channel, y, x)| (100 * channel + 10 * y + x) as f32);
     let input = Mean::Image(mean).input(pixels.view()).unwrap();
     assert_eq!(input[[0, 0, 0]], 200.0 - 21.0);
@@ -365,7 +365,7 @@ proptest! {
             prop_assert!(window.left + side <= width && window.top + side <= height);
             seen.slice_mut(s![window.top..window.top + side, window.left..window.left + side, ..]).fill(1);
         }
-        // With a stride beyond the side, pixels between windows are not seen.
+        // With a stride larger than the side, some pixels lie between the windows.
         prop_assert!(stride > side || seen.iter().all(|&seen| seen == 1));
         let unique: std::collections::BTreeSet<_> = windows.iter().map(|window| (window.left, window.top)).collect();
         prop_assert_eq!(unique.len(), windows.len());

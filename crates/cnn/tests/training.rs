@@ -1,4 +1,4 @@
-//! Retraining: the loss by hand, steps as Caffe takes them, the same bits after a resume and with any number of threads.
+//! Retraining: hand-computed loss and steps, and the same bits after resuming and with any number of threads.
 #![cfg(feature = "cnn")]
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ fn with(layers: &[(&str, f32, f32)]) -> Sgd {
     Sgd { layers: layers.collect(), ..SGD }
 }
 
-/// The small network's last layer learns faster.
+/// Settings with a higher learning rate for the last layer of the small network.
 fn faster() -> Sgd {
     with(&[("fc5", 10.0, 1.0)])
 }
@@ -46,8 +46,8 @@ fn begin(sgd: Sgd) -> Training {
 }
 
 #[test]
-fn one_step_by_hand() {
-    // f = w·x + b with two inputs and two classes; label 0 has no loss.
+fn steps_match_hand_computed_values() {
+    // f = w·x + b with two inputs and two classes. The label 0 has no loss.
     let kind = LayerKind::InnerProduct { n_outputs: 2 };
     let layer = Layer { name: "f".to_owned(), kind, bottoms: vec!["data".to_owned()] };
     let architecture = Architecture::new([2, 1, 1], vec![layer]).unwrap();
@@ -59,17 +59,18 @@ fn one_step_by_hand() {
     let mut training = Training::new(network, sgd).unwrap();
     let x = Array4::from_shape_vec((2, 2, 1, 1), vec![1.0, 2.0, -1.0, 1.0]).unwrap();
     let labels = array![[1_i8, 0], [-1, 1]];
-    // Scores (0.1, 1) and (−0.65, −1): losses 0.9 and 0, 0.35 and 2; their sum halved.
+    // Scores (0.1, 1) and (−0.65, −1). Losses 0.9 and 0, 0.35 and 2. The loss is half of their sum.
     let loss = training.advance(x.view(), labels.view()).unwrap();
     assert!((loss - (0.9 + 0.35 + 2.0) / 2.0).abs() < 1e-6, "{loss}");
-    // Gradients: class 0 (−x₁ + x₂)/2 = (−1, −0.5), bias 0; class 1 −x₂/2 = (0.5, −0.5), bias −0.5. Rate 0.01 · 2, biases twice.
+    // Gradients: class 0 (−x₁ + x₂)/2 = (−1, −0.5), bias 0; class 1 −x₂/2 = (0.5, −0.5), bias −0.5. The rate is 0.01 · 2, and twice
+    // this for biases.
     let after = training.network().parameters();
     let after = after.get("f").unwrap();
     let expected = [0.5 - 0.02 * (-1.0 + 0.05), -0.25 - 0.02 * (-0.5 - 0.025), 1.0 - 0.02 * (0.5 + 0.1), -0.02 * -0.5];
     assert!(after.weight.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{after:?}");
     let bias = after.bias.as_ref().unwrap();
     assert!((bias[0] - 0.1).abs() < 1e-7 && (bias[1] - 0.02).abs() < 1e-7, "{bias}");
-    // A second step keeps nine tenths of the first.
+    // The second step contains nine tenths of the first.
     let velocity = training.velocities().get("f").unwrap().weight.clone();
     training.advance(x.view(), labels.view()).unwrap();
     let next = training.velocities().get("f").unwrap().weight.clone();
@@ -77,7 +78,7 @@ fn one_step_by_hand() {
 }
 
 #[test]
-fn a_resumed_training_takes_the_same_steps_to_the_bit() {
+fn a_resumed_training_takes_the_same_steps_bit_for_bit() {
     let (x, labels) = samples(12, 3, 1);
     let step = |training: &mut Training| {
         let batch = SGD.batch(12, training.step());
@@ -91,7 +92,7 @@ fn a_resumed_training_takes_the_same_steps_to_the_bit() {
     (0..3).for_each(|_| {
         step(&mut first);
     });
-    // By way of the bytes that a checkpoint holds.
+    // The state is written to bytes and read again, as in a checkpoint.
     let weights = read_safetensors(&write_safetensors(&first.network().parameters()).unwrap()).unwrap();
     let velocities = read_safetensors(&write_safetensors(&first.velocities()).unwrap()).unwrap();
     let network = Network::new(networks::small(3), &weights, &Device::flex()).unwrap();
@@ -135,8 +136,8 @@ fn frozen_layers_keep_their_weights_and_others_learn() {
 }
 
 #[test]
-fn a_training_learns_what_can_be_learned() {
-    // The class is the sign of the mean: steps must take the loss well below that of all scores 0.
+fn a_training_reduces_the_loss() {
+    // The class is the sign of the mean of an image. The loss must become much smaller than with scores of 0.
     let (mut x, mut labels) = samples(8, 3, 4);
     labels.fill(-1);
     for (image, (mut x, mut labels)) in x.outer_iter_mut().zip(labels.outer_iter_mut()).enumerate() {
@@ -149,7 +150,7 @@ fn a_training_learns_what_can_be_learned() {
 }
 
 #[test]
-fn every_epoch_sees_every_sample_once() {
+fn every_epoch_contains_every_sample_once() {
     let sgd = Sgd { batch_size: 5, ..SGD };
     let seen: Vec<usize> = (0..6).flat_map(|step| sgd.batch(10, step)).collect();
     for epoch in seen.chunks(10) {
@@ -158,7 +159,7 @@ fn every_epoch_sees_every_sample_once() {
         assert_eq!(sorted, (0..10).collect::<Vec<_>>());
     }
     assert_ne!(seen[..10], seen[10..20]);
-    // A batch that reaches into the next epoch.
+    // Batches that contain samples of two epochs.
     let sgd = Sgd { batch_size: 7, ..SGD };
     let seen: Vec<usize> = (0..10).flat_map(|step| sgd.batch(10, step)).collect();
     assert!((0..10).all(|sample| seen.iter().filter(|&&seen| seen == sample).count() == 7));
@@ -166,7 +167,7 @@ fn every_epoch_sees_every_sample_once() {
 }
 
 #[test]
-fn bad_settings_and_runaway_losses_are_refused() {
+fn invalid_settings_and_losses_that_are_not_finite_are_refused() {
     let architecture = networks::small(3);
     let network = Network::new(architecture.clone(), &Parameters::drawn(&architecture, 1), &Device::flex()).unwrap();
     for sgd in [

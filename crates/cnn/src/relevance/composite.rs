@@ -1,49 +1,62 @@
-//! Which rule each layer of a network has.
+//! Composites: the rules of all layers of a network.
 
 use std::fmt;
 
-use crate::CnnError;
 use crate::architecture::Architecture;
+use crate::error::CnnError;
 use crate::layer::LayerKind;
 use crate::relevance::rule::{PixelRange, Rule};
 
-/// What one layer does with relevance.
+/// How one layer distributes relevance.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LayerRule {
-    /// Of a convolution or an inner product.
+    /// For convolutions and inner products.
     Linear(Rule),
-    /// Of response normalisation: passes unchanged.
+    /// For response normalisation: relevance is passed on unchanged.
     Identity,
-    /// Of response normalisation: first-order Taylor expansion (`binder2016`).
+    /// For response normalisation: first-order Taylor expansion (`binder2016`).
     Taylor,
-    /// Of max pooling: all to the largest input, the first one where several are.
+    /// For max pooling: all relevance goes to the largest input, to the first one if several are equal.
     Winner,
-    /// Of pooling: in proportion to the inputs.
+    /// For max and average pooling: relevance is distributed in proportion to the inputs.
     Proportional,
 }
 
-/// Layers that an entry of a composite is for.
+/// The layers to which an entry of a composite applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
-    /// All layers of a type, by its name ([`LayerKind::name`]).
+    /// All layers of a type, given by its name ([`LayerKind::name`]).
     Type(String),
-    /// One layer.
+    /// The layer with this name.
     Name(String),
-    /// Layers from one to another in the network's order, both included.
+    /// The layers from one name to another in the network's order, including both.
     Range(String, String),
-    /// The first layer with weights: the one that sees pixels.
+    /// The first convolution or inner product of the network, whose inputs are the pixels.
     First,
 }
 
-/// Rules by layer type, name or range; where several entries are for a layer, the first one holds.
+/// Rules by layer type, name or range. If several entries apply to a layer, the first one is used.
 ///
-/// ReLU, dropout and concatenation need none: relevance passes through.
+/// ReLU, PReLU, dropout and concatenation need no rule: they pass relevance on unchanged.
+///
+/// ```
+/// use fisherlens_cnn::{Composite, IMAGENET_MEAN, Mean, networks};
+///
+/// let architecture = networks::small(4);
+/// let pixels = Mean::Channels(IMAGENET_MEAN).pixel_range();
+/// let composite = Composite::parse("epsilon-plus-flat,conv2=gamma:0.5", &pixels)?;
+/// let rule = |layer| composite.rule_of(&architecture, architecture.layer(layer)?);
+/// assert_eq!(rule("conv1")?.unwrap().to_string(), "flat");
+/// assert_eq!(rule("conv2")?.unwrap().to_string(), "gamma:0.5");
+/// assert_eq!(rule("relu1")?, None);
+/// # Ok::<(), fisherlens_cnn::CnnError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Composite {
     entries: Vec<(Selector, LayerRule)>,
 }
 
-/// Named composites with their text. Those with two names before a rule of the first layer follow zennit's.
+/// Named composites and their text. Names of the form `inner-product rule`, `convolution rule`, `first layer's rule` are as in zennit.
 pub const PRESETS: [(&str, &str); 9] = [
     ("epsilon", "convolution=epsilon:0.01,inner-product=epsilon:0.01"),
     ("alpha2-beta1", "convolution=alpha-beta:2:1,inner-product=epsilon:1"),
@@ -56,29 +69,30 @@ pub const PRESETS: [(&str, &str); 9] = [
     ("deep-taylor", "first=z-box,convolution=z-plus,inner-product=z-plus"),
 ];
 
-/// What layers without weights do unless told otherwise.
+/// Rules of layers without weights, if the text has no entry for them.
 const WITHOUT_WEIGHTS: &str = "lrn=identity,max-pooling=winner,average-pooling=proportional";
 
 impl Composite {
-    /// No rules yet.
+    /// No rules.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With one more entry, behind those there are.
+    /// Adds an entry after the others.
     #[must_use]
     pub fn with(mut self, selector: Selector, rule: LayerRule) -> Self {
         self.entries.push((selector, rule));
         self
     }
 
-    /// From text: a preset's name, entries `SELECTOR=RULE`, or both, separated by commas.
+    /// Parses a text: the name of a preset, entries `SELECTOR=RULE`, or both, separated by commas.
     ///
-    /// Selectors are layer types, `first`, names of layers, and ranges `FROM..TO`. Entries that are written out come before those of a
-    /// preset; layers without weights then have `lrn=identity`, `max-pooling=winner`, `average-pooling=proportional`. `pixels` is for `z-box`.
+    /// Selectors are layer types, `first`, names of layers, and ranges `FROM..TO`. Entries in the text come before the entries of a
+    /// preset. The last entries are always `lrn=identity`, `max-pooling=winner` and `average-pooling=proportional`. `pixels` is used by
+    /// the rule `z-box`.
     ///
     /// # Errors
-    /// [`CnnError::Composite`] with the part that was not understood.
+    /// [`CnnError::Composite`] with the part that could not be parsed.
     pub fn parse(text: &str, pixels: &PixelRange) -> Result<Self, CnnError> {
         let (mut written, mut preset) = (Self::new(), Self::new());
         for part in text.split(',').map(str::trim) {
@@ -105,10 +119,10 @@ impl Composite {
         Ok(written)
     }
 
-    /// The rule of a layer; nothing for one that needs none.
+    /// The rule of a layer; `None` if the layer needs no rule.
     ///
     /// # Errors
-    /// [`CnnError::NoRule`]; [`CnnError::RuleOfLayer`] for one of another kind of layer.
+    /// [`CnnError::NoRule`] if no entry applies to the layer; [`CnnError::RuleOfLayer`] if the rule does not fit the type of the layer.
     pub fn rule_of(&self, architecture: &Architecture, layer: usize) -> Result<Option<&LayerRule>, CnnError> {
         let kind = &architecture.layers()[layer].kind;
         let Some((example, expected)) = needed(kind) else {
@@ -116,7 +130,7 @@ impl Composite {
         };
         let name = &architecture.layers()[layer].name;
         let mut entries = self.entries.iter();
-        let found = entries.find(|(selector, _)| selector.holds(architecture, layer));
+        let found = entries.find(|(selector, _)| selector.applies_to(architecture, layer));
         let (_, rule) = found.ok_or_else(|| CnnError::NoRule { layer: name.clone(), kind: kind.name(), example })?;
         let fits = match kind {
             LayerKind::Convolution { .. } | LayerKind::InnerProduct { .. } => matches!(rule, LayerRule::Linear(_)),
@@ -131,10 +145,10 @@ impl Composite {
     }
 }
 
-/// An example and all rules of layers that need one.
+/// For layers that need a rule: an example, and a description of all rules that fit.
 fn needed(kind: &LayerKind) -> Option<(&'static str, &'static str)> {
     match kind.name() {
-        "convolution" | "inner-product" => Some(("epsilon:1", "a rule of layers with weights")),
+        "convolution" | "inner-product" => Some(("epsilon:1", "a rule for layers with weights")),
         "lrn" => Some(("identity", "identity or taylor")),
         "max-pooling" => Some(("winner", "winner or proportional")),
         "average-pooling" => Some(("proportional", "proportional")),
@@ -143,7 +157,8 @@ fn needed(kind: &LayerKind) -> Option<(&'static str, &'static str)> {
 }
 
 impl Selector {
-    fn holds(&self, architecture: &Architecture, layer: usize) -> bool {
+    /// Whether the selector applies to a layer.
+    fn applies_to(&self, architecture: &Architecture, layer: usize) -> bool {
         let layers = architecture.layers();
         let position = |name: &str| layers.iter().position(|layer| layer.name == name);
         match self {
@@ -159,11 +174,11 @@ impl Selector {
 }
 
 fn parse_entry(text: &str, pixels: &PixelRange) -> Result<(Selector, LayerRule), CnnError> {
-    let (selector, rule) = text.split_once('=').expect("the caller looked for it");
+    let (selector, rule) = text.split_once('=').expect("the caller checks that there is a \"=\"");
     let types = ["convolution", "inner-product", "lrn", "max-pooling", "average-pooling"];
     let selector = match selector.trim() {
         "" => {
-            let expected = "expected a layer's type, name or range before \"=\"".to_owned();
+            let expected = "expected a type, name or range of layers before \"=\"".to_owned();
             return Err(CnnError::Composite { found: text.to_owned(), expected });
         }
         "first" => Selector::First,

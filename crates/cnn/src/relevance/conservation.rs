@@ -1,35 +1,35 @@
-//! Where relevance was lost or made on its way through a network.
+//! Conservation: where relevance was lost or added on its way through a network.
 
-/// What a linear layer kept back.
+/// Relevance that a layer does not pass on to its inputs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Absorbed {
-    /// Share of the bias.
+    /// Relevance of the bias.
     pub bias: f64,
-    /// Share of the stabiliser, and what arrived at outputs that share nothing: those of exactly 0 under γ.
+    /// Relevance of the stabiliser, and under the rule γ the relevance of outputs of exactly 0, which is not distributed.
     pub stabilizer: f64,
 }
 
-/// Sums of relevance around one layer, over images and targets.
+/// Sums of relevance at one layer, over all images and targets.
 ///
-/// `arrived = passed_on + bias + stabilizer`, up to rounding.
+/// `arrived = passed_on + bias + stabilizer`, except for rounding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerConservation {
     /// Name of the layer.
     pub layer: String,
-    /// Its type.
+    /// Type of the layer.
     pub kind: &'static str,
-    /// Its rule, empty where it needs none.
+    /// Rule of the layer; empty if it needs none.
     pub rule: String,
-    /// Relevance of its outputs.
+    /// Relevance of the layer's outputs.
     pub arrived: f64,
-    /// Relevance of its inputs.
+    /// Relevance of the layer's inputs.
     pub passed_on: f64,
-    /// What bias and stabiliser kept.
+    /// Relevance of bias and stabiliser.
     pub absorbed: Absorbed,
 }
 
 impl LayerConservation {
-    /// What none of the shares explains.
+    /// The part of the relevance that is not explained by `passed_on`, bias and stabiliser: rounding error.
     pub fn unexplained(&self) -> f64 {
         self.arrived - self.passed_on - self.absorbed.bias - self.absorbed.stabilizer
     }

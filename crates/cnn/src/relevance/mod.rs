@@ -1,10 +1,10 @@
-//! Layer-wise relevance propagation through a network, from its scores to its pixels.
+//! Layer-wise relevance propagation through a network, from the scores to the pixels.
 
 mod composite;
 mod conservation;
 mod normalization;
 mod parts;
-mod rule;
+pub(crate) mod rule;
 #[cfg(test)]
 mod twin_tests;
 
@@ -15,47 +15,65 @@ pub use rule::{PixelRange, Rule};
 use burn::tensor::{Tensor, TensorData};
 use ndarray::Array5;
 
-use crate::CnnError;
+use crate::error::CnnError;
 use crate::layer::{LayerKind, Pooling, Window};
 use crate::network::{Network, Trace, linear, values};
 use crate::operations::{pool, spread, to_largest};
-use parts::{LinearLayer, stabilized, tiled, total};
+use crate::relevance::normalization::taylor;
+use crate::relevance::parts::{LinearLayer, stabilized, tiled, total};
+use crate::relevance::rule::STABILIZER;
 
-/// The scores that relevance starts from; each starts with its own value, all others with 0.
+/// The classes whose scores are explained. The score of a target is its own relevance at the start; all other scores have relevance 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Targets {
-    /// Of each image the class with the highest score.
+    /// For each image, the class with the highest score.
     Best,
-    /// The same classes for every image, all at once.
+    /// For every image, each of these classes separately.
     Classes(Vec<usize>),
-    /// One class an image.
+    /// One class per image.
     Each(Vec<usize>),
 }
 
-/// Relevance of pixels, and how it came there.
+/// Relevance of the pixels, and optionally the sums of relevance at each layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relevance {
-    /// `(targets, images, channels, height, width)`; one target an image for [`Targets::Best`] and [`Targets::Each`].
+    /// `(targets, images, channels, height, width)`. There is one target for [`Targets::Best`] and [`Targets::Each`].
     pub pixels: Array5<f32>,
-    /// One entry a layer from the scores down, where it was asked for.
+    /// One entry per layer, from the scores to the pixels; empty with [`Bookkeeping::Off`].
     pub conservation: Vec<LayerConservation>,
 }
 
-/// Whether a table of conservation is wanted; it takes some more sums a layer.
+/// Whether the sums of relevance at each layer are computed. This takes some more time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bookkeeping {
-    /// No table.
+    /// They are not computed.
     Off,
-    /// A table.
+    /// They are computed.
     On,
 }
 
 impl Network {
-    /// Takes scores back to pixels by the rules of a composite.
+    /// Propagates relevance from the scores to the pixels by the rules of a composite.
     ///
     /// # Errors
-    /// [`CnnError::NoRule`] and [`CnnError::RuleOfLayer`] before anything is computed; [`CnnError::Class`]; [`CnnError::Shape`] where
-    /// [`Targets::Each`] has another length than the images.
+    /// [`CnnError::NoRule`] and [`CnnError::RuleOfLayer`] before anything is computed; [`CnnError::Class`] for a class that the network
+    /// does not have; [`CnnError::Shape`] if [`Targets::Each`] does not have one class per image.
+    ///
+    /// ```
+    /// use fisherlens_cnn::{
+    ///     Bookkeeping, Composite, Device, IMAGENET_MEAN, Mean, Network, Parameters, Targets, networks,
+    /// };
+    /// use ndarray::Array4;
+    ///
+    /// let architecture = networks::small(4);
+    /// let weights = Parameters::drawn(&architecture, 1);
+    /// let network = Network::new(architecture, &weights, &Device::flex())?;
+    /// let trace = network.trace(Array4::ones((2, 3, 96, 96)).view())?;
+    /// let composite = Composite::parse("alpha2-beta1", &Mean::Channels(IMAGENET_MEAN).pixel_range())?;
+    /// let relevance = network.relevance(&trace, &composite, &Targets::Classes(vec![0, 3]), Bookkeeping::Off)?;
+    /// assert_eq!(relevance.pixels.dim(), (2, 2, 3, 96, 96));
+    /// # Ok::<(), fisherlens_cnn::CnnError>(())
+    /// ```
     pub fn relevance(
         &self,
         trace: &Trace,
@@ -73,7 +91,7 @@ impl Network {
         relevance[n_layers] = Some(start);
         let mut conservation = Vec::new();
         for layer in (0..n_layers).rev() {
-            // A branch that no score depends on has no relevance.
+            // A blob that no score depends on has no relevance.
             let Some(arrived) = relevance[layer + 1].take() else { continue };
             let mut absorbed = (bookkeeping == Bookkeeping::On).then(Absorbed::default);
             let sum = absorbed.map(|_| total(arrived.clone()));
@@ -89,8 +107,9 @@ impl Network {
                 });
             }
             for (&blob, passed) in architecture.bottoms(layer).iter().zip(passed) {
+                // The relevance of a blob that several layers use is the sum over these layers.
                 relevance[blob] = Some(match relevance[blob].take() {
-                    Some(there) => there + passed,
+                    Some(others) => others + passed,
                     None => passed,
                 });
             }
@@ -100,10 +119,11 @@ impl Network {
         let pixels = relevance[0]
             .take()
             .map_or_else(|| vec![0.0; n_targets * trace.blobs[0].dims().iter().product::<usize>()], values);
-        let pixels = Array5::from_shape_vec(shape, pixels).expect("one relevance a target and pixel");
+        let pixels = Array5::from_shape_vec(shape, pixels).expect("one relevance per target and pixel");
         Ok(Relevance { pixels, conservation })
     }
 
+    /// Relevance of the scores, `(targets · images, …)`.
     fn start(&self, trace: &Trace, targets: &Targets) -> Result<Tensor<4>, CnnError> {
         let scores = trace.scores();
         let (n_images, n_classes) = scores.dim();
@@ -128,7 +148,7 @@ impl Network {
         Ok(Tensor::from_data(TensorData::new(start, shape), self.device()))
     }
 
-    /// Relevance of each blob below a layer.
+    /// Relevance of each input blob of a layer.
     fn layer_relevance(
         &self,
         trace: &Trace,
@@ -150,32 +170,33 @@ impl Network {
                     is_nonnegative: architecture.is_nonnegative(bottoms[0]),
                     z: trace.blobs[layer + 1].clone(),
                 };
-                layer.share(rule, &arrived, absorbed)
+                layer.distribute(rule, &arrived, absorbed)
             }
             (LayerKind::Pooling { pooling: Pooling::Max, window }, Some(LayerRule::Winner)) => {
                 to_largest(x.clone(), arrived, *window)
             }
             (LayerKind::Pooling { window, .. }, _) => proportionally(x, arrived, *window, absorbed),
-            (LayerKind::Lrn(lrn), Some(LayerRule::Taylor)) => normalization::taylor(x, lrn, arrived, absorbed),
+            (LayerKind::Lrn(lrn), Some(LayerRule::Taylor)) => taylor(x, lrn, arrived, absorbed),
             (LayerKind::Concat, _) => {
-                let mut from = 0;
-                let cut = |&blob: &usize| {
+                // Each input gets the relevance of its channels.
+                let mut end = 0;
+                let channels_of = |&blob: &usize| {
                     let n_channels = architecture.shape(blob)[0];
-                    from += n_channels;
-                    arrived.clone().narrow(1, from - n_channels, n_channels)
+                    end += n_channels;
+                    arrived.clone().narrow(1, end - n_channels, n_channels)
                 };
-                return bottoms.iter().map(cut).collect();
+                return bottoms.iter().map(channels_of).collect();
             }
             _ => arrived,
         }]
     }
 }
 
-/// Every window shares its relevance in proportion to its values.
+/// Pooling: each window distributes its relevance in proportion to its inputs.
 fn proportionally(x: &Tensor<4>, arrived: Tensor<4>, window: Window, absorbed: Option<&mut Absorbed>) -> Tensor<4> {
     let n_targets = arrived.dims()[0] / x.dims()[0];
     let z = pool(x.clone(), Pooling::Average, window);
-    let denominator = stabilized(z.clone(), rule::STABILIZER);
+    let denominator = stabilized(z.clone(), STABILIZER);
     let s = arrived / tiled(denominator.clone(), n_targets);
     if let Some(absorbed) = absorbed {
         absorbed.stabilizer += total(s.clone() * tiled(denominator - z, n_targets));
@@ -184,6 +205,7 @@ fn proportionally(x: &Tensor<4>, arrived: Tensor<4>, window: Window, absorbed: O
     spread(x.clone(), s, window) * x
 }
 
+/// Index of the highest score, the first one if several are equal.
 fn best(scores: impl Iterator<Item = f32>) -> usize {
     scores
         .enumerate()

@@ -12,7 +12,7 @@ use crate::relevance::rule::STABILIZER;
 ///
 /// ```text
 /// z[j,j] = x[j] · (k + a·x[j]²)^(−β)                         a = α / size
-/// z[i,j] = −2aβ · x[j] · x[i]² · scale[j]^(−β−1)             i ≠ j in the channels around j
+/// z[i,j] = −2aβ · x[j] · x[i]² · scale[j]^(−β−1)             i ≠ j, i among the channels around j
 /// R[i]   = Σ_j z[i,j] / Σ_i z[i,j] · R[j]
 /// ```
 /// # References
@@ -26,6 +26,7 @@ pub(crate) fn taylor(
     let n_targets = arrived.dims()[0] / x.dims()[0];
     let a = lrn.alpha / lrn.size as f32;
     let squares = x.clone() * x.clone();
+    // `own[j]` is z[j,j], and `others[j]` is z[i,j] without its factor x[i]².
     let own = x.clone() * inverse_power(squares.clone() * a + lrn.k, lrn.beta);
     let scale = scale(x.clone(), lrn);
     let others = x.clone() * inverse_power(scale.clone(), lrn.beta) / scale * (-2.0 * a * lrn.beta);

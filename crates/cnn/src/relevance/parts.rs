@@ -1,11 +1,11 @@
-//! Every rule of a linear layer as a sum of parts, and what a part does.
+//! Every rule of a linear layer is a sum of parts.
 //!
-//! A part holds terms, pairs of an input and weights, and a bias:
+//! A part has terms and a bias. A term is a pair of inputs `x_t` and weights `W_t`. The relevance of a part is
 //!
 //! ```text
 //! z = Σ_t W_t x_t + b        s = factor · R / (z + ε·sign z)        R_in = Σ_t x_t ⊙ W_tᵀ s
 //! ```
-//! so that one forward and one backward pass of a term is all there is to compute, whatever the rule.
+//! So all rules need only the forward pass `W_t x_t` and the backward pass `W_tᵀ s` of each term.
 
 use burn::tensor::Tensor;
 
@@ -14,57 +14,63 @@ use crate::operations::Linear;
 use crate::relevance::conservation::Absorbed;
 use crate::relevance::rule::{PixelRange, Rule, STABILIZER};
 
+/// Inputs and the weights that they are multiplied with.
 struct Term {
     x: Tensor<4>,
     weight: Tensor<4>,
 }
 
+/// One summand of a rule; see the formula at the top of this file.
 struct Part {
     factor: f32,
     terms: Vec<Term>,
     bias: Option<Tensor<1>>,
-    /// `z`, where the network has computed it already.
+    /// `z`, if the network has already computed it.
     z: Option<Tensor<4>>,
     epsilon: f32,
-    /// Outputs that the part is for.
+    /// 1 for the outputs to which the part applies, 0 for the others.
     mask: Option<Tensor<4>>,
 }
 
-/// One layer as a rule sees it.
+/// A linear layer with its weights, inputs and outputs.
 pub(crate) struct LinearLayer<'a> {
     pub(crate) operation: Linear,
     pub(crate) tensors: &'a Tensors,
-    /// Its inputs, and whether none of them can be negative.
+    /// The inputs.
     pub(crate) x: Tensor<4>,
+    /// Whether no input can be negative.
     pub(crate) is_nonnegative: bool,
-    /// Its outputs.
+    /// The outputs.
     pub(crate) z: Tensor<4>,
 }
 
 impl LinearLayer<'_> {
-    /// Relevance of the inputs from `(targets · images, …)` of the outputs, and what was kept back.
-    pub(crate) fn share(&self, rule: &Rule, relevance: &Tensor<4>, absorbed: Option<&mut Absorbed>) -> Tensor<4> {
+    /// Relevance of the inputs from the relevance of the outputs, both `(targets · images, …)`. What bias and stabiliser absorb is added to
+    /// `absorbed`.
+    pub(crate) fn distribute(&self, rule: &Rule, relevance: &Tensor<4>, absorbed: Option<&mut Absorbed>) -> Tensor<4> {
         let mut absorbed = absorbed;
+        // Under γ the relevance of outputs of exactly 0 is not distributed.
         if let (Rule::Gamma { .. }, Some(absorbed)) = (rule, absorbed.as_deref_mut()) {
             let n_targets = relevance.dims()[0] / self.x.dims()[0];
             let is_zero = self.z.clone().equal_elem(0.0).float();
             absorbed.stabilizer += total(relevance.clone() * tiled(is_zero, n_targets));
         }
-        let mut shared: Option<Tensor<4>> = None;
+        let mut distributed: Option<Tensor<4>> = None;
         for part in self.parts(rule, relevance) {
-            let of_part = self.share_part(part, relevance.clone(), absorbed.as_deref_mut());
-            shared = Some(match shared {
-                Some(shared) => shared + of_part,
+            let of_part = self.distribute_part(part, relevance.clone(), absorbed.as_deref_mut());
+            distributed = Some(match distributed {
+                Some(others) => others + of_part,
                 None => of_part,
             });
         }
-        shared.unwrap_or_else(|| {
+        distributed.unwrap_or_else(|| {
             let [_, channels, height, width] = self.x.dims();
             Tensor::zeros([relevance.dims()[0], channels, height, width], &self.x.device())
         })
     }
 
-    fn share_part(&self, part: Part, relevance: Tensor<4>, absorbed: Option<&mut Absorbed>) -> Tensor<4> {
+    /// The relevance that one part distributes to the inputs.
+    fn distribute_part(&self, part: Part, relevance: Tensor<4>, absorbed: Option<&mut Absorbed>) -> Tensor<4> {
         let n_targets = relevance.dims()[0] / self.x.dims()[0];
         let z = match part.z {
             Some(z) => z,
@@ -84,18 +90,19 @@ impl LinearLayer<'_> {
                 absorbed.bias += total(s.clone() * bias.reshape([1, -1, 1, 1]));
             }
         }
-        let mut shared: Option<Tensor<4>> = None;
+        let mut distributed: Option<Tensor<4>> = None;
         for Term { x, weight } in part.terms {
             let [_, channels, height, width] = x.dims();
             let of_term = self.operation.adjoint(s.clone(), weight, [channels, height, width]) * tiled(x, n_targets);
-            shared = Some(match shared {
-                Some(shared) => shared + of_term,
+            distributed = Some(match distributed {
+                Some(others) => others + of_term,
                 None => of_term,
             });
         }
-        shared.expect("a part has terms")
+        distributed.expect("a part has terms")
     }
 
+    /// `z = Σ_t W_t x_t + b`.
     fn sum(&self, terms: &[Term], bias: Option<Tensor<1>>) -> Tensor<4> {
         let mut bias = bias;
         let mut sum: Option<Tensor<4>> = None;
@@ -109,6 +116,7 @@ impl LinearLayer<'_> {
         sum.expect("a part has terms")
     }
 
+    /// The parts of a rule.
     fn parts(&self, rule: &Rule, relevance: &Tensor<4>) -> Vec<Part> {
         let weight = &self.tensors.weight;
         let bias = &self.tensors.bias;
@@ -122,6 +130,7 @@ impl LinearLayer<'_> {
             epsilon: STABILIZER,
             mask: None,
         };
+        // w⁺ and w⁻.
         let (up, down) = (|| weight.clone().clamp_min(0.0), || weight.clone().clamp_max(0.0));
         match rule {
             Rule::Z | Rule::Epsilon { .. } => {
@@ -138,6 +147,7 @@ impl LinearLayer<'_> {
                 parts
             }
             Rule::Gamma { gamma } => {
+                // w + γw⁺ and b + γb⁺, or the same with w⁻ and b⁻.
                 let grown = |w: Tensor<4>| weight.clone() + w * *gamma;
                 let grown_bias = |b: Option<Tensor<1>>| bias.clone().zip(b).map(|(bias, b)| bias + b * *gamma);
                 let above = self.z.clone().greater_elem(0.0).float();
@@ -146,7 +156,7 @@ impl LinearLayer<'_> {
                     mask: Some(above),
                     ..part(self.split(grown(up()), || grown(down())), grown_bias(positive(bias)))
                 }];
-                // Behind a ReLU hardly any rule gives relevance to outputs below 0.
+                // The second part is rarely needed: with a ReLU above the layer, most rules give no relevance to outputs below 0.
                 let n_targets = relevance.dims()[0] / self.x.dims()[0];
                 if total((relevance.clone() * tiled(below.clone(), n_targets)).abs()) > 0.0 {
                     parts.push(Part {
@@ -175,7 +185,8 @@ impl LinearLayer<'_> {
         }
     }
 
-    /// Positive inputs with `for_positive`, negative ones with `for_negative`; inputs that cannot be negative need the first alone.
+    /// Two terms: positive inputs with the weights `for_positive`, negative inputs with `for_negative`. If no input can be negative, only
+    /// the first.
     fn split(&self, for_positive: Tensor<4>, for_negative: impl Fn() -> Tensor<4>) -> Vec<Term> {
         if self.is_nonnegative {
             return vec![Term { x: self.x.clone(), weight: for_positive }];
@@ -186,6 +197,7 @@ impl LinearLayer<'_> {
         ]
     }
 
+    /// The lowest and the highest values of the pixels, in the shape of the inputs.
     fn bounds(&self, pixels: &PixelRange) -> (Tensor<4>, Tensor<4>) {
         let bound = |values: &[f32]| {
             let values: Tensor<1> = Tensor::from_floats(values, &self.x.device());
@@ -201,11 +213,12 @@ pub(crate) fn stabilized(z: Tensor<4>, epsilon: f32) -> Tensor<4> {
     z + sign
 }
 
-/// The same images once for each target.
+/// The images of `x` repeated once per target.
 pub(crate) fn tiled(x: Tensor<4>, n_targets: usize) -> Tensor<4> {
     if n_targets == 1 { x } else { x.repeat_dim(0, n_targets) }
 }
 
+/// Sum of all values, in `f64`.
 pub(crate) fn total(x: Tensor<4>) -> f64 {
     x.into_data().as_slice::<f32>().expect("the networks compute in f32").iter().map(|&value| f64::from(value)).sum()
 }

@@ -1,30 +1,41 @@
-//! How the relevance of an output is shared among the inputs that made it.
+//! Rules that distribute the relevance of an output among the inputs from which it was computed.
 
 use std::fmt;
 
-use crate::CnnError;
+use crate::error::CnnError;
 
-/// Stabiliser of all rules but ε, as in zennit.
+/// Stabiliser of all rules except ε, as in zennit.
 pub(crate) const STABILIZER: f32 = 1e-6;
 
-/// The lowest and highest value that an input can have, a channel each.
+/// The lowest and the highest value that an input can have, per channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PixelRange {
-    /// Black, less the mean.
+    /// Black minus the mean.
     pub low: Vec<f32>,
-    /// White, less the mean.
+    /// White minus the mean.
     pub high: Vec<f32>,
 }
 
-/// A rule for layers `z[j] = Σ_i x[i]·w[i,j] + b[j]`: convolutions and inner products.
+/// A rule for linear layers `z[j] = Σ_i x[i]·w[i,j] + b[j]`, that is for convolutions and inner products.
 ///
-/// `R[i] = Σ_j (share of i in j) · R[j]`, where `+` and `−` denote positive and negative parts, and a denominator `z` stands
-/// for `z + ε·sign(z)` with `sign(0) = 1`, ε being 10⁻⁶ unless it is the rule's own. What bias and stabiliser
-/// take is not shared out.
+/// ```text
+/// R[i] = Σ_j (share of i in j) · R[j]
+/// ```
+/// Each variant gives the share. `x⁺` and `x⁻` are the positive and negative part of x. Every denominator `z` stands for
+/// `z + ε·sign(z)` with `sign(0) = 1`, where ε is 10⁻⁶ except in the rule [`Epsilon`](Self::Epsilon). The parts of the relevance
+/// that belong to the bias and to the stabiliser ε are not distributed.
+///
+/// ```
+/// use fisherlens_cnn::{IMAGENET_MEAN, Mean, Rule};
+///
+/// let pixels = Mean::Channels(IMAGENET_MEAN).pixel_range();
+/// assert_eq!(Rule::parse("alpha-beta:2:1", &pixels)?, Rule::AlphaBeta { alpha: 2.0, beta: 1.0 });
+/// # Ok::<(), fisherlens_cnn::CnnError>(())
+/// ```
 ///
 /// # References
-/// `bach2015`; γ `montavon2019`; `w²`, z⁺ and z^B `montavon2017`; flat `lapuschkin2019`. The definitions are those of zennit 0.5.1 (`anders2021`), with which
-/// values are compared; departure: `w²` has no bias in its denominator, as in `montavon2017`.
+/// `bach2015`; γ: `montavon2019`; w², z⁺ and z^B: `montavon2017`; flat: `lapuschkin2019`. The definitions are as in zennit 0.5.1
+/// (`anders2021`), and tests compare values with it. Departure from zennit: w² has no bias in its denominator, as in `montavon2017`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Rule {
@@ -35,34 +46,35 @@ pub enum Rule {
         /// Above 0.
         epsilon: f32,
     },
-    /// Where z > 0: `(x⁺(w + γw⁺) + x⁻(w + γw⁻)) / (Σ of the same + b + γb⁺)`; where z < 0 the signs of the parts of w and b are
-    /// exchanged; where z = 0 nothing.
+    /// If z > 0: `(x⁺(w + γw⁺) + x⁻(w + γw⁻)) / (Σ of the same + b + γb⁺)`. If z < 0: the same with the positive and negative parts
+    /// of w and b exchanged. If z = 0: nothing is distributed.
     Gamma {
-        /// At least 0; 0 is the z rule, but for outputs of exactly 0.
+        /// At least 0. With 0 it is the rule z, except for outputs of exactly 0.
         gamma: f32,
     },
     /// `(x⁺w⁺ + x⁻w⁻) / (Σ of the same + b⁺)`.
     ZPlus,
     /// `α (x⁺w⁺ + x⁻w⁻) / (Σ + b⁺) − β (x⁺w⁻ + x⁻w⁺) / (Σ + b⁻)`.
     AlphaBeta {
-        /// Weight of what speaks for an output; α − β = 1.
+        /// Weight of the positive contributions to an output. α − β = 1.
         alpha: f32,
-        /// Weight of what speaks against it, at least 0.
+        /// Weight of the negative contributions to an output, at least 0.
         beta: f32,
     },
     /// Equal shares: `1 / (number of inputs)`.
     Flat,
     /// `w² / Σ w²`.
     WSquare,
-    /// z^B, for pixels: `(x·w − l·w⁺ − h·w⁻) / Σ of the same`, l and h the lowest and highest values.
+    /// z^B, for pixels: `(x·w − l·w⁺ − h·w⁻) / Σ of the same`, where l and h are the lowest and the highest possible values.
     ZBox(PixelRange),
 }
 
 impl Rule {
-    /// From the words of a composite: `z`, `epsilon:1`, `gamma:0.25`, `z-plus`, `alpha-beta:2:1`, `flat`, `w-square`, `z-box`.
+    /// Parses a rule as it is written in composites: `z`, `epsilon:1`, `gamma:0.25`, `z-plus`, `alpha-beta:2:1`, `flat`, `w-square` or
+    /// `z-box`. `pixels` is used by `z-box`.
     ///
     /// # Errors
-    /// [`CnnError::Composite`] with what was expected.
+    /// [`CnnError::Composite`] with the text and what was expected.
     pub fn parse(text: &str, pixels: &PixelRange) -> Result<Self, CnnError> {
         const NAMES: &str = "expected z, epsilon:E, gamma:G, z-plus, alpha-beta:A:B, flat, w-square or z-box";
         let fail = |expected: &str| CnnError::Composite { found: text.to_owned(), expected: expected.to_owned() };

@@ -1,18 +1,20 @@
-//! Every rule against its formula written out over single connections, in `f64`, for all combinations of group, stride, padding and bias.
+//! Every rule compared with a naive implementation of its formula over single connections, in `f64`, for all combinations of groups,
+//! stride, padding and bias.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::conservation::Absorbed;
-use super::parts::LinearLayer;
-use super::rule::{PixelRange, Rule};
 use crate::layer::Window;
 use crate::network::{Tensors, values};
 use crate::operations::Linear;
+use crate::relevance::conservation::Absorbed;
+use crate::relevance::parts::LinearLayer;
+use crate::relevance::rule::{PixelRange, Rule};
 
-/// A layer as a list of connections: input, output, weight.
+/// A linear layer as a list of connections.
 struct Connections {
+    /// Input, output and weight of each connection.
     list: Vec<(usize, usize, f64)>,
     n_inputs: usize,
     n_outputs: usize,
@@ -21,6 +23,7 @@ struct Connections {
     output_channel: Vec<usize>,
 }
 
+/// The connections of a convolution.
 fn convolution(input: [usize; 3], weight: &[f32], n_filters: usize, window: Window, n_groups: usize) -> Connections {
     let [channels, height, width] = input;
     let Window { kernel, stride, padding } = window;
@@ -61,7 +64,7 @@ fn negative(value: f64) -> f64 {
 }
 
 /// `R[i] = Σ_j share(i, j) / (Σ_i share(i, j) + bias[j] + ε·sign) · R[j] · factor[j]`
-fn shared(
+fn distributed(
     layer: &Connections,
     relevance: &[f64],
     bias: impl Fn(usize) -> f64,
@@ -73,32 +76,35 @@ fn shared(
     layer.list.iter().for_each(|&(i, j, w)| z[j] += share(i, j, w));
     let mut result = vec![0.0; layer.n_inputs];
     for &(i, j, w) in &layer.list {
-        let stabilised = if z[j] >= 0.0 { z[j] + epsilon } else { z[j] - epsilon };
-        result[i] += share(i, j, w) / stabilised * relevance[j] * factor(j);
+        let stabilized = if z[j] >= 0.0 { z[j] + epsilon } else { z[j] - epsilon };
+        result[i] += share(i, j, w) / stabilized * relevance[j] * factor(j);
     }
     result
 }
 
+/// Relevance of the inputs by the formula of a rule.
 fn twin(rule: &Rule, layer: &Connections, x: &[f64], b: &[f64], relevance: &[f64]) -> Vec<f64> {
     let e = 1e-6;
     let bias = |j: usize| b[layer.output_channel[j]];
     let all = |_| 1.0;
-    let for_it = |i: usize, w: f64| positive(x[i]) * positive(w) + negative(x[i]) * negative(w);
-    let against = |i: usize, w: f64| positive(x[i]) * negative(w) + negative(x[i]) * positive(w);
+    // Positive and negative contributions.
+    let contribution_for = |i: usize, w: f64| positive(x[i]) * positive(w) + negative(x[i]) * negative(w);
+    let contribution_against = |i: usize, w: f64| positive(x[i]) * negative(w) + negative(x[i]) * positive(w);
     match rule {
-        Rule::Z => shared(layer, relevance, bias, e, |i, _, w| x[i] * w, all),
-        Rule::Epsilon { epsilon } => shared(layer, relevance, bias, f64::from(*epsilon), |i, _, w| x[i] * w, all),
-        Rule::ZPlus => shared(layer, relevance, |j| positive(bias(j)), e, |i, _, w| for_it(i, w), all),
+        Rule::Z => distributed(layer, relevance, bias, e, |i, _, w| x[i] * w, all),
+        Rule::Epsilon { epsilon } => distributed(layer, relevance, bias, f64::from(*epsilon), |i, _, w| x[i] * w, all),
+        Rule::ZPlus => distributed(layer, relevance, |j| positive(bias(j)), e, |i, _, w| contribution_for(i, w), all),
         Rule::AlphaBeta { alpha, beta } => {
-            let up = shared(layer, relevance, |j| positive(bias(j)), e, |i, _, w| for_it(i, w), all);
-            let down = shared(layer, relevance, |j| negative(bias(j)), e, |i, _, w| against(i, w), all);
+            let up = distributed(layer, relevance, |j| positive(bias(j)), e, |i, _, w| contribution_for(i, w), all);
+            let down =
+                distributed(layer, relevance, |j| negative(bias(j)), e, |i, _, w| contribution_against(i, w), all);
             up.iter().zip(&down).map(|(up, down)| f64::from(*alpha) * up - f64::from(*beta) * down).collect()
         }
         Rule::Gamma { gamma } => {
             let g = f64::from(*gamma);
             let mut z: Vec<f64> = (0..layer.n_outputs).map(bias).collect();
             layer.list.iter().for_each(|&(i, j, w)| z[j] += x[i] * w);
-            let above = shared(
+            let above = distributed(
                 layer,
                 relevance,
                 |j| bias(j) + g * positive(bias(j)),
@@ -106,7 +112,7 @@ fn twin(rule: &Rule, layer: &Connections, x: &[f64], b: &[f64], relevance: &[f64
                 |i, _, w| positive(x[i]) * (w + g * positive(w)) + negative(x[i]) * (w + g * negative(w)),
                 |j| f64::from(u8::from(z[j] > 0.0)),
             );
-            let below = shared(
+            let below = distributed(
                 layer,
                 relevance,
                 |j| bias(j) + g * negative(bias(j)),
@@ -116,13 +122,13 @@ fn twin(rule: &Rule, layer: &Connections, x: &[f64], b: &[f64], relevance: &[f64
             );
             above.iter().zip(&below).map(|(above, below)| above + below).collect()
         }
-        Rule::Flat => shared(layer, relevance, |_| 0.0, e, |_, _, _| 1.0, all),
-        Rule::WSquare => shared(layer, relevance, |_| 0.0, e, |_, _, w| w * w, all),
+        Rule::Flat => distributed(layer, relevance, |_| 0.0, e, |_, _, _| 1.0, all),
+        Rule::WSquare => distributed(layer, relevance, |_| 0.0, e, |_, _, w| w * w, all),
         Rule::ZBox(pixels) => {
             let low = |i: usize| f64::from(pixels.low[layer.input_channel[i]]);
             let high = |i: usize| f64::from(pixels.high[layer.input_channel[i]]);
             let share = |i: usize, _, w: f64| x[i] * w - low(i) * positive(w) - high(i) * negative(w);
-            shared(layer, relevance, |_| 0.0, e, share, all)
+            distributed(layer, relevance, |_| 0.0, e, share, all)
         }
     }
 }
@@ -147,11 +153,12 @@ fn tensor<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
 }
 
-/// Draws in ±1 away from 0, so that no denominator of the test is nearly 0 by chance alone.
+/// Random values in ±1 that are not near 0, so that no denominator of the test is near 0 by chance.
 fn draw(n: usize, generator: &mut impl Rng) -> Vec<f32> {
     (0..n).map(|_| generator.gen_range(0.1..1.0) * if generator.r#gen() { 1.0 } else { -1.0 }).collect()
 }
 
+/// A layer to test.
 struct Case {
     operation: Linear,
     input: [usize; 3],
@@ -161,6 +168,7 @@ struct Case {
     output: [usize; 3],
 }
 
+/// Compares all rules with their naive implementations on a random input.
 fn compare(case: &Case, bias: Option<Vec<f32>>, nonnegative: bool, generator: &mut impl Rng) {
     let [channels, height, width] = case.input;
     let mut x = draw(channels * height * width, generator);
@@ -170,7 +178,7 @@ fn compare(case: &Case, bias: Option<Vec<f32>>, nonnegative: bool, generator: &m
         }
     }
     let n = case.connections.n_outputs;
-    // Two targets of one image.
+    // One image with two targets.
     let relevance = draw(2 * n, generator);
     let [out_channels, rows, columns] = case.output;
     let x_tensor = tensor(&x, [1, channels, height, width]);
@@ -189,7 +197,7 @@ fn compare(case: &Case, bias: Option<Vec<f32>>, nonnegative: bool, generator: &m
     for rule in rules(channels) {
         let mut absorbed = Absorbed::default();
         let relevance_tensor = tensor(&relevance, [2, out_channels, rows, columns]);
-        let found = values(layer.share(&rule, &relevance_tensor, Some(&mut absorbed)));
+        let found = values(layer.distribute(&rule, &relevance_tensor, Some(&mut absorbed)));
         let mut sums = (0.0, 0.0);
         for target in 0..2 {
             let arrived = wide(&relevance[target * n..(target + 1) * n]);
@@ -208,7 +216,7 @@ fn compare(case: &Case, bias: Option<Vec<f32>>, nonnegative: bool, generator: &m
 }
 
 #[test]
-fn every_rule_of_a_convolution() {
+fn every_rule_for_convolutions_equals_its_formula() {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(1);
     for n_groups in [1, 2] {
         for stride in [1, 2, 3] {
@@ -240,12 +248,12 @@ fn every_rule_of_a_convolution() {
 }
 
 #[test]
-fn every_rule_of_an_inner_product() {
+fn every_rule_for_inner_products_equals_its_formula() {
     let mut generator = Xoshiro256PlusPlus::seed_from_u64(2);
     for with_bias in [false, true] {
         let (input, n_outputs) = ([3, 2, 2], 5);
         let weight = draw(n_outputs * 12, &mut generator);
-        // An inner product is a convolution whose kernel is the whole blob.
+        // An inner product is a convolution whose kernel covers the whole input.
         let whole = Window { kernel: 2, stride: 1, padding: 0 };
         let case = Case {
             operation: Linear::InnerProduct,
@@ -261,8 +269,8 @@ fn every_rule_of_an_inner_product() {
 }
 
 #[test]
-fn alpha_and_beta_by_hand_with_a_bias_and_negative_relevance() {
-    // W = (1, −1), b = −1, x = (1, 1), R = −1: bias and sign of R have both been got wrong elsewhere.
+fn alpha_beta_with_a_bias_and_negative_relevance_matches_hand_computed_values() {
+    // W = (1, −1), b = −1, x = (1, 1), R = −1. Other implementations are wrong about the bias or the sign of R.
     let tensors = Tensors { weight: tensor(&[1.0, -1.0], [1, 2, 1, 1]), bias: Some(tensor(&[-1.0], [1])) };
     let layer = LinearLayer {
         operation: Linear::InnerProduct,
@@ -273,7 +281,7 @@ fn alpha_and_beta_by_hand_with_a_bias_and_negative_relevance() {
     };
     let relevance = tensor(&[-1.0], [1, 1, 1, 1]);
     for (alpha, beta, expected) in [(1.0, 0.0, [-1.0, 0.0]), (2.0, 1.0, [-2.0, 0.5])] {
-        let found = values(layer.share(&Rule::AlphaBeta { alpha, beta }, &relevance, None));
+        let found = values(layer.distribute(&Rule::AlphaBeta { alpha, beta }, &relevance, None));
         assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5), "{found:?}");
     }
 }

@@ -1,6 +1,6 @@
-//! Caffe's files by a description of their own, and small networks to be written into them.
+//! Writes files of Caffe from its message definitions, independently of the reader under test, and has small networks for these files.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(dead_code, reason = "each test file uses only a part of this module")]
 
 use fisherlens_cnn::{
     Architecture, CnnError, DATA, Layer, LayerKind, LayerParameters, Parameters, Window, read_binaryproto,
@@ -105,7 +105,7 @@ pub(crate) struct Net {
     pub(crate) layer: Vec<Current>,
 }
 
-/// The three forms that a net was written in.
+/// The three versions of the format.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Form {
     Current,
@@ -115,12 +115,13 @@ pub(crate) enum Form {
 
 pub(crate) const FORMS: [Form; 3] = [Form::Current, Form::V1, Form::V0];
 
+/// A blob of the current version.
 pub(crate) fn new_blob(shape: &[usize], values: &[f32]) -> Blob {
     let dim = shape.iter().map(|&side| side as i64).collect();
     Blob { data: values.to_vec(), shape: Some(Shape { dim }), ..Blob::default() }
 }
 
-/// Four axes, the last ones those of the array.
+/// A blob of the older versions: always four axes, and the last ones are those of `shape`.
 pub(crate) fn old_blob(shape: &[usize], values: &[f32]) -> Blob {
     let mut sides = [1; 4];
     sides[4 - shape.len()..].copy_from_slice(shape);
@@ -129,7 +130,7 @@ pub(crate) fn old_blob(shape: &[usize], values: &[f32]) -> Blob {
 }
 
 impl Net {
-    /// Adds a layer as Caffe would, with fields that a reader of weights does not need.
+    /// Adds a layer as Caffe writes it, including fields that a reader of weights does not need.
     pub(crate) fn push(&mut self, form: Form, name: &str, kind: &str, blobs: Vec<Blob>) {
         let (name, kind) = (Some(name.to_owned()), Some(kind.to_owned()));
         let (bottom, top) = (vec!["below".to_owned()], vec!["above".to_owned()]);
@@ -156,6 +157,7 @@ impl Net {
         }
     }
 
+    /// A network with these weights.
     pub(crate) fn of(form: Form, parameters: &Parameters) -> Self {
         let blob = if form == Form::Current { new_blob } else { old_blob };
         let mut net = Self { name: Some("net".to_owned()), ..Self::default() };
@@ -172,12 +174,14 @@ impl Net {
     }
 }
 
+/// The bytes of a network with one layer.
 pub(crate) fn of_one(blobs: Vec<Blob>) -> Vec<u8> {
     let mut net = Net::default();
     net.push(Form::Current, "conv1", "Convolution", blobs);
     net.encode_to_vec()
 }
 
+/// The error of a `.caffemodel` file.
 pub(crate) fn fault(bytes: &[u8]) -> String {
     match read_caffemodel(bytes) {
         Err(CnnError::File { format: "caffemodel", fault }) => fault,
@@ -185,6 +189,7 @@ pub(crate) fn fault(bytes: &[u8]) -> String {
     }
 }
 
+/// The error of a mean image.
 pub(crate) fn mean_fault(bytes: &[u8]) -> String {
     match read_binaryproto(bytes) {
         Err(CnnError::File { format: "binaryproto", fault }) => fault,
@@ -192,9 +197,10 @@ pub(crate) fn mean_fault(bytes: &[u8]) -> String {
     }
 }
 
-/// A layer's name, shape, weights and bias, to be compared as bits.
+/// Name, shape, weights and bias of a layer, as bits.
 type Bits = (String, Vec<usize>, Vec<u32>, Option<Vec<u32>>);
 
+/// Compares all weights and biases bit by bit.
 pub(crate) fn assert_same_bits(one: &Parameters, other: &Parameters) {
     let bits = |parameters: &Parameters| -> Vec<Bits> {
         let of_layer = |(name, layer): (&str, &LayerParameters)| {
@@ -215,7 +221,7 @@ pub(crate) fn window(kernel: usize, stride: usize) -> Window {
     Window { kernel, stride, padding: 0 }
 }
 
-/// A grouped convolution, one of 1 x 1, slopes, and an inner product on a map of more than one pixel.
+/// A grouped convolution, a PReLU, a 1 × 1 convolution, and an inner product on a blob of more than one pixel.
 pub(crate) fn tiny() -> Architecture {
     let layers = vec![
         layer("conv1", DATA, LayerKind::Convolution { n_filters: 6, window: window(2, 1), n_groups: 2 }),
@@ -226,7 +232,7 @@ pub(crate) fn tiny() -> Architecture {
     Architecture::new([4, 3, 3], layers).unwrap()
 }
 
-/// Weights with a bias that is not 0.
+/// Random weights with biases that are not 0.
 pub(crate) fn drawn(architecture: &Architecture) -> Parameters {
     let mut with_bias = Parameters::new();
     for (name, layer) in Parameters::drawn(architecture, 7).iter() {
@@ -236,12 +242,12 @@ pub(crate) fn drawn(architecture: &Architecture) -> Parameters {
     with_bias
 }
 
-/// A field of bytes.
+/// A protobuf field with these bytes.
 pub(crate) fn within(field: u64, bytes: &[u8]) -> Vec<u8> {
     [claim(field, bytes.len() as u64), bytes.to_vec()].concat()
 }
 
-/// A field's key and length without what follows.
+/// The key and the length of a protobuf field, without its bytes.
 pub(crate) fn claim(field: u64, length: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     for mut number in [field << 3 | 2, length] {
