@@ -4,6 +4,7 @@
 //! `operations.rs` calls burn instead. Tests compare both.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use fisherlens_lanes::vectorised;
 use rayon::prelude::*;
 
 use crate::layer::{ResponseNormalization, Window};
@@ -36,27 +37,24 @@ pub(crate) fn max_pool(x: Tensor<4>, window: Window) -> Tensor<4> {
     tensor(pooled, [n_images, channels, rows, columns])
 }
 
-/// Max pooling of one plane. For each row of windows, first the largest value of each column, then of each window.
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn pool_plane(from: &[f32], width: usize, to: &mut [f32], columns: usize, window: Window) {
-    let height = from.len() / width;
-    let mut band = vec![0.0; width];
-    for (row, to) in to.chunks_exact_mut(columns).enumerate() {
-        let rows = reach(row, height, window);
-        band.copy_from_slice(&from[rows.start * width..(rows.start + 1) * width]);
-        for row in from[(rows.start + 1) * width..rows.end * width].chunks_exact(width) {
-            band.iter_mut().zip(row).for_each(|(largest, &value)| *largest = largest.max(value));
-        }
-        for (column, to) in to.iter_mut().enumerate() {
-            let columns = reach(column, width, window);
-            *to = band[columns].iter().fold(f32::NEG_INFINITY, |largest, &value| largest.max(value));
+vectorised!(
+    /// Max pooling of one plane. For each row of windows, first the largest value of each column, then of each window.
+    fn pool_plane(from: &[f32], width: usize, to: &mut [f32], columns: usize, window: Window) {
+        let height = from.len() / width;
+        let mut band = vec![0.0; width];
+        for (row, to) in to.chunks_exact_mut(columns).enumerate() {
+            let rows = reach(row, height, window);
+            band.copy_from_slice(&from[rows.start * width..(rows.start + 1) * width]);
+            for row in from[(rows.start + 1) * width..rows.end * width].chunks_exact(width) {
+                band.iter_mut().zip(row).for_each(|(largest, &value)| *largest = largest.max(value));
+            }
+            for (column, to) in to.iter_mut().enumerate() {
+                let columns = reach(column, width, window);
+                *to = band[columns].iter().fold(f32::NEG_INFINITY, |largest, &value| largest.max(value));
+            }
         }
     }
-}
+);
 
 /// The rows (or columns) of a window that lie inside the plane.
 #[inline(always)]
@@ -120,39 +118,36 @@ pub(crate) fn normalize(x: Tensor<4>, lrn: &ResponseNormalization) -> Tensor<4> 
     tensor(normalized, shape)
 }
 
-#[multiversion::multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma+avx2",
-    "x86_64+avx2+fma",
-    "aarch64+neon"
-))]
-fn normalize_block(
-    from: &[f32],
-    to: &mut [f32],
-    n_positions: usize,
-    block: std::ops::Range<usize>,
-    lrn: &ResponseNormalization,
-) {
-    let channels = from.len() / n_positions;
-    let (reach, weight, k) = (lrn.size / 2, lrn.alpha / lrn.size as f32, lrn.k);
-    let values_of = |channel: usize| &from[channel * n_positions + block.start..channel * n_positions + block.end];
-    let mut sums = [0.0_f32; BLOCK];
-    for channel in 0..channels {
-        let sums = &mut sums[..block.len()];
-        sums.fill(0.0);
-        for neighbour in channel.saturating_sub(reach)..(channel + reach + 1).min(channels) {
-            sums.iter_mut().zip(values_of(neighbour)).for_each(|(sum, &value)| *sum += value * value);
-        }
-        let to = &mut to[channel * n_positions + block.start..channel * n_positions + block.end];
-        if lrn.beta == 0.75 {
-            // All networks here have 0.75, and two square roots are faster than a general power.
-            for ((to, &value), &sum) in to.iter_mut().zip(values_of(channel)).zip(&*sums) {
-                let root = (k + weight * sum).sqrt();
-                *to = value / (root * root.sqrt());
+vectorised!(
+    fn normalize_block(
+        from: &[f32],
+        to: &mut [f32],
+        n_positions: usize,
+        block: std::ops::Range<usize>,
+        lrn: &ResponseNormalization,
+    ) {
+        let channels = from.len() / n_positions;
+        let (reach, weight, k) = (lrn.size / 2, lrn.alpha / lrn.size as f32, lrn.k);
+        let values_of = |channel: usize| &from[channel * n_positions + block.start..channel * n_positions + block.end];
+        let mut sums = [0.0_f32; BLOCK];
+        for channel in 0..channels {
+            let sums = &mut sums[..block.len()];
+            sums.fill(0.0);
+            for neighbour in channel.saturating_sub(reach)..(channel + reach + 1).min(channels) {
+                sums.iter_mut().zip(values_of(neighbour)).for_each(|(sum, &value)| *sum += value * value);
             }
-        } else {
-            for ((to, &value), &sum) in to.iter_mut().zip(values_of(channel)).zip(&*sums) {
-                *to = value * (k + weight * sum).powf(-lrn.beta);
+            let to = &mut to[channel * n_positions + block.start..channel * n_positions + block.end];
+            if lrn.beta == 0.75 {
+                // All networks here have 0.75, and two square roots are faster than a general power.
+                for ((to, &value), &sum) in to.iter_mut().zip(values_of(channel)).zip(&*sums) {
+                    let root = (k + weight * sum).sqrt();
+                    *to = value / (root * root.sqrt());
+                }
+            } else {
+                for ((to, &value), &sum) in to.iter_mut().zip(values_of(channel)).zip(&*sums) {
+                    *to = value * (k + weight * sum).powf(-lrn.beta);
+                }
             }
         }
     }
-}
+);
