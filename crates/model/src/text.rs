@@ -5,20 +5,20 @@ use std::sync::LazyLock;
 use ab_glyph::{Font as _, FontRef, GlyphId, PxScale, point};
 use ndarray::Array3;
 
-/// The letters; `font/README.md` says where they come from.
+/// The font; `font/README.md` says where it comes from.
 static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
     FontRef::try_from_slice(include_bytes!("../font/NotoSans-subset.ttf")).expect("the font in this crate is a font")
 });
 
-/// Stands for every character that the font lacks.
+/// Drawn in place of every character that the font lacks.
 const REPLACEMENT: char = '\u{fffd}';
-/// How far the highest letter reaches above the base line, in heights of an em.
+/// How far the highest letter reaches above the base line, in ems.
 const ASCENT: f32 = 1.07;
-/// How far the lowest letter reaches below the base line, in heights of an em.
+/// How far the lowest letter reaches below the base line, in ems.
 const DESCENT: f32 = 0.28;
-/// Value of a letter's pixel that is covered completely.
+/// Value of a pixel that a letter covers completely.
 const INK: f32 = 30.0;
-/// Value of the paper.
+/// Value of a pixel without a letter.
 const PAPER: f32 = 255.0;
 
 /// The font in one size.
@@ -31,7 +31,7 @@ pub(crate) struct Text {
 /// One letter of a line.
 struct Placed {
     glyph: GlyphId,
-    /// Where it stands, in units of the font from the left end of the line.
+    /// Its position, in units of the font from the left end of the line.
     x: f32,
 }
 
@@ -58,7 +58,7 @@ impl Text {
         if text.is_empty() {
             return Vec::new();
         }
-        // Spaces at the end of a line may reach beyond the column.
+        // Spaces at the end of a line need no room.
         let fits = |line: &str, more: &str| self.width(format!("{line}{more}").trim_end()) <= width as f32;
         let mut lines = Vec::new();
         for paragraph in text.split('\n') {
@@ -89,7 +89,7 @@ impl Text {
     /// Draws dark letters; `left` and `top` are the corner of the line. Pixels outside the picture are left out.
     pub(crate) fn draw(self, picture: &mut Array3<u8>, line: &str, left: usize, top: usize) {
         let units = units_per_em();
-        // `PxScale` is the height from the font's descent to its ascent, not that of an em.
+        // `PxScale` is the height from the font's descent to its ascent, which is not the height of an em.
         let scale = PxScale::from(self.em * FONT.height_unscaled() / units);
         let base_line = top as f32 + self.em * ASCENT;
         for Placed { glyph, x } in place(line).0 {
@@ -116,7 +116,7 @@ fn units_per_em() -> f32 {
     FONT.units_per_em().expect("a TrueType font says how many units an em has")
 }
 
-/// The glyph of a character, or that of the replacement.
+/// The glyph of a character, or of the replacement.
 fn glyph(character: char) -> GlyphId {
     // Glyph 0 is the font's own sign for "not defined".
     match FONT.glyph_id(character) {
@@ -125,7 +125,7 @@ fn glyph(character: char) -> GlyphId {
     }
 }
 
-/// Whether the character is an accent that stands on the one before it.
+/// Whether the character is an accent on the character before it.
 fn is_combining(character: &str) -> bool {
     character.chars().all(|character| FONT.h_advance_unscaled(glyph(character)) == 0.0)
 }
@@ -138,9 +138,8 @@ fn place(line: &str) -> (Vec<Placed>, f32) {
         let glyph = glyph(character);
         let advance = FONT.h_advance_unscaled(glyph);
         if advance == 0.0 {
-            // A combining accent: its middle stands over the middle of the letter before it.
-            let middle =
-                FONT.outline(glyph).map_or(0.0, |outline| f32::midpoint(outline.bounds.min.x, outline.bounds.max.x));
+            // The middle of a combining accent lies over the middle of the letter before it.
+            let middle = FONT.outline(glyph).map_or(0.0, |outline| (outline.bounds.min.x + outline.bounds.max.x) / 2.0);
             placed.push(Placed { glyph, x: end - previous_advance / 2.0 - middle });
             continue;
         }
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accent_of_its_own_stands_over_its_letter() {
+    fn a_combining_accent_lies_over_its_letter() {
         let draw = |line: &str| {
             let mut picture = Array3::from_elem((40, 60, 3), 255);
             Text::new(20.0).draw(&mut picture, line, 5, 5);

@@ -32,7 +32,8 @@ pub(super) struct Files {
     pub(super) npz: Option<PathBuf>,
 }
 
-/// Draws and writes everything that was asked for. `largest`: the relevance that the strongest colour stands for, where it is common to all.
+/// Draws and writes everything that was asked for. `largest`: the relevance that the strongest colour stands for, where it is common to
+/// all pictures.
 pub(super) fn write(
     source: &Source,
     explained: &Explained,
@@ -100,7 +101,8 @@ fn arranged(explained: &Explained, rgb: Array3<u8>, overlays: Vec<Cell>) -> Pane
     if n_rules == 1 || n_rules == overlays.len() {
         return Panel::grid(&title, std::iter::once(photograph).chain(overlays).collect());
     }
-    let rows = overlays.chunks(n_rules).map(|row| std::iter::once(&photograph).chain(row).cloned().collect());
+    let rows =
+        overlays.chunks(n_rules).map(|row| std::iter::once(&photograph).chain(row).cloned().collect::<Vec<Cell>>());
     Panel::rows(&title, rows.collect())
 }
 
@@ -121,5 +123,5 @@ fn write_npz(source: &Source, explained: &Explained, rgb: &Array3<u8>, path: &Pa
         file.add(&format!("descriptors {name} {rule}"), &Array1::from(explanation.descriptors.clone()))?;
         file.add(&format!("pixels {name} {rule}"), &explanation.pixels)?;
     }
-    file.finish()
+    Ok(file.finish()?)
 }
