@@ -162,7 +162,7 @@ impl Inputs {
 }
 
 fn describe(sift: &DenseSift, pca: &Pca, gray: ArrayView2<'_, f32>) -> Result<Described> {
-    Described::from_gray(sift, pca, gray, Path::new("the photograph"))
+    Ok(Described::from_gray(sift, pca, gray, Path::new("the photograph"))?)
 }
 
 fn models(path: &Path) -> Result<(Pca, DiagonalGmm)> {

@@ -7,7 +7,7 @@ use fisherlens_classifier::{ClassifierTrainer, KernelKind, KernelSvm, LinearSvm,
 use fisherlens_descriptors::DescriptorExtractor;
 use fisherlens_fisher::Encoder;
 use fisherlens_mixture::DiagonalGmm;
-use fisherlens_model::{BuildEncoder, Part, encoder, extractor};
+use fisherlens_model::{BuildEncoder, ModelError, Part, encoder, extractor};
 use linfa::ParamGuard;
 
 use crate::settings::Settings;
@@ -54,7 +54,9 @@ impl Parts {
         E: Encoder + 'static,
         F: Fn(&DiagonalGmm) -> Result<E> + Send + Sync + 'static,
     {
-        let build = move |mixture: &DiagonalGmm| -> Result<Box<dyn Encoder>> { Ok(Box::new(build(mixture)?)) };
+        let build = move |mixture: &DiagonalGmm| -> Result<Box<dyn Encoder>, ModelError> {
+            Ok(Box::new(build(mixture).map_err(|error| ModelError::Encoder(error.into()))?))
+        };
         self.encoder = Part { identity: identity.to_owned(), value: Arc::new(build) };
         self
     }

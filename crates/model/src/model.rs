@@ -1,9 +1,8 @@
-//! Everything that scores and explains a photograph, in one file that can be handed to somebody without the data.
+//! Everything that scores and explains a photograph, in one file that works without the data it was learned from.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
-use fisherlens_artifact::{Address, Block, Header, Key, array, read_bytes, read_file, write_file};
+use fisherlens_artifact::{self as artifact, Address, Block, Header, Key, array};
 use fisherlens_classifier::LinearModel;
 use fisherlens_descriptors::Pca;
 use fisherlens_lrp::Rule;
@@ -12,9 +11,10 @@ use half::f16;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
+use crate::error::ModelError;
 use crate::settings::{DescriptorSettings, EncoderSettings};
 
-/// What the file says it holds.
+/// The name by which the file says what it holds.
 const STAGE: &str = "model";
 /// The model that comes with this crate.
 const SHIPPED: &[u8] = include_bytes!("../voc2007.flm");
@@ -22,38 +22,49 @@ const SHIPPED: &[u8] = include_bytes!("../voc2007.flm");
 const FORMAT_VERSION: u32 = 1;
 
 /// A learned pipeline from photograph to scores.
+///
+/// ```
+/// use fisherlens_model::Model;
+///
+/// let model = Model::shipped();
+/// assert_eq!(model.classes.len(), 20);
+/// assert_eq!(model.classes[12], "horse");
+/// for (what, value) in &model.card {
+///     println!("{what}: {value}");
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// How photographs are described.
+    /// How descriptors are extracted from photographs.
     pub descriptors: DescriptorSettings,
     /// Projection of the descriptors.
     pub pca: Pca,
-    /// Mixture that the encoder is made of.
+    /// The mixture that the encoder is built from.
     pub mixture: DiagonalGmm,
-    /// How descriptors become a vector, normalisation included.
+    /// How descriptors become a vector, with the normalisation.
     pub encoder: EncoderSettings,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// One linear classifier a class.
+    /// One linear classifier per class.
     pub classifier: LinearModel,
-    /// Scores above which an image counts as found, one a class, where they are known: the equal-error thresholds of test images that it did
-    /// not learn from.
+    /// One threshold per class, where they are known: a score above it means that the class was found in the image. They are the
+    /// equal-error thresholds on test images that the model did not learn from.
     pub thresholds: Option<Vec<f64>>,
-    /// The rule that its pictures show unless another is asked for.
+    /// The rule of the heatmaps unless the user asks for another.
     pub display_rule: Rule,
-    /// (what, value): where it comes from and what it reaches.
+    /// Pairs of name and value: where the model comes from and which quality it reaches.
     pub card: Vec<(String, String)>,
 }
 
-/// The coefficients, most of the file, in four or two bytes each.
+/// The coefficients, which are most of the file, in four or two bytes each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Coefficients {
-    /// As they were learned.
+    /// The numbers that were learned.
     Whole(Block<Array2<f32>>),
-    /// Each class's divided by its largest magnitude, which keeps them where `f16` is densest: half a unit in the eleventh binary place.
+    /// The coefficients of each class divided by the largest of their absolute values. `f16` then has a relative error of at most 2⁻¹¹.
     Half {
-        /// Largest magnitude `(n_classes)`.
+        /// Largest absolute value per class `(n_classes)`.
         scales: Block<Array1<f32>>,
         /// `(n_classes, n_dimensions)`.
         values: Block<Array2<f16>>,
@@ -86,21 +97,21 @@ struct Stored {
     card: Vec<(String, String)>,
 }
 
-/// In how many bytes coefficients are written.
+/// In how many bytes the file holds each coefficient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// Four: the same scores to the last bit.
+    /// Four bytes: the same scores to the last bit.
     Whole,
-    /// Two: half the size.
+    /// Two bytes: half the size.
     Half,
 }
 
 impl Model {
-    /// Writes the file and returns its size in bytes. `header`: what the model was made by.
+    /// Writes the file and returns its size in bytes. `header` says how the model was made.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn write(&self, path: &Path, header: &Header, precision: Precision) -> Result<u64> {
+    /// [`ModelError::File`] with the name of the file.
+    pub fn write(&self, path: &Path, header: &Header, precision: Precision) -> Result<u64, ModelError> {
         let coefficients = self.classifier.coefficients();
         let coefficients = match precision {
             Precision::Whole => Coefficients::Whole(Block(coefficients.to_owned())),
@@ -134,35 +145,56 @@ impl Model {
             card: self.card.clone(),
         };
         let key = Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
-        Ok(write_file(path, &Address::new(STAGE, FORMAT_VERSION, key, None), header, &stored)?)
+        let address = Address::new(STAGE, FORMAT_VERSION, key, None);
+        artifact::write_file(path, &address, header, &stored).map_err(|error| ModelError::File(error.into()))
     }
 
     /// Reads a file that [`Model::write`] wrote.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged or no model; parts that do not fit together.
-    pub fn read(path: &Path) -> Result<Self> {
-        let (_, stored) = read_file::<Stored>(path, STAGE, FORMAT_VERSION)?;
-        stored.model().with_context(|| format!("the model in {} does not fit together", path.display()))
+    /// [`ModelError::File`] for a file that cannot be read, is damaged, is not a model file, or is of another version;
+    /// [`ModelError::Parts`] for parts that do not fit together.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let read = artifact::read_file::<Stored>(path, STAGE, FORMAT_VERSION);
+        let (_, stored) = read.map_err(|error| ModelError::File(error.into()))?;
+        stored.model().map_err(|error| ModelError::Parts { path: path.to_owned(), source: Box::new(error) })
     }
 
-    /// The model that comes with this crate: the twenty classes of PASCAL VOC 2007, learned from its trainval half
-    /// (`data/models/README.md` in the repository says how, what it reaches and what it may be used for).
+    /// Reads the bytes of a file that [`Model::write`] wrote, for programs that embed a model with `include_bytes!`.
+    ///
+    /// # Errors
+    /// [`ModelError::Bytes`] for bytes that are damaged, are not a model file, or are of another version; other errors for parts that do
+    /// not fit together.
+    pub fn read_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
+        let read = artifact::read_bytes::<Stored>(bytes, STAGE, FORMAT_VERSION);
+        read.map_err(|error| ModelError::Bytes(error.into()))?.1.model()
+    }
+
+    /// The model that comes with this crate: the twenty classes of PASCAL VOC 2007, learned from its trainval half.
+    ///
+    /// `data/models/README.md` in the repository says how it was learned, which quality it reaches and what it may be used for. A call
+    /// checks and unpacks the 1.9 MB of the file.
     ///
     /// # Panics
     /// Never: a test reads the file.
     pub fn shipped() -> Self {
-        let (_, stored) = read_bytes::<Stored>(SHIPPED, STAGE, FORMAT_VERSION).expect("the shipped file is a model");
-        stored.model().expect("the shipped model fits together")
+        Self::read_bytes(SHIPPED).expect("the shipped file is a model whose parts fit together")
     }
 }
 
 impl Stored {
-    fn model(self) -> Result<Model> {
+    /// Checks that the parts fit together.
+    fn model(self) -> Result<Model, ModelError> {
         let coefficients = match self.coefficients {
             Coefficients::Whole(Block(values)) => values,
             Coefficients::Half { scales: Block(scales), values: Block(values) } => {
-                ensure!(scales.len() == values.nrows(), "{} scales for {} classes", scales.len(), values.nrows());
+                if scales.len() != values.nrows() {
+                    return Err(ModelError::PerClass {
+                        what: "scales",
+                        found: scales.len(),
+                        n_classes: values.nrows(),
+                    });
+                }
                 let mut coefficients = values.mapv(f16::to_f32);
                 for (mut row, &scale) in coefficients.rows_mut().into_iter().zip(&scales) {
                     row *= scale;
@@ -172,12 +204,13 @@ impl Stored {
         };
         let classifier = LinearModel::from_parts(coefficients, self.bias)?;
         let n_classes = classifier.n_classes();
-        ensure!(self.classes.len() == n_classes, "{} names for {n_classes} classes", self.classes.len());
-        if let Some(thresholds) = &self.thresholds {
-            ensure!(
-                thresholds.len() == n_classes && thresholds.iter().all(|threshold| threshold.is_finite()),
-                "expected a finite threshold for each of {n_classes} classes, found {thresholds:?}"
-            );
+        if self.classes.len() != n_classes {
+            return Err(ModelError::PerClass { what: "names", found: self.classes.len(), n_classes });
+        }
+        if let Some(found) = &self.thresholds
+            && (found.len() != n_classes || !found.iter().all(|threshold| threshold.is_finite()))
+        {
+            return Err(ModelError::Thresholds { found: found.clone(), n_classes });
         }
         self.display_rule.check()?;
         Ok(Model {
@@ -191,5 +224,68 @@ impl Stored {
             display_rule: self.display_rule,
             card: self.card,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_model_is_the_same_after_writing_and_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy.flm");
+        let model = Model::shipped();
+        let header = Header::new(&model.encoder, 0.0).unwrap();
+        model.write(&path, &header, Precision::Whole).unwrap();
+        assert_eq!(Model::read(&path).unwrap(), model);
+        assert_eq!(Model::read_bytes(&std::fs::read(&path).unwrap()).unwrap(), model);
+    }
+
+    #[test]
+    fn bytes_that_are_not_a_model_are_refused() {
+        let whole = |error: ModelError| format!("{:#}", anyhow::Error::from(error));
+        let mut damaged = SHIPPED.to_vec();
+        damaged[SHIPPED.len() / 2] ^= 1;
+        for bytes in [b"".as_slice(), b"noise", &SHIPPED[..1000], &damaged] {
+            let message = whole(Model::read_bytes(bytes).unwrap_err());
+            assert!(
+                message.starts_with("these bytes are not a model file of this program, or they are damaged: "),
+                "{message}"
+            );
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.flm");
+        let message = whole(Model::read(&path).unwrap_err());
+        assert!(message.contains("cannot read") && message.contains("model.flm"), "{message}");
+        std::fs::write(&path, &damaged).unwrap();
+        let message = whole(Model::read(&path).unwrap_err());
+        assert!(
+            message.contains("model.flm is not a model file of this program, or it is damaged: its checksum"),
+            "{message}"
+        );
+        // Another version of the format is named with the version that this program reads.
+        let key = Key::builder(STAGE, FORMAT_VERSION + 1).finish();
+        let header = Header::new(&Model::shipped().encoder, 0.0).unwrap();
+        let address = Address::new(STAGE, FORMAT_VERSION + 1, key, None);
+        artifact::write_file(&path, &address, &header, &"later").unwrap();
+        let message = whole(Model::read(&path).unwrap_err());
+        assert!(message.contains("model-v2") && message.contains("expected model-v1"), "{message}");
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_together_are_named_with_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.flm");
+        let refused = |change: &dyn Fn(&mut Model)| {
+            let mut model = Model::shipped();
+            change(&mut model);
+            model.write(&path, &Header::new(&model.encoder, 0.0).unwrap(), Precision::Half).unwrap();
+            format!("{:#}", anyhow::Error::from(Model::read(&path).unwrap_err()))
+        };
+        let message = refused(&|model| drop(model.classes.pop()));
+        assert!(message.ends_with("model.flm does not fit together: 19 names for 20 classes"), "{message}");
+        let message = refused(&|model| model.thresholds = Some(vec![f64::NAN; 20]));
+        assert!(message.contains("expected a finite threshold for each of 20 classes"), "{message}");
     }
 }

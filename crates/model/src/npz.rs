@@ -1,5 +1,5 @@
-//! Arrays to and from numpy's `.npz` files: what `export` writes and what the settings `pca.from`, `mixture.from` and
-//! `classifier.from` read.
+//! Arrays to and from NumPy's `.npz` files. The command `export` writes them; the settings `pca.from`, `mixture.from` and `classifier.from`
+//! read them.
 //!
 //! | file | arrays |
 //! |---|---|
@@ -7,27 +7,42 @@
 //! | mixture | `weights` `(K)`, `means` `(K, D)`, `variances` `(K, D)` |
 //! | classifiers | `coefficients` `(n_classes, n_dimensions)`, `bias` `(n_classes)`, and, if known, `alphas` `(n_classes, n_images)` |
 //!
-//! Classes lie in the order of their names. Arrays are written as `f32`, compressed; `f64` is read as well, and either
-//! order of the axes in memory. From Python:
+//! Classes lie in the order of their names. Arrays are written as `f32`, compressed. Arrays of `f64`, and arrays in Fortran order, can be
+//! read too. From Python:
 //!
 //! ```python
 //! numpy.savez_compressed("mixture.npz", weights=weights, means=means, variances=variances)
 //! ```
 
+use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fisherlens_classifier::{DualView, KernelModel, LinearModel, Training, TrainingReport};
 use fisherlens_descriptors::Pca;
 use fisherlens_mixture::DiagonalGmm;
-use ndarray::{Array1, Array2, ArrayBase, ArrayD, Data, Dimension, OwnedRepr};
+use ndarray::{Array1, Array2, ArrayBase, ArrayD, Data, Dimension, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, WritableElement};
 use tempfile::NamedTempFile;
 
-/// A `.npz` file that is being written; it appears under its name when it is finished.
+use crate::error::{ModelError, shape_in_words};
+
+/// A `.npz` file that is being written. It appears under its name when it is finished.
+///
+/// ```
+/// use fisherlens_model::NpzFile;
+/// use ndarray::array;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("scores.npz");
+/// let mut file = NpzFile::create(&path)?;
+/// file.add("scores", &array![0.25, -1.5])?;
+/// file.finish()?;
+/// assert!(path.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct NpzFile {
     path: PathBuf,
     writer: NpzWriter<BufWriter<NamedTempFile>>,
@@ -40,43 +55,46 @@ impl fmt::Debug for NpzFile {
 }
 
 impl NpzFile {
-    /// Starts a file; its folder must be there.
+    /// Starts a file; its folder must exist.
     ///
     /// # Errors
-    /// When nothing can be written into the folder.
-    pub fn create(path: &Path) -> Result<Self> {
+    /// [`ModelError::Write`] when nothing can be written into the folder.
+    pub fn create(path: &Path) -> Result<Self, ModelError> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
         let mut aside = tempfile::Builder::new();
         aside.prefix(".writing-");
-        // Temporary files are private by default; an export is as open as any other file the user makes.
+        // Temporary files are private by default; an export gets the permissions of any other file that the user makes.
         #[cfg(unix)]
         aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = aside.tempfile_in(folder).with_context(|| format!("cannot write {}", path.display()))?;
+        let file = aside.tempfile_in(folder).map_err(|error| cannot_write(path, error))?;
         Ok(Self { path: path.to_owned(), writer: NpzWriter::new_compressed(BufWriter::new(file)) })
     }
 
     /// Adds an array under `name`.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn add<A, S, D>(&mut self, name: &str, array: &ArrayBase<S, D>) -> Result<()>
+    /// [`ModelError::WriteArray`], with the names of file and array.
+    pub fn add<A, S, D>(&mut self, name: &str, array: &ArrayBase<S, D>) -> Result<(), ModelError>
     where
         A: WritableElement,
         S: Data<Elem = A>,
         D: Dimension,
     {
-        let added = self.writer.add_array(name, array);
-        added.with_context(|| format!("cannot write array \"{name}\" of {}", self.path.display()))
+        self.writer.add_array(name, array).map_err(|error| ModelError::WriteArray {
+            path: self.path.clone(),
+            array: name.to_owned(),
+            source: error.into(),
+        })
     }
 
     /// Adds the arrays of a projection.
     ///
     /// # Errors
     /// See [`NpzFile::add`].
-    pub fn add_pca(&mut self, pca: &Pca) -> Result<()> {
+    pub fn add_pca(&mut self, pca: &Pca) -> Result<(), ModelError> {
         self.add("mean", &pca.mean())?;
         self.add("components", &pca.components())?;
         self.add("explained_variance", &pca.explained_variance())
@@ -86,7 +104,7 @@ impl NpzFile {
     ///
     /// # Errors
     /// See [`NpzFile::add`].
-    pub fn add_mixture(&mut self, mixture: &DiagonalGmm) -> Result<()> {
+    pub fn add_mixture(&mut self, mixture: &DiagonalGmm) -> Result<(), ModelError> {
         self.add("weights", &mixture.weights())?;
         self.add("means", &mixture.means())?;
         self.add("variances", &mixture.variances())
@@ -96,7 +114,7 @@ impl NpzFile {
     ///
     /// # Errors
     /// See [`NpzFile::add`].
-    pub fn add_classifier(&mut self, model: &LinearModel) -> Result<()> {
+    pub fn add_classifier(&mut self, model: &LinearModel) -> Result<(), ModelError> {
         self.add("coefficients", &model.coefficients())?;
         self.add("bias", &model.bias())?;
         match model.dual() {
@@ -105,11 +123,11 @@ impl NpzFile {
         }
     }
 
-    /// Adds the arrays of classifiers with a kernel; its width is `gamma`, without entries where it has none.
+    /// Adds the arrays of classifiers with a kernel. `gamma` is the kernel's width; it has no entry for kernels without a width.
     ///
     /// # Errors
     /// See [`NpzFile::add`].
-    pub fn add_kernel_classifier(&mut self, model: &KernelModel) -> Result<()> {
+    pub fn add_kernel_classifier(&mut self, model: &KernelModel) -> Result<(), ModelError> {
         self.add("support", &model.support())?;
         self.add("alphas", &model.alphas())?;
         self.add("bias", &model.bias())?;
@@ -119,24 +137,26 @@ impl NpzFile {
     /// Completes the file and puts it under its name, in place of what was there.
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn finish(self) -> Result<()> {
+    /// [`ModelError::Write`], with the name of the file.
+    pub fn finish(self) -> Result<(), ModelError> {
         let Self { path, writer } = self;
-        let finished = || -> Result<()> {
-            let file = writer.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        finished().with_context(|| format!("cannot write {}", path.display()))
+        let file = writer.finish().map_err(|error| cannot_write(&path, error))?.into_inner();
+        let file = file.map_err(|error| cannot_write(&path, error.into_error()))?;
+        file.as_file().sync_all().map_err(|error| cannot_write(&path, error))?;
+        file.persist(&path).map_err(|error| cannot_write(&path, error))?;
+        Ok(())
     }
 }
 
-/// A projection from a file.
+fn cannot_write(path: &Path, error: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
+    ModelError::Write { path: path.to_owned(), source: error.into() }
+}
+
+/// Reads a projection.
 ///
 /// # Errors
-/// The file, the array, and the shape found and expected.
-pub fn read_pca(path: &Path) -> Result<Pca> {
+/// The fault with the file, the array, and the shapes found and expected.
+pub fn read_pca(path: &Path) -> Result<Pca, ModelError> {
     let mut file = Source::open(path)?;
     let components: Array2<f32> = file.read("components", "(n_components, n_features)")?;
     let (n_components, n_features) = components.dim();
@@ -144,50 +164,45 @@ pub fn read_pca(path: &Path) -> Result<Pca> {
     let explained_variance: Array1<f32> = file.read("explained_variance", "(n_components)")?;
     file.expect("mean", mean.shape(), &[n_features])?;
     file.expect("explained_variance", explained_variance.shape(), &[n_components])?;
-    Pca::from_parts(mean, components, explained_variance).with_context(|| file.name())
+    Pca::from_parts(mean, components, explained_variance).map_err(|error| file.values(error))
 }
 
-/// A mixture from a file.
+/// Reads a mixture.
 ///
 /// # Errors
-/// The file, the array, and the shape found and expected; what a mixture does not allow.
-pub fn read_mixture(path: &Path) -> Result<DiagonalGmm> {
+/// The fault with the file, the array, and the shapes found and expected; [`ModelError::Values`] for what a mixture does not allow.
+pub fn read_mixture(path: &Path) -> Result<DiagonalGmm, ModelError> {
     let mut file = Source::open(path)?;
     let means: Array2<f32> = file.read("means", "(K, D)")?;
     let weights: Array1<f32> = file.read("weights", "(K)")?;
     let variances: Array2<f32> = file.read("variances", "(K, D)")?;
     file.expect("weights", weights.shape(), &[means.nrows()])?;
     file.expect("variances", variances.shape(), means.shape())?;
-    DiagonalGmm::from_parts(weights, means, variances).with_context(|| file.name())
+    DiagonalGmm::from_parts(weights, means, variances).map_err(|error| file.values(error))
 }
 
-/// Classifiers from a file, one for each of `classes`, which lie in the order of their names.
+/// Reads classifiers, one for each of `classes`, which lie in the order of their names.
 ///
 /// # Errors
-/// The file, the array, and the shape found and expected.
-pub fn read_classifier(path: &Path, classes: &[String]) -> Result<Training> {
+/// The fault with the file, the array, and the shapes found and expected.
+pub fn read_classifier(path: &Path, classes: &[String]) -> Result<Training, ModelError> {
     let mut file = Source::open(path)?;
     let coefficients: Array2<f32> = file.read("coefficients", "(n_classes, n_dimensions)")?;
     let bias: Array1<f32> = file.read("bias", "(n_classes)")?;
-    ensure!(
-        coefficients.nrows() == classes.len(),
-        "{}: array \"coefficients\" has {} rows, expected one for each of the {} classes {}",
-        file.name(),
-        coefficients.nrows(),
-        classes.len(),
-        classes.join(", ")
-    );
+    if coefficients.nrows() != classes.len() {
+        return Err(ModelError::Classes { path: file.path, found: coefficients.nrows(), classes: classes.to_vec() });
+    }
     file.expect("bias", bias.shape(), &[classes.len()])?;
-    let mut model = LinearModel::from_parts(coefficients, bias).with_context(|| file.name())?;
+    let mut model = LinearModel::from_parts(coefficients, bias).map_err(|error| file.values(error))?;
     if file.has("alphas") {
         let alphas: Array2<f32> = file.read("alphas", "(n_classes, n_images)")?;
         file.expect("alphas", alphas.shape(), &[classes.len(), alphas.ncols()])?;
-        model = model.with_dual(DualView { alphas }).with_context(|| file.name())?;
+        model = model.with_dual(DualView { alphas }).map_err(|error| file.values(error))?;
     }
     Ok(Training { model, report: TrainingReport::default() })
 }
 
-/// A `.npz` file that is read.
+/// A `.npz` file that is being read.
 struct Source {
     path: PathBuf,
     reader: NpzReader<File>,
@@ -195,66 +210,67 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut reader =
-            NpzReader::new(file).with_context(|| format!("{} is no .npz file that can be read", path.display()))?;
-        let names = reader.names().with_context(|| format!("{} has no list of arrays", path.display()))?;
-        // numpy writes `name.npy` into the archive.
+    fn open(path: &Path) -> Result<Self, ModelError> {
+        let file = File::open(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+        let not_npz = |error: ReadNpzError| ModelError::Npz { path: path.to_owned(), source: error.into() };
+        let mut reader = NpzReader::new(file).map_err(not_npz)?;
+        let names = reader.names().map_err(not_npz)?;
+        // NumPy calls an array's entry of the archive `name.npy`.
         let names = names.iter().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
         Ok(Self { path: path.to_owned(), reader, names })
-    }
-
-    fn name(&self) -> String {
-        self.path.display().to_string()
     }
 
     fn has(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
 
-    /// An array of `f32` or `f64` in C order.
-    fn read<D: Dimension>(&mut self, name: &str, axes: &str) -> Result<ArrayBase<OwnedRepr<f32>, D>> {
-        if !self.has(name) {
-            bail!("{}: no array \"{name}\" {axes}; there are {}", self.name(), self.names.join(", "));
+    /// An array of `f32` or `f64`, in C order.
+    fn read<D: Dimension>(
+        &mut self,
+        array: &'static str,
+        axes: &'static str,
+    ) -> Result<ArrayBase<OwnedRepr<f32>, D>, ModelError> {
+        if !self.has(array) {
+            return Err(ModelError::MissingArray { path: self.path.clone(), array, axes, known: self.names.clone() });
         }
-        let array = match self.reader.by_name::<OwnedRepr<f32>, ndarray::IxDyn>(name) {
-            Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => self.read_f64(name)?,
-            read => read.with_context(|| format!("{}: array \"{name}\" cannot be read", self.name()))?,
+        let values = match self.reader.by_name::<OwnedRepr<f32>, IxDyn>(array) {
+            Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => self.read_f64(array)?,
+            read => read.map_err(|error| self.damaged(array, error))?,
         };
-        let shape = array.shape().to_vec();
-        let array = array.into_dimensionality::<D>().map_err(|_| {
-            let found = shape_in_words(&shape);
-            anyhow!("{}: array \"{name}\" has the shape {found}, expected {axes}", self.name())
-        })?;
-        Ok(if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() })
+        let shape = values.shape().to_vec();
+        let values = values.into_dimensionality::<D>().map_err(|_| self.shape(array, &shape, axes.to_owned()))?;
+        Ok(if values.is_standard_layout() { values } else { values.as_standard_layout().into_owned() })
     }
 
-    fn read_f64(&mut self, name: &str) -> Result<ArrayD<f32>> {
-        match self.reader.by_name::<OwnedRepr<f64>, ndarray::IxDyn>(name) {
-            Ok(array) => Ok(array.mapv(|value| value as f32)),
+    fn read_f64(&mut self, array: &'static str) -> Result<ArrayD<f32>, ModelError> {
+        match self.reader.by_name::<OwnedRepr<f64>, IxDyn>(array) {
+            Ok(values) => Ok(values.mapv(|value| value as f32)),
             Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(found))) => {
-                bail!("{}: array \"{name}\" has elements of type {found}, expected '<f4' or '<f8'", self.name())
+                Err(ModelError::ElementType { path: self.path.clone(), array, found: found.to_string() })
             }
-            Err(error) => Err(error).with_context(|| format!("{}: array \"{name}\" cannot be read", self.name())),
+            Err(error) => Err(self.damaged(array, error)),
         }
     }
 
-    fn expect(&self, name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
-        ensure!(
-            found == expected,
-            "{}: array \"{name}\" has the shape {}, expected {} by the other arrays",
-            self.name(),
-            shape_in_words(found),
-            shape_in_words(expected)
-        );
-        Ok(())
+    /// Refuses a shape that does not fit the other arrays.
+    fn expect(&self, array: &'static str, found: &[usize], expected: &[usize]) -> Result<(), ModelError> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.shape(array, found, format!("{} by the other arrays", shape_in_words(expected))))
     }
-}
 
-fn shape_in_words(shape: &[usize]) -> String {
-    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
-    format!("({})", lengths.join(", "))
+    fn shape(&self, array: &'static str, found: &[usize], expected: String) -> ModelError {
+        ModelError::Shape { path: self.path.clone(), array, found: found.to_vec(), expected }
+    }
+
+    fn damaged(&self, array: &'static str, error: ReadNpzError) -> ModelError {
+        ModelError::DamagedArray { path: self.path.clone(), array, source: error.into() }
+    }
+
+    fn values(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
+        ModelError::Values { path: self.path.clone(), source: error.into() }
+    }
 }
 
 #[cfg(test)]
@@ -274,12 +290,17 @@ mod tests {
             self.0.path().join("model.npz")
         }
 
-        fn write(&self, fill: impl FnOnce(&mut NpzFile) -> Result<()>) -> PathBuf {
+        fn write(&self, fill: impl FnOnce(&mut NpzFile) -> Result<(), ModelError>) -> PathBuf {
             let mut file = NpzFile::create(&self.path()).unwrap();
             fill(&mut file).unwrap();
             file.finish().unwrap();
             self.path()
         }
+    }
+
+    /// An error with its causes.
+    fn whole(error: ModelError) -> String {
+        format!("{:#}", anyhow::Error::from(error))
     }
 
     fn mixture() -> DiagonalGmm {
@@ -292,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn models_survive() {
+    fn models_are_the_same_after_writing_and_reading() {
         let folder = Folder::new();
         let read = read_mixture(&folder.write(|file| file.add_mixture(&mixture()))).unwrap();
         assert_eq!(read.weights(), mixture().weights());
@@ -319,19 +340,19 @@ mod tests {
         file.add("a", &array![1_u32]).unwrap();
         drop(file);
         assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 0);
-        let message = format!("{:#}", NpzFile::create(&folder.0.path().join("missing/a.npz")).unwrap_err());
+        let message = whole(NpzFile::create(&folder.0.path().join("missing/a.npz")).unwrap_err());
         assert!(message.contains("missing/a.npz"), "{message}");
     }
 
     #[test]
-    fn doubles_and_columns_first_are_read_too() {
+    fn doubles_and_fortran_order_can_be_read_too() {
         let folder = Folder::new();
         let means = mixture().means().mapv(f64::from);
-        let mut columns_first = ndarray::Array2::zeros((2, 3).f());
-        columns_first.assign(&means);
+        let mut fortran = ndarray::Array2::zeros((2, 3).f());
+        fortran.assign(&means);
         let path = folder.write(|file| {
             file.add("weights", &array![0.25, 0.75])?;
-            file.add("means", &columns_first)?;
+            file.add("means", &fortran)?;
             file.add("variances", &Array2::<f32>::ones((2, 3)))
         });
         let read = read_mixture(&path).unwrap();
@@ -340,10 +361,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_file_array_and_shapes() {
+    fn errors_name_the_file_the_array_and_the_shapes() {
         let folder = Folder::new();
-        let refused = |words: &[&str], read: &dyn Fn(&Path) -> Result<()>| {
-            let message = format!("{:#}", read(&folder.path()).unwrap_err());
+        let refused = |words: &[&str], read: &dyn Fn(&Path) -> Result<(), ModelError>| {
+            let message = whole(read(&folder.path()).unwrap_err());
             for word in words.iter().chain(&["model.npz"]) {
                 assert!(message.contains(word), "{message:?} lacks {word:?}");
             }
@@ -352,7 +373,7 @@ mod tests {
         let as_classifier = |path: &Path| read_classifier(path, &classes()).map(drop);
         refused(&["cannot read"], &as_mixture);
         std::fs::write(folder.path(), b"noise").unwrap();
-        refused(&["no .npz file"], &as_mixture);
+        refused(&["not a .npz file"], &as_mixture);
         folder.write(|file| file.add("means", &mixture().means()));
         refused(&["no array \"weights\" (K)", "there are means"], &as_mixture);
         folder.write(|file| {
@@ -370,7 +391,7 @@ mod tests {
             file.add("means", &mixture().means())?;
             file.add("variances", &Array2::<f32>::zeros((2, 3)))
         });
-        refused(&["variances"], &as_mixture);
+        refused(&["holds values that are not allowed", "variances"], &as_mixture);
         folder.write(|file| {
             file.add("coefficients", &Array2::<f32>::zeros((3, 4)))?;
             file.add("bias", &Array1::<f32>::zeros(3))

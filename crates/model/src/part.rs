@@ -1,20 +1,20 @@
-//! A stage's implementation beside the text that identifies it, and the stages that settings ask for.
+//! Stages that settings ask for, each with the text that identifies it.
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
 use fisherlens_descriptors::{DenseSift, DescriptorExtractor};
 use fisherlens_fisher::{BagOfWords, Encoder, FisherVector, Normalization, Pyramid, Vlad};
 use fisherlens_mixture::DiagonalGmm;
 use linfa::ParamGuard;
 use serde::Serialize;
 
+use crate::error::ModelError;
 use crate::settings::{DescriptorSettings, EncoderKind, EncoderSettings};
 
 /// Makes an encoder from the learned mixture.
-pub type BuildEncoder = dyn Fn(&DiagonalGmm) -> Result<Box<dyn Encoder>> + Send + Sync;
+pub type BuildEncoder = dyn Fn(&DiagonalGmm) -> Result<Box<dyn Encoder>, ModelError> + Send + Sync;
 
-/// A stage's implementation with what tells it apart from every other in the keys of artifacts.
+/// The implementation of a stage with the text that distinguishes it from all others in the keys of artifacts.
 pub struct Part<T: ?Sized> {
     /// Name and parameters; two parts that compute different things must differ here.
     pub identity: String,
@@ -35,7 +35,7 @@ impl<T: ?Sized> std::fmt::Debug for Part<T> {
 }
 
 impl<T: ?Sized> Part<T> {
-    /// A part that a section of the settings describes: its identity is the section's TOML.
+    /// A part that a section of the settings describes. Its identity is the section as TOML.
     ///
     /// # Panics
     /// When the section has no TOML form.
@@ -47,8 +47,8 @@ impl<T: ?Sized> Part<T> {
 /// The extractor that a section of the settings asks for.
 ///
 /// # Errors
-/// A parameter that the extractor refuses.
-pub fn extractor(section: &DescriptorSettings) -> Result<Part<dyn DescriptorExtractor>> {
+/// [`ModelError::DescriptorSettings`] for a parameter that the extractor refuses.
+pub fn extractor(section: &DescriptorSettings) -> Result<Part<dyn DescriptorExtractor>, ModelError> {
     let sift = DenseSift::params()
         .bin_sizes(section.bin_sizes.clone())
         .step(section.step)
@@ -57,15 +57,16 @@ pub fn extractor(section: &DescriptorSettings) -> Result<Part<dyn DescriptorExtr
         .low_contrast(section.low_contrast)
         .root_sift(section.root_sift)
         .check()
-        .context("settings, section [descriptors]")?;
+        .map_err(ModelError::DescriptorSettings)?;
     Ok(Part::of_section(section, Arc::new(sift)))
 }
 
 /// The encoder that a section of the settings asks for.
 pub fn encoder(section: &EncoderSettings) -> Part<BuildEncoder> {
+    // Vectors are stored before they are normalised, so the identity leaves the normalisation out.
+    let identity = EncoderSettings { normalization: Normalization::Raw, ..section.clone() };
     let section = section.clone();
-    let identity = section.clone();
-    let build = move |mixture: &DiagonalGmm| -> Result<Box<dyn Encoder>> {
+    let build = move |mixture: &DiagonalGmm| -> Result<Box<dyn Encoder>, ModelError> {
         let mixture = mixture.clone();
         let assignment = section.assignment();
         let plain: Box<dyn Encoder> = match section.kind {
@@ -76,13 +77,11 @@ pub fn encoder(section: &EncoderSettings) -> Part<BuildEncoder> {
             EncoderKind::BagOfWords => Box::new(BagOfWords::params(mixture).assignment(assignment).check()?),
         };
         let grids = section.grids();
-        // One cell that is the whole image needs no pyramid around it.
+        // A single cell is the whole image and needs no pyramid around it.
         if matches!(grids.as_slice(), [grid] if grid.columns * grid.rows == 1) {
             return Ok(plain);
         }
         Ok(Box::new(Pyramid::new(plain, &grids)?))
     };
-    // Vectors are stored before they are normalised, so the normalisation does not tell one encoder from another.
-    let identity = EncoderSettings { normalization: Normalization::Raw, ..identity };
     Part::of_section(&identity, Arc::new(build))
 }

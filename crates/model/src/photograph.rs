@@ -1,13 +1,25 @@
-//! One photograph on its way through the front stages: file → descriptors → projected descriptors.
+//! One photograph on its way through the first stages: file → descriptors → projected descriptors.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use fisherlens_descriptors::{DescriptorExtractor, Frame, LocalDescriptors, Pca, Photograph};
+use fisherlens_descriptors::{DescriptorError, DescriptorExtractor, Frame, LocalDescriptors, Pca, Photograph};
 use fisherlens_fisher::DescriptorSet;
 use ndarray::{Array2, ArrayView2};
 
+use crate::error::ModelError;
+
 /// The projected descriptors of one image.
+///
+/// ```
+/// use fisherlens_model::{Explainer, Model};
+/// use ndarray::Array2;
+///
+/// let explainer = Explainer::from_model(&Model::shipped())?;
+/// let described = explainer.describe_gray(Array2::from_elem((60, 90), 0.5).view())?;
+/// assert_eq!((described.width, described.height), (90, 60));
+/// assert_eq!(described.values.dim(), (described.frames.len(), explainer.pca().n_components()));
+/// # Ok::<(), fisherlens_model::ModelError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Described {
     /// Width of the image in pixels.
@@ -25,27 +37,35 @@ pub struct Described {
 /// Reads and decodes a photograph.
 ///
 /// # Errors
-/// The file's name with what is wrong with it.
-pub fn read(path: &Path) -> Result<Photograph> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Photograph::decode(&bytes).with_context(|| format!("cannot decode {}", path.display()))
+/// [`ModelError::Read`] or [`ModelError::Decode`], with the name of the file.
+pub fn read(path: &Path) -> Result<Photograph, ModelError> {
+    decode(path, Photograph::decode)
 }
 
-/// Reads a photograph of a user's own: the way up that its EXIF data says, and at most `max_side` pixels long where that is not 0.
+/// Reads a photograph from outside a data set: turned as its EXIF data says, and shrunk so that its longer side has at most `max_side`
+/// pixels. `max_side` 0 leaves the size as it is.
 ///
 /// # Errors
-/// The file's name with what is wrong with it.
-pub fn read_upright(path: &Path, max_side: usize) -> Result<Photograph> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let photograph = Photograph::decode_upright(&bytes).with_context(|| format!("cannot decode {}", path.display()))?;
+/// [`ModelError::Read`] or [`ModelError::Decode`], with the name of the file.
+pub fn read_upright(path: &Path, max_side: usize) -> Result<Photograph, ModelError> {
+    let photograph = decode(path, Photograph::decode_upright)?;
     Ok(if max_side == 0 { photograph } else { photograph.fitted(max_side) })
 }
 
-/// Local descriptors of a photograph's grey values.
+fn decode(path: &Path, decode: fn(&[u8]) -> Result<Photograph, DescriptorError>) -> Result<Photograph, ModelError> {
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    decode(&bytes).map_err(|source| ModelError::Decode { path: path.to_owned(), source })
+}
+
+/// Local descriptors of a photograph's grey values; `path` names the photograph in errors.
 ///
 /// # Errors
-/// The extractor's own, with the file's name.
-pub fn extract(extractor: &dyn DescriptorExtractor, photograph: &Photograph, path: &Path) -> Result<LocalDescriptors> {
+/// [`ModelError::Extract`] when the extractor refuses the photograph.
+pub fn extract(
+    extractor: &dyn DescriptorExtractor,
+    photograph: &Photograph,
+    path: &Path,
+) -> Result<LocalDescriptors, ModelError> {
     let mut descriptors = LocalDescriptors::default();
     extract_into(extractor, photograph, path, &mut descriptors)?;
     Ok(descriptors)
@@ -60,33 +80,45 @@ pub fn extract_into(
     photograph: &Photograph,
     path: &Path,
     descriptors: &mut LocalDescriptors,
-) -> Result<()> {
-    let extracted = extractor.extract_into(photograph.gray().view(), descriptors);
-    extracted.with_context(|| format!("no descriptors of {}", path.display()))
+) -> Result<(), ModelError> {
+    extractor.extract_into(photograph.gray().view(), descriptors).map_err(|error| refused(path, error))
 }
 
-/// Frames of a photograph's descriptors alone.
+/// Frames of a photograph's descriptors, without the descriptors.
 ///
 /// # Errors
 /// See [`extract`].
-pub fn frames(extractor: &dyn DescriptorExtractor, photograph: &Photograph, path: &Path) -> Result<Vec<Frame>> {
+pub fn frames(
+    extractor: &dyn DescriptorExtractor,
+    photograph: &Photograph,
+    path: &Path,
+) -> Result<Vec<Frame>, ModelError> {
     let mut frames = Vec::with_capacity(extractor.max_descriptors(photograph.width(), photograph.height()));
     extractor
         .extract_blocks(photograph.gray().view(), &mut |block, _| frames.extend_from_slice(block))
-        .with_context(|| format!("no descriptors of {}", path.display()))?;
+        .map_err(|error| refused(path, error))?;
     Ok(frames)
 }
 
+fn refused(path: &Path, source: DescriptorError) -> ModelError {
+    ModelError::Extract { path: path.to_owned(), source }
+}
+
 impl Described {
-    /// Extracts and projects.
+    /// Extracts and projects; `path` names the photograph in errors.
     ///
     /// # Errors
-    /// See [`extract`]; also a projection learned from descriptors of another length.
-    pub fn new(extractor: &dyn DescriptorExtractor, pca: &Pca, photograph: &Photograph, path: &Path) -> Result<Self> {
+    /// See [`extract`]; also a projection that was learned from descriptors of another length.
+    pub fn new(
+        extractor: &dyn DescriptorExtractor,
+        pca: &Pca,
+        photograph: &Photograph,
+        path: &Path,
+    ) -> Result<Self, ModelError> {
         Self::from_gray(extractor, pca, photograph.gray().view(), path)
     }
 
-    /// From grey values `(height, width)`; `path` names the photograph in errors. Blocks of descriptors are projected as they are extracted.
+    /// Extracts from grey values `(height, width)` and projects; `path` names the image in errors.
     ///
     /// # Errors
     /// See [`Described::new`].
@@ -95,35 +127,36 @@ impl Described {
         pca: &Pca,
         gray: ArrayView2<'_, f32>,
         path: &Path,
-    ) -> Result<Self> {
+    ) -> Result<Self, ModelError> {
         let (height, width) = gray.dim();
         let expected = extractor.max_descriptors(width, height);
         let mut frames = Vec::with_capacity(expected);
         let mut values = Vec::with_capacity(expected * pca.n_components());
         let mut projected = Ok(());
+        // Each block is projected as soon as it is extracted, while the processor's cache still holds it.
         let mut take = |block: &[Frame], descriptors: ArrayView2<'_, f32>| {
             if projected.is_ok() {
                 frames.extend_from_slice(block);
                 projected = pca.project_onto(descriptors, &mut values);
             }
         };
-        let extracted = extractor.extract_blocks(gray, &mut take);
-        extracted.with_context(|| format!("no descriptors of {}", path.display()))?;
+        extractor.extract_blocks(gray, &mut take).map_err(|error| refused(path, error))?;
         projected?;
-        let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values)?;
+        let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values);
+        let values = values.expect("an extractor gives one frame per descriptor");
         let positions = frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
         Ok(Self { width, height, frames, values, positions })
     }
 
-    /// From a file.
+    /// Reads a file, extracts and projects.
     ///
     /// # Errors
     /// See [`read`] and [`Described::new`].
-    pub fn from_file(extractor: &dyn DescriptorExtractor, pca: &Pca, path: &Path) -> Result<Self> {
+    pub fn from_file(extractor: &dyn DescriptorExtractor, pca: &Pca, path: &Path) -> Result<Self, ModelError> {
         Self::new(extractor, pca, &read(path)?, path)
     }
 
-    /// The set that an encoder maps.
+    /// The descriptors and positions as encoders take them.
     pub fn set(&self) -> DescriptorSet<'_> {
         DescriptorSet { values: self.values.view(), positions: &self.positions }
     }

@@ -1,22 +1,38 @@
 //! Pictures as PNG files.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
 use ndarray::ArrayView3;
 
-/// Writes `(height, width, 3)` as a PNG file.
+use crate::error::ModelError;
+
+/// Writes red, green and blue `(height, width, 3)` as a PNG file.
+///
+/// ```
+/// use fisherlens_model::write_png;
+/// use ndarray::Array3;
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("gray.png");
+/// write_png(&file, Array3::from_elem((20, 30, 3), 128).view())?;
+/// assert!(std::fs::read(&file)?.starts_with(b"\x89PNG"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// What the file system says.
-pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<()> {
-    let (height, width, _) = rgb.dim();
-    let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let mut encoder = png::Encoder::new(std::io::BufWriter::new(file), width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    let pixels: Vec<u8> = rgb.iter().copied().collect();
-    writer.write_image_data(&pixels)?;
-    writer.finish().with_context(|| format!("cannot finish {}", path.display()))
+/// [`ModelError::Write`] when the file cannot be written, or when the array has no pixel or other than three channels.
+pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ModelError> {
+    let write = || -> Result<(), png::EncodingError> {
+        let (height, width, _) = rgb.dim();
+        let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        let pixels: Vec<u8> = rgb.iter().copied().collect();
+        writer.write_image_data(&pixels)?;
+        writer.finish()
+    };
+    write().map_err(|error| ModelError::Write { path: path.to_owned(), source: error.into() })
 }

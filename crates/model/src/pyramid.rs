@@ -1,4 +1,4 @@
-//! The levels of a spatial pyramid as settings write them.
+//! The levels of a spatial pyramid in the form of the settings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,13 @@ use fisherlens_fisher::Grid;
 use serde::{Deserialize, Serialize};
 
 /// One level of a spatial pyramid, written `ROWSxCOLUMNS`: `1x1` is the whole image, `2x2` its quarters, `3x1` three
-/// bands from top to bottom (`chatfield2011`; `vedaldi2010` calls the same `1x3`).
+/// bands from top to bottom (`chatfield2011`; `vedaldi2010` writes this one `1x3`).
+///
+/// ```
+/// use fisherlens_model::PyramidLevel;
+///
+/// assert_eq!("3x1".parse(), Ok(PyramidLevel { rows: 3, columns: 1 }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct PyramidLevel {
@@ -41,7 +47,7 @@ impl FromStr for PyramidLevel {
 }
 
 impl PyramidLevel {
-    /// Cells along one side that are accepted; a cell of a 500-pixel image is then still 31 pixels wide, about one
+    /// Largest number of cells along one side. A cell of an image of 500 pixels is then 31 pixels wide, about one
     /// descriptor.
     pub const MAX_SIDE: usize = 16;
 }

@@ -1,4 +1,4 @@
-//! What a model file says about its own stages: the sections `[descriptors]` and `[encoder]` of an experiment's settings.
+//! How a model file describes its stages: the sections `[descriptors]` and `[encoder]` of an experiment's settings.
 
 use fisherlens_descriptors::{LowContrast, RootSift, Window};
 use fisherlens_fisher::{Assignment, FisherPart, Grid, Normalization};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pyramid::PyramidLevel;
 
-/// What describes a patch.
+/// The kind of descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DescriptorKind {
@@ -14,13 +14,13 @@ pub enum DescriptorKind {
     DenseSift,
 }
 
-/// `[descriptors]`: an image to local descriptors.
+/// `[descriptors]`: how an image becomes local descriptors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DescriptorSettings {
     /// `dense-sift`.
     pub kind: DescriptorKind,
-    /// Width of a spatial bin in pixels, one grid for each (4, 6, 8, 10: the descriptor counts of `lapuschkin2016`).
+    /// Widths of a spatial bin in pixels; each width has a grid of its own (4, 6, 8, 10: the descriptor counts of `lapuschkin2016`).
     pub bin_sizes: Vec<u16>,
     /// Pixels between neighbouring descriptors (3: `chatfield2011`).
     pub step: usize,
@@ -28,35 +28,35 @@ pub struct DescriptorSettings {
     pub window: Window,
     /// Contrast of an image in [0, 1] below which a descriptor is flat (0.005: `vl_phow`).
     pub contrast_threshold: f32,
-    /// Flat descriptors: `zero` (`vl_phow`; the published counts fit only so), `drop` or `keep`.
+    /// What happens to flat descriptors: `zero` (`vl_phow`; only this gives the published counts), `drop` or `keep`.
     pub low_contrast: LowContrast,
-    /// √ of the ℓ1-normalised descriptor: `off` or `on`.
+    /// Square root of the ℓ1-normalised descriptor: `off` or `on`.
     pub root_sift: RootSift,
 }
 
-/// How an image's descriptors become one vector.
+/// The kind of encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderKind {
-    /// `perronnin2010`.
+    /// Fisher vector (`perronnin2010`).
     FisherVector,
-    /// Sums of differences to the means.
+    /// VLAD: sums of differences to the means.
     Vlad,
-    /// Counts of the components.
+    /// Bag of words: how many descriptors each component has.
     BagOfWords,
 }
 
-/// Whether a descriptor belongs to one component or to several.
+/// Whether a descriptor belongs to one component or to several components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AssignmentKind {
-    /// To each by its posterior.
+    /// To each component with its posterior as weight.
     Soft,
-    /// To the one of the greatest posterior.
+    /// To the component with the largest posterior.
     Hard,
 }
 
-/// `[encoder]`: descriptors of an image to its vector.
+/// `[encoder]`: how the descriptors of an image become one vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderSettings {
@@ -64,18 +64,18 @@ pub struct EncoderSettings {
     pub kind: EncoderKind,
     /// Parts of a Fisher vector: some of `weights`, `means`, `variances` (all three: `lapuschkin2016`, eq. 1 and 2).
     pub parts: Vec<FisherPart>,
-    /// Posteriors below it are 0, in the vector and in the relevance alike (1e-4: the toolbox of `chatfield2011`).
+    /// Posteriors below it count as 0, in the vector and in the relevance (1e-4: the toolbox of `chatfield2011`).
     pub posterior_floor: f32,
-    /// `soft` or, for VLAD and bags of words, `hard`.
+    /// `soft`, or `hard` for VLAD and bags of words.
     pub assignment: AssignmentKind,
     /// `improved` (`perronnin2010`; `lapuschkin2016`, eq. 3), `raw`, `power`, `l2`, `hellinger` or `intra`.
     pub normalization: Normalization,
-    /// Levels of a spatial pyramid; `["1x1"]` is none (`lapuschkin2016`).
+    /// Levels of a spatial pyramid; `["1x1"]` is the whole image alone (`lapuschkin2016`).
     pub pyramid: Vec<PyramidLevel>,
 }
 
 impl EncoderSettings {
-    /// The assignment as encoders take it.
+    /// The assignment in the form that encoders take.
     pub fn assignment(&self) -> Assignment {
         match self.assignment {
             AssignmentKind::Soft => Assignment::Soft { floor: self.posterior_floor },
@@ -83,7 +83,7 @@ impl EncoderSettings {
         }
     }
 
-    /// The levels of the pyramid as the encoder takes them.
+    /// The levels of the pyramid in the form that the encoder takes.
     pub fn grids(&self) -> Vec<Grid> {
         self.pyramid.iter().map(|level| Grid::from(*level)).collect()
     }

@@ -120,7 +120,7 @@ impl<'a> Table<'a> {
         let n = chosen.len();
         let bar = experiment.core.progress.bar("describe", n as u64);
         let learned_from = experiment.core.for_each(bar.as_ref(), &chosen, |image| {
-            Described::from_file(extractor, &pca, &train.set.images[image].path)
+            Ok(Described::from_file(extractor, &pca, &train.set.images[image].path)?)
         })?;
         drop(bar);
         let labels = train.label_matrix().select(Axis(0), &chosen);
@@ -215,13 +215,13 @@ impl<'a> Table<'a> {
         let machine = LinearSvm::params().c(C).difficult(self.experiment.settings.data.difficult);
         let svm = KernelSvm::params(kernel).svm(machine).check()?;
         let trained = svm.train(vectors.view(), self.targets.view())?;
-        Explainer::assemble(
+        Ok(Explainer::assemble(
             Arc::clone(&self.experiment.parts.extractor.value),
             self.pca.clone(),
             self.encoder(variant)?,
             variant.normalization,
             Classifier::Kernel(trained.model),
-        )
+        )?)
     }
 
     fn measure(&self, explainer: &Explainer, rule: Rule) -> Result<Vec<Conservation>> {

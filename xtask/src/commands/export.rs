@@ -115,7 +115,8 @@ fn descriptors(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &
     add_frames(file, &local.frames)?;
     file.add("norm", &local.frames.iter().map(|frame| frame.norm).collect::<Array1<f32>>())?;
     file.add("projected", &pca::get(experiment, keys)?.transform(local.values.view())?)?;
-    file.add("descriptors", &local.values)
+    file.add("descriptors", &local.values)?;
+    Ok(())
 }
 
 fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
@@ -134,13 +135,15 @@ fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mu
     file.add("score", &Array1::from(vec![explanation.score]))?;
     file.add("dimensions", &Array1::from(explanation.dimensions))?;
     file.add("descriptors", &Array1::from(explanation.descriptors))?;
-    file.add("pixels", &explanation.pixels)
+    file.add("pixels", &explanation.pixels)?;
+    Ok(())
 }
 
 fn add_frames(file: &mut NpzFile, frames: &[Frame]) -> Result<()> {
     file.add("x", &frames.iter().map(|frame| frame.x).collect::<Array1<f32>>())?;
     file.add("y", &frames.iter().map(|frame| frame.y).collect::<Array1<f32>>())?;
-    file.add("bin_size", &frames.iter().map(|frame| u32::from(frame.bin_size)).collect::<Array1<u32>>())
+    file.add("bin_size", &frames.iter().map(|frame| u32::from(frame.bin_size)).collect::<Array1<u32>>())?;
+    Ok(())
 }
 
 fn subject<'a>(arguments: &'a Export, what: &str) -> Result<&'a str> {

@@ -31,7 +31,7 @@ pub struct EncodedShard {
 /// # Errors
 /// See [`mixture::get`]; a parameter that the encoder refuses.
 pub fn encoder(experiment: &Experiment, keys: &Keys) -> Result<Box<dyn Encoder>> {
-    (experiment.parts.encoder.value)(&mixture::get(experiment, keys)?)
+    Ok((experiment.parts.encoder.value)(&mixture::get(experiment, keys)?)?)
 }
 
 /// Computes the shards of one half that are not there yet.

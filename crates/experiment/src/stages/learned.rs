@@ -22,13 +22,13 @@ use crate::stages::{classifier, encode, mixture, pca, scores};
 /// # Errors
 /// What those stages say; models that do not fit together.
 pub fn explainer(experiment: &Experiment, keys: &Keys) -> Result<Explainer> {
-    Explainer::assemble(
+    Ok(Explainer::assemble(
         Arc::clone(&experiment.parts.extractor.value),
         pca::get(experiment, keys)?,
         encode::encoder(experiment, keys)?,
         experiment.settings.encoder.normalization,
         classifier::get(experiment, keys)?.model,
-    )
+    )?)
 }
 
 /// The model of an experiment, learned or loaded, with the thresholds above which a class counts as found.

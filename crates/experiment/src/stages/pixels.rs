@@ -19,7 +19,7 @@ use crate::stage::Stage;
 use crate::stages::resampling::compared_rankings;
 use crate::stages::{learned, scores};
 use fisherlens_model::{Described, photograph};
-use fisherlens_model::{Explained, Explainer};
+use fisherlens_model::{Explainer, MappedImage};
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -159,7 +159,7 @@ struct Regions<'a> {
 impl<'a> Regions<'a> {
     fn new(
         explainer: &'a Explainer,
-        explained: &Explained<'_>,
+        explained: &MappedImage<'_>,
         photograph: &Photograph,
         described: &'a Described,
         substitute: &'a Array2<f32>,

@@ -19,7 +19,7 @@ use crate::stage::Stage;
 use crate::stages::{learned, mixture, scores};
 use fisherlens_artifact::Address;
 use fisherlens_model::Described;
-use fisherlens_model::{Explained, Explainer};
+use fisherlens_model::{Explainer, MappedImage};
 
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ pub fn compared_rankings(settings: &Settings) -> Vec<Ranking> {
 struct Image<'a> {
     id: &'a str,
     described: &'a Described,
-    explained: &'a Explained<'a>,
+    explained: &'a MappedImage<'a>,
     start: RawSums,
     /// One a repeat.
     draws: Vec<Array2<f32>>,
@@ -174,7 +174,7 @@ impl Runner<'_> {
         &self,
         id: &'a str,
         described: &'a Described,
-        explained: &'a Explained<'a>,
+        explained: &'a MappedImage<'a>,
         series: &[Series],
     ) -> Result<Image<'a>> {
         let n_replaced = self.resampling.n_replaced(described.frames.len());
