@@ -9,9 +9,9 @@ use std::time::Duration;
 use fisherlens_artifact::Store;
 use fisherlens_cnn::{Device, Parameters, networks, write_safetensors};
 use fisherlens_experiment::interrupt::{Interrupt, Interrupted};
-use fisherlens_experiment::networks::{
-    NetworkExperiment, NetworkStage, perturbation, relevance, retraining, run, scores,
-};
+use fisherlens_experiment::networks::experiment::NetworkExperiment;
+use fisherlens_experiment::networks::stage::NetworkStage;
+use fisherlens_experiment::networks::{perturbation, relevance, retraining, run, scores};
 use fisherlens_experiment::progress::Progress;
 use fisherlens_experiment::session::Session;
 

@@ -15,6 +15,7 @@ use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::{context, learned, pixels, relevance, resampling, scores, strategies};
 use fisherlens_experiment::summary;
 use fisherlens_lrp::Rule;
+
 use support::open;
 
 const N_IMAGES: usize = 40;

@@ -6,6 +6,7 @@ use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stages::{learned, strategies};
 use fisherlens_lrp::Rule;
 use fisherlens_mini_voc::{CLASSES, N_IMAGES, Picture, TAG_OWNER, TAGGED_CLASS, draw_image, draw_pair, image_id};
+
 use support::open;
 
 fn decoded(picture: &Picture) -> fisherlens_descriptors::Photograph {

@@ -11,6 +11,7 @@ use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stages::{classifier, learned, mixture, pca, scores};
 use fisherlens_lrp::Rule;
 use fisherlens_model::NpzFile;
+
 use support::{open, session};
 
 const N_IMAGES: usize = 32;

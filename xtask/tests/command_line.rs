@@ -11,6 +11,7 @@ use approx::assert_abs_diff_eq;
 use fisherlens_experiment::stage::Stage;
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
+
 use support::{fail, succeed, text, xtask};
 
 /// Small enough that the whole chain takes seconds.

@@ -6,14 +6,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_cnn::{
     Architecture, Bookkeeping, Composite, Crop, Device, Framing, IMAGENET_MEAN, Mean, Network, Occlusion, Targets,
 };
-use fisherlens_lrp::{blend, heatmap_scaled, largest_size};
-use ndarray::{Array2, Array3, Array4, Axis, s};
-
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::networks::experiment::NEW_LAYER;
 use fisherlens_experiment::networks::frames::{read_mean, read_weights};
 use fisherlens_experiment::networks::settings::named;
+use fisherlens_lrp::{blend, heatmap_scaled, largest_size};
 use fisherlens_model::{Cell, NpzFile, Panel, photograph, write_png};
+use ndarray::{Array2, Array3, Array4, Axis, s};
 
 use crate::answer;
 use crate::arguments::{Explain, Normalize};

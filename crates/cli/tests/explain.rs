@@ -14,10 +14,10 @@ use fisherlens_experiment::progress::Progress;
 use fisherlens_experiment::session::Session;
 use fisherlens_experiment::stages::learned;
 use fisherlens_mini_voc::draw_image;
-use fisherlens_model::Explainer;
-use fisherlens_model::{Model, Precision};
+use fisherlens_model::{Explainer, Model, Precision};
 use ndarray::{Array1, Array2, Array3};
 use ndarray_npy::NpzReader;
+
 use support::{fail, succeed, text};
 
 /// A picture of the embedded devkit as a PNG of this orientation by EXIF: 1, or 6 with its pixels turned so that it looks the same.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use fisherlens_artifact::Key;
 use fisherlens_eval::Rect;
 use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, VocError};
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::settings::sections::DataSettings;
-use fisherlens_artifact::Key;
 
 /// Training or test half of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

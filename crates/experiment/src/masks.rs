@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use fisherlens_mini_voc::{CLASSES, Masks};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-
-use fisherlens_mini_voc::{CLASSES, Masks};
 
 /// Where the positive relevance of one class lies, against what it would be if spread evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use fisherlens_report::Provenance;
+
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
-use fisherlens_report::Provenance;
 
 /// The crates that numbers depend on.
 const CRATES: [&str; 16] = [

@@ -13,9 +13,8 @@ pub mod sections;
 pub mod strategies;
 
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
-
 use fisherlens_model::{DescriptorSettings, EncoderSettings};
+use serde::{Deserialize, Serialize};
 
 use crate::settings::sections::{
     ClassifierSettings, DataSettings, EvaluationSettings, MixtureSettings, PcaSettings, PixelSettings,

@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: every hot stage beside its peer and the machine's limit.
 
 use anyhow::Result;
-
-use crate::cli::Bench;
 use fisherlens_bench::{self as bench, Options, Outputs, Voc};
 use fisherlens_experiment::interrupt::Interrupt;
+
+use crate::cli::Bench;
 
 /// Runs the command.
 ///

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-
-use crate::cli::Clean;
-use crate::commands::status::size;
 use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
 use fisherlens_cli::explain::Caller;
 use fisherlens_experiment::stage::Stage;
+
+use crate::cli::Clean;
+use crate::commands::status::size;
 
 /// Removes the artifacts of one stage, or of all.
 ///

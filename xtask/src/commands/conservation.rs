@@ -6,28 +6,26 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_classifier::{KernelKind, KernelSvm, LinearSvm, Model as Classifier};
-use fisherlens_descriptors::Pca;
-use fisherlens_fisher::{Assignment, BagOfWords, Encoder, FisherVector, Normalization, Vlad};
-use fisherlens_lrp::{Conservation, Rule};
-use fisherlens_mixture::DiagonalGmm;
-use linfa::ParamGuard;
-use ndarray::{Array2, Axis};
-use rayon::prelude::*;
-
-use crate::cli::ConservationTable;
-use fisherlens_cli::answer;
 use fisherlens_cli::explain::Caller;
 use fisherlens_cli::lookup::{ensure_learned, image_path};
-use fisherlens_cli::terminal;
+use fisherlens_cli::{answer, terminal};
+use fisherlens_descriptors::Pca;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::spread::spread;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::{mixture, pca};
-use fisherlens_model::Described;
-use fisherlens_model::Explainer;
+use fisherlens_fisher::{Assignment, BagOfWords, Encoder, FisherVector, Normalization, Vlad};
+use fisherlens_lrp::{Conservation, Rule};
+use fisherlens_mixture::DiagonalGmm;
+use fisherlens_model::{Described, Explainer};
 use fisherlens_report::Grid;
+use linfa::ParamGuard;
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
+use crate::cli::ConservationTable;
 
 /// Images explained where none is named.
 const N_IMAGES: usize = 4;

@@ -18,27 +18,24 @@
 //! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fisherlens_classifier::Model as Classifier;
-use fisherlens_descriptors::Frame;
-use fisherlens_lrp::Rule;
-use ndarray::Array1;
-
-use super::traces;
-use crate::cli::{Export, What};
 use fisherlens_artifact::Header;
-use fisherlens_cli::answer;
+use fisherlens_classifier::Model as Classifier;
 use fisherlens_cli::explain::Caller;
 use fisherlens_cli::lookup::{ensure_learned, image_path};
-use fisherlens_cli::terminal;
+use fisherlens_cli::{answer, terminal};
+use fisherlens_descriptors::Frame;
 use fisherlens_experiment::dataset::Half;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::{classifier, encode, learned, mixture, pca, resampling, scores};
-use fisherlens_model::NpzFile;
-use fisherlens_model::Precision;
-use fisherlens_model::photograph;
+use fisherlens_lrp::Rule;
+use fisherlens_model::{NpzFile, Precision, photograph};
+use ndarray::Array1;
+
+use crate::cli::{Export, What};
+use crate::commands::traces;
 
 /// Runs the command.
 ///

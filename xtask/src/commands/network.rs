@@ -4,9 +4,6 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use fisherlens_cli::device::device;
-
-use super::reproduce::{last_stage, report_name};
-use crate::cli::{Bench, Reproduce};
 use fisherlens_cli::explain::Caller;
 use fisherlens_cli::terminal;
 use fisherlens_experiment::interrupt::Interrupt;
@@ -14,6 +11,9 @@ use fisherlens_experiment::networks;
 use fisherlens_experiment::networks::experiment::NetworkExperiment;
 use fisherlens_experiment::networks::stage::NetworkStage;
 use fisherlens_experiment::progress::duration;
+
+use crate::cli::{Bench, Reproduce};
+use crate::commands::reproduce::{last_stage, report_name};
 
 /// `cargo xtask-cnn reproduce`: retrains, scores, explains and measures a network, then writes the report.
 ///

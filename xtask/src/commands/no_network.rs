@@ -1,10 +1,10 @@
 //! What commands for networks say in a program built without them.
 
 use anyhow::{Result, bail};
-
-use crate::cli::{Bench, Reproduce};
 use fisherlens_cli::explain::Caller;
 use fisherlens_experiment::interrupt::Interrupt;
+
+use crate::cli::{Bench, Reproduce};
 
 /// Refuses.
 ///

@@ -4,8 +4,6 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-
-use crate::cli::Reproduce;
 use fisherlens_cli::explain::Caller;
 use fisherlens_cli::terminal;
 use fisherlens_experiment::experiment::Experiment;
@@ -14,6 +12,8 @@ use fisherlens_experiment::progress::duration;
 use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::summary;
+
+use crate::cli::Reproduce;
 
 /// Runs the command.
 ///

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-
-use crate::cli::Status;
 use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
 use fisherlens_cli::explain::Caller;
 use fisherlens_experiment::progress::duration;
+
+use crate::cli::Status;
 
 /// Prints one line a stage and key, oldest settings and newest alike.
 ///

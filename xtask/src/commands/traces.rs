@@ -1,13 +1,12 @@
 //! `cargo xtask export traces`: the raw traces of Algorithm 1.
 
 use anyhow::{Result, ensure};
-use ndarray::{Array1, Array3};
-
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::series::Series;
 use fisherlens_experiment::stages::resampling;
 use fisherlens_model::NpzFile;
+use ndarray::{Array1, Array3};
 
 /// Adds the traces of one series, or of all: an array under the name of each, and what its rows are of.
 ///

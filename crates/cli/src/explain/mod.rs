@@ -13,8 +13,8 @@ use fisherlens_lrp::{Rule, largest_size};
 
 use crate::answer;
 use crate::arguments::{Explain, Normalize};
-use answer::Answer;
-use source::{Explained, Source};
+use crate::explain::answer::Answer;
+use crate::explain::source::{Explained, Source};
 
 /// The program that a user called, and where its experiments lie unless the arguments say otherwise.
 #[derive(Debug, Clone)]

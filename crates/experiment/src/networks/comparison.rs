@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use fisherlens_artifact::Key;
 use fisherlens_descriptors::Photograph;
 use fisherlens_eval::Context;
 use fisherlens_lrp::Rule;
+use fisherlens_model::Explainer;
 use ndarray::Array2;
 
 use crate::experiment::Experiment;
@@ -16,8 +18,6 @@ use crate::session::Session;
 use crate::stage::Stage;
 use crate::stages::scores::Scores;
 use crate::stages::{context, learned, pixels, scores};
-use fisherlens_artifact::Key;
-use fisherlens_model::Explainer;
 
 /// What stands beside a network.
 pub struct Compared {

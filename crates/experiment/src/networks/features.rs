@@ -1,6 +1,7 @@
 //! What the frozen layers make of all crops, in shards on the disk.
 
 use anyhow::{Context as _, Result};
+use fisherlens_artifact::array;
 use fisherlens_cnn::Network;
 use half::f16;
 use ndarray::{Array2, Array4, Axis, concatenate};
@@ -10,7 +11,6 @@ use crate::dataset::Half;
 use crate::networks::experiment::NetworkExperiment;
 use crate::networks::frames;
 use crate::networks::stage::NetworkStage;
-use fisherlens_artifact::array;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]

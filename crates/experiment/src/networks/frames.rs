@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_cnn::{Crop, Framing, Mean, Parameters, Placement, read_binaryproto, read_caffemodel, read_safetensors};
-use ndarray::{Array3, Array4};
-
 use fisherlens_model::photograph;
+use ndarray::{Array3, Array4};
 
 /// Reads weights by the ending of the file's name, with a digest of the file.
 ///

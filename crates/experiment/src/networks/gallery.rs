@@ -3,6 +3,8 @@
 use anyhow::Result;
 use fisherlens_cnn::{Bookkeeping, Composite, Network, Targets};
 use fisherlens_lrp::{ColorMap, heatmap};
+use fisherlens_model::photograph;
+use fisherlens_report::{ClassExamples, Example, RgbImage, RuleHeatmap, shrink};
 use ndarray::{Axis, s};
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +15,6 @@ use crate::networks::stage::NetworkStage;
 use crate::networks::{retraining, scores};
 use crate::stages::context::{ContextTarget, Contexts};
 use crate::stages::gallery::{Choice, HEATMAP, Kind, PHOTOGRAPH, choose};
-use fisherlens_model::photograph;
-use fisherlens_report::{ClassExamples, Example, RgbImage, RuleHeatmap, shrink};
 
 /// The stage's artifact: classes in their order.
 #[derive(Debug, Serialize, Deserialize)]

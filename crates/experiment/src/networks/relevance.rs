@@ -6,8 +6,7 @@ use fisherlens_eval::{Context, Rect, context};
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Half;
-use crate::dataset::boxes;
+use crate::dataset::{Half, boxes};
 use crate::networks::experiment::NetworkExperiment;
 use crate::networks::stage::NetworkStage;
 use crate::networks::{frames, retraining, scores};

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use fisherlens_cnn::LayerConservation;
 use fisherlens_eval::{Context, Interpolation, average_precision, quality_by_image, summarize_context};
+use fisherlens_report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
 
 use crate::networks::comparison::Compared;
 use crate::networks::experiment::NetworkExperiment;
@@ -19,7 +20,6 @@ use crate::stages::gallery::PHOTOGRAPH;
 use crate::stages::scores::{Prediction, Scores};
 use crate::summary::stage_rows::stage_row;
 use crate::summary::{explained, learned, shown};
-use fisherlens_report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
 
 /// Everything that was found.
 pub struct NetworkFindings<'a> {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use fisherlens_artifact::Address;
 use fisherlens_cnn::{Network, Training, read_safetensors, write_safetensors};
 use fisherlens_eval::average_precision;
 use ndarray::{Array2, Axis, concatenate};
@@ -15,7 +16,6 @@ use crate::networks::features;
 use crate::networks::features::Features;
 use crate::networks::stage::NetworkStage;
 use crate::progress::duration;
-use fisherlens_artifact::Address;
 
 /// Crops that are scored at once.
 const BATCH: usize = 50;

@@ -1,6 +1,7 @@
 //! Scores of the test images: by one centre crop, which heatmaps are made of, and by sliding windows.
 
 use anyhow::Result;
+use fisherlens_artifact::{Address, array};
 use fisherlens_cnn::{Crop, Framing, Mean, Network};
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,6 @@ use crate::networks::experiment::NetworkExperiment;
 use crate::networks::stage::NetworkStage;
 use crate::networks::{frames, retraining};
 use crate::stages::scores::Scores;
-use fisherlens_artifact::{Address, array};
 
 /// Windows that are scored at once.
 const BATCH: usize = 16;

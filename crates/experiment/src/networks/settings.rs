@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_cnn::{Architecture, Multipliers, Sgd, networks};
+use fisherlens_eval::Interpolation;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::file::{self, SettingsFile};
 use crate::settings::sections::{DataSettings, DataSource, PixelSettings};
-use fisherlens_eval::Interpolation;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,13 +6,13 @@
 use anyhow::{Result, ensure};
 use fisherlens_classifier::KernelKind;
 use fisherlens_fisher::FisherPart;
+use fisherlens_lrp::Rule;
+use fisherlens_model::{AssignmentKind, EncoderKind};
 
 use crate::series::Substitute;
 use crate::settings::Settings;
 use crate::settings::file::SettingsFile;
 use crate::settings::sections::{ClassifierKind, DataSource, InitKind};
-use fisherlens_lrp::Rule;
-use fisherlens_model::{AssignmentKind, EncoderKind};
 
 /// Entries of a SIFT descriptor: 4 × 4 bins of 8 orientations.
 const SIFT_N_FEATURES: usize = 128;

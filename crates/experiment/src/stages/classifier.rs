@@ -1,7 +1,9 @@
 //! One classifier a class, learned from the normalised training vectors.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fisherlens_artifact::{Block, array};
 use fisherlens_classifier::{DualView, Kernel, KernelModel, LinearModel, Model, Training, TrainingReport};
+use fisherlens_model::npz;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +12,6 @@ use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::encode;
-use fisherlens_artifact::{Block, array};
-use fisherlens_model::npz;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

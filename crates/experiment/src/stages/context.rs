@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use fisherlens_eval::{Context, context};
 use fisherlens_lrp::{Rule, pixel_relevance};
+use fisherlens_model::photograph;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,6 @@ use crate::masks::{self, MaskShares};
 use crate::stage::Stage;
 use crate::stages::relevance;
 use crate::stages::relevance::RelevanceShard;
-use fisherlens_model::photograph;
 
 /// The stage's artifact, by one rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! One raw vector an image, in shards.
 
 use anyhow::{Result, ensure};
+use fisherlens_artifact::{Address, array};
 use fisherlens_fisher::Encoder;
+use fisherlens_model::Described;
 use ndarray::{Array1, Array2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,6 @@ use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::{mixture, pca};
-use fisherlens_artifact::{Address, array};
-use fisherlens_model::Described;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,15 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use fisherlens_lrp::{ColorMap, Conservation, Rule, heatmap};
+use fisherlens_model::{Explainer, photograph};
+use fisherlens_report::{RgbImage, shrink};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::{context, learned, relevance, scores};
-use fisherlens_model::Explainer;
-use fisherlens_model::photograph;
-use fisherlens_report::{RgbImage, shrink};
 
 /// Longest side of a photograph that is kept, in pixels.
 pub const PHOTOGRAPH: usize = 220;

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result, ensure};
+use fisherlens_artifact::array;
 use fisherlens_mixture::{DiagonalGmm, FitReport, Init, VarianceFloor};
+use fisherlens_model::npz;
 use linfa::ParamGuard;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
@@ -13,8 +15,6 @@ use crate::keys::Keys;
 use crate::settings::sections::InitKind;
 use crate::stage::Stage;
 use crate::stages::{pca, sample};
-use fisherlens_artifact::array;
-use fisherlens_model::npz;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

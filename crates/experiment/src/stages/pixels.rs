@@ -7,6 +7,7 @@ use fisherlens_eval::{
     Perturbation, RawSums, Rect, Trace, perturbation_trace, random_order, region_relevance, regions, relevance_order,
 };
 use fisherlens_fisher::DescriptorSet;
+use fisherlens_model::{Described, MappedImage, Explainer, photograph};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,6 @@ use crate::settings::sections::PixelSettings;
 use crate::stage::Stage;
 use crate::stages::resampling::compared_rankings;
 use crate::stages::{learned, scores};
-use fisherlens_model::{Described, photograph};
-use fisherlens_model::{Explainer, MappedImage};
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! Relevance of the local descriptors, for every true positive and rule, in shards.
 
 use anyhow::Result;
+use fisherlens_artifact::{Address, array};
 use fisherlens_lrp::{Conservation, Rule};
+use fisherlens_model::Explainer;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Half;
@@ -9,9 +11,6 @@ use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::{learned, scores};
-use fisherlens_artifact::Address;
-use fisherlens_artifact::array;
-use fisherlens_model::Explainer;
 
 /// The stage's artifact: one shard of the test images by one rule.
 #[derive(Debug, Default, Serialize, Deserialize)]

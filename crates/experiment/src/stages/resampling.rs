@@ -1,12 +1,14 @@
 //! Algorithm 1: the score of every true positive while its descriptors are replaced, in every order and by every substitute.
 
 use anyhow::Result;
+use fisherlens_artifact::Address;
 use fisherlens_eval::{
     BatchSums, RawSums, Replacement, Resampling, Trace, perturbation_trace, random_order, relevance_order,
 };
 use fisherlens_fisher::DescriptorSet;
 use fisherlens_lrp::Rule;
 use fisherlens_mixture::DiagonalGmm;
+use fisherlens_model::{Described, MappedImage, Explainer};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +19,6 @@ use crate::series::{Direction, Ranking, Series, Substitute};
 use crate::settings::Settings;
 use crate::stage::Stage;
 use crate::stages::{learned, mixture, scores};
-use fisherlens_artifact::Address;
-use fisherlens_model::Described;
-use fisherlens_model::{Explainer, MappedImage};
 
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

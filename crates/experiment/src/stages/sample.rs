@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use anyhow::{Result, bail};
+use fisherlens_artifact::array;
 use fisherlens_descriptors::LocalDescriptors;
+use fisherlens_model::photograph;
 use ndarray::{Array2, Axis, concatenate};
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{Experiment, generator};
 use crate::keys::Keys;
 use crate::stage::Stage;
-use fisherlens_artifact::array;
-use fisherlens_model::photograph;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! Scores of the test images, and which of them count as found.
 
 use anyhow::{Result, ensure};
+use fisherlens_artifact::array;
+use fisherlens_classifier::Difficult;
 use fisherlens_eval::{EqualError, Interpolation, average_precision, equal_error_threshold};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,6 @@ use crate::keys::Keys;
 use crate::spread::spread;
 use crate::stage::Stage;
 use crate::stages::{classifier, encode};
-use fisherlens_artifact::array;
-use fisherlens_classifier::Difficult;
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
+use fisherlens_artifact::array;
 use fisherlens_eval::{
     ClusterAgreement, ExcessWindow, Strategies, adjusted_mutual_information, best_cluster, downsized, excess_window,
     find_strategies,
 };
 use fisherlens_lrp::{ColorMap, heatmap, pixel_relevance};
+use fisherlens_model::{Explainer, photograph};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, s};
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +21,6 @@ use crate::stage::Stage;
 use crate::stages::{learned, relevance, scores};
 use crate::tag::scores::{self as tag_scores, ScoreChange, TagScores};
 use crate::tag::{Region, Tag};
-use fisherlens_artifact::array;
-use fisherlens_model::Explainer;
-use fisherlens_model::photograph;
 
 /// Images that a photographer must have for agreement with him to be told.
 const MIN_N_OF_OWNER: usize = 5;

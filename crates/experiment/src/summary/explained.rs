@@ -2,11 +2,11 @@
 
 use fisherlens_eval::{Context, summarize_context};
 use fisherlens_lrp::{Conservation, Rule};
+use fisherlens_mini_voc::TAGGED_CLASS;
+use fisherlens_report::{ConservationRow, ContextRow, Share, Table};
 
 use crate::experiment::Experiment;
 use crate::stages::context;
-use fisherlens_mini_voc::TAGGED_CLASS;
-use fisherlens_report::{ConservationRow, ContextRow, Share, Table};
 
 pub(super) fn conservation_row(rule: Rule, records: &[Conservation]) -> ConservationRow {
     let share = |value: fn(&Conservation) -> f64| {

@@ -1,7 +1,12 @@
 //! Scores, thresholds and training.
 
 use anyhow::Result;
+use fisherlens_classifier::Difficult;
 use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_precision, precision_recall};
+use fisherlens_report::{
+    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
+    EqualErrorRow, PrecisionRecallCurve, TrainingRow, paper,
+};
 
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
@@ -9,12 +14,6 @@ use crate::run::Run;
 use crate::settings::sections::{DataSettings, DataSource};
 use crate::stages::classifier;
 use crate::stages::scores::{Prediction, Scores};
-use fisherlens_classifier::Difficult;
-use fisherlens_report::paper;
-use fisherlens_report::{
-    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
-    EqualErrorRow, PrecisionRecallCurve, TrainingRow,
-};
 
 pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<ClassifierSummary> {
     let settings = &experiment.settings.classifier;

@@ -8,6 +8,7 @@ pub(crate) mod stage_rows;
 mod strategies;
 
 use anyhow::Result;
+use fisherlens_report::{Limits, ReportData};
 
 use crate::experiment::Experiment;
 use crate::provenance;
@@ -15,8 +16,7 @@ use crate::run::Run;
 use crate::settings::sections::DataSource;
 use crate::stage::Stage;
 use crate::stages::{context, gallery, relevance, scores};
-use fisherlens_report::{Limits, ReportData};
-use learned::Judged;
+use crate::summary::learned::Judged;
 
 /// Gathers what the stages that were run have found.
 ///

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use fisherlens_eval::{Quality, Trace, area_between, quality_by_image};
+use fisherlens_report::{PerturbationOrder, PerturbationSummary, Table};
 
 use crate::experiment::Experiment;
 use crate::run::Run;
 use crate::series::{Ranking, Series, Substitute};
 use crate::stages::resampling::{all_series, compared_rankings};
 use crate::stages::{pixels, resampling};
-use fisherlens_report::{PerturbationOrder, PerturbationSummary, Table};
 
 /// Traces with the image and the class that each is of.
 #[derive(Default)]

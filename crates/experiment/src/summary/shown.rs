@@ -1,6 +1,8 @@
 //! The images, the examples and the stages of the run.
 
 use anyhow::Result;
+use fisherlens_model::conservation_line;
+use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, RuleHeatmap, SkippedImage};
 use ndarray::Array2;
 
 use crate::dataset::Dataset;
@@ -8,8 +10,6 @@ use crate::experiment::Experiment;
 use crate::run::Run;
 use crate::stages::gallery;
 use crate::stages::gallery::Kind;
-use fisherlens_model::conservation_line;
-use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, RuleHeatmap, SkippedImage};
 
 pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {
     let (train, test) = (dataset.train.label_matrix(), dataset.test.label_matrix());

@@ -2,6 +2,7 @@
 
 use fisherlens_eval::{ClusterAgreement, ExcessWindow, best_cluster};
 use fisherlens_lrp::{ColorMap, heatmap};
+use fisherlens_report::{StrategyCluster, StrategyExample, StrategySummary, Table};
 use ndarray::{Axis, Zip};
 
 use crate::experiment::Experiment;
@@ -9,7 +10,6 @@ use crate::settings::strategies::{Corner, ExplainedImages};
 use crate::stages::strategies::{ClassStrategies, Cluster, OwnerAgreement, StrategiesFound};
 use crate::tag::Tag;
 use crate::tag::scores::ScoreChange;
-use fisherlens_report::{StrategyCluster, StrategyExample, StrategySummary, Table};
 
 /// A cell of the grid is drawn this many pixels wide and high.
 const CELL: usize = 5;

@@ -2,12 +2,12 @@
 
 pub mod scores;
 
+use fisherlens_artifact::array;
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut3, Zip, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::strategies::Corner;
-use fisherlens_artifact::array;
 
 /// Half the side of the square whose median grey value is the ground below the tag: wider than the strokes of letters.
 const GROUND_RADIUS: usize = 8;

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use fisherlens_descriptors::gray_from_rgb;
+use fisherlens_mini_voc::Picture;
+use fisherlens_model::{Described, Explainer, photograph};
 use fisherlens_voc::ImageEntry;
 use ndarray::{Array2, Array3, s};
 use serde::{Deserialize, Serialize};
@@ -13,9 +15,6 @@ use crate::settings::strategies::Corner;
 use crate::spread::spread;
 use crate::stages::scores::Scores;
 use crate::tag::{Region, Tag, fill};
-use fisherlens_mini_voc::Picture;
-use fisherlens_model::Explainer;
-use fisherlens_model::{Described, photograph};
 
 /// Standard errors on either side of the mean that hold it in 95 of 100 samples.
 const NORMAL_95: f64 = 1.96;
