@@ -1,7 +1,7 @@
 //! What the program says: its answers on standard output, everything else on standard error.
 //!
-//! The reader may have closed the pipe already (`fisherlens explain … | head`). The files that the answers are about are still written, so a
-//! line that cannot be written is dropped; `println!` would end the program before its work is done.
+//! The reader may have closed the pipe already (`fisherlens explain … | head`). The files that the answers are about are still written, so
+//! a line that cannot be written is dropped; `println!` would end the program before its work is done.
 
 use std::fmt::Display;
 use std::io::Write as _;

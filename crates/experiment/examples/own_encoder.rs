@@ -1,4 +1,4 @@
-//! A stage of one's own, an encoder that no setting knows, run through the whole experiment, relevance included:
+//! Runs the whole experiment, relevance included, with an encoder that is defined in this file and that no setting names:
 //! `cargo run --release --package fisherlens-experiment --example own_encoder`
 
 use std::path::Path;
@@ -51,13 +51,14 @@ impl Mapping for MomentsOf<'_> {
     }
 }
 
-/// Mean average precision, and the largest share of a score that any rule loses or makes unforeseen down to the pixels of one image.
+/// Mean average precision, and the largest share of a score that any rule loses or adds without explanation between the score and the
+/// pixels of one image.
 ///
 /// # Errors
-/// What the stages say.
+/// The errors of the stages.
 pub fn run(session: &Session) -> Result<(f64, f64)> {
     let mut experiment = Experiment::open(session, Progress::silent(), Interrupt::default())?;
-    // The identity goes into the keys of the artifacts: another text, another artifact.
+    // The keys of the artifacts contain this text, so another encoder needs another text.
     experiment.parts = experiment.parts.with_encoder("moments 1 and 3", |mixture| Ok(Moments(mixture.n_features())));
     let keys = Keys::of(&experiment)?;
     let scores = scores::get(&experiment, &keys)?;
@@ -77,6 +78,6 @@ pub fn run(session: &Session) -> Result<(f64, f64)> {
 #[expect(clippy::print_stdout, reason = "the answer of the program")]
 fn main() -> Result<()> {
     let (mean, gap) = run(&Session::new("mini", Path::new("data")))?;
-    println!("mAP {:.2}, relevance kept to {gap:.1e} of the score", 100.0 * mean);
+    println!("mAP {:.2} %, relevance is conserved up to {gap:.1e} of the score", 100.0 * mean);
     Ok(())
 }

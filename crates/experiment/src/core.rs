@@ -1,5 +1,5 @@
-//! What both kinds of experiment, with Fisher vectors and with networks, share: data, store, progress, and the one way in which a stage
-//! finds, computes and keeps its result.
+//! The common part of experiments with Fisher vectors and with networks: data, store, progress, and the functions by which a stage loads,
+//! computes and stores its result.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,43 +24,43 @@ pub struct Core {
     pub name: String,
     /// Photographs, labels, boxes.
     pub dataset: Dataset,
-    /// Images whose results share one artifact.
+    /// Number of images whose results are stored in one artifact.
     pub shard_size: usize,
-    /// Where artifacts lie.
+    /// The stored artifacts.
     pub store: Store,
-    /// Where progress is reported.
+    /// Receives the reports of progress.
     pub progress: Progress,
     /// Raised when the user wants the run to stop.
     pub interrupt: Interrupt,
     /// The program that runs the experiment, for the report.
     pub program: Program,
-    /// Every setting, repeated in the header of each artifact.
+    /// All settings. The header of each artifact repeats them.
     pub settings: toml::Table,
-    /// Time that stages took which were asked for while another one is timed.
+    /// Time of stages that the currently timed stage has called. It does not belong to the own time of that stage.
     inner: Mutex<Duration>,
 }
 
-/// Name and format version of a stage: where its artifacts lie.
+/// Name and format version of a stage. They are the name of the folder of its artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageId {
     /// Name in the folder of artifacts.
     pub name: &'static str,
-    /// Rises whenever the stage computes something else.
+    /// Must be increased whenever the stage computes something else.
     pub format_version: u32,
 }
 
-/// A shard that is not complete, with those of its variants (rules, series) that are missing.
+/// A shard that is not complete, with the variants (rules or series) that it lacks.
 #[derive(Debug, Clone)]
 pub struct Missing<V> {
     /// Index of the shard.
     pub shard: usize,
     /// Indices of its images.
     pub images: Vec<usize>,
-    /// What is missing.
+    /// The missing variants.
     pub variants: Vec<V>,
 }
 
-/// The start of a stage whose own time is measured: the time of stages that it asks for belongs to those.
+/// Measures the own time of a stage. The time of other stages that it calls does not count.
 #[derive(Debug)]
 pub struct Timer {
     since: Instant,
@@ -73,17 +73,17 @@ impl StageId {
         Key::builder(self.name, self.format_version)
     }
 
-    /// The address of an artifact that is not divided.
+    /// The address of an artifact that is stored in one piece.
     pub fn at(self, key: Key) -> Address {
         Address::new(self.name, self.format_version, key, None)
     }
 
-    /// The address of one shard of a half.
+    /// The address of one shard of one half.
     pub fn shard(self, key: Key, half: Half, shard: usize) -> Address {
         self.part(key, &format!("{}-{shard:04}", half.name()))
     }
 
-    /// The address of a part with a name of its own.
+    /// The address of the part called `part`.
     pub fn part(self, key: Key, part: &str) -> Address {
         Address::new(self.name, self.format_version, key, Some(part))
     }
@@ -93,7 +93,7 @@ impl Core {
     /// Opens the photographs and the store that `session` names. `settings` are repeated in the header of each artifact.
     ///
     /// # Errors
-    /// A devkit that is missing, needless or broken, or a store that cannot be made; each says what to do.
+    /// A devkit that is missing, broken or not needed; a store that cannot be created. Each message says what to do.
     pub fn open(
         session: &Session,
         settings: &impl Serialize,
@@ -115,43 +115,43 @@ impl Core {
         })
     }
 
-    /// The artifact, if it is there.
+    /// The stored artifact; `None` if it is not stored.
     ///
     /// # Errors
-    /// A damaged file; the sentence says what to do.
+    /// A damaged file; the message says what to do.
     pub fn stored<T: DeserializeOwned>(&self, address: &Address) -> Result<Option<T>> {
         Ok(self.store.load(address)?.map(|loaded| loaded.value))
     }
 
-    /// Whether the artifact is there.
+    /// Whether the artifact is stored.
     pub fn has(&self, address: &Address) -> bool {
         self.store.contains(address)
     }
 
-    /// An artifact that was there or was made a moment ago.
+    /// An artifact that is known to be stored, because it was found or computed before.
     ///
     /// # Errors
-    /// A damaged file, or one that somebody has removed in the meantime.
+    /// A damaged file; a file that was removed in the meantime.
     pub fn needed<T: DeserializeOwned>(&self, address: &Address) -> Result<T> {
         self.stored(address)?.with_context(|| {
             format!("the artifact {address} was removed while it was needed; run the same command again")
         })
     }
 
-    /// Stores an artifact that is not the result of [`Core::cached`]: a checkpoint.
+    /// Stores an artifact. Needed only where [`Core::cached`] does not do it: for checkpoints and for shards.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The errors of the file system.
     pub fn keep<T: Serialize>(&self, address: &Address, seconds: f64, value: &T) -> Result<()> {
         self.store.save(address, &Header::new(&self.settings, seconds)?, value)?;
         Ok(())
     }
 
-    /// The stored result of a stage; where there is none, `compute` makes it, and it is kept and reported. `compute` returns the value and
-    /// what the report says of it.
+    /// The stored result of a stage. If it is not stored, `compute` computes it; then it is stored and reported. `compute` returns the
+    /// value and the text that is reported.
     ///
     /// # Errors
-    /// A damaged file; what `compute` says; what the file system says.
+    /// A damaged file; the errors of `compute` and of the file system.
     pub fn cached<T: Serialize + DeserializeOwned>(
         &self,
         address: Address,
@@ -161,7 +161,7 @@ impl Core {
         Ok(values.pop().expect("one address gives one value"))
     }
 
-    /// [`Core::cached`] for results that one computation makes together, in the order of `addresses`. They share its time.
+    /// [`Core::cached`] for several results of one computation, in the order of `addresses`. Each result gets an equal share of its time.
     ///
     /// # Errors
     /// See [`Core::cached`].
@@ -185,7 +185,8 @@ impl Core {
         Ok(values)
     }
 
-    /// The shards of a half that are not complete. `variants`: what each shard consists of; `[()]` where it is one artifact.
+    /// The shards of a half that are not complete. `variants`: a complete shard has one artifact per variant; `[()]` means a single
+    /// artifact.
     pub fn missing_shards<V: Copy>(
         &self,
         half: Half,
@@ -200,11 +201,11 @@ impl Core {
         missing.filter(|missing| !missing.variants.is_empty()).collect()
     }
 
-    /// Computes and keeps shards one after another, so that an interrupted run loses one at most. `compute` returns one value per missing
-    /// variant, in their order.
+    /// Computes and stores shards one after another, so that a stopped run loses at most one shard. `compute` returns one value per missing
+    /// variant, in the same order.
     ///
     /// # Errors
-    /// What `compute` says; what the file system says. Finished shards stay.
+    /// The errors of `compute` and of the file system. Finished shards stay stored.
     pub fn keep_shards<V: Copy, T: Serialize>(
         &self,
         missing: &[Missing<V>],
@@ -222,7 +223,7 @@ impl Core {
         Ok(())
     }
 
-    /// Applies `work` to every index in parallel, results in order; stops when asked to.
+    /// Applies `work` to every index in parallel and returns the results in order. Stops when the user asks for it.
     ///
     /// # Errors
     /// The first error of `work`, or [`crate::interrupt::Interrupted`].
@@ -254,19 +255,19 @@ impl Core {
         let whole = timer.since.elapsed();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let own = whole.saturating_sub(*inner);
-        // For the stage around this one, all of it is the time of others.
+        // For the stage that called this one, the whole time is the time of other stages.
         *inner = timer.outer + whole;
         own
     }
 
-    /// Reports a stage whose shards were kept one by one.
+    /// Reports a stage whose shards were stored one by one.
     pub fn computed(&self, stage: StageId, what: &str, timer: &Timer) {
         let took = self.stop(timer);
         self.progress.computed(short(stage.name), what, took);
     }
 }
 
-/// The name of a stage in the lines of a run: that it belongs to a network is clear there.
+/// The name of a stage in the lines of a run. The first line already names the network, so the prefix `network-` is left out.
 fn short(stage: &str) -> &str {
     stage.trim_start_matches("network-")
 }

@@ -1,4 +1,4 @@
-//! The photographs of an experiment: both image sets, and digests of what the stages read of them.
+//! The photographs of an experiment: both image sets, and digests of everything that the stages read from them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use crate::settings::sections::DataSettings;
 /// Training or test half of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Half {
-    /// What the stages learn from.
+    /// The images that the stages learn from.
     Train,
-    /// What they are judged on.
+    /// The images that the classifiers are tested on.
     Test,
 }
 
@@ -49,15 +49,15 @@ pub struct Images {
 pub struct Dataset {
     /// The devkit's folder.
     pub root: PathBuf,
-    /// Learned from.
+    /// The training half.
     pub train: Images,
-    /// Judged on.
+    /// The test half.
     pub test: Images,
-    /// Classes left out because a half of a limited set has no example of them.
+    /// Classes that are left out because a limited half has no positive or no negative example of them.
     pub left_out: Vec<String>,
-    /// The year of the devkit, where its folder says one.
+    /// The year of the devkit; `None` if the name of its folder contains no year.
     pub year: Option<u16>,
-    /// Folder of the object masks, where the devkit is the embedded one.
+    /// Folder of the object masks; only the embedded devkit has one.
     pub masks: Option<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ impl Images {
         self.set.images.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.set.images.is_empty()
     }
@@ -88,20 +88,20 @@ impl Images {
 impl Dataset {
     /// Opens the devkit under `root` and reads both halves.
     ///
-    /// `limit` keeps that many images of each half, evenly spread over its list; classes of which a half
-    /// then lacks an example are left out.
+    /// `limit` keeps this number of images of each half, evenly spread over its list. Classes for which a half then has no positive or no
+    /// negative example are left out.
     ///
     /// # Errors
-    /// What the devkit reports (file and place), or an empty image set.
+    /// The errors of the devkit, which name the file and the place in it; an empty image set; image sets with different classes.
     pub fn open(root: &Path, settings: &DataSettings, missing: Missing, limit: Option<usize>) -> Result<Self> {
         let devkit = Devkit::open(root, settings.year)?;
         let read = |set: &str| {
             devkit.image_set(set, missing).map_err(|error| match error {
                 VocError::Listed { .. } => {
-                    anyhow!("{error}; mend the devkit, or skip and count such images with --allow-missing")
+                    anyhow!("{error}; repair the devkit, or give --allow-missing to skip and count such images")
                 }
                 VocError::UnknownSet { .. } => {
-                    anyhow!("{error}; choose with --set data.train=SET and --set data.test=SET, or another experiment")
+                    anyhow!("{error}; choose image sets with --set data.train=SET and --set data.test=SET, or choose another experiment")
                 }
                 other => other.into(),
             })
@@ -117,17 +117,22 @@ impl Dataset {
         for set in [&train, &test] {
             if set.images.is_empty() || set.classes.is_empty() {
                 bail!(
-                    "image set \"{}\" of {} has {} images and {} classes with examples; at least one of each is needed{}",
+                    "image set \"{}\" of {} has {} images and {} classes with examples; expected at least one of each{}",
                     set.name,
                     root.display(),
                     set.images.len(),
                     set.classes.len(),
-                    if limit.is_some() { ": raise --limit" } else { "" },
+                    if limit.is_some() { "; use a larger --limit" } else { "" },
                 );
             }
         }
         if train.classes != test.classes {
-            bail!("image sets \"{}\" and \"{}\" of {} list different classes", train.name, test.name, root.display());
+            bail!(
+                "image sets \"{}\" and \"{}\" of {} have different classes; expected the same classes in both",
+                train.name,
+                test.name,
+                root.display()
+            );
         }
         let masks = Some(devkit.root().join("Masks")).filter(|folder| folder.is_dir());
         Ok(Self {
@@ -156,14 +161,15 @@ impl Dataset {
     /// Index of the class called `name`.
     ///
     /// # Errors
-    /// The classes there are, when `name` is none of them.
+    /// A name that is not a class of the data; the message lists the classes.
     pub fn class_index(&self, name: &str) -> Result<usize> {
-        self.classes().iter().position(|class| class == name).with_context(|| {
-            format!("no class is called \"{name}\"; the classes here are: {}", self.classes().join(", "))
-        })
+        self.classes()
+            .iter()
+            .position(|class| class == name)
+            .with_context(|| format!("no class is called \"{name}\"; expected one of {}", self.classes().join(", ")))
     }
 
-    /// The image with this id, of either half.
+    /// The image with this id, in either half.
     pub fn image(&self, id: &str) -> Option<&ImageEntry> {
         self.train.set.images.iter().chain(&self.test.set.images).find(|entry| entry.id == id)
     }
@@ -182,7 +188,7 @@ fn spread(images: &mut Vec<ImageEntry>, limit: usize) {
     }
 }
 
-/// Drops the classes that cannot be learned or judged on what is left of both halves.
+/// Removes the classes that lack positive or negative examples in one of the halves, and returns their names.
 fn leave_out_classes(train: &mut ImageSet, test: &mut ImageSet) -> Vec<String> {
     let has = |set: &ImageSet, class: usize, label: i8| set.images.iter().any(|entry| entry.labels[class] == label);
     let usable: Vec<bool> = (0..train.classes.len())
@@ -202,7 +208,7 @@ fn keep<T: Clone>(values: &[T], usable: &[bool], wanted: bool) -> Vec<T> {
     values.iter().zip(usable).filter(|(_, u)| **u == wanted).map(|(value, _)| value.clone()).collect()
 }
 
-/// All boxes of a class in an image, difficult objects included: what belongs to the object is not context.
+/// All boxes of a class in an image. Difficult objects are included, because their pixels are not context either.
 pub fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
     let of_class = entry.annotation.objects.iter().filter(|object| object.class == class);
     of_class
@@ -215,7 +221,7 @@ pub fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
         .collect()
 }
 
-/// Reads every file once for its digest; this also finds unreadable files before hours are spent.
+/// Reads every file once for its digest. This also finds unreadable files before any long computation starts.
 fn digest(set: ImageSet) -> Result<Images> {
     let files = set
         .images

@@ -11,12 +11,12 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::settings::Settings;
 
-/// Everything a stage may look at.
+/// Everything that a stage reads.
 #[derive(Debug)]
 pub struct Experiment {
     /// Data, store, progress.
     pub core: Core,
-    /// Every setting.
+    /// All settings.
     pub settings: Settings,
     /// The swappable stages.
     pub parts: Parts,
@@ -26,7 +26,7 @@ impl Experiment {
     /// Reads the settings and opens the photographs.
     ///
     /// # Errors
-    /// An unknown experiment or setting, a devkit that is missing, needless or broken; each says what to do.
+    /// An unknown experiment or setting; a devkit that is missing, broken or not needed. Each message says what to do.
     pub fn open(session: &Session, progress: Progress, interrupt: Interrupt) -> Result<Self> {
         let settings = Settings::load(&session.experiment, &session.set)?;
         let parts = Parts::from_settings(&settings)?;
@@ -35,7 +35,7 @@ impl Experiment {
     }
 }
 
-/// A generator of its own for every purpose and image, so that no result depends on the order of work.
+/// A separate random generator for each purpose, image and repeat, so that no result depends on the order of the work.
 pub fn generator(seed: u64, purpose: &str, id: &str, repeat: usize) -> Xoshiro256PlusPlus {
     let digest = blake3::hash(format!("{seed}/{purpose}/{id}/{repeat}").as_bytes());
     Xoshiro256PlusPlus::from_seed(*digest.as_bytes())

@@ -1,15 +1,15 @@
-//! Stopping between two images when the user asks, without losing a finished shard.
+//! Stops a run between two images when the user asks for it. Finished shards are not lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that a signal handler raises and that every loop over images looks at.
+/// A flag that a signal handler raises and that every loop over images checks.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 /// The error of a run that was asked to stop.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("stopped on request; every finished artifact is kept: the same command goes on from there")]
+#[error("stopped on request; all finished artifacts are stored, so the same command continues from there")]
 pub struct Interrupted;
 
 impl Interrupt {
@@ -18,12 +18,12 @@ impl Interrupt {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked.
+    /// Whether a stop was requested.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// An error once somebody asked.
+    /// Returns an error after a stop was requested.
     ///
     /// # Errors
     /// [`Interrupted`] after [`Interrupt::raise`].
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_raised_flag_is_seen_by_every_copy() {
+    fn all_copies_of_a_flag_are_raised_together() {
         let flag = Interrupt::default();
         let copy = flag.clone();
         assert!(copy.check().is_ok());

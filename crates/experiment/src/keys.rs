@@ -10,10 +10,10 @@ use crate::series::Series;
 use crate::settings::sections::ResamplingSettings;
 use crate::stage::Stage;
 
-/// The keys of one run with one seed: each a digest of the stage's settings and of its inputs' keys.
+/// The keys of one run with one seed.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys {
-    /// The seed of everything that is drawn.
+    /// The seed of all random draws.
     pub seed: u64,
     /// Sampled descriptors.
     pub sample: Key,
@@ -38,10 +38,10 @@ impl Keys {
         Self::new(experiment, experiment.settings.seed)
     }
 
-    /// The keys that follow from the experiment and a seed; nothing is computed but digests of `from` files.
+    /// The keys of the experiment with this seed. Nothing is computed except the digests of the files that settings called `from` name.
     ///
     /// # Errors
-    /// A `from` file that cannot be read.
+    /// A file of a setting `from` that cannot be read.
     pub fn new(experiment: &Experiment, seed: u64) -> Result<Self> {
         let Experiment { settings, parts, core } = experiment;
         let dataset = &core.dataset;
@@ -132,7 +132,7 @@ impl Keys {
             .finish()
     }
 
-    /// Traces with regions of pixels replaced, in the orders of the rules that heatmaps are made by.
+    /// Traces with regions of pixels replaced, in the orders of `relevance.rules`.
     pub fn pixels(&self, experiment: &Experiment) -> Key {
         let settings = &experiment.settings;
         let rules: Vec<String> = settings.relevance.rules.iter().map(Rule::to_string).collect();
@@ -156,7 +156,7 @@ impl Keys {
             .finish()
     }
 
-    /// Clusters among heatmaps; owners are in the annotations, and the tag is taken from training images.
+    /// Clusters among heatmaps. The owners are part of the annotations, and the tag is estimated from the training images.
     pub fn strategies(&self, experiment: &Experiment) -> Key {
         let Experiment { settings, core, .. } = experiment;
         let dataset = &core.dataset;
@@ -190,6 +190,7 @@ impl Keys {
 }
 
 fn file_digest(path: &std::path::Path) -> Result<[u8; 32]> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the model file {}", path.display()))?;
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("cannot read the model file {}, which a setting \"from\" names", path.display()))?;
     Ok(*blake3::hash(&bytes).as_bytes())
 }

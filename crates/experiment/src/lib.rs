@@ -1,10 +1,10 @@
 //! The whole Fisher-vector experiment: photographs → descriptors → projection → mixture → vectors → classifiers → scores →
-//! relevance → resampling → report. Every finished step is kept as an artifact.
+//! relevance → resampling → report. The result of every finished step is stored as an artifact.
 //!
-//! A program runs the same experiment with a stage of its own: open an [`experiment::Experiment`] through
-//! [`session::Session`], replace one of its [`parts::Parts`], and ask the stage you want for its result. The stage computes
-//! what it needs and does not find. The experiment reports to an observer ([`progress::Observer`]) and asks a stop flag
-//! ([`interrupt::Interrupt`]); it knows no terminal.
+//! A program can run the same experiment with its own implementation of a stage: open an [`experiment::Experiment`] through
+//! [`session::Session`], replace one of its [`parts::Parts`], and call the `get` function of the stage whose result you want. The stage
+//! computes everything that it needs and that is not stored yet. The experiment reports to an observer ([`progress::Observer`]) and checks
+//! a stop flag ([`interrupt::Interrupt`]); it does not use the terminal.
 
 pub mod core;
 pub mod dataset;

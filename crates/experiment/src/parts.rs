@@ -1,4 +1,4 @@
-//! The stages that can be swapped: by a line of the settings, or in code by a type of the caller's own.
+//! The stages that can be swapped: a setting chooses a built-in type, or the calling program provides its own type.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use crate::settings::sections::ClassifierKind;
 /// The swappable stages of one experiment.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// Image to local descriptors.
+    /// Computes the local descriptors of an image.
     pub extractor: Part<dyn DescriptorExtractor>,
-    /// Mixture to encoder.
+    /// Makes the encoder from the mixture.
     pub encoder: Part<BuildEncoder>,
-    /// Vectors and targets to linear classifiers.
+    /// Trains linear classifiers on vectors and targets.
     pub trainer: Part<dyn ClassifierTrainer>,
-    /// What takes the trainer's place where the settings ask for a kernel; its identity is the trainer's.
+    /// Replaces the trainer if the settings ask for a kernel. It has the same identity as the trainer.
     pub kernel: Option<KernelSvm>,
 }
 
 impl Parts {
-    /// What the settings ask for.
+    /// The parts that the settings ask for.
     ///
     /// # Errors
-    /// A parameter that the part itself refuses.
+    /// A parameter that one of the parts refuses.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         Ok(Self {
             extractor: extractor(&settings.descriptors)?,
@@ -40,14 +40,14 @@ impl Parts {
         })
     }
 
-    /// The same parts with another extractor; `identity` names it and its parameters.
+    /// The same parts with another extractor. `identity` must name the extractor and its parameters: the keys of the artifacts contain it.
     #[must_use]
     pub fn with_extractor(mut self, identity: &str, extractor: impl DescriptorExtractor + 'static) -> Self {
         self.extractor = Part { identity: identity.to_owned(), value: Arc::new(extractor) };
         self
     }
 
-    /// The same parts with another encoder, made by `build` once the mixture is learned.
+    /// The same parts with another encoder, which `build` makes from the learned mixture.
     #[must_use]
     pub fn with_encoder<E, F>(mut self, identity: &str, build: F) -> Self
     where

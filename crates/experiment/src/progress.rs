@@ -1,4 +1,4 @@
-//! What a running experiment reports: how far it is, and a line for each finished stage. It knows no terminal.
+//! The reports of a running experiment: its progress, and one line per finished stage. They do not depend on a terminal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ pub trait Observer: Send + Sync {
     fn begin(&self, label: &str, total: u64) -> Box<dyn Bar>;
 }
 
-/// Receives how far one piece of work is. Dropping it says that the work has ended.
+/// Receives the progress of one piece of work. Dropping it means that the work has ended.
 pub trait Bar: Send + Sync {
-    /// So many more steps are done.
+    /// `n_steps` more steps are done.
     fn advance(&self, n_steps: u64);
 
-    /// So many steps are done.
+    /// `position` steps are done in total.
     fn set_position(&self, position: u64);
 
-    /// A short remark beside the number of steps.
+    /// A short text next to the number of steps.
     fn set_message(&self, message: &str);
 }
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_naturally() {
+    fn durations_have_readable_units() {
         let text = |seconds: f64| duration(Duration::from_secs_f64(seconds));
         assert_eq!(text(0.84), "0.8 s");
         assert_eq!(text(12.4), "12 s");

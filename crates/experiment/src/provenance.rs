@@ -1,4 +1,4 @@
-//! Where numbers come from: program, processor, seeds, digests. Linux tells most; elsewhere a field says less.
+//! The origin of the numbers of a run: program, processor, seeds, digests. Some fields are complete on Linux only.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use fisherlens_report::Provenance;
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 
-/// The crates that numbers depend on.
+/// The crates that the numbers depend on.
 const CRATES: [&str; 16] = [
     "faer",
     "linfa",
@@ -27,19 +27,20 @@ const CRATES: [&str; 16] = [
     "blake3",
 ];
 
-/// The program that runs an experiment. The report shows what is known of it.
+/// The program that runs an experiment. The report shows these values.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
     /// The command as it was typed.
     pub command_line: String,
-    /// The commit that the program was built from.
+    /// The commit that the program was built from, if it is known.
     pub commit: Option<String>,
     /// Names and versions of the crates that the numbers depend on.
     pub crates: Vec<(String, String)>,
 }
 
 impl Program {
-    /// A program of a checkout: `command` with the words after it, the commit that is checked out in `root`, and the versions of a lock file.
+    /// A program in a checkout: `command` with its arguments, the commit that is checked out in `root`, and the versions in the text of a
+    /// lock file.
     ///
     /// # Panics
     /// When the lock file is not TOML.
@@ -50,7 +51,7 @@ impl Program {
     }
 }
 
-/// Collects what can be known.
+/// Collects everything that is known about the run.
 pub fn collect(experiment: &Experiment) -> Provenance {
     let settings = &experiment.settings;
     let n_seeds = settings.evaluation.n_seeds as u64;
@@ -61,7 +62,7 @@ pub fn collect(experiment: &Experiment) -> Provenance {
     collect_from(&experiment.core.dataset, settings, &experiment.core.program, seeds.collect())
 }
 
-/// The same of any experiment's parts.
+/// [`collect`] for both kinds of experiment.
 pub(crate) fn collect_from(
     dataset: &Dataset,
     settings: &impl serde::Serialize,
@@ -93,7 +94,7 @@ pub(crate) fn collect_from(
     }
 }
 
-/// The commit that is checked out, read from the files of git so that no program is needed.
+/// The commit that is checked out. It is read from the files of git, so that the program git is not needed.
 fn commit(git: &Path) -> Option<String> {
     let head = std::fs::read_to_string(git.join("HEAD")).ok()?;
     let head = head.trim();
@@ -123,7 +124,7 @@ pub fn processor() -> String {
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |name| name.trim().to_owned())
 }
 
-/// The widest instruction set that the kernels choose at run time here.
+/// The widest instruction set that the kernels use on this machine.
 fn code_path() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
@@ -141,7 +142,7 @@ fn code_path() -> &'static str {
     }
 }
 
-/// Name of the system, and the architecture.
+/// Name of the operating system, and the architecture.
 pub fn operating_system() -> String {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
@@ -149,7 +150,7 @@ pub fn operating_system() -> String {
     format!("{name}, {}", std::env::consts::ARCH)
 }
 
-/// Largest resident memory so far, in bytes.
+/// Largest resident memory so far, in bytes; `None` if the system does not report it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -162,13 +163,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_file_knows_the_crates() {
+    fn versions_are_read_from_the_lock_file() {
         let lock = "version = 4\n[[package]]\nname = \"ndarray\"\nversion = \"0.16.1\"\n[[package]]\nname = \"other\"\nversion = \"1.0.0\"\n";
         assert_eq!(crates(lock), [("ndarray".to_owned(), "0.16.1".to_owned())]);
     }
 
     #[test]
-    fn a_detached_head_is_its_own_commit() {
+    fn the_commit_is_read_from_the_files_of_git() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("HEAD"), "0123abcd\n").unwrap();
         assert_eq!(commit(folder.path()).as_deref(), Some("0123abcd"));

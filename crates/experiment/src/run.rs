@@ -12,29 +12,30 @@ use crate::stages::{
     classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
 };
 
-/// What a run went through.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Run {
     /// The keys of the experiment's own seed.
     pub keys: Keys,
-    /// The stages that were run, with the seconds each took in this run (next to nothing where it was stored).
+    /// The stages that were run, with the seconds that each took in this run (almost 0 if its result was stored already).
     pub stages: Vec<(Stage, f64)>,
     /// Scores of the further seeds.
     pub other_seeds: Vec<(u64, scores::Scores)>,
-    /// Seconds that these took in this run; none without further seeds.
+    /// Seconds that the further seeds took in this run; `None` without further seeds.
     pub other_seeds_seconds: Option<f64>,
 }
 
 impl Run {
-    /// Runs the stages in order, up to `until`; those that are stored are not computed again.
+    /// Runs the stages in order, up to and including `until`. Stored results are not computed again.
     ///
     /// # Errors
-    /// What the stages say; an interrupt. Finished artifacts stay.
+    /// The errors of the stages; a stop on request. Finished artifacts stay stored.
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let keys = Keys::of(experiment)?;
         let until = until.unwrap_or(Stage::Report);
         if until >= Stage::Strategies {
-            // Before anything is computed: the names of classes are only known once the photographs are.
+            // Wrong names of classes are refused here, before anything is computed. The settings could not check them without the
+            // photographs.
             strategies::classes(experiment)?;
         }
         let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
@@ -73,8 +74,8 @@ impl Run {
     }
 }
 
-/// The sample is large and only projection and mixture learn from it: it is not loaded where it is stored, and not drawn where both models
-/// are stored or come from files.
+/// Whether the sample must be drawn. It is large, and only the projection and the mixture learn from it. So it is not loaded here if it is
+/// stored, and it is not drawn if both models are stored or both come from files.
 fn needs_sample(experiment: &Experiment, keys: &Keys) -> bool {
     let core = &experiment.core;
     let learned = core.has(&Stage::Pca.id().at(keys.pca)) && core.has(&Stage::Mixture.id().at(keys.mixture));
@@ -82,7 +83,7 @@ fn needs_sample(experiment: &Experiment, keys: &Keys) -> bool {
     !learned && !given && !core.has(&Stage::Sample.id().at(keys.sample))
 }
 
-/// The scores of further seeds, whose samples and vectors are removed once the scores are there.
+/// The scores of the further seeds. Their samples and vectors are removed as soon as the scores are stored.
 fn other_seeds(experiment: &Experiment) -> Result<Vec<(u64, scores::Scores)>> {
     let first = experiment.settings.seed;
     (1..experiment.settings.evaluation.n_seeds as u64)

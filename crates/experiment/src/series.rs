@@ -1,4 +1,4 @@
-//! The series of traces of an experiment: in which order descriptors are taken, from which end, and what takes their place.
+//! The series of traces of an experiment: in which order descriptors are replaced, from which end of the order, and by which substitute.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,43 +7,43 @@ use anyhow::{Context as _, Error, Result, bail};
 use fisherlens_lrp::Rule;
 use serde::{Deserialize, Serialize};
 
-/// What descriptors, or regions, are ranked by.
+/// The value by which descriptors or regions are ranked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ranking {
     /// Their relevance by this rule.
     Rule(Rule),
-    /// Their contrast before normalisation, which knows nothing of the classifier: a baseline.
+    /// Their contrast before normalisation. It does not depend on the classifier, so it is a baseline.
     Contrast,
-    /// Nothing: an order drawn anew for every image, class and repeat, the other baseline.
+    /// A random order, drawn separately for each image, class and repeat. It is the other baseline.
     Random,
 }
 
-/// Which end of the ranking goes first.
+/// Which end of the ranking is replaced first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The most relevant ones: the score should fall fast.
+    /// The most relevant descriptors: the score should fall fast.
     MostFirst,
-    /// The least relevant ones, those that speak most against the class: the score should rise, or stay.
+    /// The least relevant descriptors, which are the strongest evidence against the class: the score should rise, or stay the same.
     LeastFirst,
 }
 
-/// What takes a descriptor's place.
+/// What replaces a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Substitute {
     /// A draw from the mixture (`lapuschkin2016`, Algorithm 1).
     Draws,
-    /// The mean of the mixture, the same for all.
+    /// The mean of the mixture, the same for all descriptors.
     Mean,
-    /// Nothing: the vector is the mean of those that are left.
+    /// Nothing: the vector becomes the mean over the remaining descriptors.
     Removal,
 }
 
-/// What takes the place of a region's pixels.
+/// What replaces the pixels of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
-    /// The photograph, blurred by a Gaussian with the side of a region for its standard deviation.
+    /// The photograph, blurred by a Gaussian whose standard deviation is the side of a region.
     Blur,
     /// The mean grey value of the photograph.
     Mean,
@@ -64,40 +64,40 @@ impl std::fmt::Display for Fill {
 /// One series of traces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Series {
-    /// What descriptors are ranked by.
+    /// The value by which descriptors are ranked.
     pub ranking: Ranking,
-    /// Which end goes first.
+    /// Which end of the ranking is replaced first.
     pub direction: Direction,
-    /// What takes their place.
+    /// What replaces the descriptors.
     pub substitute: Substitute,
 }
 
 impl Series {
-    /// Most first, replaced by draws: Algorithm 1.
+    /// The series of Algorithm 1: the most relevant descriptors first, replaced by draws.
     pub fn of(ranking: Ranking) -> Self {
         Self { ranking, direction: Direction::MostFirst, substitute: Substitute::Draws }
     }
 
-    /// The same from the other end.
+    /// The same series from the other end of the ranking.
     #[must_use]
     pub fn least_first(self) -> Self {
         Self { direction: Direction::LeastFirst, ..self }
     }
 
-    /// The same with another substitute.
+    /// The same series with another substitute.
     #[must_use]
     pub fn by(self, substitute: Substitute) -> Self {
         Self { substitute, ..self }
     }
 
-    /// Whether each repeat differs: draws do, and so do random orders.
+    /// Whether the repeats differ from each other. They do with draws and with random orders.
     pub fn is_random(self) -> bool {
         self.substitute == Substitute::Draws || self.ranking == Ranking::Random
     }
 }
 
 impl Ranking {
-    /// Whether it looks at the classifier.
+    /// Whether the ranking is a baseline, which does not depend on the classifier.
     pub fn is_baseline(self) -> bool {
         !matches!(self, Self::Rule(_))
     }
@@ -120,7 +120,7 @@ impl FromStr for Ranking {
         match text.trim() {
             "contrast" => Ok(Self::Contrast),
             "random" => Ok(Self::Random),
-            rule => Ok(Self::Rule(rule.parse().context("an order is a rule, \"contrast\" or \"random\"")?)),
+            rule => Ok(Self::Rule(rule.parse().context("order: expected a rule, \"contrast\" or \"random\"")?)),
         }
     }
 }
@@ -162,8 +162,8 @@ impl FromStr for Series {
                 "mean" => series.by(Substitute::Mean),
                 "removal" => series.by(Substitute::Removal),
                 _ => bail!(
-                    "series \"{text}\": \"{word}\" is no part of one; an order (a rule, contrast or random) may be followed by :least and by \
-                     :mean or :removal"
+                    "series \"{text}\": found \"{word}\", expected an order (a rule, contrast or random), which may be followed by :least and \
+                     by :mean or :removal"
                 ),
             };
         }
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_has_a_text() {
+    fn a_series_is_written_as_text() {
         assert_eq!(Series::of(Ranking::Rule(Rule::Epsilon(100.0))).least_first().to_string(), "epsilon=100:least");
     }
 

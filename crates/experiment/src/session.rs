@@ -1,4 +1,4 @@
-//! What decides which experiment is run: settings, photographs, folders.
+//! Which experiment is run: its settings, photographs and folders.
 
 use std::path::{Path, PathBuf};
 
@@ -8,18 +8,18 @@ use fisherlens_voc::Missing;
 use crate::provenance::Program;
 use crate::settings::sections::DataSource;
 
-/// Everything that decides which experiment is run.
+/// Everything that determines which experiment is run.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// A built-in experiment or the path of a settings file.
     pub experiment: String,
     /// Changes to its settings, `key=value`.
     pub set: Vec<String>,
-    /// The PASCAL VOC devkit, where the experiment needs one.
+    /// The PASCAL VOC devkit; `None` for experiments on the embedded data.
     pub voc: Option<PathBuf>,
-    /// What to do about missing images.
+    /// Whether missing images are refused or skipped.
     pub missing: Missing,
-    /// Images of each half, all if none.
+    /// Number of images of each half; `None` means all.
     pub limit: Option<usize>,
     /// Folder of the artifacts.
     pub artifacts: PathBuf,
@@ -30,7 +30,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A built-in experiment with its own settings; artifacts and the embedded devkit lie below `folder`.
+    /// A built-in experiment with its own settings. Artifacts and the embedded devkit are stored below `folder`.
     pub fn new(experiment: &str, folder: &Path) -> Self {
         Self {
             experiment: experiment.to_owned(),
@@ -44,22 +44,22 @@ impl Session {
         }
     }
 
-    /// The folder of the photographs; the embedded ones are drawn where they are not there.
+    /// The folder of the photographs. The embedded photographs are drawn if they are not there yet.
     ///
     /// # Errors
-    /// A devkit that is missing or needless, with what to do.
+    /// A devkit that is missing or not needed; the message says what to do.
     pub fn devkit(&self, source: DataSource) -> Result<PathBuf> {
         match (source, &self.voc) {
             (DataSource::Mini, None) => {
-                fisherlens_mini_voc::ensure(&self.data).context("the embedded data could not be drawn")
+                fisherlens_mini_voc::ensure(&self.data).context("cannot draw the embedded data")
             }
             (DataSource::Mini, Some(_)) => bail!(
-                "experiment {} takes the embedded data and no --voc; for PASCAL VOC name voc2007 or voc2007-val",
+                "experiment {} uses the embedded data: expected no --voc; the experiments on PASCAL VOC are voc2007 and voc2007-val",
                 self.experiment
             ),
             (DataSource::Voc, Some(folder)) => Ok(folder.clone()),
             (DataSource::Voc, None) => bail!(
-                "experiment {} needs PASCAL VOC: give its devkit by --voc DIR (data/README.md says where to get it)",
+                "experiment {} needs PASCAL VOC: give its devkit with --voc DIR (data/README.md says where to get it)",
                 self.experiment
             ),
         }

@@ -1,6 +1,6 @@
-//! Some of many, evenly spread.
+//! Selects some of many images, evenly spread.
 
-/// At most `n` of them, evenly spread.
+/// At most `n` of the images, evenly spread.
 pub fn spread(images: &[usize], n: usize) -> Vec<usize> {
     let n = n.min(images.len());
     (0..n).map(|i| images[i * images.len() / n]).collect()

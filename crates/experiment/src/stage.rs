@@ -11,9 +11,9 @@ pub enum Stage {
     Pca,
     /// Mixture learned from the projected sample.
     Mixture,
-    /// One raw vector an image, of both sets.
+    /// One raw vector per image, for both halves.
     Encode,
-    /// One linear classifier a class.
+    /// One classifier per class.
     Classifier,
     /// Scores of the test images.
     Scores,
@@ -21,18 +21,18 @@ pub enum Stage {
     Relevance,
     /// Algorithm 1: scores while descriptors are replaced.
     Resampling,
-    /// The same with regions of pixels.
+    /// Scores while regions of pixels are replaced.
     Pixels,
     /// Relevance outside and inside the boxes.
     Context,
-    /// Clusters among the heatmaps of a class, and a tag pasted and removed.
+    /// Clusters among the heatmaps of a class, and the effect of a tag that is pasted and removed.
     Strategies,
     /// Example heatmaps and the page that shows everything.
     Report,
 }
 
 impl Stage {
-    /// All of them, in order.
+    /// All stages, in order.
     pub const ALL: [Self; 12] = [
         Self::Sample,
         Self::Pca,
@@ -66,11 +66,11 @@ impl Stage {
         }
     }
 
-    /// Name and format version of its artifacts. The version rises whenever the stage computes something else.
+    /// Name and format version of the stage's artifacts. The version must be increased whenever the stage computes something else.
     pub const fn id(self) -> StageId {
         let format_version = match self {
-            // Other rounding, since products are faer's and classes are solved together.
-            // Resampling and context: more series, the distance from the boxes. Report: every rule's heatmap, context-driven images.
+            // Since version 2, faer computes the matrix products and all classes are solved together, so numbers are rounded differently.
+            // Resampling: more series. Context: the distance from the boxes. Report: heatmaps by every rule, and context-driven images.
             Self::Mixture | Self::Encode | Self::Classifier | Self::Resampling | Self::Context | Self::Report => 2,
             _ => 1,
         };

@@ -14,7 +14,7 @@ use crate::commands::status::size;
 /// Removes the artifacts of one stage, or of all.
 ///
 /// # Errors
-/// What the file system says.
+/// The errors of the file system.
 pub(crate) fn run(arguments: &Clean, caller: &Caller) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
     let bytes = match &arguments.stage {

@@ -14,8 +14,8 @@
 //! `model` is no `.npz` file but all that `explain --model` needs, `--f16` in half the size.
 //!
 //! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (from its other end), `:mean` or `:removal`
-//! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the order of
-//! the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
+//! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the
+//! order of the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::Header;
@@ -40,7 +40,7 @@ use crate::commands::traces;
 /// Runs the command.
 ///
 /// # Errors
-/// A stage that was not reproduced yet; an unknown image, set, class or rule; what the file system says.
+/// A stage that was not reproduced yet; an unknown image, set, class or rule; the errors of the file system.
 pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());

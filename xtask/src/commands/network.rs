@@ -18,7 +18,7 @@ use crate::commands::reproduce::{last_stage, report_name};
 /// `cargo xtask-cnn reproduce`: retrains, scores, explains and measures a network, then writes the report.
 ///
 /// # Errors
-/// What the stages say.
+/// The errors of the stages.
 pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     let since = Instant::now();
     let until = last_stage(&NetworkStage::ALL, NetworkStage::short_name, arguments.until.as_deref())?;

@@ -18,7 +18,7 @@ use crate::cli::Reproduce;
 /// Runs the command.
 ///
 /// # Errors
-/// What the stages say.
+/// The errors of the stages.
 pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
     if arguments.experiment.as_deref().is_some_and(super::is_with_network) {

@@ -65,10 +65,10 @@ impl Features {
     }
 }
 
-/// Computes the shards of one half that are not there yet, and reads all.
+/// Computes the shards of one half that are not stored yet, and reads all.
 ///
 /// # Errors
-/// An unreadable photograph; an interrupt. Finished shards stay.
+/// An unreadable photograph; a stop on request. Finished shards stay stored.
 pub fn get(experiment: &NetworkExperiment, half: Half) -> Result<Features> {
     let core = &experiment.core;
     let (below, above) = experiment.halves()?;

@@ -25,7 +25,7 @@ struct Gallery {
 /// Computes or loads the examples.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request.
 pub fn get(
     experiment: &NetworkExperiment,
     measured: &[Measured],

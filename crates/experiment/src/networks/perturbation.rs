@@ -45,7 +45,7 @@ pub const RANDOM: &str = "random";
 /// Computes or loads the traces.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request.
 pub fn get(experiment: &NetworkExperiment) -> Result<Perturbed> {
     let address = NetworkStage::Perturbation.id().at(experiment.perturbation_key());
     experiment.core.cached(address, || {

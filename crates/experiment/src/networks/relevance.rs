@@ -129,10 +129,10 @@ pub fn composites(experiment: &NetworkExperiment) -> Result<Vec<Composite>> {
     experiment.settings.relevance.composites.iter().map(read).collect()
 }
 
-/// Measures of all true positives; computes the shards that are not there yet.
+/// Measures of all true positives; computes the shards that are not stored yet.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt. Finished shards stay.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request. Finished shards stay stored.
 pub fn get(experiment: &NetworkExperiment) -> Result<Vec<Measured>> {
     let core = &experiment.core;
     let key = experiment.relevance_key();
@@ -214,7 +214,7 @@ fn measure(
 /// What each layer keeps, by the displayed composite, summed over some true positives.
 ///
 /// # Errors
-/// What the earlier stages say.
+/// The errors of the earlier stages.
 pub fn conservation(experiment: &NetworkExperiment) -> Result<Vec<LayerConservation>> {
     let targets = true_positives(experiment)?;
     let (network, _) = retraining::get(experiment)?;

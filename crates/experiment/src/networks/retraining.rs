@@ -56,7 +56,7 @@ pub struct State {
 /// A whole network with the retrained layers, and how they were found.
 ///
 /// # Errors
-/// What the features say; weights that cannot be stored; an interrupt, after a checkpoint.
+/// What the features say; weights that cannot be stored; a stop on request, after a checkpoint is stored.
 pub fn get(experiment: &NetworkExperiment) -> Result<(Network, State)> {
     let address = NetworkStage::Retraining.id().at(experiment.retraining_key());
     let state = experiment.core.cached(address, || train(experiment))?;

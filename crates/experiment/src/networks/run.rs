@@ -14,11 +14,11 @@ use crate::networks::stage::NetworkStage;
 use crate::networks::{features, gallery, perturbation, relevance, retraining, scores};
 use crate::session::Session;
 
-/// Runs the stages in order, up to and with `until` (all of them without it), and writes into `folder` the retrained weights and the names of their classes, as
-/// `explain --network` takes them, as soon as they are there; after the last stage the report, whose path it gives.
+/// Runs the stages in order, up to and with `until` (all of them without it), and writes into `folder` the retrained weights and the names
+/// of their classes, as `explain --network` takes them, as soon as they are there; after the last stage the report, whose path it gives.
 ///
 /// # Errors
-/// What the stages say.
+/// The errors of the stages.
 pub fn run(
     experiment: &NetworkExperiment,
     session: &Session,

@@ -39,10 +39,10 @@ pub struct NetworkScores {
     pub n_windows: (u32, u32),
 }
 
-/// Computes the shards that are not there yet, and reads all.
+/// Computes the shards that are not stored yet, and reads all.
 ///
 /// # Errors
-/// What the retraining says; an unreadable photograph; an interrupt. Finished shards stay.
+/// What the retraining says; an unreadable photograph; a stop on request. Finished shards stay stored.
 pub fn get(experiment: &NetworkExperiment) -> Result<NetworkScores> {
     let core = &experiment.core;
     let missing = core.missing_shards(Half::Test, &[()], |(), shard| address(experiment, shard));

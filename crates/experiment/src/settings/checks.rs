@@ -1,7 +1,7 @@
-//! The built-in experiments, and what settings must fulfil together, checked before anything is computed.
+//! The built-in experiments, and checks of the settings before anything is computed.
 //!
-//! The numeric crates check their own parameters again; here are those that would only be met after hours, and those
-//! that lie between two sections.
+//! The numeric crates check their own parameters again. The checks here find errors that would otherwise appear only after hours, and
+//! contradictions between two sections.
 
 use anyhow::{Result, ensure};
 use fisherlens_classifier::KernelKind;
@@ -45,7 +45,7 @@ impl Settings {
         let data = &self.data;
         ensure!(
             data.source == DataSource::Voc || data.year.is_none(),
-            "data.year = {}: only data.source = \"voc\" has years",
+            "data.year = {}: only data.source = \"voc\" has a year; expected no data.year",
             data.year.unwrap_or_default()
         );
         for (name, set) in [("data.train", &data.train), ("data.test", &data.test)] {
@@ -53,7 +53,7 @@ impl Settings {
         }
         ensure!(
             data.train != data.test,
-            "data.train and data.test are both \"{}\": judged on what was learned from, a classifier looks better than it is",
+            "data.train and data.test are both \"{}\": expected two image sets, because a classifier looks too good on its training images",
             data.test
         );
         at_least("data.shard_size", data.shard_size, 1)
@@ -128,7 +128,7 @@ impl Settings {
         share("encoder.posterior_floor", encoder.posterior_floor)?;
         ensure!(
             encoder.kind != EncoderKind::FisherVector || encoder.assignment == AssignmentKind::Soft,
-            "encoder.assignment = \"hard\": a Fisher vector is made of posteriors, expected \"soft\" (or encoder.kind = \
+            "encoder.assignment = \"hard\": a Fisher vector needs posteriors, expected \"soft\" (or encoder.kind = \
              \"vlad\" or \"bag-of-words\")"
         );
         ensure!(!encoder.pyramid.is_empty(), "encoder.pyramid is empty: expected at least [\"1x1\"], the whole image");
@@ -163,7 +163,8 @@ impl Settings {
         if let Some(gamma) = classifier.gamma {
             ensure!(
                 kernel.has_gamma(),
-                "classifier.gamma = {gamma}: the {name} kernel has no width, only \"chi-squared\" and \"rbf\" have"
+                "classifier.gamma = {gamma}: the {name} kernel has no width; expected no classifier.gamma, or classifier.kernel = \
+                 \"chi-squared\" or \"rbf\""
             );
             ensure!(gamma.is_finite() && gamma > 0.0, "classifier.gamma = {gamma}: expected a number above 0");
         }
@@ -172,7 +173,7 @@ impl Settings {
         }
         ensure!(
             classifier.kind == ClassifierKind::LinearSvm,
-            "classifier.kernel = \"{name}\": only the support vector machine takes a kernel, expected classifier.kind = \"linear-svm\""
+            "classifier.kernel = \"{name}\": only the support vector machine has kernels, expected classifier.kind = \"linear-svm\""
         );
         ensure!(
             classifier.from.is_none(),
@@ -180,7 +181,7 @@ impl Settings {
         );
         ensure!(
             !kernel.needs_histograms() || self.encoder.kind == EncoderKind::BagOfWords,
-            "classifier.kernel = \"{name}\" compares histograms, whose entries are at least 0: expected encoder.kind = \
+            "classifier.kernel = \"{name}\": it compares histograms, whose entries are at least 0; expected encoder.kind = \
              \"bag-of-words\", or the \"linear\" or \"rbf\" kernel"
         );
         Ok(())
@@ -216,7 +217,7 @@ impl Settings {
         distinct("resampling.substitutes", &resampling.substitutes)?;
         ensure!(
             !resampling.substitutes.contains(&Substitute::Draws),
-            "resampling.substitutes has \"draws\": expected some of \"mean\" and \"removal\", as draws are always made"
+            "resampling.substitutes has \"draws\": expected some of \"mean\" and \"removal\"; draws are always used"
         );
         Ok(())
     }
@@ -278,7 +279,7 @@ fn share(name: &str, found: f32) -> Result<()> {
 
 fn distinct<T: PartialEq + std::fmt::Display>(name: &str, values: &[T]) -> Result<()> {
     for (i, value) in values.iter().enumerate() {
-        ensure!(!values[..i].contains(value), "{name} has {value} twice: expected each once");
+        ensure!(!values[..i].contains(value), "{name} has {value} twice: expected each value once");
     }
     Ok(())
 }

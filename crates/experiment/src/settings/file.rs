@@ -1,4 +1,4 @@
-//! Settings from a built-in experiment or from a file of the user's own, changed by `--set`, for both kinds of experiment.
+//! Reads settings from a built-in experiment or from a user's file and applies `--set`, for both kinds of experiment.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::settings::overrides::{self, Change};
 pub(crate) trait SettingsFile: Serialize + DeserializeOwned {
     /// Name and text of the built-in experiments.
     const BUILT_IN: &'static [(&'static str, &'static str)];
-    /// The kind of experiment, in errors.
+    /// The kind of experiment, for error messages.
     const KIND: &'static str;
 
-    /// Refuses values that are not allowed, alone or together.
+    /// Refuses values that are not allowed, and values that contradict each other.
     ///
     /// # Errors
     /// The setting, what was found and what is allowed.
@@ -32,7 +32,7 @@ pub(crate) fn load<T: SettingsFile>(experiment: &str, changes: &[String]) -> Res
     let names: Vec<&str> = T::BUILT_IN.iter().map(|(name, _)| *name).collect();
     ensure!(
         Path::new(experiment).extension().is_some_and(|extension| extension == "toml"),
-        "no {} is called \"{experiment}\"; there are {}, or give the path of a settings file that ends in .toml",
+        "no {} is called \"{experiment}\"; expected one of {}, or the path of a settings file that ends in .toml",
         T::KIND,
         names.join(", ")
     );
@@ -43,11 +43,11 @@ pub(crate) fn load<T: SettingsFile>(experiment: &str, changes: &[String]) -> Res
 
 /// The settings in a TOML text, changed by `changes`.
 pub(crate) fn parse<T: SettingsFile>(text: &str, changes: &[String]) -> Result<T> {
-    let mut table: Table = text.parse().context("this is not TOML")?;
+    let mut table: Table = text.parse().context("the text is not TOML")?;
     let names = names_of::<T>();
     for change in changes {
         let change = Change::parse(change, &names)?;
-        // A setting that the text can do without may be taken away.
+        // An empty value removes a setting if the settings can be read without it.
         let may_be_removed = change.is_empty() && {
             let mut without = table.clone();
             change.remove(&mut without)?;

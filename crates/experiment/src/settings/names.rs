@@ -1,7 +1,7 @@
 //! The names of all settings, taken from the structs that hold them, so that no list has to repeat them.
 //!
-//! `serde` tells a deserializer the names of a struct's fields, and calls another method for a field that is a struct itself (a section) than
-//! for one that is a value. The deserializers here only listen: they read nothing and end with an error.
+//! A type passes the names of its fields to the deserializer of `serde`, and it calls different methods for a field that is a struct itself
+//! (a section) and for a field that is a value. The deserializers here only record these calls: they read nothing and end with an error.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// Dotted names of all settings of `T`, in the order of its fields; a section's own settings follow one another.
+/// Dotted names of all settings of `T`, in the order of its fields. The settings of one section are adjacent.
 pub(crate) fn names_of<T: DeserializeOwned>() -> Vec<String> {
     let mut names = Vec::new();
     for &field in fields_of::<T>() {
@@ -29,17 +29,17 @@ fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     heard.into_inner().unwrap_or_default()
 }
 
-/// Names of the fields of a field that is a struct; none for a value.
+/// Names of the fields of `field`; `None` if `field` is not a struct but a value.
 fn kind_of<T: DeserializeOwned>(field: &'static str) -> Option<&'static [&'static str]> {
     let heard = RefCell::new(None);
     let _ = T::deserialize(OneField { field, heard: &heard });
     heard.into_inner()
 }
 
-/// Where the names of a struct's fields are put.
+/// Receives the names of a struct's fields.
 type Heard = RefCell<Option<&'static [&'static str]>>;
 
-/// The error that ends every listening.
+/// The error with which every deserialization here ends.
 #[derive(Debug)]
 struct Ended;
 
@@ -57,7 +57,7 @@ impl serde::de::Error for Ended {
     }
 }
 
-/// Keeps the names of the struct that is asked for.
+/// Records the names of the fields of the struct that is deserialized.
 struct Listener<'a>(&'a Heard);
 
 impl<'de> Deserializer<'de> for Listener<'_> {
@@ -83,7 +83,7 @@ impl<'de> Deserializer<'de> for Listener<'_> {
     }
 }
 
-/// A struct of which one field alone is given, whose value listens.
+/// A struct with a single field, whose value is a [`Listener`].
 struct OneField<'a> {
     field: &'static str,
     heard: &'a Heard,

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use toml::{Table, Value};
 
-/// Settings named in an error at most.
+/// Maximum number of settings that an error message suggests.
 const MAX_N_SUGGESTIONS: usize = 4;
 
 /// One change, `section.name=value`.
@@ -18,7 +18,7 @@ impl<'a> Change<'a> {
     /// Reads a change of one of the settings `names`.
     ///
     /// # Errors
-    /// A text without `=`, or a name that is none of `names`, with similar ones.
+    /// A text without `=`; a name that is not in `names`, with a suggestion of similar names.
     pub(crate) fn parse(change: &'a str, names: &[String]) -> Result<Self> {
         let (name, text) = change
             .split_once('=')
@@ -45,7 +45,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Takes the setting away.
+    /// Removes the setting.
     ///
     /// # Errors
     /// A section that is not a table.
@@ -63,21 +63,21 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The text as TOML, or as a plain string where it is none.
+/// The text as TOML, or as a plain string if it is not TOML.
 fn value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
-    // More than one entry: the text brought a line of its own, which is no value.
+    // More than one entry means that the text contains a second line, so it is not a single value.
     let only = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     only.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// What somebody who wrote `name` may have meant.
+/// The settings that a user may have meant by `name`.
 fn suggestion<'a>(name: &str, names: &'a [String]) -> String {
     let split = |name: &'a str| name.split_once('.').unwrap_or(("", name));
     let field = name.rsplit_once('.').map_or(name, |(_, field)| field);
     let mut near: Vec<(usize, &str)> = Vec::new();
     for known in names {
-        // The right name in the wrong section is as near as one wrong letter.
+        // The right name in the wrong section counts like one wrong letter.
         let steps = distance(name, known).min(if split(known).1 == field { 1 } else { usize::MAX });
         if steps <= 2 + name.len() / 8 {
             near.push((steps, known));
@@ -86,7 +86,7 @@ fn suggestion<'a>(name: &str, names: &'a [String]) -> String {
     if !near.is_empty() {
         near.sort_unstable();
         let names: Vec<&str> = near.iter().take(MAX_N_SUGGESTIONS).map(|(_, name)| *name).collect();
-        return format!("near it: {}", names.join(", "));
+        return format!("similar names: {}", names.join(", "));
     }
     let section = name.split_once('.').map_or(name, |(section, _)| section);
     let in_section: Vec<&str> = names.iter().map(String::as_str).filter(|known| split(known).0 == section).collect();
@@ -95,10 +95,10 @@ fn suggestion<'a>(name: &str, names: &'a [String]) -> String {
     }
     let mut sections: Vec<&str> = names.iter().map(|known| split(known).0).filter(|s| !s.is_empty()).collect();
     sections.dedup();
-    format!("there are seed and the sections {}", sections.join(", "))
+    format!("expected seed or a setting of the sections {}", sections.join(", "))
 }
 
-/// Letters to insert, remove or exchange between two names (Levenshtein).
+/// Number of letters to insert, remove or replace between two names (Levenshtein distance).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, letter) in a.bytes().enumerate() {
@@ -113,7 +113,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The names by which serde knows types, in words.
+/// The names that serde gives to types, and the same in plain words.
 const TYPES_IN_WORDS: [(&str, &str); 7] = [
     ("expected usize", "expected a whole number of at least 0"),
     ("expected u64", "expected a whole number of at least 0"),
@@ -167,22 +167,25 @@ mod tests {
     }
 
     #[test]
-    fn sections_that_are_missing_are_made() {
+    fn missing_sections_are_created() {
         assert_eq!(table_after("pca.from=a/b.npz").unwrap()["pca"]["from"], "a/b.npz".into());
         assert_eq!(table_after("seed=2").unwrap()["seed"], 2.into());
     }
 
     #[test]
-    fn unknown_names_are_answered_with_known_ones() {
+    fn unknown_names_are_refused_with_suggestions() {
         let answer = |change: &str| table_after(change).unwrap_err().to_string();
         let holds = |change: &str, words: &str| {
             assert!(answer(change).contains(words), "{}", answer(change));
         };
-        holds("mixture.n_component=64", "no setting is called \"mixture.n_component\"; near it: mixture.n_components");
-        holds("n_bootstrap=1", "near it: evaluation.n_bootstrap");
-        holds("gmm.n_components=1", "near it: mixture.n_components, pca.n_components");
+        holds(
+            "mixture.n_component=64",
+            "no setting is called \"mixture.n_component\"; similar names: mixture.n_components",
+        );
+        holds("n_bootstrap=1", "similar names: evaluation.n_bootstrap");
+        holds("gmm.n_components=1", "similar names: mixture.n_components, pca.n_components");
         holds("sample.amount_of_things=1", "section [sample] has sample.n_descriptors");
-        holds("colour=1", "there are seed and the sections data, descriptors, sample");
+        holds("colour=1", "expected seed or a setting of the sections data, descriptors, sample");
         holds("mixture=1", "no setting is called \"mixture\"; section [mixture] has mixture.n_components");
         holds("mixture.n_components", "expected section.name=value");
         holds("=1", "no setting is called \"\"");

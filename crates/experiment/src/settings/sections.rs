@@ -1,4 +1,4 @@
-//! The sections of the settings; each field says what it is, its unit, and where its usual value comes from.
+//! The sections of the settings. The documentation of each field gives its meaning, its unit and the source of its usual value.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::{Fill, Substitute};
 
-/// Where photographs come from.
+/// The source of the photographs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataSource {
-    /// Made-up photographs that need no download.
+    /// Synthetic photographs, which need no download.
     Mini,
     /// A PASCAL VOC devkit on the user's disk.
     Voc,
@@ -26,25 +26,25 @@ pub enum DataSource {
 pub struct DataSettings {
     /// `mini` or `voc`.
     pub source: DataSource,
-    /// Which VOC folder of the devkit; may be left out where it holds one only.
+    /// The year of the VOC folder in the devkit. It may be left out if the devkit contains only one VOC folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub year: Option<u16>,
     /// Image set that the stages learn from.
     pub train: String,
-    /// Image set that they are judged on.
+    /// Image set that the classifiers are tested on.
     pub test: String,
-    /// Label 0, an image with nothing but difficult instances of a class: `ignore` (`everingham2010`) or `negative`
-    /// (the encoding toolbox of `chatfield2011`).
+    /// How images with label 0 are used, which contain only difficult instances of a class: `ignore` (`everingham2010`) or `negative` (the
+    /// encoding toolbox of `chatfield2011`).
     pub difficult: Difficult,
-    /// Images whose vectors share one artifact; one shard is what an interrupted run loses at most.
+    /// Number of images per shard. The vectors of a shard are one artifact; a stopped run loses at most one shard.
     pub shard_size: usize,
 }
 
-/// `[sample]`: what projection and mixture learn from.
+/// `[sample]`: the descriptors that the projection and the mixture learn from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SampleSettings {
-    /// Descriptors of all training images together, the same number from each (up to 10⁶: `chatfield2011`).
+    /// Number of descriptors from all training images together, with the same number from each (up to 10⁶: `chatfield2011`).
     pub n_descriptors: usize,
 }
 
@@ -52,22 +52,22 @@ pub struct SampleSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PcaSettings {
-    /// Dimensions kept of 128 (80: `chatfield2011`; 41,216 = (1 + 2·80)·256 of `lapuschkin2016`).
+    /// Number of the 128 dimensions that are kept (80: `chatfield2011`; 41,216 = (1 + 2·80)·256 in `lapuschkin2016`).
     pub n_components: usize,
-    /// Projected descriptors scaled to unit variance: `off` or `on`.
+    /// Whether projected descriptors are scaled to unit variance: `off` or `on`.
     pub whitening: Whitening,
-    /// A `.npz` file to read the projection from instead of learning it; `n_components` is then the file's.
+    /// A `.npz` file from which the projection is read, instead of learning it. The file then determines `n_components`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
 }
 
-/// Where EM starts.
+/// The start of EM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InitKind {
-    /// At the clusters of k-means on a part of the sample.
+    /// The clusters of k-means on a part of the sample.
     KMeans,
-    /// At descriptors drawn at random.
+    /// Descriptors that are drawn at random.
     Random,
 }
 
@@ -75,62 +75,62 @@ pub enum InitKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MixtureSettings {
-    /// Gaussians (256: `perronnin2010`, `lapuschkin2016`).
+    /// Number of Gaussians (256: `perronnin2010`, `lapuschkin2016`).
     pub n_components: usize,
-    /// EM steps at most.
+    /// Maximum number of EM steps.
     pub max_n_iterations: usize,
     /// Relative change of the log-likelihood at which EM stops (1e-5: `vedaldi2010`).
     pub tolerance: f64,
     /// `k-means` or `random`.
     pub init: InitKind,
-    /// Descriptors that k-means looks at.
+    /// Number of descriptors that k-means uses.
     pub init_n_samples: usize,
-    /// Steps of k-means.
+    /// Number of steps of k-means.
     pub init_n_iterations: usize,
-    /// Smallest variance of a component as a share of the sample's own in the same dimension (1e-4: the encoding
-    /// example of `vedaldi2010`).
+    /// Smallest variance of a component, as a share of the sample's variance in the same dimension (1e-4: the encoding example of
+    /// `vedaldi2010`).
     pub variance_floor: f32,
-    /// Posteriors below it are passed over in the M step (`vedaldi2010`: 0.01 / `n_components`).
+    /// The M step ignores posteriors below this value (`vedaldi2010`: 0.01 / `n_components`).
     pub posterior_floor: f32,
-    /// A `.npz` file to read the mixture from instead of learning it; `n_components` is then the file's.
+    /// A `.npz` file from which the mixture is read, instead of learning it. The file then determines `n_components`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
 }
 
-/// What turns vectors into scores.
+/// The kind of classifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassifierKind {
-    /// One linear support vector machine a class.
+    /// One linear support vector machine per class.
     LinearSvm,
-    /// One logistic regression a class.
+    /// One logistic regression per class.
     LogisticRegression,
 }
 
-/// `[classifier]`: one linear model a class.
+/// `[classifier]`: one model per class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifierSettings {
     /// `linear-svm` or `logistic-regression`.
     pub kind: ClassifierKind,
     /// Kernel of the support vector machine: `linear`, or `histogram-intersection`, `chi-squared` (both for bags of words) or `rbf`
-    /// (`bach2015`). A linear one is left out where settings are written, so that older runs keep their keys.
+    /// (`bach2015`). `linear` is left out of written settings, so that the keys of older runs stay valid.
     #[serde(default, skip_serializing_if = "is_linear")]
     pub kernel: KernelKind,
-    /// Width γ of the `chi-squared` and the `rbf` kernel; left out, it is one over the mean distance of the training vectors.
+    /// Width γ of the `chi-squared` and the `rbf` kernel. Default: one over the mean distance of the training vectors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f64>,
-    /// Costs of a violated margin to choose from by cross-validation; a single one is taken as it is.
+    /// Costs C of a violated margin, from which cross-validation chooses. A single cost is used without cross-validation.
     pub c_grid: Vec<f64>,
     /// Loss of the linear SVM: `hinge` or `squared-hinge`.
     pub loss: Loss,
-    /// Folds of the cross-validation.
+    /// Number of folds of the cross-validation.
     pub n_folds: usize,
     /// Relative duality gap at which training stops.
     pub tolerance: f64,
-    /// Passes over the training images at most.
+    /// Maximum number of passes over the training images.
     pub max_n_epochs: usize,
-    /// A `.npz` file to read the classifiers from instead of training them.
+    /// A `.npz` file from which the classifiers are read, instead of training them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
 }
@@ -140,14 +140,14 @@ fn is_linear(kernel: &KernelKind) -> bool {
     *kernel == KernelKind::Linear
 }
 
-/// `[relevance]`: scores back to descriptors.
+/// `[relevance]`: from scores back to descriptors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelevanceSettings {
-    /// The rules compared: `naive`, `epsilon=NUMBER`, `absolute` (`lapuschkin2016`, eq. 9, 11, 12). ε is measured
-    /// against the sum over an image's descriptors.
+    /// The rules that are compared: `naive`, `epsilon=NUMBER`, `absolute` (`lapuschkin2016`, eq. 9, 11, 12). ε applies to the sum over the
+    /// descriptors of an image.
     pub rules: Vec<Rule>,
-    /// The one of them that pictures show (`epsilon=100`: `lapuschkin2016`, Fig. 1).
+    /// The rule that pictures show, one of `rules` (`epsilon=100`: `lapuschkin2016`, Fig. 1).
     pub display_rule: Rule,
 }
 
@@ -155,44 +155,45 @@ pub struct RelevanceSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResamplingSettings {
-    /// Descriptors replaced in a trace (10,000).
+    /// Number of descriptors that are replaced in one trace (10,000).
     pub n_replacements: usize,
-    /// Descriptors replaced between two scores (100).
+    /// Number of descriptors that are replaced between two scores (100).
     pub batch: usize,
-    /// Traces of each true positive, with draws of their own (5).
+    /// Number of traces per true positive, each with its own draws (5).
     pub n_repeats: usize,
-    /// Rules whose orders are compared, from both ends, beside contrast and random order: those of `relevance.rules` and further
-    /// values of ε.
+    /// Rules whose orders are compared from both ends, together with the orders by contrast and at random: the rules of `relevance.rules`
+    /// and further values of ε.
     pub rules: Vec<Rule>,
-    /// What takes a descriptor's place besides the draws of Algorithm 1, to compare: `mean`, `removal`, in the orders of `relevance.rules`.
+    /// Substitutes of descriptors that are compared with the draws of Algorithm 1: `mean`, `removal`. Used with the orders of
+    /// `relevance.rules`.
     pub substitutes: Vec<Substitute>,
 }
 
-/// `[pixels]`: the same measure with regions of pixels replaced (`samek2017`) and the descriptors they touch computed anew.
+/// `[pixels]`: the same measurement with regions of pixels replaced (`samek2017`); the descriptors that they touch are computed again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PixelSettings {
     /// Side of a region in pixels (9).
     pub side: usize,
-    /// Regions replaced in a trace (100).
+    /// Number of regions that are replaced in one trace (100).
     pub n_regions: usize,
-    /// Regions replaced between two scores.
+    /// Number of regions that are replaced between two scores.
     pub batch: usize,
-    /// What takes their place: some of `blur`, `mean` and `noise`; none leaves the stage out.
+    /// What replaces the pixels: some of `blur`, `mean` and `noise`. An empty list leaves the stage out.
     pub fills: Vec<Fill>,
-    /// True positives of each class that are looked at, evenly spread; each takes about as long as fifty traces of descriptors.
+    /// Number of true positives per class that are measured, evenly spread. Each takes about as long as fifty traces of descriptors.
     pub n_targets: usize,
 }
 
-/// `[evaluation]`: scores to numbers.
+/// `[evaluation]`: from scores to measures of quality.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSettings {
     /// `eleven-point` (VOC 2007, `everingham2010`) or `area`.
     pub interpolation: Interpolation,
-    /// Resamples of the test images behind the interval of the mean average precision.
+    /// Number of resampled test sets for the interval of the mean average precision.
     pub n_bootstrap: usize,
-    /// Seeds with which everything up to the scores is done, to tell how much of a difference is chance; the first is
+    /// Number of seeds with which everything up to the scores is computed, to show how large differences by chance are. The first seed is
     /// `seed`, the next `seed + 1`.
     pub n_seeds: usize,
 }
@@ -201,6 +202,6 @@ pub struct EvaluationSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportSettings {
-    /// Best and worst test images shown of each class.
+    /// Number of best and of worst test images that the report shows per class.
     pub n_examples: usize,
 }

@@ -1,4 +1,4 @@
-//! `[strategies]`: what is looked for among the heatmaps of a class, and the tag that is pasted and removed.
+//! `[strategies]`: the search for clusters among the heatmaps of a class, and the tag that is pasted and removed.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExplainedImages {
-    /// Test images of the class above its equal-error threshold, whose heatmaps are stored.
+    /// Test images of the class with a score above its equal-error threshold. Their heatmaps are stored already.
     TruePositives,
-    /// All test images of the class; heatmaps of the others are made for this alone.
+    /// All test images of the class. Heatmaps of images that are not true positives are computed for this purpose only.
     Positives,
 }
 
@@ -66,27 +66,28 @@ impl Corner {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StrategySettings {
-    /// Classes looked at; none is all.
+    /// Classes whose heatmaps are clustered; an empty list means all classes.
     pub classes: Vec<String>,
     /// `true-positives` or `positives`.
     pub images: ExplainedImages,
-    /// Rows and columns of the grid that heatmaps are summed onto. A cell of about the smallest descriptor's square (16 pixels
-    /// with bins of 4) keeps what the heatmaps can tell apart: 32 for photographs of 500 pixels.
+    /// Number of rows and columns of the grid on which heatmaps are summed. Cells about as large as the square of the smallest descriptor
+    /// (16 pixels with bins of 4) keep all differences that heatmaps can show: 32 for photographs of 500 pixels.
     pub grid: usize,
     /// Numbers of nearest neighbours to try.
     pub n_neighbours: Vec<usize>,
     /// Numbers of clusters to try.
     pub n_clusters: Vec<usize>,
-    /// The photographer whose images carry a tag. No clustering looks at it: it only says for which images the tag's corner is
-    /// measured, from which the tag is taken, and whose it is removed from. Without one nothing is pasted or removed.
+    /// The photographer whose images carry a tag. The clustering does not use this name. It determines for which images the corner of the
+    /// tag is measured, from which images the tag is estimated, and from which images it is removed. Without a name nothing is pasted or
+    /// removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag_owner: Option<String>,
     /// The corner with the tag: `upper-left`, `upper-right`, `lower-left` or `lower-right`.
     pub tag_corner: Corner,
-    /// Width and height of the corner, as shares of the image's.
+    /// Width and height of the corner, as shares of the image's width and height.
     pub tag_size: [f64; 2],
     /// The class on whose test images the tag is pasted.
     pub paste_on: String,
-    /// Test images of each sort that are changed at most, evenly spread.
+    /// Maximum number of test images of each kind that are changed, evenly spread.
     pub n_changed: usize,
 }

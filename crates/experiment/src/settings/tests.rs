@@ -27,14 +27,14 @@ fn refused(changes: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn built_in_experiments_are_what_they_are_called() {
+fn built_in_experiments_have_the_data_of_their_names() {
     let [mini, voc, val] = ["mini", "voc2007", "voc2007-val"].map(|name| Settings::load(name, &[]).unwrap());
     assert_eq!((mini.data.source, mini.data.year), (DataSource::Mini, None));
     assert_eq!((voc.data.train.as_str(), voc.data.test.as_str()), ("trainval", "test"));
     assert_eq!((val.data.train.as_str(), val.data.test.as_str()), ("train", "val"));
-    // The two differ in nothing else but the number of seeds.
+    // Apart from the data, the two experiments differ only in the number of seeds.
     assert_eq!(Settings { data: voc.data.clone(), evaluation: voc.evaluation.clone(), ..val }, voc);
-    // What the published counts prove (`lapuschkin2016`).
+    // These values follow from the published counts (`lapuschkin2016`).
     assert_eq!((voc.descriptors.bin_sizes.as_slice(), voc.descriptors.step), (&[4, 6, 8, 10][..], 3));
     assert_eq!((1 + 2 * voc.pca.n_components) * voc.mixture.n_components, 41_216);
     assert_eq!(voc.relevance.display_rule, Rule::Epsilon(100.0));
@@ -46,7 +46,7 @@ fn built_in_experiments_are_what_they_are_called() {
 }
 
 #[test]
-fn settings_survive_their_own_text() {
+fn settings_read_back_from_their_text_are_the_same() {
     for &(name, _) in Settings::BUILT_IN {
         let all = ["pca.from=a.npz".to_owned(), "mixture.from=b.npz".to_owned(), "classifier.from=c.npz".to_owned()];
         for changes in [&[][..], &all] {
@@ -60,7 +60,7 @@ fn settings_survive_their_own_text() {
 
 #[test]
 fn the_list_of_names_is_complete_and_in_order() {
-    // Classifiers from a file are linear, so that the names need two settings.
+    // Classifiers from a file are linear, so two different settings are needed to see all names.
     let of_kernel = ["classifier.kernel", "classifier.gamma"];
     for (changes, without) in [
         (["classifier.kernel=rbf", "classifier.gamma=0.5"].as_slice(), ["classifier.from"].as_slice()),
@@ -75,7 +75,7 @@ fn the_list_of_names_is_complete_and_in_order() {
 }
 
 #[test]
-fn every_setting_can_be_set_to_what_it_is() {
+fn every_setting_can_be_set_to_its_own_value() {
     for &(name, _) in Settings::BUILT_IN {
         let settings = Settings::load(name, &[]).unwrap();
         let changes: Vec<String> =
@@ -96,7 +96,7 @@ fn values_are_described_as_they_were_written() {
 }
 
 #[test]
-fn overrides_reach_the_settings() {
+fn overrides_change_the_settings() {
     let settings = changed(&[
         "seed=7",
         "descriptors.window=gaussian",
@@ -121,7 +121,7 @@ fn overrides_reach_the_settings() {
 }
 
 #[test]
-fn a_value_of_the_wrong_kind_is_refused_with_what_is_allowed() {
+fn a_value_of_the_wrong_kind_is_refused_and_the_allowed_values_are_named() {
     refused(&["descriptors.window=round"], &["descriptors.window: ", "`round`", "`flat` or `gaussian`"]);
     refused(&["encoder.parts=[\"means\", \"x\"]"], &["encoder.parts: ", "`x`", "`weights`, `means`, `variances`"]);
     refused(&["encoder.pyramid=[\"1y1\"]"], &["encoder.pyramid: ", "\"1y1\"", "\"3x1\" (three bands"]);
@@ -137,7 +137,7 @@ fn a_value_of_the_wrong_kind_is_refused_with_what_is_allowed() {
 }
 
 #[test]
-fn strategies_that_say_nothing_are_refused() {
+fn wrong_settings_of_strategies_are_refused() {
     refused(&["strategies.grid=0"], &["strategies.grid = 0"]);
     refused(&["strategies.n_neighbours=[]"], &["strategies.n_neighbours is empty"]);
     refused(&["strategies.n_neighbours=[5, 5]"], &["strategies.n_neighbours has 5 twice"]);
@@ -150,7 +150,7 @@ fn strategies_that_say_nothing_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_learned_is_refused_before_anything_is_computed() {
+fn settings_that_cannot_be_learned_are_refused_before_anything_is_computed() {
     refused(&["data.source=mini"], &["data.year = 2007", "only data.source = \"voc\""]);
     refused(&["data.train="], &["data.train is empty"]);
     refused(&["data.train=test"], &["both \"test\""]);
@@ -172,7 +172,7 @@ fn what_cannot_be_learned_is_refused_before_anything_is_computed() {
 }
 
 #[test]
-fn what_cannot_work_later_on_is_refused_as_early() {
+fn settings_that_later_stages_cannot_use_are_refused_before_anything_is_computed() {
     refused(&["encoder.posterior_floor=-0.5"], &["encoder.posterior_floor = -0.5"]);
     refused(&["encoder.parts=[]"], &["encoder.parts is empty"]);
     refused(&["encoder.parts=[\"means\", \"means\"]"], &["each part once"]);
@@ -197,7 +197,7 @@ fn what_cannot_work_later_on_is_refused_as_early() {
 }
 
 #[test]
-fn models_from_files_need_no_sample_to_suit_them() {
+fn models_from_files_do_not_need_a_large_enough_sample() {
     changed(&["sample.n_descriptors=100", "mixture.from=m.npz"]).unwrap();
     changed(&["classifier.n_folds=1", "classifier.c_grid=[1]"]).unwrap();
     changed(&["mixture.init=random", "mixture.init_n_samples=1"]).unwrap();
@@ -216,7 +216,7 @@ fn files_are_read_and_named_in_errors() {
         (text.replace("step = 3", ""), "descriptors: missing field `step`"),
         (text.replace("seed = 2016", ""), "the settings: missing field `seed`"),
         (text.replace("[sample]", "[samples]"), "unknown field `samples`, expected one of `seed`, `data`"),
-        (text.replace("step = 3", "step 3"), "this is no TOML"),
+        (text.replace("step = 3", "step 3"), "the text is not TOML"),
     ] {
         std::fs::write(&path, damaged).unwrap();
         let message = format!("{:#}", Settings::load(name, &[]).unwrap_err());
@@ -225,11 +225,11 @@ fn files_are_read_and_named_in_errors() {
     let message = format!("{:#}", Settings::load("missing.toml", &[]).unwrap_err());
     assert!(message.contains("cannot read the settings file missing.toml"), "{message}");
     let message = format!("{:#}", Settings::load("voc2012", &[]).unwrap_err());
-    assert!(message.contains("\"voc2012\"; there are mini, voc2007, voc2007-val"), "{message}");
+    assert!(message.contains("\"voc2012\"; expected one of mini, voc2007, voc2007-val"), "{message}");
 }
 
 #[test]
-fn an_empty_value_takes_away_what_may_be_left_out() {
+fn an_empty_value_removes_an_optional_setting() {
     assert_eq!(changed(&["data.year="]).unwrap().data.year, None);
     assert_eq!(changed(&["pca.from=a.npz", "pca.from="]).unwrap().pca.from, None);
     assert_eq!(changed(&["strategies.paste_on="]).unwrap_err().to_string(), "experiment voc2007");

@@ -45,7 +45,7 @@ impl Contexts {
 /// The measures of every rule, in the order of the settings; computes those that are not there.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Vec<(Rule, Contexts)>> {
     let rules = &experiment.settings.relevance.rules;
     let address = |&rule: &Rule| Stage::Context.id().at(keys.context(experiment, rule));

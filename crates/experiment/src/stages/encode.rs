@@ -34,10 +34,10 @@ pub fn encoder(experiment: &Experiment, keys: &Keys) -> Result<Box<dyn Encoder>>
     Ok((experiment.parts.encoder.value)(&mixture::get(experiment, keys)?)?)
 }
 
-/// Computes the shards of one half that are not there yet.
+/// Computes the shards of one half that are not stored yet.
 ///
 /// # Errors
-/// An unreadable photograph; models that do not fit together; an interrupt. Finished shards stay.
+/// An unreadable photograph; models that do not fit together; a stop on request. Finished shards stay stored.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result<()> {
     let Experiment { core, .. } = experiment;
     let address = |(), shard| address(keys, half, shard);
@@ -124,7 +124,7 @@ fn normalize(experiment: &Experiment, encoder: &dyn Encoder, mut vectors: ArrayV
 /// Removes the shards of both halves, once nothing needs them any more.
 ///
 /// # Errors
-/// What the file system says.
+/// The errors of the file system.
 pub fn forget(experiment: &Experiment, keys: &Keys) -> Result<()> {
     let (store, encode, sample) = (&experiment.core.store, Stage::Encode.id(), Stage::Sample.id());
     for half in [Half::Train, Half::Test] {

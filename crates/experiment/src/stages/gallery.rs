@@ -73,7 +73,7 @@ pub(crate) struct Choice {
 /// Computes or loads the examples.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
     experiment.core.cached(Stage::Report.id().at(keys.gallery(experiment)), || {
         let core = &experiment.core;

@@ -34,7 +34,7 @@ pub fn explainer(experiment: &Experiment, keys: &Keys) -> Result<Explainer> {
 /// The model of an experiment, learned or loaded, with the thresholds above which a class counts as found.
 ///
 /// # Errors
-/// What the stages say; an experiment with an extractor or encoder of the caller's own, which no settings describe.
+/// The errors of the stages; an experiment with an extractor or encoder of the caller's own, which no settings describe.
 pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
     let settings = &experiment.settings;
     let built_in = Parts::from_settings(settings)?;

@@ -35,7 +35,7 @@ struct StoredMixture {
 /// Learned from the projected sample by EM, or read from `mixture.from`.
 ///
 /// # Errors
-/// What the earlier stages, the fit or the file says; an interrupt.
+/// What the earlier stages, the fit or the file says; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     let stored = experiment.core.cached(Stage::Mixture.id().at(keys.mixture), || {
         let mixture = match &experiment.settings.mixture.from {

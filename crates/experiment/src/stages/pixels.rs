@@ -49,7 +49,7 @@ pub struct PixelTarget {
 /// Computes or loads the traces; none where the settings have no fill.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pixels> {
     if experiment.settings.pixels.fills.is_empty() {
         return Ok(Pixels::default());

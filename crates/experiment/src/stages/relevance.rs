@@ -45,10 +45,10 @@ pub fn targets(experiment: &Experiment, keys: &Keys) -> Result<Vec<Vec<usize>>> 
     Ok(scores::targets(&predictions, scores.ids.len()))
 }
 
-/// Computes the shards that are not there yet, all rules of a shard in one pass over its images.
+/// Computes the shards that are not stored yet, all rules of a shard in one pass over its images.
 ///
 /// # Errors
-/// What the earlier stages say; an unreadable photograph; an interrupt. Finished shards stay.
+/// The errors of the earlier stages; an unreadable photograph; a stop on request. Finished shards stay stored.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     let Experiment { core, settings, .. } = experiment;
     let address = |rule, shard| address(keys, rule, shard);

@@ -50,13 +50,13 @@ struct Runner<'a> {
     resampling: Resampling,
 }
 
-/// Computes the shards that are not there yet, all series of a shard in one pass over its images.
+/// Computes the shards that are not stored yet, all series of a shard in one pass over its images.
 ///
 /// The draws of one image and repeat are the same for every order and class, so that orders are compared on
 /// the same replacements.
 ///
 /// # Errors
-/// What the earlier stages say; an interrupt. Finished shards stay.
+/// The errors of the earlier stages; a stop on request. Finished shards stay stored.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     let Experiment { core, settings, .. } = experiment;
     let address = |series, shard| address(experiment, keys, series, shard);

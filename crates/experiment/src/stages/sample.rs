@@ -25,7 +25,7 @@ pub struct Sample {
 /// The same number of descriptors from each training image, drawn without replacement.
 ///
 /// # Errors
-/// An unreadable photograph; training images that are all smaller than the grid; an interrupt.
+/// An unreadable photograph; training images that are all smaller than the grid; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
     let sample = experiment.core.cached(Stage::Sample.id().at(keys.sample), || draw(experiment, keys))?;
     Ok(sample.values)

@@ -43,7 +43,7 @@ pub struct Prediction {
 /// Scores of one half's images by the learned classifiers.
 ///
 /// # Errors
-/// What the earlier stages say.
+/// The errors of the earlier stages.
 pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Scores> {
     let model = classifier::get(experiment, keys)?.model;
     let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
@@ -66,7 +66,7 @@ pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Score
 /// Scores of the test half.
 ///
 /// # Errors
-/// What the earlier stages say.
+/// The errors of the earlier stages.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Scores> {
     experiment.core.cached(Stage::Scores.id().at(keys.scores), || {
         let scores = of_half(experiment, keys, Half::Test)?;

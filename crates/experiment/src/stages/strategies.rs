@@ -113,7 +113,7 @@ struct Measured {
 /// The strategies; computes them if they are not there.
 ///
 /// # Errors
-/// What the earlier stages say; a class that the data does not have; an unreadable photograph; an interrupt.
+/// The errors of the earlier stages; a class that the data does not have; an unreadable photograph; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<StrategiesFound> {
     experiment.core.cached(Stage::Strategies.id().at(keys.strategies(experiment)), || compute(experiment, keys))
 }

@@ -124,7 +124,7 @@ impl<'a> TagScores<'a> {
     /// `strategies.n_changed` are taken, evenly spread.
     ///
     /// # Errors
-    /// An unreadable photograph; an interrupt.
+    /// An unreadable photograph; a stop on request.
     pub fn all(&self, tag: Option<&Tag>, tagged: &[usize], untagged: &[usize]) -> Result<Vec<ScoreChange>> {
         let settings = &self.experiment.settings.strategies;
         let (corner, class) = (settings.tag_corner, &self.experiment.core.dataset.classes()[self.class]);
