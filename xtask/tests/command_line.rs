@@ -301,7 +301,7 @@ fn ctrl_c_ends_with_a_sentence_and_the_same_command_goes_on() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("the same command goes on from there"), "{said}");
+    assert!(said.contains("the same command continues from there"), "{said}");
     let said = xtask(&words);
     let said = String::from_utf8_lossy(&said.stderr);
     assert!(!said.contains("sample  "), "the sample was drawn again: {said}");

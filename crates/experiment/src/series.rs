@@ -162,8 +162,8 @@ impl FromStr for Series {
                 "mean" => series.by(Substitute::Mean),
                 "removal" => series.by(Substitute::Removal),
                 _ => bail!(
-                    "series \"{text}\": found \"{word}\", expected an order (a rule, contrast or random), which may be followed by :least and \
-                     by :mean or :removal"
+                    "series \"{text}\": found \"{word}\", expected an order (a rule, contrast or random), which may be followed by :least \
+                     and by :mean or :removal"
                 ),
             };
         }

@@ -180,8 +180,8 @@ impl<'a> Table<'a> {
             .collect();
         Ok(Grid {
             title: format!(
-                "What each step adds or loses, in per cent of the score or the bias (whichever is larger), mean over the {} classes in {} images \
-                 ({}); learned from {} images",
+                "What each step adds or loses, in per cent of the score or the bias (whichever is larger), mean over the {} classes in {} \
+                 images ({}); learned from {} images",
                 self.targets.ncols(),
                 names.len(),
                 names.join(", "),

@@ -1,4 +1,4 @@
-//! The experiment with Fisher vectors on the same photographs: what it has stored, and nothing that would have to be computed.
+//! The experiment with Fisher vectors on the same photographs, for comparison. Only its stored results are used; no stage is run.
 
 use std::path::Path;
 
@@ -19,21 +19,22 @@ use crate::stage::Stage;
 use crate::stages::scores::Scores;
 use crate::stages::{context, learned, pixels, scores};
 
-/// What stands beside a network.
+/// The results of Fisher vectors with which a network is compared.
 pub struct Compared {
     experiment: Experiment,
     keys: Keys,
     explainer: Option<Explainer>,
     /// Scores of the same test images.
     pub scores: Scores,
-    /// Class and context of each true positive by the rule that its heatmaps are shown by; nothing where it was not measured.
+    /// Class and context of each true positive by the displayed rule; empty if the context is not stored.
     pub contexts: Vec<(usize, Context)>,
-    /// Traces with regions of pixels replaced; nothing where there are none.
+    /// Traces with regions of pixels replaced; empty if they are not stored.
     pub pixels: pixels::Pixels,
 }
 
 impl Compared {
-    /// Opens the experiment where it has been reproduced up to its scores with the artifacts of this one.
+    /// Opens the experiment called `name`. Returns `None` if `name` is empty, or if its scores are not stored among the artifacts of
+    /// `session`.
     ///
     /// # Errors
     /// A damaged artifact; settings that cannot be read.
@@ -73,25 +74,25 @@ impl Compared {
         }))
     }
 
-    /// Its name.
+    /// The name of the experiment.
     pub fn name(&self) -> &str {
         &self.experiment.core.name
     }
 
-    /// Key of its scores.
+    /// The key of the scores.
     pub fn key(&self) -> Key {
         self.keys.scores
     }
 
-    /// The rule that its heatmaps are shown by.
+    /// The displayed rule.
     pub fn rule(&self) -> Rule {
         self.experiment.settings.relevance.display_rule
     }
 
-    /// Relevance of a photograph's pixels for a class; nothing for one too small, or where the models went away.
+    /// Relevance of the pixels of a photograph for a class. `None` if the photograph is too small, or if the models are not stored.
     ///
     /// # Errors
-    /// What the explainer says.
+    /// The errors of the explainer.
     pub fn heatmap(&self, photograph: &Photograph, path: &Path, class: usize) -> Result<Option<(Rule, Array2<f32>)>> {
         let Some(explainer) = &self.explainer else { return Ok(None) };
         let described = explainer.describe(photograph, path)?;

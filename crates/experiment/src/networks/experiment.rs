@@ -1,4 +1,4 @@
-//! One experiment with a network: its settings, weights, data and store, and the keys that tie them together.
+//! One experiment with a network: its settings, weights, data and store, and the keys of its artifacts.
 
 use std::path::{Path, PathBuf};
 
@@ -16,28 +16,28 @@ use crate::progress::Progress;
 use crate::session::Session;
 use crate::settings::Settings;
 
-/// Name of the layer that replaces a network's own scores.
+/// Name of the new layer that replaces the last layer of a network.
 pub const NEW_LAYER: &str = "classifier";
 
-/// About the standard deviation of pixels from 0 to 255.
+/// Approximate standard deviation of pixels with values from 0 to 255.
 const PIXEL_SIZE: f32 = 64.0;
 
-/// Everything a stage may look at.
+/// Everything that a stage reads.
 #[derive(Debug)]
 pub struct NetworkExperiment {
     /// Data, store, progress.
     pub core: Core,
-    /// Every setting.
+    /// All settings.
     pub settings: NetworkSettings,
     /// The network with as many scores as there are classes.
     pub architecture: Architecture,
-    /// Weights that it starts from; those of the new layer are drawn.
+    /// The weights before retraining. The weights of the new layer are drawn at random.
     pub weights: Parameters,
-    /// Digest of the file that they come from.
+    /// Digest of the file of weights; all zero if all weights are drawn at random.
     weights_digest: [u8; 32],
-    /// Where it computes.
+    /// The device that computes.
     pub device: Device,
-    /// Settings of the experiment with Fisher vectors that stands beside it.
+    /// Settings of the experiment with Fisher vectors for comparison.
     pub compared: Option<Settings>,
 }
 
@@ -57,7 +57,7 @@ impl NetworkExperiment {
         let core = Core::open(session, &settings, &settings.data, progress, interrupt)?;
         let original = settings.architecture()?;
         let architecture = original.with_classes(core.dataset.classes().len(), NEW_LAYER)?;
-        // Not after half an hour of features.
+        // Wrong settings are refused here, before half an hour is spent on the features.
         let learning = match &settings.retraining.cut {
             Some(cut) => architecture.split_after(cut).context("retraining.cut")?.1,
             None => architecture.clone(),
@@ -71,7 +71,7 @@ impl NetworkExperiment {
                 (found, digest)
             }
             None if settings.needs_weights() => bail!(
-                "experiment {} starts from trained weights: give them by --weights FILE (.caffemodel or .safetensors; data/README.md \
+                "experiment {} starts from trained weights: give them with --weights FILE (.caffemodel or .safetensors; data/README.md \
                  says where to get them)",
                 session.experiment
             ),
@@ -87,7 +87,7 @@ impl NetworkExperiment {
         Ok(Self { core, settings, architecture, weights, weights_digest, device, compared })
     }
 
-    /// What is subtracted from pixels.
+    /// The mean that is subtracted from pixels.
     pub fn mean(&self) -> Mean {
         Mean::Channels(self.settings.network.mean)
     }
@@ -97,10 +97,10 @@ impl NetworkExperiment {
         self.architecture.input_shape()[1]
     }
 
-    /// Layers that keep their weights, where there are any, and those that learn.
+    /// The network of the layers that keep their weights (`None` without a cut), and the network of the layers that learn.
     ///
     /// # Errors
-    /// A cut that is no layer, or that not all paths go through.
+    /// A cut that is not a layer, or a layer that some paths bypass.
     pub fn halves(&self) -> Result<(Option<Network>, Network)> {
         let network = |architecture: Architecture| Network::new(architecture, &self.weights, &self.device);
         Ok(match &self.settings.retraining.cut {
@@ -112,7 +112,7 @@ impl NetworkExperiment {
         })
     }
 
-    /// Key of the frozen layers' values for one half.
+    /// Key of the features of one half.
     pub fn features_key(&self, half: Half) -> Key {
         let network = &self.settings.network;
         NetworkStage::Features
@@ -127,7 +127,8 @@ impl NetworkExperiment {
             .finish()
     }
 
-    /// Key of the retrained weights. How often checkpoints are written or the test images looked at changes no weight.
+    /// Key of the retrained weights. The settings `checkpoint_every` and `validate_every` are not part of it, because they do not change
+    /// the weights.
     pub fn retraining_key(&self) -> Key {
         NetworkStage::Retraining
             .id()
@@ -176,7 +177,7 @@ impl NetworkExperiment {
             .finish()
     }
 
-    /// Key of the report's heatmaps, beside which may stand those of another experiment with these scores.
+    /// Key of the heatmaps in the report. `compared`: key of the scores of the experiment whose heatmaps are shown for comparison.
     pub fn report_key(&self, compared: Option<Key>) -> Key {
         let builder = NetworkStage::Report
             .id()
@@ -202,7 +203,7 @@ impl NetworkExperiment {
         }
     }
 
-    /// Size of the corner in which the compared experiment looks for a tag, as shares of width and height.
+    /// Size of the corner of the tag in the compared experiment, as shares of width and height; `None` without a comparison.
     pub fn tag_size(&self) -> Option<[f64; 2]> {
         self.compared.as_ref().map(|settings| settings.strategies.tag_size)
     }
@@ -213,7 +214,8 @@ impl NetworkExperiment {
     }
 }
 
-/// Drawn weights keep the size of inputs of about 1, and pixels less their mean are much larger.
+/// Random weights. They suit inputs of size about 1, but pixels minus their mean are much larger, so the weights of the first layer are
+/// divided by [`PIXEL_SIZE`].
 fn drawn(architecture: &Architecture, seed: u64) -> Parameters {
     let mut drawn = Parameters::drawn(architecture, seed);
     let first = architecture.layers().iter().find(|layer| layer.kind.has_bias()).map(|layer| layer.name.clone());

@@ -1,4 +1,4 @@
-//! What the frozen layers make of all crops, in shards on the disk.
+//! The features: outputs of the frozen layers for all crops, stored in shards.
 
 use anyhow::{Context as _, Result};
 use fisherlens_artifact::array;
@@ -15,14 +15,14 @@ use crate::networks::stage::NetworkStage;
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]
 struct FeatureShard {
-    /// Ids of the images; each has as many rows as crops.
+    /// Ids of the images. Each image has one row per crop.
     ids: Vec<String>,
-    /// `(images · crops, channels · height · width)`; half precision costs less than a thousandth.
+    /// `(images · crops, channels · height · width)`. Half precision changes the values by less than a thousandth.
     #[serde(with = "array")]
     values: Array2<f16>,
 }
 
-/// Inputs of the layers that learn, one row a crop.
+/// Inputs of the layers that learn, one row per crop.
 #[derive(Debug)]
 pub struct Features {
     values: Array2<f16>,
@@ -30,7 +30,7 @@ pub struct Features {
     n_crops: usize,
 }
 
-/// Crops of an image of one half: ten to learn from, the centre to be judged on.
+/// Number of crops per image: ten for a training image, the centre crop for a test image.
 pub const fn n_crops(half: Half) -> usize {
     match half {
         Half::Train => 10,
@@ -39,12 +39,12 @@ pub const fn n_crops(half: Half) -> usize {
 }
 
 impl Features {
-    /// How many crops.
+    /// Number of crops.
     pub fn len(&self) -> usize {
         self.values.nrows()
     }
 
-    /// Whether there is none.
+    /// Whether there are no crops.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
@@ -54,18 +54,18 @@ impl Features {
         crop / self.n_crops
     }
 
-    /// Some crops as a network takes them.
+    /// Some crops as the input of a network `(crops, channels, height, width)`.
     pub fn batch(&self, crops: &[usize]) -> Array4<f32> {
         let [channels, height, width] = self.shape;
         let mut batch = Array2::zeros((crops.len(), channels * height * width));
         for (mut row, &crop) in batch.rows_mut().into_iter().zip(crops) {
             row.zip_mut_with(&self.values.row(crop), |to, from| *to = from.to_f32());
         }
-        batch.into_shape_with_order((crops.len(), channels, height, width)).expect("rows have the blob's size")
+        batch.into_shape_with_order((crops.len(), channels, height, width)).expect("each row has the size of a blob")
     }
 }
 
-/// Computes the shards of one half that are not stored yet, and reads all.
+/// Computes the shards of one half that are not stored yet, and loads all shards.
 ///
 /// # Errors
 /// An unreadable photograph; a stop on request. Finished shards stay stored.
@@ -80,7 +80,7 @@ pub fn get(experiment: &NetworkExperiment, half: Half) -> Result<Features> {
         let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
         let bar = core.progress.bar(&format!("features {}", half.name()), n_images as u64);
         core.keep_shards(&missing, address, |missing| {
-            // Much of a layer runs on one thread, so threads are better used for several images than inside of one.
+            // Large parts of a layer run on one thread, so it is faster to compute several images in parallel.
             let values = core
                 .for_each(bar.as_ref(), &missing.images, |image| of_image(experiment, below.as_ref(), half, image))?;
             let views: Vec<_> = values.iter().map(Array2::view).collect();
@@ -96,7 +96,10 @@ pub fn get(experiment: &NetworkExperiment, half: Half) -> Result<Features> {
     let mut values = Array2::zeros((0, shape.iter().product()));
     for shard in 0..core.dataset.half(half).shards(core.shard_size).len() {
         let stored: FeatureShard = core.needed(&address((), shard))?;
-        values.append(Axis(0), stored.values.view()).context("features of another size; remove them and run again")?;
+        values.append(Axis(0), stored.values.view()).context(
+            "the stored features do not have the size of the network's input; remove them with `cargo xtask clean --stage \
+             network-features` and run again",
+        )?;
     }
     Ok(Features { values, shape, n_crops: n_crops(half) })
 }

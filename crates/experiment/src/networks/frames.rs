@@ -1,4 +1,4 @@
-//! Files to what networks see: weights, frames and crops.
+//! Reads files for networks: weights, mean images, and photographs as frames and crops.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use fisherlens_cnn::{Crop, Framing, Mean, Parameters, Placement, read_binaryprot
 use fisherlens_model::photograph;
 use ndarray::{Array3, Array4};
 
-/// Reads weights by the ending of the file's name, with a digest of the file.
+/// Reads weights, and computes a digest of the file. The ending of the file's name determines the format.
 ///
 /// # Errors
-/// The file's name with what is wrong with it.
+/// A file that cannot be read or decoded; the message names it.
 pub fn read_weights(path: &Path) -> Result<(Parameters, [u8; 32])> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the weights {}", path.display()))?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
@@ -25,13 +25,13 @@ pub fn read_weights(path: &Path) -> Result<(Parameters, [u8; 32])> {
 /// A photograph in its frame.
 ///
 /// # Errors
-/// The file's name with what is wrong with it.
+/// A file that cannot be read or decoded; the message names it.
 pub fn framed(path: &Path, framing: Framing, side: usize) -> Result<(Array3<u8>, Placement)> {
     let photograph = photograph::read(path)?;
     framing.frame(photograph.rgb().view(), side).with_context(|| format!("photograph {}", path.display()))
 }
 
-/// The ten crops of a training photograph, or the one of a test photograph.
+/// Crops of a photograph: the centre crop if `n_crops` is 1, otherwise ten crops.
 ///
 /// # Errors
 /// See [`framed`].
@@ -48,7 +48,7 @@ pub fn crops(path: &Path, frame_side: usize, crop_side: usize, n_crops: usize, m
 /// Reads a mean image.
 ///
 /// # Errors
-/// The file's name with what is wrong with it.
+/// A file that cannot be read or decoded; the message names it.
 pub fn read_mean(path: &Path) -> Result<Mean> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read the mean {}", path.display()))?;
     Ok(Mean::Image(read_binaryproto(&bytes).with_context(|| format!("mean {}", path.display()))?))

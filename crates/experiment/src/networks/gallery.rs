@@ -1,4 +1,4 @@
-//! The example heatmaps of a network's report, with those of the Fisher vector on the same photographs beside them.
+//! The example heatmaps in the report of a network, next to the heatmaps of the Fisher vector for the same photographs.
 
 use anyhow::Result;
 use fisherlens_cnn::{Bookkeeping, Composite, Network, Targets};

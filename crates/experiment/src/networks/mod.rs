@@ -1,6 +1,7 @@
-//! The other half of the paper: convolutional networks retrained on the same photographs, explained and measured like Fisher vectors.
+//! The other half of the paper: convolutional networks that are retrained on the same photographs, and explained and measured like Fisher
+//! vectors.
 //!
-//! Only with the feature `cnn` (`cargo xtask-cnn`).
+//! This module needs the feature `cnn` (`cargo xtask-cnn`).
 
 pub mod comparison;
 pub mod experiment;

@@ -18,7 +18,7 @@ use crate::stages::scores::{spread_targets, thresholds};
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Perturbed {
-    /// One entry a true positive looked at, order and fill.
+    /// One entry per measured true positive, order and fill.
     pub targets: Vec<RegionTarget>,
 }
 
@@ -29,17 +29,17 @@ pub struct RegionTarget {
     pub image: usize,
     /// Index of the class.
     pub class: usize,
-    /// What regions are ranked by: a composite, `gradient`, `gradient-times-input` or `random`.
+    /// The ranking of the regions: a composite, `gradient`, `gradient-times-input` or `random`.
     pub ranking: String,
-    /// Whether the least relevant regions went first.
+    /// Whether the least relevant regions were replaced first.
     pub least_first: bool,
-    /// What took the place of their pixels.
+    /// What replaced the pixels of the regions.
     pub fill: Fill,
     /// f − threshold at every point.
     pub trace: Trace,
 }
 
-/// The order that knows nothing.
+/// Name of the random order.
 pub const RANDOM: &str = "random";
 
 /// Computes or loads the traces.
@@ -142,7 +142,7 @@ fn trace_image(
     Ok(targets)
 }
 
-/// The whole crop as it would be if every region were replaced, in the network's own units.
+/// The crop with all regions replaced, in the units of the network's input.
 fn substitute(
     fill: Fill,
     input: ArrayView3<'_, f32>,

@@ -1,4 +1,4 @@
-//! Heatmaps of the true positives: their context, the tag's corner, and pictures for the report.
+//! Measures of the heatmaps of the true positives: context, relevance in the corners, and conservation per layer.
 
 use anyhow::{Context as _, Result};
 use fisherlens_cnn::{Bookkeeping, Composite, Crop, Framing, LayerConservation, Mean, Network, Placement, Targets};
@@ -14,7 +14,7 @@ use crate::settings::strategies::Corner;
 use crate::stages::scores::targets;
 use crate::tag::Region;
 
-/// Photographs that the table of conservation sums over.
+/// Number of photographs over which the table of conservation sums.
 const N_CONSERVATION: usize = 8;
 
 /// The stage's artifact: one shard of the test images.
@@ -33,9 +33,9 @@ pub struct Measured {
     pub class: usize,
     /// Index of the composite in the settings.
     pub composite: usize,
-    /// Relevance outside against inside the boxes, within what the crop shows of the photograph.
+    /// Relevance outside and inside the boxes, in the part of the photograph that the crop shows.
     pub context: Context,
-    /// Share of the positive relevance in each corner ([`Corner::ALL`]), where a tag is looked for.
+    /// Share of the positive relevance in each corner, in the order of [`Corner::ALL`]; `None` without an experiment for comparison.
     pub corners: Option<[f64; 4]>,
 }
 
@@ -61,7 +61,7 @@ impl Seen {
         Ok(Self { frame, placement, crop })
     }
 
-    /// Its crop as the network takes it, `(1, 3, side, side)`.
+    /// The crop as the input of the network, `(1, 3, side, side)`.
     ///
     /// # Errors
     /// A mean image that is too small.
@@ -69,7 +69,7 @@ impl Seen {
         Ok(mean.inputs(&self.frame, &[self.crop])?)
     }
 
-    /// What the crop shows of the photograph, in the crop's pixels: padding is none of it.
+    /// The part of the crop that shows the photograph, without padding, in pixels of the crop.
     pub fn visible(&self) -> Rect {
         let Crop { left, top, side, .. } = self.crop;
         let within = |start: usize, length: usize, from: usize| {
@@ -80,7 +80,7 @@ impl Seen {
         Rect { left, top, right, bottom }
     }
 
-    /// A rectangle of the photograph in pixels of what is visible, as far as it is.
+    /// A rectangle of the photograph, clipped to the visible part and in pixels of the visible part.
     pub fn shown(&self, rect: &Rect) -> Rect {
         let visible = self.visible();
         let along = |value: usize, axis: usize, start: usize, length: usize| {
@@ -97,7 +97,8 @@ impl Seen {
         }
     }
 
-    /// Relevance of a crop as it lies on the photograph, brought to `size` (width, height); 0 where the crop shows nothing of it.
+    /// Relevance of a crop, mapped onto the whole photograph and resized to `size` (width, height). It is 0 where the crop does not show
+    /// the photograph.
     pub fn on_photograph(&self, relevance: ArrayView2<'_, f32>, size: (usize, usize)) -> Array2<f32> {
         let Placement { offset, size: inside, .. } = self.placement;
         Array2::from_shape_fn((size.1, size.0), |(y, x)| {
@@ -113,10 +114,10 @@ impl Seen {
     }
 }
 
-/// The composites of the settings, ready to be used.
+/// The composites of the settings, parsed and checked.
 ///
 /// # Errors
-/// One that could not be read, or that lacks a rule for a layer.
+/// A composite that cannot be parsed, or that lacks a rule for a layer.
 pub fn composites(experiment: &NetworkExperiment) -> Result<Vec<Composite>> {
     let pixels = experiment.mean().pixel_range();
     let read = |text: &String| {
@@ -129,7 +130,7 @@ pub fn composites(experiment: &NetworkExperiment) -> Result<Vec<Composite>> {
     experiment.settings.relevance.composites.iter().map(read).collect()
 }
 
-/// Measures of all true positives; computes the shards that are not stored yet.
+/// Measures of all true positives. Computes the shards that are not stored yet.
 ///
 /// # Errors
 /// The errors of the earlier stages; an unreadable photograph; a stop on request. Finished shards stay stored.
@@ -164,7 +165,7 @@ pub fn get(experiment: &NetworkExperiment) -> Result<Vec<Measured>> {
     Ok(all)
 }
 
-/// For each test image the classes of which it is a true positive by its centre crop.
+/// For each test image, the classes for which it is a true positive by its centre crop.
 ///
 /// # Errors
 /// See [`scores::get`].
@@ -211,7 +212,7 @@ fn measure(
     Ok(measured)
 }
 
-/// What each layer keeps, by the displayed composite, summed over some true positives.
+/// Conservation of each layer by the displayed composite, summed over some true positives.
 ///
 /// # Errors
 /// The errors of the earlier stages.

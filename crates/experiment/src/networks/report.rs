@@ -1,4 +1,4 @@
-//! What a network's run has found, gathered for the report.
+//! Collects the results of an experiment with a network for the report.
 
 use anyhow::Result;
 use fisherlens_cnn::LayerConservation;
@@ -9,7 +9,7 @@ use crate::networks::comparison::Compared;
 use crate::networks::experiment::NetworkExperiment;
 use crate::networks::perturbation::{Perturbed, RANDOM, RegionTarget};
 use crate::networks::relevance::Measured;
-use crate::networks::retraining::State;
+use crate::networks::retraining::{Look, State};
 use crate::networks::scores::NetworkScores;
 use crate::networks::stage::NetworkStage;
 use crate::provenance;
@@ -21,25 +21,25 @@ use crate::stages::scores::{Prediction, Scores};
 use crate::summary::stage_rows::stage_row;
 use crate::summary::{explained, learned, shown};
 
-/// Everything that was found.
+/// All results of the stages.
 pub struct NetworkFindings<'a> {
-    /// Steps of the retraining.
+    /// The final state of the retraining, with its history.
     pub state: &'a State,
-    /// Scores both ways.
+    /// Scores by centre crops and by sliding windows.
     pub scores: &'a NetworkScores,
-    /// Context and corners.
+    /// Context and relevance in the corners.
     pub measured: &'a [Measured],
     /// Traces with regions replaced.
     pub perturbed: &'a Perturbed,
-    /// What each layer keeps.
+    /// Conservation of each layer.
     pub conservation: &'a [LayerConservation],
-    /// Fisher vectors on the same photographs.
+    /// Fisher vectors on the same photographs; `None` if they are not stored.
     pub compared: Option<&'a Compared>,
     /// Seconds of each stage in this run.
     pub seconds: &'a [(NetworkStage, f64)],
 }
 
-/// Gathers it.
+/// Collects the results.
 ///
 /// # Errors
 /// A folder of artifacts that cannot be listed.
@@ -66,7 +66,7 @@ pub fn collect(
         .map(|measured| (measured.class, measured.context))
         .collect();
     let mut precision = learned::average_precision_summary(&judged, centre);
-    // The paper's values beside these are those of its Fisher vectors.
+    // The summary adds the paper's values for Fisher vectors, which must not stand next to the values of a network.
     precision.paper_mean = None;
     precision.rows.iter_mut().for_each(|row| row.paper = None);
     let mut data = ReportData {
@@ -86,8 +86,8 @@ pub fn collect(
     if found.compared.is_none() && !settings.comparison.experiment.is_empty() {
         let name = &settings.comparison.experiment;
         data.notes.push(format!(
-            "Experiment {name} has no scores among these artifacts, so that Fisher vectors do not stand beside the network: \
-             reproduce {name} with the same --artifacts first."
+            "Experiment {name} has no scores among these artifacts, so this report does not compare the network with Fisher vectors. To \
+             compare them, reproduce {name} first, with the same --artifacts."
         ));
     }
     data.extra_sections.push(side_by_side(experiment, found, &contexts));
@@ -178,18 +178,20 @@ fn side_by_side(
         heading: "Fisher vectors and the network".to_owned(),
         sentences: vec![
             format!(
-                "The same test images, class by class. Fisher vectors: {fisher}. Network: {network}, heatmaps by {}. The paper, trained on \
-                 trainval and judged on test: Fisher vectors 59.99, CaffeNet 72.12 by the centre crop and 75.9 by windows.",
+                "Both methods on the same test images, class by class. Fisher vectors: {fisher}. Network: {network}, heatmaps by {}. For \
+                 comparison, the mAP of the paper, trained on trainval and tested on test: Fisher vectors 59.99, CaffeNet 72.12 by the \
+                 centre crop and 75.9 by windows.",
                 experiment.settings.relevance.display
             ),
             format!(
-                "Centre crop: the longer side brought to {} pixels, padded to a square. Windows: the shorter side brought to {0}, a window \
-                 every {} pixels, {fewest} to {most} an image, scores averaged.",
+                "Centre crop: the longer side is resized to {} pixels, and the image is padded to a square. Windows: the shorter side is \
+                 resized to {0} pixels, with a window every {} pixels. There are {fewest} to {most} windows per image, and their scores \
+                 are averaged.",
                 experiment.settings.network.frame, experiment.settings.network.stride
             ),
             format!(
-                "Relevance starts from the score itself. Of {} true positives, which lie above their class’s threshold, {n_below} have a score below 0, so \
-                 that most of their relevance is negative.",
+                "Relevance starts from the score itself. There are {} true positives. The scores of {n_below} of them are below 0 (but \
+                 above the threshold of the class), so that most of their relevance is negative.",
                 true_positives.len()
             ),
         ],
@@ -197,16 +199,17 @@ fn side_by_side(
             title: "Fisher vectors and the network, class by class".to_owned(),
             columns: columns.to_vec(),
             rows,
-            note: "Context: median over true positives of mean positive relevance outside the boxes to that inside. Inside: mean share of the positive \
-                   relevance in the boxes. Fall: what a score loses on average over the points of region perturbation (squares of pixels set to the \
-                   mean, most relevant first), as a share of its height above the threshold at the start, so that both scores have the same unit; the same number of \
-                   regions is a larger part of a crop than of a whole photograph."
+            note: "Context: mean positive relevance outside the boxes divided by mean positive relevance inside, median over true \
+                   positives. Inside: mean share of the positive relevance in the boxes. Fall: mean loss of the score over the points of \
+                   region perturbation (squares of pixels are set to the mean, most relevant first), as a share of the height of the \
+                   score above the threshold at the start. So the falls of both methods have the same unit. The same number of regions is \
+                   a larger part of a crop than of a whole photograph."
                 .to_owned(),
         }],
     }
 }
 
-/// Mean fall as a share of the mean start, over traces.
+/// Mean fall over all traces, as a share of their mean start.
 fn relative_fall<'a>(traces: impl Iterator<Item = &'a fisherlens_eval::Trace>) -> Option<f64> {
     let (mut falls, mut starts) = (0.0, 0.0);
     for trace in traces {
@@ -274,8 +277,9 @@ fn perturbation(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> 
             row.push(areas[0].zip(areas[1]).map_or_else(dash, |(most, least)| format!("{:.4}", most - least)));
             row
         });
-        let columns = ["Order", "AOPC", "95 % interval", "share of the start", "V (%)", "AOPC, least first", "ABPC"]
-            .map(str::to_owned);
+        let columns =
+            ["Order", "AOPC", "95 % interval", "Fall as share of the start", "V (%)", "AOPC, least first", "ABPC"]
+                .map(str::to_owned);
         tables.push(Table {
             title: format!("Regions of {0} × {0} pixels, {fill}", settings.side),
             columns: columns.to_vec(),
@@ -289,8 +293,9 @@ fn perturbation(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> 
         id: "region-perturbation".to_owned(),
         heading: "Region perturbation".to_owned(),
         sentences: vec![format!(
-            "{n} true positives. The {} regions of the highest mean relevance of the centre crop are replaced, {} between two scores. AOPC is Samek’s: the \
-             mean fall over all points with the start in it. Gradient: mean absolute value; ABPC: most relevant first less least relevant first.",
+            "Measured on {n} true positives. The {} regions of the centre crop with the highest mean relevance are replaced, {} between \
+             two scores. AOPC, as defined by Samek: the mean fall over all points, including the start. Gradient: regions are ordered by \
+             its mean absolute value. ABPC: AOPC with the most relevant regions first minus AOPC with the least relevant regions first.",
             settings.n_regions, settings.batch
         )],
         tables,
@@ -307,7 +312,7 @@ fn context_by_composite(experiment: &NetworkExperiment, measured: &[Measured]) -
     explained::context_table(&contexts)
 }
 
-/// Relevance in the corner where Fisher vectors were found to read a photographer's tag.
+/// Relevance in the corner of the photographer's tag, which the Fisher vectors use.
 fn tag(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> Option<Table> {
     let compared = experiment.compared.as_ref()?;
     let owner = compared.strategies.tag_owner.as_deref()?;
@@ -343,18 +348,18 @@ fn tag(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> Option<Ta
     }
     let columns = [
         "Class, composite",
-        "His images",
-        "In his corner (%)",
-        "In his other corners (%)",
-        "In others’ same corner (%)",
+        "Images with the tag's owner",
+        "In the tag's corner (%)",
+        "In each other corner (%)",
+        "In the tag's corner, images of others (%)",
     ];
     Some(Table {
-        title: format!("Does the network read the tag of {owner}?"),
+        title: format!("Does the network use the tag of {owner}?"),
         columns: columns.map(str::to_owned).to_vec(),
         rows,
         note: format!(
-            "Mean share of the positive relevance of true positives in the {} corner of what the crop shows, where the Fisher vector’s heatmaps of his \
-             images have their tag.",
+            "Mean share of the positive relevance of true positives in the {} corner of the part of the photograph that the crop shows. \
+             In this corner the heatmaps of the Fisher vector show the tag on images of {owner}.",
             compared.strategies.tag_corner.name()
         ),
     })
@@ -379,14 +384,14 @@ fn conservation(composite: &str, layers: &[LayerConservation]) -> Table {
         title: format!("Conservation layer by layer, {composite}"),
         columns: columns.map(str::to_owned).to_vec(),
         rows: layers.iter().map(row).collect(),
-        note: "Sums over some true positives, in per cent of the sum of their scores. A layer whose blob is read by several others gets \
-               relevance from all of them."
+        note: "Sums over some true positives, in per cent of the sum of their scores. A layer whose output is the input of several layers \
+               receives relevance from all of them."
             .to_owned(),
     }
 }
 
 fn history(state: &State) -> Table {
-    let row = |look: &super::retraining::Look| {
+    let row = |look: &Look| {
         vec![
             look.step.to_string(),
             format!("{:.4}", look.loss),
@@ -400,8 +405,8 @@ fn history(state: &State) -> Table {
         columns: columns.map(str::to_owned).to_vec(),
         rows: state.history.iter().map(row).collect(),
         note: format!(
-            "Loss: mean over the steps since the row before of the sum of hinge losses. {} steps took {:.0} s. Features of centre crops are stored in half \
-             precision, so that the last row can differ from the scores by a last digit.",
+            "Loss: sum of the hinge losses, averaged over the steps since the previous row. {} steps took {:.0} s. The features of centre \
+             crops are stored in half precision, so the mAP of the last row can differ from the mAP of the scores in the last digit.",
             state.step, state.seconds
         ),
     }
@@ -426,7 +431,7 @@ fn dash() -> String {
     "–".to_owned()
 }
 
-/// Mean average precision both ways in one line.
+/// One line with the mean average precision by the centre crop and by sliding windows.
 pub fn line(experiment: &NetworkExperiment, scores: &NetworkScores) -> String {
     let of = |scores: &Scores| {
         100.0 * scores.mean_average_precision(experiment.settings.data.difficult, Interpolation::ElevenPoint)

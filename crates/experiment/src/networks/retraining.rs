@@ -17,10 +17,10 @@ use crate::networks::features::Features;
 use crate::networks::stage::NetworkStage;
 use crate::progress::duration;
 
-/// Crops that are scored at once.
+/// Number of crops that are scored together.
 const BATCH: usize = 50;
 
-/// Name of the part that an unfinished training leaves.
+/// Name of the part that stores the checkpoint of an unfinished training.
 const CHECKPOINT: &str = "checkpoint";
 
 /// One line of a training's history.
@@ -28,7 +28,7 @@ const CHECKPOINT: &str = "checkpoint";
 pub struct Look {
     /// Steps taken.
     pub step: usize,
-    /// Mean loss of the steps since the look before.
+    /// Mean loss of the steps since the previous line.
     pub loss: f64,
     /// Learning rate.
     pub rate: f32,
@@ -36,27 +36,27 @@ pub struct Look {
     pub mean_average_precision: f64,
 }
 
-/// What is stored, at a checkpoint and in the end.
+/// The stored state of a training, at a checkpoint and at the end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     /// Steps taken.
     pub step: usize,
-    /// Seconds that they took.
+    /// Seconds that the steps took.
     pub seconds: f64,
     /// Weights of the layers that learn, in the safetensors format.
     weights: ByteBuf,
-    /// Velocities, likewise; empty once the training has ended.
+    /// Velocities of the same layers, in the safetensors format; empty at the end of the training.
     velocities: ByteBuf,
-    /// Loss since the last look, and over how many steps.
+    /// Sum of the losses since the last line of the history, and the number of these steps.
     running: (f64, usize),
-    /// What was seen on the way.
+    /// Measurements during the training.
     pub history: Vec<Look>,
 }
 
-/// A whole network with the retrained layers, and how they were found.
+/// The whole network with the retrained layers, and the final state of the training.
 ///
 /// # Errors
-/// What the features say; weights that cannot be stored; a stop on request, after a checkpoint is stored.
+/// The errors of the features; weights that cannot be stored; a stop on request, after a checkpoint is stored.
 pub fn get(experiment: &NetworkExperiment) -> Result<(Network, State)> {
     let address = NetworkStage::Retraining.id().at(experiment.retraining_key());
     let state = experiment.core.cached(address, || train(experiment))?;
@@ -120,13 +120,14 @@ fn train(experiment: &NetworkExperiment) -> Result<(State, String)> {
     Ok((snapshot(&training, &history, running, seconds, false)?, format!("{n_steps} steps")))
 }
 
-/// The part that an unfinished training leaves.
+/// The address of the checkpoint.
 fn checkpoint(experiment: &NetworkExperiment) -> Address {
     NetworkStage::Retraining.id().part(experiment.retraining_key(), CHECKPOINT)
 }
 
-/// From the start, or from the last checkpoint: training, history, running loss, steps and seconds before.
-#[expect(clippy::type_complexity, reason = "what a training is made of, taken apart at once")]
+/// Starts the training, or continues it from the checkpoint. Returns the training, its history, the running loss, and the steps and seconds
+/// before this run.
+#[expect(clippy::type_complexity, reason = "the caller takes the parts of the state apart at once")]
 fn begin(experiment: &NetworkExperiment) -> Result<(Training, Vec<Look>, (f64, usize), (usize, f64))> {
     let (_, network) = experiment.halves()?;
     let sgd = experiment.settings.sgd();
@@ -135,8 +136,10 @@ fn begin(experiment: &NetworkExperiment) -> Result<(Training, Vec<Look>, (f64, u
     };
     let network = Network::new(network.architecture().clone(), &read_safetensors(&state.weights)?, &experiment.device)?;
     let velocities = read_safetensors(&state.velocities)?;
-    let training = Training::resume(network, &velocities, state.step, sgd).context("the checkpoint")?;
-    experiment.core.progress.line(&format!("{:>12}  goes on after step {}", "retraining", state.step));
+    let training = Training::resume(network, &velocities, state.step, sgd).context(
+        "cannot continue from the checkpoint; remove it with `cargo xtask clean --stage network-retraining` and run again",
+    )?;
+    experiment.core.progress.line(&format!("{:>12}  continues after step {}", "retraining", state.step));
     Ok((training, state.history, state.running, (state.step, state.seconds)))
 }
 
@@ -168,13 +171,13 @@ fn scores(network: &Network, features: &Features) -> Result<Array2<f32>> {
 }
 
 impl NetworkExperiment {
-    /// Over the classes of the test images, 0 to 1; labels 0 are left out.
+    /// Mean average precision over the classes of the test images, 0 to 1. Images with label 0 are left out.
     pub fn mean_average_precision(&self, scores: &Array2<f32>) -> f64 {
         mean(&average_precisions(&self.core.dataset, scores, self.settings.evaluation.interpolation))
     }
 }
 
-/// Average precision of every class of the test images that has a positive one.
+/// Average precision of each class on the test images; `None` for a class without a positive image.
 pub fn average_precisions(
     dataset: &Dataset,
     scores: &Array2<f32>,

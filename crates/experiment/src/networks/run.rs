@@ -14,8 +14,9 @@ use crate::networks::stage::NetworkStage;
 use crate::networks::{features, gallery, perturbation, relevance, retraining, scores};
 use crate::session::Session;
 
-/// Runs the stages in order, up to and with `until` (all of them without it), and writes into `folder` the retrained weights and the names
-/// of their classes, as `explain --network` takes them, as soon as they are there; after the last stage the report, whose path it gives.
+/// Runs the stages in order, up to and including `until` (all stages if it is `None`). As soon as the weights are retrained, writes them and
+/// the names of their classes into `folder`, in the form that `explain --network` reads. After the last stage, writes the report and
+/// returns its path.
 ///
 /// # Errors
 /// The errors of the stages.
@@ -31,7 +32,7 @@ pub fn run(
         }
         return Ok(None);
     }
-    // Features are computed on the way to the weights.
+    // The retraining computes the features if they are not stored, so their time is part of its time.
     let mut seconds = vec![(NetworkStage::Features, 0.0)];
     let mut since = Instant::now();
     let mut ended = |stage: NetworkStage| {
@@ -75,12 +76,12 @@ pub fn run(
 
 fn keep_weights(experiment: &NetworkExperiment, network: &Network, folder: &Path) -> Result<()> {
     let classes = experiment.core.dataset.classes().join("\n") + "\n";
-    std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     for (name, bytes) in
         [("retrained.safetensors", write_safetensors(&network.parameters())?), ("classes.txt", classes.into_bytes())]
     {
         let path = folder.join(name);
-        std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Scores of the test images: by one centre crop, which heatmaps are made of, and by sliding windows.
+//! Scores of the test images: by the centre crop, for which heatmaps are computed, and by sliding windows.
 
 use anyhow::Result;
 use fisherlens_artifact::{Address, array};
@@ -12,37 +12,37 @@ use crate::networks::stage::NetworkStage;
 use crate::networks::{frames, retraining};
 use crate::stages::scores::Scores;
 
-/// Windows that are scored at once.
+/// Number of windows that are scored together.
 const BATCH: usize = 16;
 
 /// The stage's artifact: one shard of the test images.
 #[derive(Debug, Serialize, Deserialize)]
 struct ScoreShard {
-    /// `(images, classes)`.
+    /// Scores of the centre crops, `(images, classes)`.
     #[serde(with = "array")]
     centre: Array2<f32>,
     /// Means over the windows, `(images, classes)`.
     #[serde(with = "array")]
     sliding: Array2<f32>,
-    /// Windows of each image.
+    /// Number of windows of each image.
     n_windows: Vec<u32>,
 }
 
-/// Scores both ways.
+/// Scores by centre crops and by sliding windows.
 #[derive(Debug, Clone)]
 pub struct NetworkScores {
     /// By the centre crop of the padded frame.
     pub centre: Scores,
     /// Means over windows of the covering frame.
     pub sliding: Scores,
-    /// Fewest and most windows of an image.
+    /// Smallest and largest number of windows per image.
     pub n_windows: (u32, u32),
 }
 
-/// Computes the shards that are not stored yet, and reads all.
+/// Computes the shards that are not stored yet, and loads all shards.
 ///
 /// # Errors
-/// What the retraining says; an unreadable photograph; a stop on request. Finished shards stay stored.
+/// The errors of the retraining; an unreadable photograph; a stop on request. Finished shards stay stored.
 pub fn get(experiment: &NetworkExperiment) -> Result<NetworkScores> {
     let core = &experiment.core;
     let missing = core.missing_shards(Half::Test, &[()], |(), shard| address(experiment, shard));

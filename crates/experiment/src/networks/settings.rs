@@ -1,4 +1,4 @@
-//! Every setting of an experiment with a network, read from one TOML file as those with Fisher vectors are.
+//! All settings of an experiment with a network, read from one TOML file.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 use crate::settings::file::{self, SettingsFile};
 use crate::settings::sections::{DataSettings, DataSource, PixelSettings};
 
-/// Everything that can be set.
+/// All settings of an experiment with a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSettings {
-    /// Seed of new weights, order, dropout and random regions.
+    /// Seed of the new weights, the order of the crops, dropout and the random regions.
     pub seed: u64,
     /// Photographs and labels.
     pub data: DataSettings,
-    /// The network, and what it is shown.
+    /// The network and its input.
     pub network: ArchitectureSettings,
-    /// How it learns.
+    /// How the network learns.
     pub retraining: RetrainingSettings,
-    /// Scores to numbers.
+    /// From scores to measures of quality.
     pub evaluation: NetworkEvaluation,
-    /// Scores back to pixels.
+    /// From scores back to pixels.
     pub relevance: CompositeSettings,
     /// How fast scores fall when relevant regions of pixels are replaced.
     pub pixels: PixelSettings,
-    /// What stands beside it.
+    /// The experiment for comparison.
     pub comparison: ComparisonSettings,
 }
 
@@ -50,10 +50,10 @@ pub struct ArchitectureSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrainingSettings {
-    /// Layers up to and with this one keep their weights, and what they make of the crops is stored; without it all learn.
+    /// Layers up to and including this one keep their weights, and their outputs for all crops are stored. Without it, all layers learn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
-    /// Times that every crop is seen.
+    /// Number of times that every crop is used.
     pub n_epochs: f64,
     /// Learning rate at the start.
     pub learning_rate: f32,
@@ -61,17 +61,17 @@ pub struct RetrainingSettings {
     pub momentum: f32,
     /// Weight decay.
     pub weight_decay: f32,
-    /// Factor of the rate every `step_size` steps.
+    /// Factor by which the learning rate is multiplied every `step_size` steps.
     pub gamma: f32,
-    /// Steps between two falls of the rate.
+    /// Number of steps between two changes of the learning rate.
     pub step_size: usize,
-    /// Crops a step.
+    /// Number of crops per step.
     pub batch_size: usize,
-    /// Steps between two checkpoints: what an interrupted run loses at most.
+    /// Number of steps between two checkpoints. A run that is killed loses at most this number of steps.
     pub checkpoint_every: usize,
-    /// Steps between two looks at the test images' centre crops.
+    /// Number of steps between two measurements on the centre crops of the test images.
     pub validate_every: usize,
-    /// Multipliers of rate and weight decay of single layers; the new one is called `classifier`.
+    /// Multipliers of the learning rate and of the weight decay for single layers. The new layer is called `classifier`.
     #[serde(default)]
     pub layers: BTreeMap<String, Multipliers>,
 }
@@ -82,7 +82,7 @@ pub struct RetrainingSettings {
 pub struct NetworkEvaluation {
     /// `eleven-point` or `area`.
     pub interpolation: Interpolation,
-    /// Resampled test sets for the interval of the mean average precision.
+    /// Number of resampled test sets for the interval of the mean average precision.
     pub n_bootstrap: usize,
 }
 
@@ -90,9 +90,9 @@ pub struct NetworkEvaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompositeSettings {
-    /// Composites that are compared, as `explain --composite` takes them.
+    /// Composites that are compared, written as for `explain --composite`.
     pub composites: Vec<String>,
-    /// The one whose heatmaps are shown and whose context is measured.
+    /// The displayed composite, one of `composites`. The report shows its heatmaps and compares its context with Fisher vectors.
     pub display: String,
 }
 
@@ -100,9 +100,9 @@ pub struct CompositeSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComparisonSettings {
-    /// The experiment with Fisher vectors on the same photographs.
+    /// The experiment with Fisher vectors on the same photographs; empty for none.
     pub experiment: String,
-    /// Heatmaps of each class and kind in the report.
+    /// Number of images per class and kind (best, worst, context) in the report.
     pub n_examples: usize,
 }
 
@@ -118,7 +118,7 @@ impl SettingsFile for NetworkSettings {
         ensure!(data.shard_size > 0, "data.shard_size: found 0, expected at least 1");
         ensure!(
             data.train != data.test,
-            "data.test: found {:?} twice, expected another set than data.train",
+            "data.test: found {:?}, which is also data.train; expected another image set",
             data.test
         );
         ensure!(network.stride > 0, "network.stride: found 0, expected at least 1");
@@ -144,7 +144,7 @@ impl SettingsFile for NetworkSettings {
         let side = self.architecture()?.input_shape()[1];
         ensure!(
             network.frame >= side,
-            "network.frame: found {}, expected at least the network's {side}",
+            "network.frame: found {}, expected at least {side}, the side of the network's input",
             network.frame
         );
         Ok(())
@@ -155,15 +155,15 @@ impl NetworkSettings {
     /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `changes` (`section.name=value`).
     ///
     /// # Errors
-    /// As [`crate::settings::Settings::load`].
+    /// See [`crate::settings::Settings::load`].
     pub fn load(experiment: &str, changes: &[String]) -> Result<Self> {
         file::load(experiment, changes)
     }
 
-    /// The network's layers as its weights fit them, before the last one is replaced.
+    /// The original layers of the network, before the last one is replaced.
     ///
     /// # Errors
-    /// A name that is none of the networks'.
+    /// A name that is not a known network.
     pub fn architecture(&self) -> Result<Architecture> {
         named(&self.network.architecture)
     }
@@ -183,7 +183,7 @@ impl NetworkSettings {
         }
     }
 
-    /// Whether it starts from weights of a file; the small network starts from drawn ones.
+    /// Whether the network starts from the weights of a file. On the embedded data, the small network starts from random weights.
     pub fn needs_weights(&self) -> bool {
         self.data.source == DataSource::Voc || self.network.architecture != "small"
     }
@@ -192,7 +192,7 @@ impl NetworkSettings {
 /// A network by its name.
 ///
 /// # Errors
-/// The names there are.
+/// An unknown name; the message lists the known names.
 pub fn named(name: &str) -> Result<Architecture> {
     if name == "small" {
         return Ok(networks::small(N_SMALL_CLASSES));
@@ -202,5 +202,5 @@ pub fn named(name: &str) -> Result<Architecture> {
     })
 }
 
-/// Scores of the small network before its last layer is replaced; any number does.
+/// Number of scores of the small network before its last layer is replaced. Any number would do.
 const N_SMALL_CLASSES: usize = 2;

@@ -2,12 +2,12 @@
 
 use crate::core::StageId;
 
-/// What the networks leave on the disk, in order.
+/// The stages of an experiment with a network, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NetworkStage {
-    /// What the frozen layers make of all crops.
+    /// Outputs of the frozen layers for all crops.
     Features,
-    /// Weights of the layers above, and how they were found.
+    /// Retrained weights of the layers above the cut, and the history of the training.
     Retraining,
     /// Scores of the test images: one centre crop, and sliding windows.
     Scores,
@@ -20,7 +20,7 @@ pub enum NetworkStage {
 }
 
 impl NetworkStage {
-    /// All of them, in order.
+    /// All stages, in order.
     pub const ALL: [Self; 6] =
         [Self::Features, Self::Retraining, Self::Scores, Self::Relevance, Self::Perturbation, Self::Report];
 
@@ -41,10 +41,10 @@ impl NetworkStage {
         self.name().trim_start_matches("network-")
     }
 
-    /// Name and format version of its artifacts. The version rises whenever the stage computes something else.
+    /// Name and format version of the stage's artifacts. The version must be increased whenever the stage computes something else.
     pub const fn id(self) -> StageId {
         let format_version = match self {
-            // Corners are rounded to whole pixels, as for Fisher vectors.
+            // Since version 2, corners are rounded to whole pixels, as for Fisher vectors.
             Self::Relevance => 2,
             _ => 1,
         };

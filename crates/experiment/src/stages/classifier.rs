@@ -1,4 +1,4 @@
-//! One classifier a class, learned from the normalised training vectors.
+//! One classifier per class, learned from the normalised training vectors.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::{Block, array};
@@ -22,9 +22,9 @@ struct StoredTraining {
     /// `(n_classes)`.
     #[serde(with = "array")]
     bias: Array1<f32>,
-    /// Dual coefficients `(n_classes, n_images)`, where the trainer gives them.
+    /// Dual coefficients `(n_classes, n_images)`; `None` if the trainer does not compute them.
     alphas: Option<Block<Array2<f32>>>,
-    /// How the training went.
+    /// Report of the training.
     report: TrainingReport,
 }
 
@@ -48,7 +48,7 @@ impl StoredTraining {
     }
 }
 
-/// The stage's artifact where the settings ask for a kernel.
+/// The stage's artifact if the settings ask for a kernel.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredKernelTraining {
     kernel: Kernel,
@@ -61,7 +61,7 @@ struct StoredKernelTraining {
     /// `(n_classes)`.
     #[serde(with = "array")]
     bias: Array1<f32>,
-    /// How the training went.
+    /// Report of the training.
     report: TrainingReport,
 }
 
@@ -82,40 +82,42 @@ impl StoredKernelTraining {
     }
 }
 
-fn either(training: Training) -> Training<Model> {
+fn as_linear_model(training: Training) -> Training<Model> {
     Training { model: Model::Linear(training.model), report: training.report }
 }
 
-/// Trained, or read from `classifier.from`.
+/// The classifiers, trained or read from the file `classifier.from`.
 ///
 /// # Errors
-/// What the earlier stages, the trainer or the file says.
+/// The errors of the earlier stages, of the trainer and of the file.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     let address = Stage::Classifier.id().at(keys.classifier);
     let what = format!("{} classes", experiment.core.dataset.classes().len());
     if experiment.parts.kernel.is_some() {
         let stored = experiment.core.cached(address, || {
             let training = learn(experiment, keys)?;
-            let Model::Kernel(model) = &training.model else { bail!("the trainer of a kernel gave a linear model") };
+            let Model::Kernel(model) = &training.model else {
+                bail!("the trainer of a kernel returned a linear model")
+            };
             Ok((StoredKernelTraining::new(model, &training.report), what))
         })?;
         return stored.training();
     }
     let stored = experiment.core.cached(address, || {
         let training = learn(experiment, keys)?;
-        let Model::Linear(model) = &training.model else { bail!("the trainer gave a model with a kernel") };
+        let Model::Linear(model) = &training.model else { bail!("the trainer returned a model with a kernel") };
         Ok((StoredTraining::new(model, &training.report), what))
     })?;
-    Ok(either(stored.training()?))
+    Ok(as_linear_model(stored.training()?))
 }
 
 fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     let core = &experiment.core;
     let classes = core.dataset.classes();
     let training = if let Some(file) = &experiment.settings.classifier.from {
-        either(npz::read_classifier(file, classes)?)
+        as_linear_model(npz::read_classifier(file, classes)?)
     } else {
-        // Reading the vectors is not counted as training.
+        // The time of loading the vectors does not count as training.
         let timer = core.start();
         let (vectors, _) = encode::normalized(experiment, keys, Half::Train)?;
         core.stop(&timer);
@@ -125,14 +127,14 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
             Some(svm) => svm
                 .train(vectors.view(), targets.view())
                 .map(|training| Training { model: Model::Kernel(training.model), report: training.report }),
-            None => experiment.parts.trainer.value.train(vectors.view(), targets.view()).map(either),
+            None => experiment.parts.trainer.value.train(vectors.view(), targets.view()).map(as_linear_model),
         };
         training
             .with_context(|| format!("the classifiers of {} (numbered from 0 in this order)", classes.join(", ")))?
     };
     ensure!(
         training.model.n_classes() == classes.len(),
-        "the classifier knows {} classes, the data {}",
+        "the classifier has {} classes, expected {} as in the data",
         training.model.n_classes(),
         classes.len()
     );

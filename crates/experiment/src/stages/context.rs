@@ -18,7 +18,7 @@ use crate::stages::relevance::RelevanceShard;
 /// The stage's artifact, by one rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Contexts {
-    /// One entry a true positive.
+    /// One entry per true positive.
     pub targets: Vec<ContextTarget>,
 }
 
@@ -29,9 +29,9 @@ pub struct ContextTarget {
     pub id: String,
     /// Index of the class.
     pub class: usize,
-    /// Outside against inside its boxes.
+    /// Relevance outside and inside the boxes of the class.
     pub context: Context,
-    /// Relevance on the drawn masks, where the devkit has them.
+    /// Relevance on the drawn masks; `None` if the devkit has no masks.
     pub masks: Option<MaskShares>,
 }
 
@@ -42,7 +42,7 @@ impl Contexts {
     }
 }
 
-/// The measures of every rule, in the order of the settings; computes those that are not there.
+/// The measures of every rule, in the order of the settings. Computes them if they are not stored.
 ///
 /// # Errors
 /// The errors of the earlier stages; an unreadable photograph; a stop on request.
@@ -75,7 +75,8 @@ fn compute(experiment: &Experiment, keys: &Keys, rules: &[Rule]) -> Result<(Vec<
     Ok((contexts, format!("{n_images} images")))
 }
 
-/// The pixel maps are made again here: they are large, and the descriptors' places are quickly found.
+/// Measures one image. The relevance of its pixels is computed again: it is too large to be stored, and computing it from the relevance of
+/// the descriptors is fast.
 fn measure(experiment: &Experiment, image: usize, shards: &[RelevanceShard]) -> Result<Vec<(usize, ContextTarget)>> {
     let entry = &experiment.core.dataset.test.set.images[image];
     let photograph = photograph::read(&entry.path)?;

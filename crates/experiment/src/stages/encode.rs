@@ -1,4 +1,4 @@
-//! One raw vector an image, in shards.
+//! One raw vector per image, in shards.
 
 use anyhow::{Result, ensure};
 use fisherlens_artifact::{Address, array};
@@ -19,7 +19,7 @@ use crate::stages::{mixture, pca};
 pub struct EncodedShard {
     /// Ids of the images.
     pub ids: Vec<String>,
-    /// Descriptors each image has.
+    /// Number of descriptors of each image.
     pub n_descriptors: Vec<u32>,
     /// Raw vectors `(n_images, n_dimensions)`.
     #[serde(with = "array")]
@@ -50,7 +50,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
     let encoder = encoder(experiment, keys)?;
     ensure!(
         pca.n_components() == encoder.n_features(),
-        "the projection gives {} dimensions, the encoder takes {}: learn or load both together",
+        "the projection gives {} dimensions, but the encoder expects {}: learn both models, or load two files that belong together",
         pca.n_components(),
         encoder.n_features()
     );
@@ -121,7 +121,7 @@ fn normalize(experiment: &Experiment, encoder: &dyn Encoder, mut vectors: ArrayV
     });
 }
 
-/// Removes the shards of both halves, once nothing needs them any more.
+/// Removes the vectors of both halves and the sample, when no stage needs them any more.
 ///
 /// # Errors
 /// The errors of the file system.

@@ -13,15 +13,15 @@ use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::{context, learned, relevance, scores};
 
-/// Longest side of a photograph that is kept, in pixels.
+/// Longest side of a stored photograph, in pixels.
 pub const PHOTOGRAPH: usize = 220;
-/// Longest side of a heatmap that is kept: it is smooth, as every descriptor covers at least 16 pixels.
+/// Longest side of a stored heatmap, in pixels. Few pixels are enough: every descriptor covers at least 16 pixels, so heatmaps are smooth.
 pub(crate) const HEATMAP: usize = 110;
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Gallery {
-    /// Class by class the best, the worst, and the most context-driven ones.
+    /// The best, the worst and the most context-driven images of each class.
     pub examples: Vec<Example>,
 }
 
@@ -42,7 +42,7 @@ pub enum Kind {
 pub struct Example {
     /// Index of the class.
     pub class: usize,
-    /// Why it is here.
+    /// Why the image was chosen.
     pub kind: Kind,
     /// Id of the image.
     pub id: String,
@@ -50,13 +50,13 @@ pub struct Example {
     pub score: f64,
     /// Whether it is a true positive.
     pub is_true_positive: bool,
-    /// Relevance outside over relevance inside the boxes, by the displayed rule; for those chosen by it.
+    /// Ratio of relevance outside the boxes to relevance inside, by the displayed rule; only for images that were chosen by this ratio.
     pub context_ratio: Option<f64>,
     /// The photograph, downsized.
     pub photograph: RgbImage,
-    /// One downsized heatmap a rule, in the order of the settings.
+    /// One downsized heatmap per rule, in the order of the settings.
     pub heatmaps: Vec<RgbImage>,
-    /// Where relevance was lost or made by the displayed rule.
+    /// Where the displayed rule lost or added relevance.
     pub conservation: Conservation,
 }
 
@@ -93,8 +93,8 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
     })
 }
 
-/// For each class the images with the highest scores, highest first, those with the lowest, lowest first, and the true positives with
-/// the largest context ratio, largest first; ties go to the image that comes first.
+/// For each class: the images with the highest scores, highest first; the images with the lowest scores, lowest first; and the true
+/// positives with the largest context ratios, largest first. Of images with equal ratios, the earlier one comes first.
 pub(crate) fn choose(
     scores: &scores::Scores,
     targets: &[Vec<usize>],
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn best_worst_and_context_are_the_ends_of_their_orders() {
+    fn best_worst_and_context_driven_images_are_chosen() {
         let scores = Scores {
             ids: ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec(),
             classes: vec!["cat".to_owned()],
@@ -195,11 +195,11 @@ mod tests {
         let of = |kind: Kind| -> Vec<usize> {
             chosen.iter().filter(|choice| choice.kind == kind).map(|choice| choice.image).collect()
         };
-        assert_eq!(of(Kind::Best), [1, 2], "d is no positive");
+        assert_eq!(of(Kind::Best), [1, 2], "d is not a positive image");
         assert_eq!(of(Kind::Worst), [4, 0]);
         assert_eq!(of(Kind::Context), [4, 0], "equal ratios: a comes before b");
         assert!(chosen.iter().all(|choice| choice.is_true_positive == (choice.image != 0)));
         assert_eq!(chosen[4].context_ratio, Some(0.8));
-        assert_eq!(choose(&scores, &targets, &contexts, 10).len(), 4 + 3, "no image is best and worst");
+        assert_eq!(choose(&scores, &targets, &contexts, 10).len(), 4 + 3, "no image is both best and worst");
     }
 }

@@ -1,4 +1,4 @@
-//! The stages up to the classifiers as one learned pipeline: turned around for single images, or written as a model file.
+//! The learned stages up to the classifiers as one pipeline: as an explainer of single images, or as a model for a file.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::stage::Stage;
 use crate::stages::scores::Scores;
 use crate::stages::{classifier, encode, mixture, pca, scores};
 
-/// Loads or learns what the experiment needs up to its classifier, ready to score and explain single images.
+/// Loads or learns everything up to the classifiers, and assembles an explainer, which scores and explains single images.
 ///
 /// # Errors
-/// What those stages say; models that do not fit together.
+/// The errors of the stages; models that do not fit together.
 pub fn explainer(experiment: &Experiment, keys: &Keys) -> Result<Explainer> {
     Ok(Explainer::assemble(
         Arc::clone(&experiment.parts.extractor.value),
@@ -34,7 +34,7 @@ pub fn explainer(experiment: &Experiment, keys: &Keys) -> Result<Explainer> {
 /// The model of an experiment, learned or loaded, with the thresholds above which a class counts as found.
 ///
 /// # Errors
-/// The errors of the stages; an experiment with an extractor or encoder of the caller's own, which no settings describe.
+/// The errors of the stages; an extractor or an encoder that is not built in, which no settings can describe; classifiers with a kernel.
 pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
     let settings = &experiment.settings;
     let built_in = Parts::from_settings(settings)?;
@@ -44,14 +44,15 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
     ] {
         ensure!(
             found == expected,
-            "the {what} \"{found}\" is not one that settings describe, so a file cannot hold it: keep its model in the program that has it"
+            "the {what} \"{found}\" is not built in, so a model file cannot describe it; expected an {what} that settings can name"
         );
     }
     let classes = experiment.core.dataset.classes().to_vec();
     let training = classifier::get(experiment, keys)?;
     let Classifier::Linear(linear) = training.model else {
         bail!(
-            "experiment {} has classifiers with a kernel, which keep their training vectors; a model file holds linear ones",
+            "experiment {} has classifiers with a kernel, but a model file can only contain linear classifiers: expected \
+             classifier.kernel = \"linear\"",
             experiment.core.name
         );
     };
@@ -127,7 +128,8 @@ fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Th
     Ok(Thresholds { values: Some(scores::thresholds(&predictions)), card })
 }
 
-/// Scores of the training images by classifiers that learned from the other folds; nothing for classifiers that settings do not describe.
+/// Scores of the training images by classifiers that learned from the other folds. `None` if the classifiers are not support vector
+/// machines that this experiment trains by its settings.
 fn held_out(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Option<Scores>> {
     let Experiment { core, settings, parts } = experiment;
     let is_built_in = parts.trainer.identity == Parts::from_settings(settings)?.trainer.identity;

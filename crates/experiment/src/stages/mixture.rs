@@ -28,14 +28,14 @@ struct StoredMixture {
     /// `(K, D)`.
     #[serde(with = "array")]
     variances: Array2<f32>,
-    /// How the fit went.
+    /// Report of the fit.
     report: FitReport,
 }
 
-/// Learned from the projected sample by EM, or read from `mixture.from`.
+/// The mixture, learned from the projected sample by EM, or read from the file `mixture.from`.
 ///
 /// # Errors
-/// What the earlier stages, the fit or the file says; a stop on request.
+/// The errors of the earlier stages, of the fit and of the file; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     let stored = experiment.core.cached(Stage::Mixture.id().at(keys.mixture), || {
         let mixture = match &experiment.settings.mixture.from {
@@ -66,7 +66,8 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     let sample = sample::get(experiment, keys)?;
     ensure!(
         sample.ncols() == pca.n_features(),
-        "the projection takes descriptors of length {}, the extractor gives {}",
+        "the projection expects descriptors of length {}, but the extractor gives length {}: learn the projection again, or load another \
+         pca.from",
         pca.n_features(),
         sample.ncols()
     );
@@ -94,8 +95,8 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
             bar.set_message(&format!("log-likelihood {log_likelihood:.4}"));
             if experiment.core.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
-        .context("the mixture could not be learned")?;
-    // A fit that was stopped is not a result.
+        .context("cannot learn the mixture")?;
+    // A fit that was stopped on request must not be stored.
     experiment.core.interrupt.check()?;
     Ok(mixture)
 }

@@ -28,10 +28,10 @@ struct StoredPca {
     explained_variance: Array1<f32>,
 }
 
-/// Learned from the sample, or read from `pca.from`.
+/// The projection, learned from the sample, or read from the file `pca.from`.
 ///
 /// # Errors
-/// What the earlier stage, the fit or the file says.
+/// The errors of the earlier stage, of the fit and of the file.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
     let settings = &experiment.settings.pca;
     let stored = experiment.core.cached(Stage::Pca.id().at(keys.pca), || {

@@ -1,5 +1,5 @@
-//! The measure of Algorithm 1 with regions of pixels replaced instead of descriptors (`samek2017`): by how much the two differ, and why the
-//! paper takes descriptors.
+//! The measurement of Algorithm 1 with regions of pixels replaced instead of descriptors (`samek2017`). It shows how much the two differ,
+//! and why the paper replaces descriptors.
 
 use anyhow::{Context as _, Result};
 use fisherlens_descriptors::{Photograph, SupportSquare, smooth};
@@ -23,7 +23,7 @@ use crate::stages::{learned, scores};
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Pixels {
-    /// One entry a true positive looked at, ranking and fill.
+    /// One entry per measured true positive, ranking and fill.
     pub targets: Vec<PixelTarget>,
 }
 
@@ -38,15 +38,15 @@ pub struct PixelTarget {
     pub class: usize,
     /// The ranking of the regions, as text.
     pub ranking: String,
-    /// What took the place of their pixels.
+    /// What replaced the pixels of the regions.
     pub fill: Fill,
     /// f − threshold at every point.
     pub trace: Trace,
-    /// Share of the image's descriptors that had changed in the end.
+    /// Share of the image's descriptors that have changed at the end of the trace.
     pub touched: f64,
 }
 
-/// Computes or loads the traces; none where the settings have no fill.
+/// Computes or loads the traces. The result is empty if `pixels.fills` is empty.
 ///
 /// # Errors
 /// The errors of the earlier stages; an unreadable photograph; a stop on request.
@@ -128,17 +128,17 @@ fn trace_image(
     Ok(targets)
 }
 
-/// The whole image as it would be if every region were replaced.
+/// The image with all regions replaced.
 fn substitute(fill: Fill, gray: ArrayView2<'_, f32>, side: usize, rng: &mut impl Rng) -> Result<Array2<f32>> {
     Ok(match fill {
-        // Rounding may leave the range by a last bit.
+        // Rounding may leave the range from 0 to 1 by one bit.
         Fill::Blur => smooth(gray, side as f64)?.mapv(|value| value.clamp(0.0, 1.0)),
         Fill::Mean => Array2::from_elem(gray.dim(), gray.mean().unwrap_or(0.0)),
         Fill::Noise => Array2::from_shape_simple_fn(gray.dim(), || rng.gen_range(0.0..=1.0)),
     })
 }
 
-/// Regions of pixels are replaced, and the descriptors that they touch computed anew.
+/// The perturbation that replaces regions of pixels and computes the descriptors that they touch again.
 struct Regions<'a> {
     explainer: &'a Explainer,
     described: &'a Described,
@@ -148,7 +148,7 @@ struct Regions<'a> {
     n_requested: usize,
     next: usize,
     gray: Array2<f32>,
-    /// Projected descriptors as they are now.
+    /// The current projected descriptors.
     values: Array2<f32>,
     sums: RawSums,
     /// Whether each descriptor has changed.
@@ -180,13 +180,13 @@ impl<'a> Regions<'a> {
         })
     }
 
-    /// Replaces the pixels of these regions and brings descriptors and sums up to date.
+    /// Replaces the pixels of these regions and updates the descriptors and the sums.
     fn replace(&mut self, regions: &[Rect]) -> Result<()> {
         for region in regions {
             let pixels = s![region.top..region.bottom, region.left..region.right];
             self.gray.slice_mut(pixels).assign(&self.substitute.slice(pixels));
         }
-        // Descriptors that several regions touch are computed by each of them, to the same bits.
+        // A descriptor that several regions touch is computed once for each of them, with the same bits.
         let mut changed: Vec<(u32, Vec<f32>)> = Vec::new();
         for region in regions {
             let square =
@@ -205,7 +205,7 @@ impl<'a> Regions<'a> {
         let raw: Vec<f32> = changed.iter().flat_map(|(_, row)| row.iter().copied()).collect();
         let raw = Array2::from_shape_vec((changed.len(), n_features), raw)?;
         let projected = self.explainer.pca().transform(raw.view())?;
-        // Only what has really changed is exchanged: a region of one colour may stay as it was.
+        // Only descriptors that really differ are exchanged: replacing a region of one colour may change nothing.
         let differs = |row: &usize| projected.row(*row) != self.values.row(changed[*row].0 as usize);
         let rows: Vec<usize> = (0..changed.len()).filter(differs).collect();
         let indices: Vec<usize> = rows.iter().map(|&row| changed[row].0 as usize).collect();
@@ -224,7 +224,8 @@ impl<'a> Regions<'a> {
         Ok(())
     }
 
-    /// For an extractor that cannot say what a region touches. Where it finds other places now, descriptors are compared in their order.
+    /// Computes all descriptors again. Needed for an extractor that cannot determine which descriptors a region touches. If the extractor
+    /// finds other positions now, the descriptors are compared in their order.
     fn describe_anew(&mut self) -> Result<()> {
         let (extractor, pca) = (self.explainer.extractor(), self.explainer.pca());
         let anew = Described::from_gray(extractor, pca, self.gray.view(), "the perturbed image".as_ref())?;

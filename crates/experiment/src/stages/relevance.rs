@@ -15,7 +15,7 @@ use crate::stages::{learned, scores};
 /// The stage's artifact: one shard of the test images by one rule.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RelevanceShard {
-    /// One entry a true positive, images in order, classes in order within an image.
+    /// One entry per true positive: images in order, and classes in order within an image.
     pub targets: Vec<RelevanceTarget>,
 }
 
@@ -31,11 +31,11 @@ pub struct RelevanceTarget {
     /// R of every local descriptor.
     #[serde(with = "array")]
     pub relevance: Vec<f32>,
-    /// Where relevance was lost or made.
+    /// Where relevance was lost or added.
     pub conservation: Conservation,
 }
 
-/// What the later stages explain: for each test image the classes of which it is a true positive.
+/// The classes that the later stages explain: for each test image, the classes for which it is a true positive.
 ///
 /// # Errors
 /// See [`scores::get`].
@@ -70,7 +70,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
         let results = core.for_each(bar.as_ref(), &missing.images, |image| {
             explain_image(experiment, &explainer, image, &targets[image], rules)
         })?;
-        // One artifact per rule: a rule that is added later leaves the others alone.
+        // There is one artifact per rule, so that a rule that is added later does not change the others.
         let mut by_rule: Vec<RelevanceShard> = rules.iter().map(|_| RelevanceShard::default()).collect();
         for (rule, target) in results.into_iter().flatten() {
             n_heatmaps += 1;

@@ -23,11 +23,11 @@ use crate::stages::{learned, mixture, scores};
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TraceShard {
-    /// One entry a true positive.
+    /// One entry per true positive.
     pub targets: Vec<TraceTarget>,
 }
 
-/// The traces of one image and class: one a repeat, or a single one where repeats do not differ.
+/// The traces of one image and class: one per repeat, or a single trace if the repeats do not differ.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TraceTarget {
     /// Index of the image in the test set.
@@ -40,7 +40,7 @@ pub struct TraceTarget {
     pub traces: Vec<Trace>,
 }
 
-/// What all images of a run share.
+/// The values that all images of a run share.
 struct Runner<'a> {
     experiment: &'a Experiment,
     keys: &'a Keys,
@@ -100,8 +100,8 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
-/// All series of the stage: Algorithm 1 in every order and from both ends, then the other substitutes in the orders of the rules that
-/// heatmaps are made by. Series of one order and end follow one another only within a substitute.
+/// All series of the stage: first Algorithm 1 in every order and from both ends, then the other substitutes in the orders of
+/// `relevance.rules` and in random order. Series that differ only in the substitute are not adjacent.
 pub fn all_series(settings: &Settings) -> Vec<Series> {
     let ranked = settings.resampling.rules.iter().map(|rule| Ranking::Rule(*rule)).chain([Ranking::Contrast]);
     let mut all: Vec<Series> =
@@ -113,24 +113,24 @@ pub fn all_series(settings: &Settings) -> Vec<Series> {
     all
 }
 
-/// The rankings that every perturbation is tried with: the rules of the heatmaps, and random order.
+/// The rankings that are measured with every kind of perturbation: the rules of `relevance.rules`, and random order.
 pub fn compared_rankings(settings: &Settings) -> Vec<Ranking> {
     settings.relevance.rules.iter().map(|rule| Ranking::Rule(*rule)).chain([Ranking::Random]).collect()
 }
 
-/// What one image's traces of all classes and series share.
+/// The values that all traces of one image share.
 struct Image<'a> {
     id: &'a str,
     described: &'a Described,
     explained: &'a MappedImage<'a>,
     start: RawSums,
-    /// One a repeat.
+    /// Draws from the mixture, one array per repeat.
     draws: Vec<Array2<f32>>,
-    /// The mean descriptor, as often as descriptors are replaced; nothing where no series needs it.
+    /// The mean descriptor, once for each replaced descriptor; `None` if no series needs it.
     mean: Option<Array2<f32>>,
-    /// Sums of the draws, one a repeat, and of the mean, where places do not matter.
+    /// Sums of the draws, one per repeat, and of the mean; `None` if the positions of descriptors matter.
     shared: Option<(Vec<BatchSums>, Option<BatchSums>)>,
-    /// Descriptors by falling contrast.
+    /// Indices of the descriptors, highest contrast first.
     contrast: Vec<u32>,
 }
 
@@ -147,7 +147,7 @@ impl Runner<'_> {
         let mut results = Vec::with_capacity(classes.len() * series.len());
         for &class in classes {
             let mut traces: Vec<Vec<Trace>> = vec![Vec::new(); series.len()];
-            // Series of one order from one end share what is taken away.
+            // Series with the same order and end share the sums of the removed descriptors.
             let mut done = vec![false; series.len()];
             for first in 0..series.len() {
                 if done[first] {
@@ -187,9 +187,9 @@ impl Runner<'_> {
         let mean = needs(Substitute::Mean).then(|| {
             let mean = self.mixture.weights().dot(&self.mixture.means());
             let shape = (n_replaced, mean.len());
-            mean.broadcast(shape).expect("a row repeats").to_owned()
+            mean.broadcast(shape).expect("one row can be repeated").to_owned()
         });
-        // Without cells a descriptor adds the same wherever it goes, so its sums serve every order and class.
+        // Without cells, a descriptor adds the same values at every position, so that one sum serves every order and class.
         let spatial = self.explainer.encoder().layout().n_cells > 1;
         let shared = if spatial {
             None
@@ -203,7 +203,7 @@ impl Runner<'_> {
         Ok(Image { id, described, explained, start, draws, mean, shared, contrast: relevance_order(&norms) })
     }
 
-    /// The traces of one class in one order from one end: those of all substitutes in `group`, places in `series`.
+    /// Adds the traces of one class in one order from one end, for all substitutes. `group`: indices of the series with this order and end.
     fn order(
         &self,
         image: &Image<'_>,
@@ -265,8 +265,8 @@ impl Runner<'_> {
             (Substitute::Draws | Substitute::Mean, _) => {
                 let values =
                     if substitute == Substitute::Draws { Some(&image.draws[repeat]) } else { image.mean.as_ref() };
-                let values = values.expect("what takes the place was prepared for the series that need it");
-                // A replacement keeps the place, hence the cell.
+                let values = values.expect("the substitutes were prepared for the series that need them");
+                // A replacement has the same position as the replaced descriptor, and so the same cell.
                 let places: Vec<[f32; 2]> =
                     order[..values.nrows()].iter().map(|&l| image.described.positions[l as usize]).collect();
                 own = self.additions(values, &places)?;
@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_survives_its_own_text() {
+    fn a_series_read_back_from_its_text_is_the_same() {
         let settings = Settings::load("voc2007-val", &[]).unwrap();
         let all = all_series(&settings);
         for (index, series) in all.iter().enumerate() {

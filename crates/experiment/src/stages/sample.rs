@@ -1,4 +1,4 @@
-//! Descriptors drawn from the training images, for the projection and the mixture to learn from.
+//! Descriptors drawn from the training images. The projection and the mixture learn from them.
 
 use std::sync::Mutex;
 
@@ -37,26 +37,26 @@ fn draw(experiment: &Experiment, keys: &Keys) -> Result<(Sample, String)> {
     let bar = experiment.core.progress.bar("sample", images.len() as u64);
     let extractor = experiment.parts.extractor.value.as_ref();
     let indices: Vec<usize> = (0..images.len()).collect();
-    // The memory of one image's descriptors is used again by the next image: fresh memory for each would cost more than the extraction.
+    // The next image uses the memory of one image's descriptors again: new memory for each image would cost more time than the extraction.
     let memory = Mutex::new(Vec::new());
     let drawn = experiment.core.for_each(bar.as_ref(), &indices, |i| {
         let entry = &images[i];
-        let unused = "no thread stops while it holds this";
-        let mut local: LocalDescriptors = memory.lock().expect(unused).pop().unwrap_or_default();
+        let not_poisoned = "no thread panics while it holds this lock";
+        let mut local: LocalDescriptors = memory.lock().expect(not_poisoned).pop().unwrap_or_default();
         photograph::extract_into(extractor, &photograph::read(&entry.path)?, &entry.path, &mut local)?;
-        // The shares of the images add up exactly to the number that is wanted.
+        // The shares of the images add up exactly to the requested number.
         let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
         let mut rng = generator(keys.seed, "sample", &entry.id, 0);
         let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
         rows.sort_unstable();
         let drawn = local.values.select(Axis(0), &rows);
-        memory.lock().expect(unused).push(local);
+        memory.lock().expect(not_poisoned).push(local);
         Ok(drawn)
     })?;
     let views: Vec<_> = drawn.iter().map(Array2::view).collect();
     let values = concatenate(Axis(0), &views)?;
     if values.nrows() == 0 {
-        bail!("the training images are all smaller than the descriptor grid: nothing to learn from");
+        bail!("no training image is large enough for one descriptor; expected larger images or a smaller bin size");
     }
     let what = format!("{} descriptors of {} images", values.nrows(), images.len());
     Ok((Sample { values }, what))

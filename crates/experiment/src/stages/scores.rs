@@ -1,4 +1,4 @@
-//! Scores of the test images, and which of them count as found.
+//! Scores of the test images, and their true positives.
 
 use anyhow::{Result, ensure};
 use fisherlens_artifact::array;
@@ -27,14 +27,14 @@ pub struct Scores {
     /// −1, 0 or +1 `(n_images, n_classes)`.
     #[serde(with = "array")]
     pub labels: Array2<i8>,
-    /// Local descriptors of each image.
+    /// Number of local descriptors of each image.
     pub n_descriptors: Vec<u32>,
 }
 
-/// What one class's scores say at the equal-error threshold.
+/// The predictions of one class at its equal-error threshold.
 #[derive(Debug, Clone)]
 pub struct Prediction {
-    /// Threshold and rate; none where the class has no positive or no negative test image.
+    /// Threshold and rate; `None` if the class has no positive or no negative test image.
     pub equal_error: Option<EqualError>,
     /// Test images of the class whose score lies above the threshold.
     pub true_positives: Vec<usize>,
@@ -49,7 +49,7 @@ pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Score
     let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
     ensure!(
         vectors.ncols() == model.n_dimensions(),
-        "the vectors have {} dimensions, the classifier takes {}",
+        "the vectors have {} dimensions, but the classifier expects {}: train it again, or load another classifier.from",
         vectors.ncols(),
         model.n_dimensions()
     );
@@ -82,13 +82,13 @@ impl Scores {
         self.scores.column(class).to_vec()
     }
 
-    /// Labels of one class as the evaluation takes them: difficult ones ignored or counted as negatives.
+    /// Labels of one class for the evaluation: label 0, for difficult instances, stays 0 and is ignored, or becomes −1.
     pub fn labels_of_class(&self, class: usize, difficult: Difficult) -> Vec<i8> {
         let counted = |label: i8| if label == 0 && difficult == Difficult::Negative { -1 } else { label };
         self.labels.column(class).iter().map(|label| counted(*label)).collect()
     }
 
-    /// Mean over the classes that have a positive image.
+    /// Mean average precision over the classes that have a positive image, 0 to 1.
     pub fn mean_average_precision(&self, difficult: Difficult, interpolation: Interpolation) -> f64 {
         let precisions: Vec<f64> = (0..self.classes.len())
             .filter_map(|class| {
@@ -114,7 +114,7 @@ impl Scores {
     }
 }
 
-/// The equal-error threshold of every class; 0 where there is none.
+/// The equal-error threshold of every class; 0 for a class without one.
 pub fn thresholds(predictions: &[Prediction]) -> Vec<f64> {
     predictions.iter().map(|p| p.equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold))).collect()
 }
@@ -127,7 +127,7 @@ pub fn spread_targets(predictions: &[Prediction], n: usize) -> Vec<(usize, usize
     predictions.iter().enumerate().flat_map(of_class).collect()
 }
 
-/// Classes to explain in each test image: those of which it is a true positive.
+/// Classes to explain in each test image: the classes for which it is a true positive.
 pub fn targets(predictions: &[Prediction], n_images: usize) -> Vec<Vec<usize>> {
     let mut targets = vec![Vec::new(); n_images];
     for (class, prediction) in predictions.iter().enumerate() {

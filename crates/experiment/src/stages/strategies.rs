@@ -1,5 +1,5 @@
-//! Clusters among the heatmaps of a class, found without looking at who took the photographs; whether they agree with the
-//! photographers, and what a photographer's tag does to the score.
+//! Clusters among the heatmaps of a class. The clustering does not use the photographers. Afterwards the clusters are compared with the
+//! photographers, and the effect of a photographer's tag on the score is measured.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,9 @@ use crate::stages::{learned, relevance, scores};
 use crate::tag::scores::{self as tag_scores, ScoreChange, TagScores};
 use crate::tag::{Region, Tag};
 
-/// Images that a photographer must have for agreement with him to be told.
+/// Minimum number of images of a photographer with whom the clusters are compared.
 const MIN_N_OF_OWNER: usize = 5;
-/// Examples kept of each cluster.
+/// Maximum number of stored examples per cluster.
 const MAX_N_EXAMPLES: usize = 8;
 /// Longest side of an example's pictures, in pixels.
 const EXAMPLE_SIDE: usize = 160;
@@ -32,9 +32,9 @@ const EXAMPLE_SIDE: usize = 160;
 /// The stage's artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StrategiesFound {
-    /// One entry a class that was looked at.
+    /// One entry per class.
     pub classes: Vec<ClassStrategies>,
-    /// The tag as it was taken from the training images; none without an owner, or where it could not be told.
+    /// The tag, estimated from the training images; `None` without an owner, or if the images do not share a tag.
     pub tag: Option<Tag>,
 }
 
@@ -53,24 +53,24 @@ pub struct ClassStrategies {
     /// Share of the positive relevance in each corner, in the order of [`Corner::ALL`].
     #[serde(with = "array")]
     pub corners: Vec<[f64; 4]>,
-    /// The sweep and the choice.
+    /// The sweep over numbers of neighbours and clusters, and the chosen setting.
     pub strategies: Strategies,
-    /// The clusters of the choice, most suspicious first; empty where there were too few heatmaps.
+    /// The clusters of the chosen setting, most suspicious first; empty if there were too few heatmaps.
     pub clusters: Vec<Cluster>,
-    /// Agreement with each photographer of five or more of the images, most images first.
+    /// Agreement with each photographer who took five or more of the images; the photographer with the most images first.
     pub agreement: Vec<OwnerAgreement>,
-    /// What pasting and removing the tag does; empty without an owner of the tag.
+    /// The effect of pasting and removing the tag; empty without an owner of the tag.
     pub changes: Vec<ScoreChange>,
 }
 
-/// One cluster of the choice.
+/// One cluster of the chosen setting.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cluster {
-    /// Its label.
+    /// The label of the cluster.
     pub label: usize,
-    /// Places of its images in [`ClassStrategies::ids`], nearest to the mean heatmap's direction first.
+    /// Indices of its images in [`ClassStrategies::ids`]; the images nearest to the direction of the mean heatmap come first.
     pub members: Vec<usize>,
-    /// Where it holds more than the other heatmaps; none where there are too few to tell.
+    /// The window in which the cluster has more relevance than the other heatmaps; `None` if there are too few heatmaps.
     pub window: Option<ExcessWindow>,
     /// Pictures of the first members.
     pub examples: Vec<Example>,
@@ -79,26 +79,26 @@ pub struct Cluster {
 /// The pictures of one image.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Example {
-    /// Place of the image in [`ClassStrategies::ids`].
+    /// Index of the image in [`ClassStrategies::ids`].
     pub place: usize,
-    /// The photograph, small `(height, width, 3)`.
+    /// The downsized photograph `(height, width, 3)`.
     #[serde(with = "array")]
     pub photograph: Array3<u8>,
-    /// Its heatmap, small.
+    /// Its downsized heatmap.
     #[serde(with = "array")]
     pub heatmap: Array3<u8>,
 }
 
-/// How well one photographer's images coincide with a cluster.
+/// How well the images of one photographer agree with a cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OwnerAgreement {
     /// The photographer.
     pub owner: String,
-    /// His images among those explained.
+    /// Number of the photographer's images among the explained images.
     pub n_images: usize,
     /// The cluster that agrees best.
     pub best: ClusterAgreement,
-    /// Adjusted mutual information of the clusters with being his or not.
+    /// Adjusted mutual information of the clusters and the partition into images of this photographer and images of others.
     pub information: f64,
 }
 
@@ -110,7 +110,7 @@ struct Measured {
     small: Array2<f64>,
 }
 
-/// The strategies; computes them if they are not there.
+/// Computes or loads the strategies.
 ///
 /// # Errors
 /// The errors of the earlier stages; a class that the data does not have; an unreadable photograph; a stop on request.
@@ -151,10 +151,10 @@ fn compute(experiment: &Experiment, keys: &Keys) -> Result<(StrategiesFound, Str
     Ok((found, format!("{n_heatmaps} heatmaps")))
 }
 
-/// The classes of the settings, without those that a limited set leaves out.
+/// Indices of the classes of the settings, without classes that a limited set leaves out.
 ///
 /// # Errors
-/// A class that the data does not have, with those that it has.
+/// A class that the data does not have; the message lists the classes of the data.
 pub fn classes(experiment: &Experiment) -> Result<Vec<usize>> {
     let dataset = &experiment.core.dataset;
     let names = &experiment.settings.strategies.classes;
@@ -162,8 +162,7 @@ pub fn classes(experiment: &Experiment) -> Result<Vec<usize>> {
     for name in names.iter().chain([&experiment.settings.strategies.paste_on]) {
         if unknown(name) {
             bail!(
-                "[strategies] names the class \"{name}\"; the classes here are: {}: change strategies.classes or \
-                 strategies.paste_on",
+                "[strategies]: found the class \"{name}\", expected one of {}; change strategies.classes or strategies.paste_on",
                 dataset.classes().join(", ")
             );
         }
@@ -172,7 +171,7 @@ pub fn classes(experiment: &Experiment) -> Result<Vec<usize>> {
     Ok(all.filter(|(_, name)| names.is_empty() || names.contains(name)).map(|(class, _)| class).collect())
 }
 
-/// Heatmaps of one class, in the order of the images; those that are not stored are made.
+/// Heatmaps of one class, in the order of the images. Heatmaps that are not stored are computed.
 fn explain(
     experiment: &Experiment,
     keys: &Keys,
@@ -233,7 +232,7 @@ fn cluster(experiment: &Experiment, class: usize, explained: &[Measured]) -> Res
     let entries: Vec<_> = explained.iter().map(|e| &experiment.core.dataset.test.set.images[e.image]).collect();
     let grid = settings.grid;
     let heatmaps = Array3::from_shape_fn((explained.len(), grid, grid), |(place, y, x)| explained[place].grid[[y, x]]);
-    let flat = heatmaps.to_shape((explained.len(), grid * grid)).context("a grid a row")?;
+    let flat = heatmaps.to_shape((explained.len(), grid * grid)).context("cannot view each heatmap as one row")?;
     let strategies = if explained.is_empty() {
         Strategies { sweep: Vec::new(), chosen: None, eigenvalues: Vec::new() }
     } else {
@@ -269,7 +268,7 @@ fn cluster(experiment: &Experiment, class: usize, explained: &[Measured]) -> Res
     })
 }
 
-/// Members by falling cosine with the mean of the members' directions.
+/// Members of a cluster, ordered by their cosine with the mean of the members' directions, largest first.
 fn nearest_first(heatmaps: ArrayView3<'_, f64>, members: &[bool]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..members.len()).filter(|&place| members[place]).collect();
     let flat = |place: usize| Array1::from_iter(heatmaps.index_axis(Axis(0), place).iter().copied());
@@ -306,9 +305,9 @@ fn agreements(labels: &[usize], owners: &[Option<String>]) -> Result<Vec<OwnerAg
     }
     let mut found = Vec::new();
     for (owner, n_images) in counts.into_iter().filter(|(_, n)| *n >= MIN_N_OF_OWNER) {
-        let his: Vec<bool> = owners.iter().map(|other| other.as_deref() == Some(owner)).collect();
-        let Some(best) = best_cluster(labels, &his)? else { continue };
-        let groups: Vec<usize> = his.iter().map(|&his| usize::from(his)).collect();
+        let is_owners: Vec<bool> = owners.iter().map(|other| other.as_deref() == Some(owner)).collect();
+        let Some(best) = best_cluster(labels, &is_owners)? else { continue };
+        let groups: Vec<usize> = is_owners.iter().map(|&is_owners| usize::from(is_owners)).collect();
         let information = adjusted_mutual_information(labels, &groups)?;
         found.push(OwnerAgreement { owner: owner.to_owned(), n_images, best, information });
     }
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_keep_their_shape() {
+    fn pictures_keep_their_aspect_ratio() {
         assert_eq!(small_size((500, 250)), [160, 80]);
         assert_eq!(small_size((100, 50)), [100, 50]);
     }

@@ -96,8 +96,8 @@ pub(crate) fn context_table(contexts: &[(String, Vec<Context>)]) -> Option<Table
         title: "Context by rule, all classes together".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
-        note: "Ratio of the mean positive relevance outside the boxes to that inside; share inside: of all positive relevance, \
-               beside the share of the image that the boxes cover; distance ρ: rank correlation of relevance and distance from the boxes, outside."
+        note: "Ratio of the mean positive relevance outside the boxes to that inside; share inside: of all positive relevance, beside the \
+               share of the image that the boxes cover; distance ρ: rank correlation of relevance and distance from the boxes, outside."
             .to_owned(),
     })
 }

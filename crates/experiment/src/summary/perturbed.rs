@@ -151,8 +151,8 @@ pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
                 .map(str::to_owned)
                 .collect(),
             rows: margins,
-            note: "Mean over the same images and draws in both orders; the interval takes all traces of an image together. Above 0: the whole \
-                   interval."
+            note: "Mean over the same images and draws in both orders; the interval takes all traces of an image together. Above 0: the \
+                   whole interval."
                 .to_owned(),
         },
         Table {
@@ -189,8 +189,8 @@ fn substitutes(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Resul
         title: "Descriptors replaced by draws, by the mean, or removed".to_owned(),
         columns: columns("Order", substitutes.iter().map(ToString::to_string)),
         rows,
-        note: "Mean: every replaced descriptor becomes the mean of the mixture. Removal: the vector is the mean of those left. Both do without \
-               chance, so that an order has one trace an image; random order has as many as with draws."
+        note: "Mean: every replaced descriptor becomes the mean of the mixture. Removal: the vector is the mean of those left. Both do \
+               without chance, so that an order has one trace an image; random order has as many as with draws."
             .to_owned(),
     }))
 }
@@ -232,9 +232,9 @@ pub(super) fn pixels(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
         ),
         rows,
         note: format!(
-            "{} true positives; the {} regions of the highest mean relevance are replaced, {} between two scores, and the descriptors that they \
-             touch are computed anew: {:.0} % of an image’s in the end. Replaced pixels make edges that no photograph has, so that random \
-             regions move the score too; draws from the mixture are descriptors as the classifier knows them.",
+            "{} true positives; the {} regions of the highest mean relevance are replaced, {} between two scores, and the descriptors \
+             that they touch are computed anew: {:.0} % of an image’s in the end. Replaced pixels make edges that no photograph has, so \
+             that random regions move the score too; draws from the mixture are descriptors as the classifier knows them.",
             looked_at.len(),
             settings.n_regions,
             settings.batch,

@@ -262,8 +262,8 @@ fn change_table(class: &ClassStrategies, tag: Option<&Tag>) -> Option<Table> {
         &["change: images", "images", "score before", "mean change", "95 % interval", "found by it", "lost by it"],
         class.changes.iter().filter_map(row).collect(),
         format!(
-            "Scores less the equal-error threshold. StrategiesFound, lost: images whose score rises above it or falls below. A filled corner \
-             holds the mirrored image of what lies next to it.{taken}"
+            "Scores less the equal-error threshold. StrategiesFound, lost: images whose score rises above it or falls below. A filled \
+             corner holds the mirrored image of what lies next to it.{taken}"
         ),
     )
 }
