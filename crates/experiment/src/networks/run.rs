@@ -14,8 +14,8 @@ use crate::networks::stage::NetworkStage;
 use crate::networks::{features, gallery, perturbation, relevance, retraining, scores};
 use crate::session::Session;
 
-/// Runs the stages in order, up to and including `until` (all stages if it is `None`). As soon as the weights are retrained, writes them and
-/// the names of their classes into `folder`, in the form that `explain --network` reads. After the last stage, writes the report and
+/// Runs the stages in order, up to and including `until` (all stages if it is `None`). As soon as the weights are retrained, writes them
+/// and the names of their classes into `folder`, in the form that `explain --network` reads. After the last stage, writes the report and
 /// returns its path.
 ///
 /// # Errors

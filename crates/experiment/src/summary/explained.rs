@@ -1,4 +1,4 @@
-//! Where relevance goes: conservation, context, masks.
+//! Tables about relevance: conservation, context, masks.
 
 use fisherlens_eval::{Context, summarize_context};
 use fisherlens_lrp::{Conservation, Rule};
@@ -28,7 +28,7 @@ pub(super) fn conservation_row(rule: Rule, records: &[Conservation]) -> Conserva
     }
 }
 
-/// `contexts`: classes and what was measured for each true positive.
+/// One row per class. `contexts`: class and context of each true positive.
 pub(crate) fn context_rows(classes: &[String], contexts: &[(usize, Context)]) -> Vec<ContextRow> {
     let row = |(class, name): (usize, &String)| {
         let of_class: Vec<Context> =
@@ -52,7 +52,7 @@ pub(crate) fn context_rows(classes: &[String], contexts: &[(usize, Context)]) ->
     classes.iter().enumerate().map(row).collect()
 }
 
-/// Context pooled over classes, a row a rule.
+/// Context of all classes together, one row per rule.
 pub(super) fn context_by_rule(contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
     let of = |(rule, contexts): &(Rule, context::Contexts)| {
         (rule.to_string(), contexts.targets.iter().map(|target| target.context).collect())
@@ -60,7 +60,7 @@ pub(super) fn context_by_rule(contexts: &[(Rule, context::Contexts)]) -> Option<
     context_table(&contexts.iter().map(of).collect::<Vec<_>>())
 }
 
-/// The same of anything that has a name.
+/// Context of all classes together, one row per name.
 pub(crate) fn context_table(contexts: &[(String, Vec<Context>)]) -> Option<Table> {
     let text = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
     let rows = contexts.iter().map(|(rule, all)| {
@@ -96,13 +96,14 @@ pub(crate) fn context_table(contexts: &[(String, Vec<Context>)]) -> Option<Table
         title: "Context by rule, all classes together".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
-        note: "Ratio of the mean positive relevance outside the boxes to that inside; share inside: of all positive relevance, beside the \
-               share of the image that the boxes cover; distance ρ: rank correlation of relevance and distance from the boxes, outside."
+        note: "Mean, median and the like: of the ratio of the mean positive relevance outside the boxes to the mean positive relevance \
+               inside. Share inside: share of the positive relevance that lies in the boxes; for comparison, the share of the image that \
+               the boxes cover. Distance ρ: rank correlation of relevance and distance from the boxes, for pixels outside."
             .to_owned(),
     })
 }
 
-/// Heatmaps against the drawn masks, where there are masks.
+/// Heatmaps compared with the drawn masks; `None` if the devkit has no masks.
 pub(super) fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Contexts)]) -> Option<Table> {
     experiment.core.dataset.masks.as_ref()?;
     let tag_class = experiment.core.dataset.classes().iter().position(|class| class == TAGGED_CLASS);
@@ -127,13 +128,15 @@ pub(super) fn mask_table(experiment: &Experiment, contexts: &[(Rule, context::Co
             mean(&tagged.iter().map(|(_, area)| *area).collect::<Vec<_>>()),
         ]
     });
-    let columns = ["rule", "heatmaps", "on object", "its area", "pixel AUC", "tagged", "on tag", "its area"];
+    let columns =
+        ["rule", "heatmaps", "on object", "area of object", "pixel AUC", "tagged heatmaps", "on tag", "area of tag"];
     Some(Table {
-        title: "Heatmaps against the drawn masks".to_owned(),
+        title: "Heatmaps compared with the drawn masks".to_owned(),
         columns: columns.map(str::to_owned).to_vec(),
         rows: rows.collect(),
-        note: "Mean share of the positive relevance on the object's and, for the class that carries it, on the tag's pixels beside \
-               the share of the image they cover; pixel AUC: relevance as a detector of the object's pixels, 0.5 for chance."
+        note: "On object: mean share of the positive relevance on the pixels of the object; for comparison, the share of the image that \
+               they cover. On tag: the same for the pixels of the tag, for the class that carries the tag. Pixel AUC: relevance as a \
+               detector of the object's pixels, 0.5 by chance."
             .to_owned(),
     })
 }

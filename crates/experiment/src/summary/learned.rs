@@ -1,4 +1,4 @@
-//! Scores, thresholds and training.
+//! Tables about scores, thresholds and training.
 
 use anyhow::Result;
 use fisherlens_classifier::Difficult;
@@ -45,7 +45,7 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
     })
 }
 
-/// What average precision is computed of besides scores and labels.
+/// The values besides the scores from which the summary of average precision is computed.
 pub(crate) struct Judged<'a> {
     pub(crate) data: &'a DataSettings,
     pub(crate) dataset: &'a Dataset,
@@ -67,7 +67,7 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// The paper's numbers are those of VOC 2007.
+    /// Whether the data are VOC 2007, for which the paper gives numbers.
     fn is_the_papers_data(&self) -> bool {
         self.data.source == DataSource::Voc && self.dataset.year == Some(2007)
     }

@@ -1,4 +1,4 @@
-//! What the stages found, gathered for the report.
+//! Collects the results of the stages for the report.
 
 pub(crate) mod explained;
 pub(crate) mod learned;
@@ -18,7 +18,7 @@ use crate::stage::Stage;
 use crate::stages::{context, gallery, relevance, scores};
 use crate::summary::learned::Judged;
 
-/// Gathers what the stages that were run have found.
+/// Collects the results of all stages that were run.
 ///
 /// # Errors
 /// A damaged artifact.
@@ -36,7 +36,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     };
     if !experiment.core.dataset.left_out.is_empty() {
         data.notes.push(format!(
-            "The image sets were limited; classes without examples in one of them are left out: {}.",
+            "The image sets were limited. Classes without examples in one of the sets are left out: {}.",
             experiment.core.dataset.left_out.join(", ")
         ));
     }

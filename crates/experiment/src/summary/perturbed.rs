@@ -1,4 +1,4 @@
-//! What perturbation says of the orders: A, V, areas between curves, margins over random order, other substitutes, pixels.
+//! Tables about perturbation: A and V of the orders, areas between curves, margins over random order, other substitutes, pixels.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::series::{Ranking, Series, Substitute};
 use crate::stages::resampling::{all_series, compared_rankings};
 use crate::stages::{pixels, resampling};
 
-/// Traces with the image and the class that each is of.
+/// Traces, each with its image and its class.
 #[derive(Default)]
 struct Traces {
     all: Vec<Trace>,
@@ -37,7 +37,7 @@ impl Traces {
         self.classes.push(class);
     }
 
-    /// None without a trace.
+    /// The quality of all traces; `None` without traces.
     fn quality(&self) -> Option<Quality> {
         quality_by_image(&self.all, &self.images).ok()
     }
@@ -49,7 +49,7 @@ impl Traces {
     }
 }
 
-/// The traces of Algorithm 1, most relevant first, by what they are ranked by.
+/// The traces of Algorithm 1 with the most relevant descriptors first, for each ranking.
 pub(super) struct Algorithm1(Vec<(Ranking, Traces)>);
 
 impl Algorithm1 {
@@ -65,7 +65,7 @@ impl Algorithm1 {
     }
 }
 
-/// Figure 1: Algorithm 1 in every order.
+/// The data of Figure 1: Algorithm 1 in every order.
 pub(super) fn orders(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<PerturbationSummary> {
     let settings = &experiment.settings.resampling;
     let classes = experiment.core.dataset.classes();
@@ -112,13 +112,13 @@ fn interval_of_curve(quality: &Quality) -> Vec<(f64, f64)> {
     quality.curve_low.iter().copied().zip(quality.curve_high.iter().copied()).collect()
 }
 
-/// Margins over random order, V by class, and the other substitutes.
+/// Tables of the margins over random order, of V by class, and of the other substitutes.
 pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<Vec<Table>> {
     let Some(random) = traces.of(Ranking::Random).filter(|random| !random.all.is_empty()) else {
         return Ok(Vec::new());
     };
     let classes = experiment.core.dataset.classes();
-    // The order with the largest A: how surely it leads is seen on the same images and draws.
+    // The rule with the largest A. Its lead over each other order is measured on the same images and draws.
     let a = |traces: &Traces| traces.quality().map_or(f64::NEG_INFINITY, |quality| quality.a);
     let rules = traces.0.iter().filter(|(ranking, _)| !ranking.is_baseline());
     let best = rules.map(|(_, traces)| (a(traces), traces)).max_by(|(one, _), (other, _)| one.total_cmp(other));
@@ -128,13 +128,17 @@ pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
     for (ranking, traces) in &traces.0 {
         names.push(ranking.to_string());
         for (class, row) in flipped.iter_mut().enumerate() {
-            row.push(traces.quality_of_class(class).map_or_else(none, |of| format!("{:.1}", 100.0 * of.v)));
+            row.push(traces.quality_of_class(class).map_or_else(dash, |of| format!("{:.1}", 100.0 * of.v)));
         }
         if *ranking != Ranking::Random {
             let margin = area_between(&traces.all, &random.all, &traces.images)?;
-            let stands = if margin.interval.0 > 0.0 { "yes" } else { "no" };
-            let mut row =
-                vec![ranking.to_string(), format!("{:.4}", margin.area), interval(margin.interval), stands.to_owned()];
+            let is_above = if margin.interval.0 > 0.0 { "yes" } else { "no" };
+            let mut row = vec![
+                ranking.to_string(),
+                format!("{:.4}", margin.area),
+                interval(margin.interval),
+                is_above.to_owned(),
+            ];
             if let Some((_, best)) = &best {
                 let lead = area_between(&best.all, &traces.all, &traces.images)?;
                 row.extend([format!("{:.4}", lead.area), interval(lead.interval)]);
@@ -144,15 +148,15 @@ pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
     }
     let mut tables = vec![
         Table {
-            title: "Margin over random order, and behind the best rule".to_owned(),
-            columns: ["Order", "A − A(random)", "95 % interval", "Above 0", "A(best rule) − A", "95 % interval of it"]
+            title: "Margin over random order, and distance from the best rule".to_owned(),
+            columns: ["Order", "A − A(random)", "95 % interval", "Above 0", "A(best rule) − A", "its 95 % interval"]
                 .into_iter()
                 .take(if best.is_some() { 6 } else { 4 })
                 .map(str::to_owned)
                 .collect(),
             rows: margins,
-            note: "Mean over the same images and draws in both orders; the interval takes all traces of an image together. Above 0: the \
-                   whole interval."
+            note: "Means over the same images and draws in both orders. For the intervals, all traces of an image are one observation. \
+                   Above 0: whether the whole interval is above 0."
                 .to_owned(),
         },
         Table {
@@ -166,7 +170,7 @@ pub(super) fn tables(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
     Ok(tables)
 }
 
-/// A by what takes a descriptor's place.
+/// A for each substitute.
 fn substitutes(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<Option<Table>> {
     let others = &experiment.settings.resampling.substitutes;
     if others.is_empty() {
@@ -189,13 +193,14 @@ fn substitutes(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Resul
         title: "Descriptors replaced by draws, by the mean, or removed".to_owned(),
         columns: columns("Order", substitutes.iter().map(ToString::to_string)),
         rows,
-        note: "Mean: every replaced descriptor becomes the mean of the mixture. Removal: the vector is the mean of those left. Both do \
-               without chance, so that an order has one trace an image; random order has as many as with draws."
+        note: "Mean: every replaced descriptor becomes the mean of the mixture. Removal: the vector becomes the mean over the remaining \
+               descriptors. Neither uses random draws, so that an order has one trace per image and class; random order has as many traces \
+               as with draws."
             .to_owned(),
     }))
 }
 
-/// A by ranking, regions of pixels replaced; beside it the same images with descriptors replaced.
+/// A for each ranking with regions of pixels replaced and, on the same images, with descriptors replaced.
 pub(super) fn pixels(experiment: &Experiment, run: &Run, traces: &Algorithm1) -> Result<Option<Table>> {
     let settings = &experiment.settings.pixels;
     let found = pixels::get(experiment, &run.keys)?;
@@ -232,9 +237,10 @@ pub(super) fn pixels(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
         ),
         rows,
         note: format!(
-            "{} true positives; the {} regions of the highest mean relevance are replaced, {} between two scores, and the descriptors \
-             that they touch are computed anew: {:.0} % of an image’s in the end. Replaced pixels make edges that no photograph has, so \
-             that random regions move the score too; draws from the mixture are descriptors as the classifier knows them.",
+            "Measured on {} true positives. The {} regions with the highest mean relevance are replaced, {} between two scores, and the \
+             descriptors that they touch are computed again: at the end {:.0} % of the descriptors of an image. Replaced pixels create edges \
+             that photographs do not have, so that random regions change the score, too. Draws from the mixture are descriptors like those \
+             on which the classifier was trained.",
             looked_at.len(),
             settings.n_regions,
             settings.batch,
@@ -249,7 +255,7 @@ fn cells(quality: Option<&Quality>) -> [String; 2] {
         Some(quality) => {
             [format!("{:.4} ({})", quality.a, interval(quality.a_interval)), format!("{:.1}", 100.0 * quality.v)]
         }
-        None => [none(), none()],
+        None => [dash(), dash()],
     }
 }
 
@@ -262,6 +268,6 @@ fn interval((low, high): (f64, f64)) -> String {
     format!("{low:.4} to {high:.4}")
 }
 
-fn none() -> String {
+fn dash() -> String {
     "–".to_owned()
 }

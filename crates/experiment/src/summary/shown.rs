@@ -1,4 +1,4 @@
-//! The images, the examples and the stages of the run.
+//! Summaries of the data and of the example images.
 
 use anyhow::Result;
 use fisherlens_model::conservation_line;

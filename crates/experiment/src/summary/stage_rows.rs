@@ -11,15 +11,15 @@ use crate::run::Run;
 use crate::stage::Stage;
 use crate::stages::resampling::all_series;
 
-/// A stage that took less than this share of its first time has found its artifacts.
+/// A stage that took less than this share of its original time has loaded its artifacts.
 const CACHED_SHARE: f64 = 0.5;
 
-/// The row of one stage, whose artifacts have these keys, and which took `seconds` in this run.
+/// The row of one stage. `keys`: the keys of its artifacts. `seconds`: its time in this run.
 pub(crate) fn stage_row(entries: &[Entry], stage: StageId, keys: &[Key], seconds: f64) -> StageRow {
     let names: Vec<String> = keys.iter().map(|key| key.short()).collect();
     let files: Vec<_> =
         entries.iter().filter(|entry| entry.stage == stage.name && names.contains(&entry.key)).collect();
-    // What the artifacts took when they were computed is in their headers.
+    // The headers of the artifacts contain the time of their computation.
     let made: f64 = files.iter().filter_map(|entry| entry.header.as_ref()).map(|header| header.seconds).sum();
     let cached = seconds < CACHED_SHARE * made;
     StageRow {

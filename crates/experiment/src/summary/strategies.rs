@@ -13,10 +13,10 @@ use crate::tag::scores::ScoreChange;
 
 /// A cell of the grid is drawn this many pixels wide and high.
 const CELL: usize = 5;
-/// Photographers listed at most.
+/// Maximum number of listed photographers.
 const MAX_N_OWNERS: usize = 8;
 
-/// One summary a class.
+/// One summary per class.
 pub(super) fn summaries(experiment: &Experiment, found: &StrategiesFound) -> Vec<StrategySummary> {
     found.classes.iter().map(|class| summary(experiment, class, found.tag.as_ref())).collect()
 }
@@ -41,7 +41,7 @@ fn summary(experiment: &Experiment, class: &ClassStrategies, tag: Option<&Tag>) 
     }
 }
 
-/// Which of the images are of the tag's owner; none where no owner is named.
+/// For each image, whether it is by the tag's owner; always `false` if the settings name no owner.
 fn tagged(experiment: &Experiment, class: &ClassStrategies) -> Vec<bool> {
     let owner = experiment.settings.strategies.tag_owner.as_deref();
     class.owners.iter().map(|other| owner.is_some() && other.as_deref() == owner).collect()
@@ -60,15 +60,15 @@ fn percent(share: f64) -> String {
 fn findings(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool], tag: Option<&Tag>) -> Vec<String> {
     let settings = &experiment.settings.strategies;
     let Some(choice) = class.strategies.choice() else {
-        return vec![format!("{} heatmaps are too few to be clustered.", class.ids.len())];
+        return vec![format!("{} heatmaps are too few for clustering.", class.ids.len())];
     };
-    let sort = match settings.images {
+    let kind = match settings.images {
         ExplainedImages::TruePositives => "true positives",
         ExplainedImages::Positives => "test images of the class",
     };
     let mut findings = vec![format!(
-        "The heatmaps of {} {sort} fall into {} clusters at {} neighbours, the greatest eigengap ({:.3}) of the sweep below. \
-         No label, box or photographer was looked at.",
+        "The heatmaps of {} {kind} form {} clusters with {} neighbours. This setting has the greatest eigengap ({:.3}) in the sweep \
+         below. The clustering does not use labels, boxes or photographers.",
         class.ids.len(),
         choice.n_clusters,
         choice.n_neighbours,
@@ -78,8 +78,7 @@ fn findings(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool], t
         && let Some(window) = &cluster.window
     {
         findings.push(format!(
-            "The most suspicious cluster has {} images: {} of their positive relevance stands in {}, where the other heatmaps \
-             have {}.",
+            "The most suspicious cluster has {} images. {} of their positive relevance lies in {}; for the other heatmaps it is {}.",
             cluster.members.len(),
             percent(window.inside),
             place(window, settings.grid),
@@ -91,8 +90,8 @@ fn findings(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool], t
         class.agreement.iter().find(|agreement| Some(agreement.owner.as_str()) == owner)
     {
         findings.push(format!(
-            "Checked afterwards against the photographers: {} of the {} images of {} are by {owner} (purity {:.2}), who took \
-             {n_images} of all (recall {:.2}).",
+            "Comparison with the photographers, afterwards: {} of the {} images of {} are by {owner} (purity {:.2}). {owner} took \
+             {n_images} of all images (recall {:.2}).",
             best.n_hits,
             best.n_members,
             name(class, best.cluster),
@@ -104,8 +103,8 @@ fn findings(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool], t
         let corner = settings.tag_corner;
         let [own, other_corners, others] = corner_means(class, tagged, corner);
         findings.push(format!(
-            "The {} corner, {} of the area, holds {} of the positive relevance of his images, {} on average in their other corners, \
-             and {} in the images of others.",
+            "The {} corner is {} of the area. It contains {} of the positive relevance of the owner's images; each other corner of these \
+             images contains {} on average. In the images of others, the same corner contains {}.",
             corner.name(),
             percent(settings.tag_size[0] * settings.tag_size[1]),
             percent(own),
@@ -115,7 +114,7 @@ fn findings(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool], t
     }
     if let Some(tag) = tag.filter(|_| !class.changes.is_empty()) {
         findings.push(format!(
-            "The tag was taken from {} of {} training images of its owner that show it in the same form.",
+            "The tag was estimated from the {} of {} training images of its owner that show it in the same form.",
             tag.n_photographs, tag.n_candidates
         ));
     }
@@ -134,8 +133,8 @@ fn place(window: &ExcessWindow, grid: usize) -> String {
     )
 }
 
-/// Mean share of the positive relevance in the tag's corner of tagged images, in each of their other corners, in the same
-/// corner of other images.
+/// Mean share of the positive relevance in the tag's corner of tagged images, in each of their other corners, and in the same corner of
+/// other images.
 fn corner_means(class: &ClassStrategies, tagged: &[bool], corner: Corner) -> [f64; 3] {
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let of = |wanted: bool, which: &dyn Fn(Corner) -> bool| {
@@ -173,13 +172,13 @@ fn sweep_table(class: &ClassStrategies, tagged: &[bool]) -> Option<Table> {
         cells
     });
     let mut columns = vec!["setting", "eigengap", "agreement", "sizes"];
-    let mut note = "The greatest eigengap is chosen. Agreement: mean adjusted mutual information with the partitions into as many \
-                    clusters at the other numbers of neighbours."
+    let mut note = "The setting with the greatest eigengap is chosen. Agreement: mean adjusted mutual information with the partitions \
+                    into the same number of clusters at the other numbers of neighbours."
         .to_owned();
     if check {
         columns.extend(["purity", "recall"]);
         note.push_str(
-            " Purity and recall of the cluster that agrees best with the tag's owner are a check that the choice never sees.",
+            " Purity and recall: of the cluster that agrees best with the tag's owner. They are a check and do not influence the choice.",
         );
     }
     table("Sweep over neighbours and clusters", &columns, rows.collect(), note)
@@ -198,11 +197,12 @@ fn agreement_table(class: &ClassStrategies) -> Option<Table> {
         ]
     });
     table(
-        "Clusters against photographers",
-        &["photographer", "images", "best cluster", "its images", "purity", "recall", "AMI"],
+        "Clusters compared with photographers",
+        &["photographer", "images", "best cluster", "images of the cluster", "purity", "recall", "AMI"],
         rows.collect(),
-        "Photographers of five or more of the images; the clustering never saw them, and not every image of a photographer need \
-         carry his tag. AMI: adjusted mutual information of the clusters with being his or not."
+        "Photographers who took five or more of the images. The clustering does not use them, and not every image of a photographer \
+         has to carry a tag. AMI: adjusted mutual information of the clusters and the partition into images of the photographer and \
+         images of others."
             .to_owned(),
     )
 }
@@ -228,7 +228,7 @@ fn corner_table(experiment: &Experiment, class: &ClassStrategies, tagged: &[bool
         &["images of", "images", "upper left", "upper right", "lower left", "lower right"],
         rows,
         format!(
-            "Means over images. A corner is {} × {} of width and height, {:.3} of the area; the tag stands in the {} one.",
+            "Means over images. A corner has {} of the width and {} of the height, {:.3} of the area. The tag is in the {} corner.",
             settings.tag_size[0],
             settings.tag_size[1],
             settings.tag_size[0] * settings.tag_size[1],
@@ -254,16 +254,16 @@ fn change_table(class: &ClassStrategies, tag: Option<&Tag>) -> Option<Table> {
         ])
     };
     let taken = tag.map_or_else(String::new, |_| {
-        " The pasted tag is the median over training images of what stands out from the local ground, with its transparency."
+        " The pasted tag is the median, over training images, of the difference from the local background, with its transparency."
             .to_owned()
     });
     table(
         "The tag pasted and removed",
-        &["change: images", "images", "score before", "mean change", "95 % interval", "found by it", "lost by it"],
+        &["change: images", "images", "score before", "mean change", "95 % interval", "found", "lost"],
         class.changes.iter().filter_map(row).collect(),
         format!(
-            "Scores less the equal-error threshold. StrategiesFound, lost: images whose score rises above it or falls below. A filled \
-             corner holds the mirrored image of what lies next to it.{taken}"
+            "Scores minus the equal-error threshold. Found: images whose score rises above the threshold. Lost: images whose score falls \
+             below it. A filled corner contains the mirrored pixels next to it.{taken}"
         ),
     )
 }
@@ -272,7 +272,7 @@ fn shown(class: &ClassStrategies, number: usize, cluster: &Cluster) -> StrategyC
     let grid = class.heatmaps.dim().1;
     let mut mean = class.heatmaps.index_axis(Axis(0), 0).mapv(|_| 0.0_f32);
     for &place in &cluster.members {
-        // Each heatmap counts alike, however strong it is, as in the clustering.
+        // All heatmaps have the same weight, independent of their strength, as in the clustering.
         let heatmap = class.heatmaps.index_axis(Axis(0), place);
         let norm = heatmap.iter().map(|value| value * value).sum::<f32>().sqrt();
         if norm > 0.0 {
@@ -284,7 +284,7 @@ fn shown(class: &ClassStrategies, number: usize, cluster: &Cluster) -> StrategyC
         || format!("{} images.", cluster.members.len()),
         |window| {
             format!(
-                "{} images. {}: {} of the positive relevance, {} in the other heatmaps; suspicion {:.2}.",
+                "{} images. {} contains {} of their positive relevance, and {} in the other heatmaps. Suspicion: {:.2}.",
                 cluster.members.len(),
                 capitalised(&place(window, grid)),
                 percent(window.inside),

@@ -1,4 +1,4 @@
-//! A photographer's tag: taken from the corners of photographs that carry it, pasted on others, and removed.
+//! A photographer's tag: estimated from the corners of photographs that carry it, pasted on other photographs, and removed.
 
 pub mod scores;
 
@@ -9,29 +9,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::strategies::Corner;
 
-/// Half the side of the square whose median grey value is the ground below the tag: wider than the strokes of letters.
-const GROUND_RADIUS: usize = 8;
-/// How far tags may be moved against each other, in pixels.
+/// Radius of the square whose median grey value is the background of the tag. It is wider than the strokes of letters.
+const BACKGROUND_RADIUS: usize = 8;
+/// Maximum shift of two tags against each other, in pixels.
 const MAX_SHIFT: isize = 6;
-/// Correlation from which on a photograph counts as carrying the reference's form of the tag.
+/// Minimum correlation of photographs that carry the same tag as the reference.
 const SAME_TAG: f64 = 0.3;
-/// Photographs that are tried as the reference at most.
+/// Maximum number of photographs that are tried as the reference.
 const MAX_N_REFERENCES: usize = 8;
-/// Opacity below which a pixel is not the tag's.
+/// Minimum opacity of a pixel that belongs to the tag.
 const MIN_OPACITY: f32 = 0.1;
 
-/// A tag as it lies over a photograph.
+/// A tag that can be pasted on a photograph.
 #[allow(clippy::unsafe_derive_deserialize, reason = "the only unsafe code is inside the slicing macro of ndarray")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tag {
-    /// How much of a pixel is the tag's, from −1, all black, to 1, all white `(height, width)`.
+    /// Opacity of the tag in each pixel, from −1 (opaque black) to 1 (opaque white), `(height, width)`.
     #[serde(with = "array")]
     pub matte: Array2<f32>,
-    /// The corner that it stands in; it keeps its distance in pixels from the two borders.
+    /// The corner of the tag. The tag keeps its distance, in pixels, from the two borders.
     pub corner: Corner,
-    /// Photographs that it was taken from.
+    /// Number of photographs from which it was estimated.
     pub n_photographs: usize,
-    /// Photographs that were looked at.
+    /// Number of photographs that were examined.
     pub n_candidates: usize,
 }
 
@@ -42,14 +42,14 @@ pub struct Region {
     pub top: usize,
     /// First column.
     pub left: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Columns.
+    /// Number of columns.
     pub width: usize,
 }
 
 impl Region {
-    /// The rectangle of this size in a corner of an image `(image_height, image_width)`, cut where the image is smaller.
+    /// The rectangle of this size in a corner of an image `(image_height, image_width)`, clipped if the image is smaller.
     pub fn in_corner(corner: Corner, (image_height, image_width): (usize, usize), height: usize, width: usize) -> Self {
         let (height, width) = (height.min(image_height), width.min(image_width));
         let top = if corner.is_upper() { 0 } else { image_height - height };
@@ -57,13 +57,13 @@ impl Region {
         Self { top, left, height, width }
     }
 
-    /// The corner whose width and height are these shares of the image's, at least a pixel each.
+    /// The corner whose width and height are these shares of the image's width and height, at least one pixel each.
     pub fn of_share(corner: Corner, (image_height, image_width): (usize, usize), [width, height]: [f64; 2]) -> Self {
         let pixels = |share: f64, length: usize| ((share * length as f64).round() as usize).max(1);
         Self::in_corner(corner, (image_height, image_width), pixels(height, image_height), pixels(width, image_width))
     }
 
-    /// Its share of a sum over the positive relevance of an image; 0 where there is none.
+    /// Share of the positive relevance of an image that lies in this rectangle; 0 if there is no positive relevance.
     pub fn share(self, relevance: ArrayView2<'_, f32>) -> f64 {
         let sum = |part: ArrayView2<'_, f32>| part.iter().map(|&value| f64::from(value.max(0.0))).sum::<f64>();
         let total = sum(relevance);
@@ -74,18 +74,19 @@ impl Region {
 }
 
 impl Tag {
-    /// The tag that most of the corners share, or none where no two of them agree.
+    /// The tag that most of the corners share; `None` if no two corners agree.
     ///
-    /// `corners`: grey values 0 to 255 `(height, width)`, all of one size and each with the corner's own borders. Each is parted into
-    /// its ground, the median of the square of 17 pixels around, and what stands out from it. One corner after another, eight at
-    /// most, is the reference: the others are moved by up to 6 pixels to where they correlate most with it, and those
-    /// that correlate by 0.3 or more carry the same tag. The reference with the greatest sum of correlations stays. The matte is
-    /// the median over its group of
+    /// `corners`: grey values 0 to 255 `(height, width)`, all of the same size, each at the two borders of its photograph. The background
+    /// of a pixel is the median of the square of 17 × 17 pixels around it. Up to eight corners are tried as the reference. For each
+    /// reference, the other corners are shifted by up to 6 pixels so that their difference from the background correlates most with the
+    /// reference. Corners with a correlation of 0.3 or more carry the same tag; they are the group of the reference. The group with the
+    /// greatest sum of correlations is used. The matte is the median over this group of
     ///
     /// ```text
     /// m = (I − B) / (255 − B)  where I ≥ B,   (I − B) / B  elsewhere
     /// ```
-    /// I: grey value, B: ground. So what lies behind the tag falls out, and a tag of several forms gives its most frequent one.
+    /// I: grey value, B: background. The median removes the photographs behind the tag. If the tag has several forms, the result is the
+    /// most frequent one.
     pub fn estimate(corners: &[Array2<u8>], corner: Corner) -> Option<Self> {
         let residuals: Vec<Array2<f32>> = corners.par_iter().map(matte_of).collect();
         let step = corners.len().div_ceil(MAX_N_REFERENCES).max(1);
@@ -95,7 +96,7 @@ impl Tag {
             .into_par_iter()
             .map(|reference| Group::around(&residuals, reference))
             .collect();
-        // Of equal ones the first, so that the order of work does not matter.
+        // Of equal groups, the first one is used, so that the result does not depend on the order of the work.
         let members = groups.into_iter().rev().max_by(|a, b| a.correlation.total_cmp(&b.correlation))?.members;
         if members.len() < 2 {
             return None;
@@ -113,7 +114,7 @@ impl Tag {
         Some(Self { matte, corner, n_photographs: members.len(), n_candidates: corners.len() })
     }
 
-    /// Lays the tag over a photograph `(height, width, 3)`, in its corner.
+    /// Pastes the tag on a photograph `(height, width, 3)`, in its corner.
     pub fn paste(&self, mut rgb: ArrayViewMut3<'_, u8>) {
         let (image_height, image_width, _) = rgb.dim();
         let (height, width) = self.matte.dim();
@@ -132,12 +133,12 @@ impl Tag {
     }
 }
 
-/// Fills a corner with the mirrored image of what lies next to it, above a lower corner and below an upper one: the same sort of
-/// texture, without an edge. A corner higher than half the image repeats the last row there is.
+/// Fills a corner with the mirrored pixels next to it: the pixels above a lower corner, or below an upper corner. So it gets similar
+/// texture, without an edge. If the corner is higher than half the image, the last row of the image is repeated.
 pub fn fill(rgb: &mut Array3<u8>, region: Region) {
     let last_row = rgb.dim().0.saturating_sub(1);
     let columns = region.left..region.left + region.width;
-    // From the inner border outwards, so that a row is read before it is overwritten where the corner is too high.
+    // The rows are filled from the inner border outwards, so that a row is read before it is overwritten if the corner is too high.
     for row in 0..region.height {
         let (target, source) = if region.top == 0 {
             (region.height - 1 - row, (region.height + row).min(last_row))
@@ -149,51 +150,51 @@ pub fn fill(rgb: &mut Array3<u8>, region: Region) {
     }
 }
 
-/// What stands out from the ground, as a matte of white and black.
+/// The difference from the background, as a matte of white and black.
 fn matte_of(corner: &Array2<u8>) -> Array2<f32> {
-    let ground = ground(corner);
-    Zip::from(corner).and(&ground).map_collect(|&value, &ground| {
-        let (value, ground) = (f32::from(value), f32::from(ground));
-        let room = if value >= ground { 255.0 - ground } else { ground };
-        if room > 0.0 { (value - ground) / room } else { 0.0 }
+    let background = background(corner);
+    Zip::from(corner).and(&background).map_collect(|&value, &background| {
+        let (value, background) = (f32::from(value), f32::from(background));
+        let room = if value >= background { 255.0 - background } else { background };
+        if room > 0.0 { (value - background) / room } else { 0.0 }
     })
 }
 
-/// Median of the square around each pixel, cut at the borders, by a histogram that moves along the rows.
-fn ground(corner: &Array2<u8>) -> Array2<u8> {
+/// Median of the square around each pixel, clipped at the borders. A histogram moves along each row.
+fn background(corner: &Array2<u8>) -> Array2<u8> {
     let (height, width) = corner.dim();
-    let mut ground = Array2::zeros((height, width));
+    let mut background = Array2::zeros((height, width));
     for y in 0..height {
-        let rows = y.saturating_sub(GROUND_RADIUS)..(y + GROUND_RADIUS + 1).min(height);
+        let rows = y.saturating_sub(BACKGROUND_RADIUS)..(y + BACKGROUND_RADIUS + 1).min(height);
         let mut counts = [0_u32; 256];
         let mut n_pixels = 0;
-        for x in 0..width + GROUND_RADIUS {
+        for x in 0..width + BACKGROUND_RADIUS {
             if x < width {
                 rows.clone().for_each(|row| counts[usize::from(corner[[row, x]])] += 1);
                 n_pixels += rows.len();
             }
-            if let Some(left) = x.checked_sub(2 * GROUND_RADIUS + 1) {
+            if let Some(left) = x.checked_sub(2 * BACKGROUND_RADIUS + 1) {
                 rows.clone().for_each(|row| counts[usize::from(corner[[row, left]])] -= 1);
                 n_pixels -= rows.len();
             }
-            if let Some(centre) = x.checked_sub(GROUND_RADIUS).filter(|centre| *centre < width) {
+            if let Some(centre) = x.checked_sub(BACKGROUND_RADIUS).filter(|centre| *centre < width) {
                 let mut below = 0;
                 let median = counts.iter().position(|&count| {
                     below += count as usize;
                     2 * below >= n_pixels
                 });
-                ground[[y, centre]] = median.expect("the counts add up to the pixels") as u8;
+                background[[y, centre]] = median.expect("the counts add up to the number of pixels") as u8;
             }
         }
     }
-    ground
+    background
 }
 
-/// The corners that carry a reference's form of the tag.
+/// The corners that carry the same tag as a reference.
 struct Group {
     /// Sum of their correlations with the reference.
     correlation: f64,
-    /// The corners with their shifts.
+    /// Indices of the corners, with their shifts.
     members: Vec<(usize, [isize; 2])>,
 }
 
@@ -212,7 +213,7 @@ impl Group {
     }
 }
 
-/// The shift at which `other` correlates most with the reference, small shifts first.
+/// The shift at which `other` correlates most with the reference. Of equal correlations, the smallest shift is used.
 fn best_shift(reference: &Array2<f32>, other: &Array2<f32>) -> (f64, [isize; 2]) {
     let squares = |residual: &Array2<f32>| residual.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
     let scale = (squares(reference) * squares(other)).sqrt();
@@ -225,7 +226,7 @@ fn best_shift(reference: &Array2<f32>, other: &Array2<f32>) -> (f64, [isize; 2])
     let (height, width) = reference.dim();
     let mut best = (f64::NEG_INFINITY, [0, 0]);
     for [dy, dx] in shifts {
-        // reference[y, x] meets other[y + dy, x + dx].
+        // The pixel reference[y, x] is compared with other[y + dy, x + dx].
         let span = |shift: isize, length: usize| {
             let n = length.saturating_sub(shift.unsigned_abs());
             let (start, other) = ((-shift).max(0) as usize, shift.max(0) as usize);
@@ -247,7 +248,7 @@ fn best_shift(reference: &Array2<f32>, other: &Array2<f32>) -> (f64, [isize; 2])
     best
 }
 
-/// The value of a shifted residual, 0 beyond its borders.
+/// The value of a shifted residual; 0 outside of it.
 fn moved(residual: &Array2<f32>, y: usize, x: usize, [dy, dx]: [isize; 2]) -> f32 {
     let place = |at: usize, shift: isize| at.checked_add_signed(shift);
     match (place(y, dy), place(x, dx)) {
@@ -261,22 +262,22 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    /// Grounds without anything in common, with strokes of white at 200/255 opacity that are moved by a pixel or two.
+    /// Different backgrounds, with white strokes of opacity 200/255 that are shifted by one or two pixels.
     fn corners() -> (Vec<Array2<u8>>, Array2<bool>) {
         let stroke = |y: isize, x: isize| (8..16).contains(&y) && (10..40).contains(&x) && (x % 5 == 0 || y == 8);
         let one = |image: usize| {
             let shift = [[0, 0], [1, 0], [0, 2], [-1, -1], [0, 0], [2, 1]][image];
             Array2::from_shape_fn((24, 50), |(y, x)| {
-                let ground = 60 + 20 * image + ((y * (7 + image) + x * (3 + 2 * image)) % 9) * 2;
+                let background = 60 + 20 * image + ((y * (7 + image) + x * (3 + 2 * image)) % 9) * 2;
                 let tagged = stroke(y as isize - shift[0], x as isize - shift[1]);
-                (if tagged { (ground * 55 + 255 * 200) / 255 } else { ground }) as u8
+                (if tagged { (background * 55 + 255 * 200) / 255 } else { background }) as u8
             })
         };
         ((0..6).map(one).collect(), Array2::from_shape_fn((24, 50), |(y, x)| stroke(y as isize, x as isize)))
     }
 
     #[test]
-    fn the_tag_comes_out_of_the_corners_whatever_the_ground() {
+    fn the_tag_is_estimated_from_corners_with_different_backgrounds() {
         let (corners, truth) = corners();
         let tag = Tag::estimate(&corners, Corner::LowerLeft).unwrap();
         assert_eq!((tag.n_photographs, tag.n_candidates), (6, 6));
@@ -298,14 +299,14 @@ mod tests {
         tag.paste(rgb.view_mut());
         let red = rgb.slice(s![.., .., 0]).to_owned();
         assert_eq!(red, array![[100, 100, 100], [100, 100, 178], [100, 0, 100]]);
-        // A photograph of one pixel gets the corner's.
+        // A photograph of one pixel gets the corner pixel of the tag, which is transparent.
         let mut small = Array3::from_elem((1, 1, 3), 9_u8);
         tag.paste(small.view_mut());
         assert_eq!(small, Array3::from_elem((1, 1, 3), 9));
     }
 
     #[test]
-    fn a_corner_is_filled_with_its_neighbourhood() {
+    fn a_corner_is_filled_with_the_pixels_next_to_it() {
         let mut rgb = Array3::from_shape_fn((4, 3, 3), |(y, x, _)| (10 * y + x) as u8);
         fill(&mut rgb, Region::of_share(Corner::LowerLeft, (4, 3), [0.5, 0.5]));
         assert_eq!(rgb.slice(s![.., .., 1]).to_owned(), array![[0, 1, 2], [10, 11, 12], [10, 11, 22], [0, 1, 32]]);

@@ -1,4 +1,5 @@
-//! What a photographer's tag does to the score of a class: pasted on other photographs, and removed from those that carry it.
+//! The effect of a photographer's tag on the score of a class: it is pasted on other photographs, and removed from photographs that carry
+//! it.
 
 use anyhow::{Context as _, Result};
 use fisherlens_descriptors::gray_from_rgb;
@@ -16,29 +17,30 @@ use crate::spread::spread;
 use crate::stages::scores::Scores;
 use crate::tag::{Region, Tag, fill};
 
-/// Standard errors on either side of the mean that hold it in 95 of 100 samples.
+/// Half the width of a 95 % interval of the mean, in standard errors.
 const NORMAL_95: f64 = 1.96;
 
 /// The change of a score over some images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoreChange {
-    /// What was done, as in `tag pasted`.
+    /// The kind of change, such as `tag pasted`.
     pub name: String,
-    /// To which images.
+    /// The images that were changed, in words.
     pub images: String,
-    /// Scores before, less the equal-error threshold.
+    /// Scores before the change, minus the equal-error threshold.
     pub before: Vec<f64>,
-    /// Scores after, likewise.
+    /// Scores after the change, minus the equal-error threshold.
     pub after: Vec<f64>,
 }
 
 impl ScoreChange {
-    /// Score after less score before, of each image.
+    /// Score after minus score before, for each image.
     pub fn changes(&self) -> Vec<f64> {
         self.after.iter().zip(&self.before).map(|(after, before)| after - before).collect()
     }
 
-    /// Mean of the changes with its 95 % interval by the normal distribution; none of no image. One image has no width.
+    /// Mean of the changes with its 95 % interval by the normal distribution; `None` without images. For one image, the interval has width
+    /// 0.
     pub fn mean(&self) -> Option<[f64; 3]> {
         let changes = self.changes();
         let n = changes.len() as f64;
@@ -48,7 +50,7 @@ impl ScoreChange {
         (!changes.is_empty()).then_some([mean, mean - margin, mean + margin])
     }
 
-    /// Images whose score rose above the threshold, and those whose score fell below it.
+    /// Number of images whose score rose above the threshold, and number of images whose score fell below it.
     pub fn crossed(&self) -> [usize; 2] {
         let pairs = || self.before.iter().zip(&self.after);
         let up = pairs().filter(|(before, after)| **before <= 0.0 && **after > 0.0).count();
@@ -56,17 +58,17 @@ impl ScoreChange {
     }
 }
 
-/// What is done to an image.
+/// A change of an image.
 enum Change<'a> {
     Paste(&'a Tag),
     Fill(Corner),
-    /// The embedded data's own drawing with the tag after the one without it, or the other way round.
+    /// The image is replaced by its drawing with the tag, or without the tag; embedded data only.
     Drawn {
         with_tag: bool,
     },
 }
 
-/// Everything that the scores of one class need.
+/// Measures the changes of the score of one class.
 pub struct TagScores<'a> {
     experiment: &'a Experiment,
     explainer: &'a Explainer,
@@ -75,7 +77,7 @@ pub struct TagScores<'a> {
     threshold: f64,
 }
 
-/// The tag of `owner` from the training images, or none where it cannot be told from them.
+/// The tag of `owner`, estimated from the training images; `None` if they do not share a tag.
 ///
 /// # Errors
 /// An unreadable photograph.
@@ -108,7 +110,8 @@ pub fn estimate(experiment: &Experiment, owner: &str) -> Result<Option<Tag>> {
 }
 
 impl<'a> TagScores<'a> {
-    /// For one class, whose equal-error threshold is taken off every score. `scores` are those of the unchanged test images.
+    /// Prepares the measurement for one class. `threshold`: its equal-error threshold, which is subtracted from every score. `scores`:
+    /// scores of the unchanged test images.
     pub fn new(
         experiment: &'a Experiment,
         explainer: &'a Explainer,
@@ -119,9 +122,9 @@ impl<'a> TagScores<'a> {
         Self { experiment, explainer, class, scores, threshold }
     }
 
-    /// All changes: the tag pasted on images of another class; the corner filled in `tagged` images, with the opposite corner and
-    /// the same corner of `untagged` ones as controls; on embedded data the drawn truth of both. Of each sort of images at most
-    /// `strategies.n_changed` are taken, evenly spread.
+    /// Measures all changes. The tag is pasted on images of another class, and the corner of `tagged` images is filled. As controls, the
+    /// opposite corner of `tagged` images and the same corner of `untagged` images are filled. On the embedded data, drawings with and
+    /// without the tag show the true effect of both. At most `strategies.n_changed` images of each kind are used, evenly spread.
     ///
     /// # Errors
     /// An unreadable photograph; a stop on request.
@@ -160,7 +163,7 @@ impl<'a> TagScores<'a> {
         Ok(changes)
     }
 
-    /// Test images of the other class that lack this one.
+    /// Test images of the class `strategies.paste_on` that do not show this class.
     fn paste_on(&self) -> Vec<usize> {
         let Experiment { settings, core, .. } = self.experiment;
         let dataset = &core.dataset;
@@ -183,7 +186,7 @@ impl<'a> TagScores<'a> {
         Ok(ScoreChange { name: name.to_owned(), images: of.to_owned(), before, after })
     }
 
-    /// The score of the changed image; none of one that is too small for a descriptor.
+    /// The score of the changed image; `None` if the image is too small for a descriptor.
     fn after(&self, entry: &ImageEntry, change: &Change<'_>) -> Result<Option<f64>> {
         let mut rgb = photograph::read(&entry.path)?.rgb();
         let (height, width, _) = rgb.dim();
