@@ -1,4 +1,4 @@
-//! The words after a command: which experiment, and how photographs are explained. `fisherlens` and `cargo xtask` share them.
+//! The arguments of commands: which experiment is used, and how photographs are explained. `fisherlens` and `cargo xtask` share them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use fisherlens_experiment::session::Session;
 use fisherlens_lrp::ColorMap;
 use fisherlens_voc::Missing;
 
-/// Which experiment, on which data, stored where.
+/// Which experiment is used, on which data, and where its results are stored.
 #[derive(Debug, Clone, Args)]
 pub struct Selection {
     /// PASCAL VOC devkit: a folder that holds VOC2007, or VOC2007 itself
@@ -21,10 +21,10 @@ pub struct Selection {
     /// Change a setting of the experiment, such as `mixture.n_components=64` (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Take only N images of each set, evenly spread
+    /// Use only N images of each set, evenly spread
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Number of threads (0: one a core); the results do not depend on it
+    /// Number of threads (0: one per core); the results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
     /// Folder of the artifacts
@@ -49,7 +49,7 @@ impl Selection {
         }
     }
 
-    /// Starts the threads of everything that follows.
+    /// Starts the threads for all computations of the program.
     ///
     /// # Errors
     /// When threads were started before.
@@ -57,7 +57,7 @@ impl Selection {
         rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .build_global()
-            .context("the threads were started already")
+            .context("cannot start the threads, because they were started before")
     }
 }
 
@@ -67,31 +67,31 @@ pub struct Explain {
     /// JPEG or PNG files; with --experiment also ids of its images
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// A class whose score is explained (may be repeated); without it all that the model finds in the photograph
+    /// A class whose score is explained (may be repeated); default: all classes that the model finds in the photograph
     #[arg(long = "class", value_name = "CLASS")]
     pub classes: Vec<String>,
-    /// naive, epsilon=NUMBER or absolute (may be repeated); without it the model's own choice
+    /// The rule of relevance: naive, epsilon=NUMBER or absolute (may be repeated); default: the rule that the model names
     #[arg(long = "rule", value_name = "RULE")]
     pub rules: Vec<String>,
-    /// A model file that `export model` wrote; without it, and without --experiment, the model inside this program
+    /// A model file, written by `export model`; default: the model inside this program
     #[arg(long, value_name = "FILE", conflicts_with_all = ["experiment", "voc"])]
     pub model: Option<PathBuf>,
-    /// The experiment whose model explains; it must have been reproduced up to its classifier
+    /// Use the model of this experiment; the experiment must have been reproduced up to its classifier
     #[arg(long, value_name = "E")]
     pub experiment: Option<String>,
     /// Which experiment on which data.
     #[command(flatten)]
     pub selection: Selection,
-    /// Files are shrunk so that their longer side has at most N pixels (0: as they are); the models learned from photographs of 500
+    /// Shrink files so that the longer side has at most N pixels (0: do not shrink); the models were trained on photographs of 500 pixels
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub max_side: usize,
-    /// Colours: diverging, positive, black-fire, gray or blue-orange
+    /// Colour map: diverging, positive, black-fire, gray or blue-orange
     #[arg(long, value_name = "NAME", default_value = "diverging")]
     pub color_map: ColorMap,
-    /// Strongest colour: the largest relevance of each picture (image), or of all pictures of the command (common)
+    /// Relevance with the strongest colour: the largest of each picture (image), or the largest of all pictures (common)
     #[arg(long, value_name = "HOW", default_value = "image")]
     pub normalize: Normalize,
-    /// How much the heatmap covers the photograph in overlays, 0 to 1
+    /// Opacity of the heatmap over the photograph in overlays, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share)]
     pub opacity: f32,
     /// Also draw the N most relevant descriptors as squares
@@ -103,10 +103,10 @@ pub struct Explain {
     /// Print one JSON document instead of lines: scores, thresholds, conservation, files written
     #[arg(long)]
     pub json: bool,
-    /// Folder of the pictures
+    /// Folder for the pictures
     #[arg(long, value_name = "DIR", default_value = "explained")]
     pub out: PathBuf,
-    /// Networks instead of a Fisher-vector model.
+    /// Networks that explain instead of a Fisher-vector model.
     #[command(flatten, next_help_heading = "Networks (with the feature cnn)")]
     pub networks: NetworkOptions,
 }
@@ -114,31 +114,32 @@ pub struct Explain {
 /// `explain --network`: which networks, and how they are explained.
 #[derive(Debug, Clone, Args)]
 pub struct NetworkOptions {
-    /// googlenet, caffenet or vgg-cnn-s (may be repeated: one column each)
+    /// The network: googlenet, caffenet or vgg-cnn-s (may be repeated; each network has a column in the panel)
     #[arg(long = "network", value_name = "NAME", requires = "weights", conflicts_with_all = ["model", "experiment", "voc", "rules", "top"])]
     pub networks: Vec<String>,
     /// Weights of each network, in the same order: .caffemodel or .safetensors
     #[arg(long, value_name = "FILE", requires = "networks")]
     pub weights: Vec<PathBuf>,
-    /// Mean image of each network, in the same order (.binaryproto); without it 104, 117, 123 for blue, green, red
+    /// Mean image of each network, in the same order (.binaryproto); default: 104, 117, 123 for blue, green, red
     #[arg(long, value_name = "FILE", requires = "networks")]
     pub mean: Vec<PathBuf>,
-    /// Names of the classes, one a line; without it the 1000 of ImageNet
+    /// File with the names of the classes, one per line; default: the 1000 classes of ImageNet
     #[arg(long, value_name = "FILE", requires = "networks")]
     pub class_names: Option<PathBuf>,
-    /// Which rule each layer has: a preset (epsilon, alpha2-beta1, z-plus, gamma, epsilon-plus-flat, ...), SELECTOR=RULE,..., or gradient,
-    /// gradient-times-input, integrated-gradients, occlusion (may be repeated); alpha2-beta1 without
+    /// The method (may be repeated): a preset of rules for the layers (epsilon, alpha2-beta1, z-plus, gamma, epsilon-plus-flat, ...),
+    /// SELECTOR=RULE,..., or gradient, gradient-times-input, integrated-gradients, occlusion; default: alpha2-beta1
     #[arg(long = "composite", value_name = "COMPOSITE", requires = "networks")]
     pub composites: Vec<String>,
-    /// covering: shorter side to 256; padded: longer side to 256, the rest filled with the nearest pixel. The middle is looked at
+    /// How photographs are resized. covering: the shorter side to 256 pixels; padded: the longer side to 256 pixels, and the rest is filled
+    /// with the nearest pixels. The networks get the centre
     #[arg(long, value_name = "HOW", default_value = "covering", value_parser = ["covering", "padded"])]
     pub framing: String,
-    /// Where networks compute: cpu, or cuda, webgpu, metal where the program was built with that feature
+    /// The device that computes: cpu, or cuda, webgpu or metal if the program was built with that feature
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
 }
 
-/// What the strongest colour stands for.
+/// The relevance with the strongest colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Normalize {
     /// The largest relevance of the picture

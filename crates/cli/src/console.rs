@@ -1,4 +1,4 @@
-//! What the program says: its answers on standard output, everything else on standard error.
+//! Output of the program: its answers on standard output, everything else on standard error.
 //!
 //! The reader may have closed the pipe already (`fisherlens explain … | head`). The files that the answers are about are still written, so
 //! a line that cannot be written is dropped; `println!` would end the program before its work is done.
@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// One line of a command's answer, as [`println!`] takes it.
+/// Prints one line of a command's answer. The arguments are those of [`println!`].
 #[macro_export]
 macro_rules! answer {
     ($($line:tt)*) => {

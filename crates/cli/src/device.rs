@@ -1,4 +1,4 @@
-//! Where networks compute.
+//! The device on which networks compute.
 
 #[cfg(feature = "cnn")]
 pub use with_networks::device;
@@ -11,7 +11,7 @@ mod with_networks {
     /// A device by its name.
     ///
     /// # Errors
-    /// An unknown name, or a device that the program was built without; the sentence names the feature to build it with.
+    /// An unknown name; a device that the program was built without. The message names the feature that is needed.
     pub fn device(name: &str) -> Result<Device> {
         match name {
             "cpu" => Ok(Device::flex()),
@@ -23,7 +23,7 @@ mod with_networks {
             "metal" => Ok(fisherlens_cnn::metal()),
             #[cfg(not(all(feature = "cuda", feature = "webgpu", feature = "metal")))]
             name if ["cuda", "webgpu", "metal"].contains(&name) => {
-                bail!("--device {name}: this program was built without it; build it with `--features {name}`")
+                bail!("--device {name}: this program was built without this device; build it with `--features {name}`")
             }
             _ => bail!("--device {name}: expected cpu, cuda, webgpu or metal"),
         }

@@ -1,4 +1,4 @@
-//! Single photographs explained by networks: heatmaps, overlays, and a panel with a column for each network (supplement §6).
+//! Explains single photographs by networks: heatmaps, overlays, and a panel with one column per network (supplement §6).
 
 use std::path::Path;
 
@@ -21,16 +21,16 @@ use crate::device::device;
 /// Names of ImageNet's classes in the order of the scores, from BVLC's list of synsets.
 const IMAGENET_CLASSES: &str = include_str!("imagenet_classes.txt");
 
-/// Side that photographs are brought to, as in Caffe's examples and supplement §5.
+/// Side to which photographs are resized, as in Caffe's examples and supplement §5.
 const FRAME: usize = 256;
 
-/// The composite that the papers on relevance in networks show.
+/// The default composite, which the papers on relevance in networks show.
 const COMPOSITE: &str = "alpha2-beta1";
 
-/// Points on the line of integrated gradients.
+/// Number of points on the line of integrated gradients.
 const N_STEPS: usize = 32;
 
-/// Squares of occlusion.
+/// The squares that occlusion covers.
 const OCCLUSION: Occlusion = Occlusion { side: 32, stride: 16, value: 0.0 };
 
 /// A network ready to explain.
@@ -40,7 +40,7 @@ struct Column {
     mean: Mean,
 }
 
-/// How pixels get their values.
+/// The method by which pixels get their relevance.
 enum Method {
     Composite(Composite),
     Gradient,
@@ -66,7 +66,8 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
     let device = device(&options.device)?;
     let names: Vec<String> = match &options.class_names {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the names of the classes {}", path.display()))?;
             text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
         }
         None => IMAGENET_CLASSES.lines().map(str::to_owned).collect(),
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
         if options.composites.is_empty() { vec![COMPOSITE.to_owned()] } else { options.composites.clone() };
     let classes = arguments.classes.iter().map(|class| class_index(class, &names)).collect::<Result<Vec<_>>>()?;
     std::fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
+        .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
     let mut rows: Vec<Vec<Shown>> = Vec::new();
     for image in &arguments.images {
         interrupt.check()?;
@@ -95,7 +96,7 @@ fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec
     );
     ensure!(
         options.mean.is_empty() || options.mean.len() == options.networks.len(),
-        "found {} --network and {} --mean, expected none or one file for each network, in the same order",
+        "found {} --network and {} --mean, expected no file or one file for each network, in the same order",
         options.networks.len(),
         options.mean.len()
     );
@@ -108,7 +109,7 @@ fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec
         }
         ensure!(
             architecture.n_classes() == names.len(),
-            "network {name} has {} scores and there are {} names of classes; give its own by --class-names FILE",
+            "network {name} has {} scores, but there are {} names of classes; give the names of its classes with --class-names FILE",
             architecture.n_classes(),
             names.len()
         );
@@ -120,10 +121,10 @@ fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec
     Ok(columns)
 }
 
-/// A class by its number, its whole name, or one of its names between commas; letters may be large or small.
+/// Finds a class by its number, its whole name, or one of the names between commas. Upper and lower case do not matter.
 fn class_index(text: &str, names: &[String]) -> Result<usize> {
     if let Ok(number) = text.parse::<usize>() {
-        ensure!(number < names.len(), "class {number}: there are {} classes, numbered from 0", names.len());
+        ensure!(number < names.len(), "class {number}: expected a number below {}, the number of classes", names.len());
         return Ok(number);
     }
     let wanted = text.trim().to_lowercase();
@@ -137,12 +138,12 @@ fn class_index(text: &str, names: &[String]) -> Result<usize> {
         [] => {
             let near = names.iter().filter(|name| name.to_lowercase().contains(&wanted)).take(8);
             let near: Vec<&str> = near.map(String::as_str).collect();
-            let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(" | ")) };
+            let hint = if near.is_empty() { String::new() } else { format!("; similar names: {}", near.join(" | ")) };
             bail!("no class is called \"{text}\"{hint}")
         }
         several => {
             let several: Vec<String> = several.iter().map(|class| format!("{class} ({})", names[*class])).collect();
-            bail!("class \"{text}\" has several meanings, give its number: {}", several.join(" | "))
+            bail!("several classes are called \"{text}\"; give the number of one of them: {}", several.join(" | "))
         }
     }
 }
@@ -158,7 +159,7 @@ impl Method {
         })
     }
 
-    /// One map a class, `(height, width)`.
+    /// One map per class, `(height, width)`.
     fn explain(&self, network: &Network, input: &Array4<f32>, classes: &[usize]) -> Result<Vec<Array2<f32>>> {
         if let Self::Composite(composite) = self {
             let trace = network.trace(input.view())?;
@@ -184,7 +185,7 @@ impl Method {
     }
 }
 
-/// A row for each class: the first network's crop, then one picture for each network and composite.
+/// One row per class: the crop of the first network, then one picture per network and composite.
 fn explain(
     arguments: &Explain,
     columns: &[Column],
@@ -258,7 +259,7 @@ fn first_name(name: &str) -> &str {
     name.split(", ").next().unwrap_or(name)
 }
 
-/// Letters, digits, dots and hyphens alone, for the name of a file.
+/// The text as part of a file's name: all characters except letters, digits, dots and hyphens become hyphens.
 fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' }).collect()
 }
@@ -306,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_go_by_any_of_their_names() {
+    fn classes_are_found_by_any_of_their_names() {
         let names: Vec<String> = IMAGENET_CLASSES.lines().map(str::to_owned).collect();
         assert_eq!(names.len(), 1000);
         assert_eq!(class_index("Egyptian cat", &names).unwrap(), 285);
@@ -315,7 +316,7 @@ mod tests {
         let several = class_index("crane", &names).unwrap_err().to_string();
         assert!(several.contains("134") && several.contains("517"), "{several}");
         let unknown = class_index("Egyptian", &names).unwrap_err().to_string();
-        assert!(unknown.contains("near it: Egyptian cat"), "{unknown}");
+        assert!(unknown.contains("similar names: Egyptian cat"), "{unknown}");
         assert!(class_index("1000", &names).is_err());
     }
 }

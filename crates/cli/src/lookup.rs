@@ -1,4 +1,4 @@
-//! What a word of the command line names, and whether the experiment has learned what a command needs.
+//! Finds the image that an argument names, and checks that the models which a command needs are stored.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stage::Stage;
 
-/// The path that a word names: a file, or else an image of the experiment by its id.
+/// The path of an image. `name` is a file, or else the id of an image of the experiment.
 ///
 /// # Errors
-/// When it is neither.
+/// A name that is neither a file nor an id.
 pub fn image_path(experiment: &Experiment, name: &str) -> Result<PathBuf> {
     let path = Path::new(name);
     if path.exists() {
@@ -22,10 +22,10 @@ pub fn image_path(experiment: &Experiment, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Refuses to start hours of learning for a question about one image.
+/// Checks that the result of `stage` is stored. Otherwise a command about one image would start hours of learning.
 ///
 /// # Errors
-/// When the stage's artifact is missing; the sentence has the command that makes it.
+/// A result that is not stored; the message contains the command that computes it.
 pub fn ensure_learned(experiment: &Experiment, keys: &Keys, stage: Stage) -> Result<()> {
     let (key, given) = match stage {
         Stage::Pca => (keys.pca, experiment.settings.pca.from.is_some()),

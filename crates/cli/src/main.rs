@@ -25,9 +25,9 @@ Examples:
   fisherlens explain horse.jpg
       all classes that the built-in model finds, as heatmap and overlay in the folder explained/
   fisherlens explain horse.jpg --class horse --class person --rule epsilon=100 --rule absolute
-      two classes by two rules, and a panel of them
+      two classes by two rules, and a panel of all pictures
   fisherlens explain *.jpg --json | jq '.photographs[] | {path, scores}'
-      scores and thresholds for a program
+      scores and thresholds as JSON, for other programs
   fisherlens explain horse.jpg --class horse --npz --top 50
       also the arrays for numpy, and squares around the 50 most relevant descriptors
 
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Experiments of an installed program lie in the user's cache folder by the platform's convention.
+/// An installed program stores its experiments in the user's cache folder, as the platform defines it.
 fn caller() -> Caller {
     let folder = etcetera::choose_base_strategy().map(|folders| folders.cache_dir().join("fisherlens"));
     let command_line = std::env::args().collect::<Vec<_>>().join(" ");
@@ -73,7 +73,7 @@ fn caller() -> Caller {
     }
 }
 
-/// The page of the program, then those of its commands.
+/// Prints the manual page of the program, followed by the pages of its commands.
 fn manual() -> anyhow::Result<()> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut page)?;

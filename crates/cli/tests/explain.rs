@@ -1,4 +1,4 @@
-//! `explain` with a model file: the one that comes with the program, and one exported from an experiment.
+//! `explain` with two models: the model that comes with the program, and a model file of an experiment.
 
 mod support;
 
@@ -20,12 +20,12 @@ use ndarray_npy::NpzReader;
 
 use support::{fail, succeed, text};
 
-/// A picture of the embedded devkit as a PNG of this orientation by EXIF: 1, or 6 with its pixels turned so that it looks the same.
+/// Writes a picture of the embedded devkit as a PNG with this EXIF orientation: 1, or 6 with turned pixels, so that both look the same.
 fn write_picture(path: &Path, orientation: u8) {
     let picture = draw_image(2);
     let (width, height) = (fisherlens_mini_voc::WIDTH, fisherlens_mini_voc::HEIGHT);
     let pixels: Array3<u8> = Array3::from_shape_vec((height, width, 3), picture.rgb.clone()).unwrap();
-    // Seen pixel (x, y) of orientation 6 is stored at column y, row height − 1 − x of what is seen.
+    // With orientation 6, the visible pixel in row r and column c is stored in row width − 1 − c and column r.
     let stored = if orientation == 6 {
         Array3::from_shape_fn((width, height, 3), |(y, x, channel)| pixels[[x, width - 1 - y, channel]])
     } else {
@@ -35,14 +35,14 @@ fn write_picture(path: &Path, orientation: u8) {
     let mut encoder = png::Encoder::new(File::create(path).unwrap(), columns as u32, rows as u32);
     encoder.set_color(png::ColorType::Rgb);
     let mut writer = encoder.write_header().unwrap();
-    // TIFF in the other order of bytes: one directory of one entry, tag 0x0112, one short.
+    // A big-endian TIFF header and one directory with one entry: tag 0x0112, type short, one value.
     let exif = [b'M', b'M', 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
     writer.write_chunk(png::chunk::ChunkType(*b"eXIf"), &exif).unwrap();
     writer.write_image_data(stored.as_standard_layout().as_slice().unwrap()).unwrap();
 }
 
 #[test]
-fn the_model_that_comes_with_the_program_explains_at_once() {
+fn the_model_that_comes_with_the_program_explains_photographs() {
     let folder = tempfile::tempdir().unwrap();
     let (upright, turned) = (folder.path().join("upright.png"), folder.path().join("turned.png"));
     write_picture(&upright, 1);
@@ -72,7 +72,7 @@ fn the_model_that_comes_with_the_program_explains_at_once() {
 }
 
 #[test]
-fn pictures_are_made_though_nobody_listens() {
+fn pictures_are_written_although_the_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let (picture, out) = (folder.path().join("picture.png"), folder.path().join("out"));
     write_picture(&picture, 1);
@@ -129,7 +129,7 @@ fn a_model_file_gives_the_scores_of_its_experiment() {
         assert!((rounded - expected).abs() < 2e-3 && rounded != expected, "{rounded} {expected}");
     }
 
-    // Damaged, cut, empty and foreign files are named, and what was in them is not believed.
+    // Damaged, cut, empty and foreign files are refused, and the message names the file.
     let bytes = std::fs::read(&half).unwrap();
     let broken = folder.path().join("broken.flm");
     for at in (0..bytes.len()).step_by(bytes.len() / 40) {

@@ -1,4 +1,4 @@
-//! What the command answers: lines for people, or one JSON document for programs.
+//! The answer of the command: lines for people, or one JSON document for programs.
 
 use std::path::PathBuf;
 
@@ -120,7 +120,7 @@ impl Photograph {
             answer!("{}  {width} × {height}, shrunk to {size} (--max-side)", self.path.display());
         }
         if explained.is_nearest {
-            answer!("  no class is above its threshold; the nearest one is shown");
+            answer!("  no class is above its threshold; the class nearest to its threshold is shown");
         }
         for explanation in &self.explanations {
             let Explanation { class, rule, score, threshold, .. } = explanation;

@@ -16,19 +16,19 @@ use crate::arguments::{Explain, Normalize};
 use crate::explain::answer::Answer;
 use crate::explain::source::{Explained, Source};
 
-/// The program that a user called, and where its experiments lie unless the arguments say otherwise.
+/// The program that a user called, and where its experiments are stored unless the arguments name another folder.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Folder below which artifacts and the drawn devkit lie.
+    /// Folder below which artifacts and the drawn devkit are stored.
     pub folder: PathBuf,
-    /// What reports say about the program.
+    /// Description of the program for reports.
     pub program: Program,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// A model that is not there, an unknown class or rule, an unreadable photograph.
+/// A model that is not stored, an unknown class or rule, an unreadable photograph.
 pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
     if !arguments.networks.networks.is_empty() {
@@ -41,12 +41,12 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     };
     let classes = arguments.classes.iter().map(|name| source.class(name)).collect::<Result<Vec<usize>>>()?;
     std::fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
+        .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
     let mut answer = Answer::new(&source);
     if !arguments.json {
         answer!("{}", source.line);
     }
-    // On a common scale all photographs are explained before the first one is drawn; otherwise each is drawn at once.
+    // For a common scale, all photographs are explained before the first one is drawn. Otherwise each one is drawn at once.
     let mut waiting = Vec::new();
     for name in &arguments.images {
         interrupt.check()?;
@@ -67,7 +67,7 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     Ok(())
 }
 
-/// Writes the pictures of one photograph and says what was found in it.
+/// Writes the pictures of one photograph and prints its results.
 fn show(
     source: &Source,
     explained: &Explained,
@@ -90,7 +90,7 @@ fn networks(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
 #[cfg(not(feature = "cnn"))]
 fn networks(_: &Explain, _: &Interrupt) -> Result<()> {
     anyhow::bail!(
-        "--network needs the networks, which this program was built without: `cargo install fisherlens --features cnn`, or in a checkout \
-         `cargo xtask-cnn explain --network …`"
+        "--network: this program was built without networks; install it with `cargo install fisherlens --features cnn`, or call \
+         `cargo xtask-cnn explain --network …` in a checkout"
     )
 }

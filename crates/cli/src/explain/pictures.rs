@@ -16,7 +16,7 @@ use crate::explain::source::{Explained, Shown, Source};
 pub(super) struct Pictures {
     pub(super) heatmap: PathBuf,
     pub(super) overlay: PathBuf,
-    /// Squares of the most relevant descriptors, where they were asked for.
+    /// Squares of the most relevant descriptors, if they were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) top: Option<PathBuf>,
 }
@@ -26,9 +26,9 @@ pub(super) struct Pictures {
 pub(super) struct Files {
     /// In the order of the explanations.
     pub(super) pictures: Vec<Pictures>,
-    /// All of them in one picture, where there are several.
+    /// All of them in one picture, if there are several.
     pub(super) panel: Option<PathBuf>,
-    /// Arrays, where they were asked for.
+    /// Arrays, if they were requested.
     pub(super) npz: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! What explains: a model file, the model inside the program, or the stages of an experiment.
+//! The source of explanations: a model file, the model inside the program, or the stages of an experiment.
 
 use std::path::{Path, PathBuf};
 
@@ -17,25 +17,25 @@ use crate::explain::Caller;
 use crate::lookup::{ensure_learned, image_path};
 use crate::terminal;
 
-/// Memory that the explanation of one photograph may take, in bytes.
+/// Maximum memory for the explanation of one photograph, in bytes.
 const MAX_MEMORY: usize = 2_000_000_000;
-/// What a descriptor takes besides its projected values, in bytes: frame, position, posteriors, relevance (measured on 1.3 million).
+/// Memory of one descriptor besides its projected values, in bytes: frame, position, posteriors, relevance (measured on 1.3 million).
 const BYTES_PER_DESCRIPTOR: usize = 160;
 
-/// What explains.
+/// A model that explains photographs.
 pub(super) struct Source {
     explainer: Explainer,
     /// Names of the classes.
     pub(super) classes: Vec<String>,
-    /// Scores above which a class counts as found, where they are known.
+    /// Scores above which a class counts as found; `None` if they are not known.
     pub(super) thresholds: Option<Vec<f64>>,
     /// The rule for pictures unless the arguments name others.
     pub(super) display_rule: Rule,
     /// Where the model comes from: a file, `built-in` or an experiment.
     pub(super) name: String,
-    /// The same as a line for people.
+    /// The origin of the model as a line for people.
     pub(super) line: String,
-    /// The experiment that ids of images belong to.
+    /// The experiment whose images can be named by their ids; `None` for a model file.
     experiment: Option<Experiment>,
 }
 
@@ -105,10 +105,10 @@ impl Source {
         })
     }
 
-    /// The class of that name.
+    /// Index of the class called `name`.
     pub(super) fn class(&self, name: &str) -> Result<usize> {
         let found = self.classes.iter().position(|class| class == name);
-        found.with_context(|| format!("the model has no class \"{name}\"; it knows {}", self.classes.join(", ")))
+        found.with_context(|| format!("the model has no class \"{name}\"; expected one of {}", self.classes.join(", ")))
     }
 
     /// The score above which a class counts as found; 0 where no threshold is known.
@@ -143,7 +143,7 @@ impl Source {
         Ok(Explained { path, photograph, original, described, scores, is_nearest, shown })
     }
 
-    /// A file the right way up and shrunk, or an image of the experiment as the experiment sees it.
+    /// Reads a file, turned upright and shrunk, or an image of the experiment in the form that the experiment uses.
     fn photograph(&self, name: &str, max_side: usize) -> Result<(PathBuf, Photograph, (usize, usize))> {
         let path = PathBuf::from(name);
         if path.exists() {
@@ -154,7 +154,7 @@ impl Source {
         }
         let Some(experiment) = &self.experiment else {
             bail!(
-                "there is no file {name}; the id of an image needs the experiment that it belongs to, --experiment E"
+                "there is no file {name}; if it is the id of an image, give the experiment of the image with --experiment E"
             );
         };
         let path = image_path(experiment, name)?;
@@ -169,7 +169,7 @@ impl Source {
         let bytes = n_descriptors * (size_of::<f32>() * self.explainer.pca().n_components() + BYTES_PER_DESCRIPTOR);
         ensure!(
             bytes <= MAX_MEMORY,
-            "{} has {} × {} pixels and so {n_descriptors} descriptors, which would take {:.1} GB of memory; {:.0} GB are allowed: \
+            "{} has {} × {} pixels and so {n_descriptors} descriptors, which would take {:.1} GB of memory; expected at most {:.0} GB: \
              shrink it with --max-side N",
             path.display(),
             photograph.width(),
