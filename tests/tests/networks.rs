@@ -1,4 +1,4 @@
-//! The experiment with a network, small: every stage, stored results, interruption, report.
+//! A small experiment with a network: every stage, stored results, a stop on request, the report.
 #![cfg(feature = "cnn")]
 
 mod support;
@@ -62,7 +62,7 @@ fn every_stage_runs_once_and_the_report_shows_it() {
     let n_classes = experiment.core.dataset.classes().len();
     let found = scores::get(&experiment).unwrap();
     assert_eq!(found.centre.scores.dim(), (24, n_classes));
-    // Images of 240 × 180 cover 149 × 112: windows of 96 every 20 pixels and one at the edge.
+    // Images of 240 × 180 are resized to 149 × 112. There is a window of 96 every 20 pixels, and one at the edge.
     assert_eq!(found.n_windows, (2 * 4, 2 * 4));
     let measured = relevance::get(&experiment).unwrap();
     assert_eq!(measured.len() % experiment.settings.relevance.composites.len(), 0);
@@ -78,7 +78,7 @@ fn every_stage_runs_once_and_the_report_shows_it() {
         assert!(layer.unexplained().abs() < 5e-3 * scale, "{layer:?}");
     }
 
-    // Again: nothing is written anew.
+    // A second run writes nothing.
     let written = |store: &Store| -> Vec<_> {
         store
             .entries()
@@ -93,7 +93,7 @@ fn every_stage_runs_once_and_the_report_shows_it() {
 }
 
 #[test]
-fn an_interrupted_training_ends_as_if_it_had_not_been() {
+fn a_training_that_was_stopped_and_continued_gives_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let whole = session(&folder.path().join("whole"), &["retraining.cut=pool3"]);
     let (network, state) = retraining::get(&open(&whole, Interrupt::default())).unwrap();
@@ -101,7 +101,7 @@ fn an_interrupted_training_ends_as_if_it_had_not_been() {
     let cut_off = session(&folder.path().join("cut-off"), &["retraining.cut=pool3"]);
     let interrupt = Interrupt::default();
     let experiment = open(&cut_off, interrupt.clone());
-    // As soon as a checkpoint lies there.
+    // Ask for a stop as soon as a checkpoint is stored.
     let store = experiment.core.store.clone();
     let watcher = std::thread::spawn(move || {
         while !store.entries().unwrap().iter().any(|entry| entry.part == "checkpoint") {
@@ -111,7 +111,7 @@ fn an_interrupted_training_ends_as_if_it_had_not_been() {
     });
     let stopped = retraining::get(&experiment);
     watcher.join().unwrap();
-    // A machine may be so fast that the training had ended.
+    // On a fast machine, the training may have ended before.
     if let Err(error) = stopped {
         assert!(error.is::<Interrupted>(), "{error:#}");
     }
@@ -138,7 +138,7 @@ fn settings_of_the_training_are_checked_before_anything_is_computed() {
     refused(&["retraining.layers={conv9={rate=1.0}}"], "layer \"conv9\" is not in the network");
     refused(&["retraining.layers={conv1={rate=-1.0}}"], "layers.conv1.rate: found -1");
     refused(&["retraining.layers={conv1={speed=1.0}}"], "speed");
-    // What is below the cut does not learn at any rate.
+    // Layers below the cut do not learn, so a learning rate for them is refused.
     refused(&["retraining.cut=pool2", "retraining.layers={conv1={rate=1.0}}"], "layer \"conv1\" is not in the network");
     let layers = "retraining.layers={classifier={rate=5.0}, 'inception_3/1x1'={rate=0.1, decay=2.0}}";
     let rates = opened(&["retraining.cut=pool2", layers]).unwrap().settings.sgd().layers;
@@ -160,7 +160,7 @@ fn weights_of_a_file_are_checked_before_anything_is_computed() {
     assert!(refused("a.pth", b"").contains("expected .caffemodel or .safetensors"));
     assert!(refused("a.safetensors", b"nothing").contains("safetensors"));
     assert!(refused("a.caffemodel", b"\xff\xff\xff").contains("caffemodel"));
-    let googlenet = write_safetensors(&Parameters::drawn(&networks::small(5), 1)).unwrap();
-    let message = refused("small.safetensors", &googlenet);
+    let five_classes = write_safetensors(&Parameters::drawn(&networks::small(5), 1)).unwrap();
+    let message = refused("small.safetensors", &five_classes);
     assert!(message.contains("fc5: found weights [5, 80], expected [2, 80]"), "{message}");
 }

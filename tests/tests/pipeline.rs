@@ -1,4 +1,4 @@
-//! The whole experiment, small: every stage, stored results, threads, interruption and damage.
+//! The whole experiment in a small form: every stage, stored results, threads, a stop on request, and damaged files.
 
 mod support;
 
@@ -20,7 +20,7 @@ use support::open;
 
 const N_IMAGES: usize = 40;
 
-/// Every file with its bytes' digest and when it was written.
+/// Every file with its bytes and the time at which it was written.
 fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
     let store = Store::open(folder).unwrap();
     let entries = store.entries().unwrap();
@@ -43,7 +43,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     let n_targets: usize = targets.iter().map(Vec::len).sum();
     assert!(n_targets > 10, "{n_targets}");
 
-    // Conservation over all heatmaps: naive and absolute keep everything, epsilon loses what it predicts.
+    // Conservation over all heatmaps: the rules naive and absolute keep all relevance, and epsilon loses the predicted amount.
     for &rule in &experiment.settings.relevance.rules {
         let measured = relevance::conservation(&experiment, &run.keys, rule).unwrap();
         assert_eq!(measured.len(), n_targets);
@@ -61,7 +61,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
             assert!(target.traces[0].start > 0.0, "a true positive lies above the threshold");
         }
     }
-    // What the rules start from is the score, whatever the order, and relevance falls faster from its upper end.
+    // All orders start at the same score, and the score falls faster if the most relevant descriptors are replaced first.
     let first = |series| resampling::all(&experiment, &run.keys, series).unwrap().remove(0).traces.remove(0);
     let display = Series::of(Ranking::Rule(experiment.settings.relevance.display_rule));
     assert_eq!(first(Series::of(Ranking::Random)).start, first(display).start);
@@ -86,11 +86,11 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("data:image/png;base64,") && page.contains("<svg"));
 
-    // Again: nothing is written anew.
+    // A second run writes nothing.
     let before = files(&artifacts);
     Run::execute(&open(&artifacts, Some(N_IMAGES), &[]), None).unwrap();
     assert_eq!(before, files(&artifacts));
-    // Another setting: its own files, and the old ones stay.
+    // Another setting has its own files, and the old files stay.
     Run::execute(&open(&artifacts, Some(N_IMAGES), &["classifier.c_grid=[3.0]"]), Some(Stage::Scores)).unwrap();
     let after = files(&artifacts);
     assert!(before.iter().all(|(name, file)| after.get(name) == Some(file)));
@@ -98,7 +98,7 @@ fn every_stage_runs_once_and_its_results_make_sense() {
 }
 
 #[test]
-fn the_number_of_threads_changes_no_bit() {
+fn the_number_of_threads_does_not_change_the_results() {
     let run = |n_threads: usize| {
         let folder = tempfile::tempdir().unwrap();
         let experiment = open(folder.path(), Some(24), &["relevance.rules=[\"epsilon=21\"]"]);
@@ -122,7 +122,7 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
-fn a_class_that_is_not_there_is_refused_before_anything_is_computed() {
+fn an_unknown_class_is_refused_before_anything_is_computed() {
     for setting in ["strategies.classes=[\"horse\"]", "strategies.paste_on=horse"] {
         let folder = tempfile::tempdir().unwrap();
         let experiment = open(folder.path(), Some(24), &[setting]);
@@ -133,11 +133,11 @@ fn a_class_that_is_not_there_is_refused_before_anything_is_computed() {
 }
 
 #[test]
-fn an_interrupted_run_goes_on_where_it_stopped() {
+fn a_stopped_run_continues_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path(), Some(24), &[]);
     Run::execute(&first, Some(Stage::Mixture)).unwrap();
-    // Asked to stop while vectors are made: the error says so, and what was finished is kept.
+    // The run is asked to stop while it computes vectors. The error says so, and finished artifacts stay stored.
     let raised = first.core.interrupt.clone();
     let stopping = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -150,11 +150,11 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     assert!(kept.len() >= 3);
     Run::execute(&open(folder.path(), Some(24), &[]), Some(Stage::Scores)).unwrap();
     let after = files(folder.path());
-    assert!(kept.iter().all(|(name, file)| after.get(name) == Some(file)), "finished artifacts were made again");
+    assert!(kept.iter().all(|(name, file)| after.get(name) == Some(file)), "finished artifacts were computed again");
 }
 
 #[test]
-fn a_flipped_bit_is_noticed_and_named() {
+fn a_damaged_artifact_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(16), &[]);
     Run::execute(&experiment, Some(Stage::Pca)).unwrap();
@@ -170,7 +170,7 @@ fn a_flipped_bit_is_noticed_and_named() {
 }
 
 #[test]
-fn images_of_any_size_are_taken_or_refused_with_a_sentence() {
+fn images_of_any_size_are_explained_or_refused_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(16), &[]);
     let keys = Keys::of(&experiment).unwrap();
@@ -186,7 +186,7 @@ fn images_of_any_size_are_taken_or_refused_with_a_sentence() {
     for (name, width, height) in [("dot.png", 1, 1), ("line.png", 300, 1), ("small.png", 21, 21)] {
         let described = explainer.describe_file(&write(name, width, height)).unwrap();
         assert!(described.is_empty());
-        let error = explainer.map(&described, &[Rule::Naive]).err().expect("nothing to explain").to_string();
+        let error = explainer.map(&described, &[Rule::Naive]).err().expect("there is nothing to explain").to_string();
         assert!(error.contains(&format!("{width} × {height}")), "{error}");
     }
     let described = explainer.describe_file(&write("one.png", 22, 22)).unwrap();

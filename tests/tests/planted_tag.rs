@@ -1,4 +1,4 @@
-//! The embedded data has a photographer's tag planted on one class: the classifier learns it, and the heatmaps say so.
+//! In the embedded data, many images of one class carry a photographer's tag. The classifier learns the tag, and the heatmaps show it.
 
 mod support;
 
@@ -17,13 +17,13 @@ fn decoded(picture: &Picture) -> fisherlens_descriptors::Photograph {
     fisherlens_descriptors::Photograph::decode(&bytes).unwrap()
 }
 
-/// Mean of the values and how many of them are above zero.
+/// Mean of the values, and the number of values above zero.
 fn mean_and_positive(values: &[f64]) -> (f64, usize) {
     (values.iter().sum::<f64>() / values.len() as f64, values.iter().filter(|&&value| value > 0.0).count())
 }
 
 #[test]
-fn the_tag_carries_the_score_and_draws_the_relevance() {
+fn the_tag_raises_the_score_and_attracts_relevance() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), None, &["mixture.n_components=32", "sample.n_descriptors=60000"]);
     let keys = Keys::of(&experiment).unwrap();
@@ -36,7 +36,7 @@ fn the_tag_carries_the_score_and_draws_the_relevance() {
         explainer.map(&described, &[]).unwrap().score(class)
     };
 
-    // Test images are every second one. Pairs are equal but for the tag.
+    // Every second image is a test image. The two images of a pair differ only in the tag.
     let test: Vec<usize> = (1..N_IMAGES).step_by(2).collect();
     let tagged: Vec<usize> = test.iter().copied().filter(|&index| draw_image(index).tag.is_some()).collect();
     assert!(tagged.len() >= 40);
@@ -60,7 +60,7 @@ fn the_tag_carries_the_score_and_draws_the_relevance() {
     let (mean, n_raised) = mean_and_positive(&pasted);
     assert!(mean > 0.05 && n_raised >= 22, "pasting the tag: {mean}, {n_raised} of 24: {pasted:?}");
 
-    // Relevance stands on the tag many times more densely than over the image.
+    // The density of relevance is more than twice as high on the tag as over the whole image.
     assert!(CLASSES.contains(&TAGGED_CLASS));
     let densities: Vec<f64> = tagged[..24]
         .iter()
@@ -79,9 +79,10 @@ fn the_tag_carries_the_score_and_draws_the_relevance() {
 }
 
 #[test]
-fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
+fn the_strategy_is_found_without_labels_and_the_score_falls_without_the_tag() {
     let folder = tempfile::tempdir().unwrap();
-    // The model of the whole experiment: a smaller one leans less on the tag, and its heatmaps part by where the object stands.
+    // This is the model of the whole experiment. A smaller model relies less on the tag, and its heatmaps form clusters by the position of
+    // the object.
     let whole = [
         "data.shard_size=50",
         "sample.n_descriptors=250000",
@@ -96,7 +97,7 @@ fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
     let knots = &found.classes[0];
     assert_eq!(experiment.core.dataset.classes()[knots.class], TAGGED_CLASS);
 
-    // The clustering saw heatmaps alone; the photographers are looked up afterwards.
+    // The clustering uses only the heatmaps; the photographers are compared afterwards.
     let agreement = knots.agreement.iter().find(|agreement| agreement.owner == TAG_OWNER).unwrap();
     assert!(agreement.n_images >= 40, "{agreement:?}");
     assert!(agreement.best.purity >= 0.9 && agreement.best.recall >= 0.9, "{agreement:?}");
@@ -104,7 +105,7 @@ fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
     let others = knots.agreement.iter().filter(|agreement| agreement.owner != TAG_OWNER);
     assert!(others.into_iter().all(|agreement| agreement.information < 0.2));
 
-    // The cluster that is called most suspicious is the tag's, and its window lies where the tags were drawn.
+    // The most suspicious cluster is the cluster of the tag, and its window lies where the tags were drawn.
     let first = &knots.clusters[0];
     assert_eq!(first.label, agreement.best.cluster);
     let window = first.window.as_ref().unwrap();
@@ -115,7 +116,7 @@ fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
     let other_clusters = &knots.clusters[1..];
     assert!(other_clusters.iter().all(|cluster| 2.0 * cluster.window.as_ref().unwrap().suspicion < window.suspicion));
 
-    // The tag taken from the training images does what the drawn one does, and so does its removal.
+    // The tag that is estimated from the training images has the same effect as the drawn tag, and so has its removal.
     let mean = |name: &str| {
         let change = knots.changes.iter().find(|change| change.name == name).unwrap();
         let [mean, low, high] = change.mean().unwrap();
@@ -129,7 +130,7 @@ fn the_strategy_is_found_without_being_told_and_the_score_falls_with_the_tag() {
     let control = mean("lower left corner filled");
     assert!(filled.0 < 3.0 * control.0.min(0.0) && filled.2 < control.1, "{filled:?}, {control:?}");
 
-    // What is stored is what was computed.
+    // The stored result equals the computed result.
     let again = strategies::get(&experiment, &keys).unwrap();
     assert_eq!(again.classes[0].strategies, knots.strategies);
     assert_eq!(again.tag, found.tag);

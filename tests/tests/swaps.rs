@@ -1,6 +1,6 @@
-//! Each stage is swapped by one line of the settings, by a model from a file, or by a type of the caller's own.
+//! Each stage can be swapped: by one line of the settings, by a model from a file, or by a type of the calling program.
 
-#[expect(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[expect(dead_code, unreachable_pub, reason = "the example is a separate program")]
 #[path = "../../crates/experiment/examples/own_encoder.rs"]
 mod own_encoder;
 mod support;
@@ -17,7 +17,7 @@ use support::{open, session};
 const N_IMAGES: usize = 32;
 
 #[test]
-fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
+fn each_swap_is_one_line_of_the_settings_and_changes_the_scores() {
     let folder = tempfile::tempdir().unwrap();
     let swaps = [
         "encoder.kind=fisher-vector",
@@ -59,7 +59,7 @@ fn each_swap_is_one_line_and_changes_the_scores_alone_that_depend_on_it() {
 }
 
 #[test]
-fn models_from_files_take_the_place_of_learned_ones() {
+fn models_from_files_replace_learned_models() {
     let folder = tempfile::tempdir().unwrap();
     let learned = open(&folder.path().join("learned"), Some(N_IMAGES), &[]);
     let keys = Keys::of(&learned).unwrap();
@@ -81,11 +81,11 @@ fn models_from_files_take_the_place_of_learned_ones() {
     let found = scores::get(&given, &Keys::of(&given).unwrap()).unwrap();
     assert_eq!(found.scores, expected.scores);
     let stages: BTreeSet<String> = given.core.store.entries().unwrap().into_iter().map(|entry| entry.stage).collect();
-    assert!(!stages.contains("sample"), "nothing was left to learn, yet descriptors were drawn");
+    assert!(!stages.contains("sample"), "descriptors were drawn although nothing had to be learned");
 }
 
 #[test]
-fn the_example_of_an_own_encoder_runs() {
+fn the_example_with_its_own_encoder_runs() {
     let folder = tempfile::tempdir().unwrap();
     let (mean, gap) = own_encoder::run(&session(folder.path(), Some(N_IMAGES), &[])).unwrap();
     assert!(mean > 0.0 && mean <= 1.0);

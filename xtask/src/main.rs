@@ -27,13 +27,13 @@ fn main() -> ExitCode {
     })
 }
 
-/// The folder of the checkout that this program was built in, or the current folder where that is gone.
+/// The folder of the checkout in which this program was built, or the current folder if the checkout no longer exists.
 fn root() -> PathBuf {
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     built_in.canonicalize().unwrap_or_else(|_| PathBuf::from("."))
 }
 
-/// This program, with the versions of the lock file that it was built with. Its experiments lie in the checkout's folder `data`.
+/// This program, with the versions of the lock file that it was built with. Its experiments are stored in the checkout's folder `data`.
 fn caller() -> Caller {
     let root = root();
     let program = Program::of_checkout("cargo xtask", &root, include_str!("../../Cargo.lock"));

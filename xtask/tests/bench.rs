@@ -1,4 +1,4 @@
-//! `cargo xtask bench` as a user meets it, at its quickest.
+//! Calls `cargo xtask bench --quick` as a user does.
 
 use std::process::{Command, Output};
 
@@ -32,14 +32,14 @@ fn a_quick_run_prints_a_table_and_writes_json_and_markdown() {
         for field in ["goal_seconds", "peer", "peer_seconds", "ratio"] {
             assert!(row.as_object().unwrap().contains_key(field), "{field}");
         }
-        assert!(row["peer"].is_null() && row["ratio"].is_null(), "no peer was to be measured");
+        assert!(row["peer"].is_null() && row["ratio"].is_null(), "peers are measured although --no-peers is given");
     }
-    // Without a peer the projection still has the machine to be held against, the extraction has nothing.
+    // Without a peer, the goal of the projection follows from the machine's limit. The extraction has no goal.
     assert!(rows[0]["goal_seconds"].is_null() && rows[1]["goal_seconds"].as_f64().unwrap() > 0.0);
 }
 
 #[test]
-fn wrong_words_are_answered_with_right_ones() {
+fn wrong_arguments_are_refused_with_a_helpful_message() {
     let fail = |words: &[&str], expected: &[&str]| {
         let output = xtask(words);
         let said = String::from_utf8_lossy(&output.stderr);

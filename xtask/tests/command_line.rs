@@ -1,4 +1,4 @@
-//! The program as a user meets it: right words, wrong words, bad files, Ctrl-C.
+//! Calls the program as a user does: right and wrong arguments, bad files, Ctrl-C.
 
 mod support;
 
@@ -14,7 +14,7 @@ use ndarray_npy::NpzReader;
 
 use support::{fail, succeed, text, xtask};
 
-/// Small enough that the whole chain takes seconds.
+/// Settings with which all stages together take seconds.
 const SMALL: [&str; 12] = [
     "--limit",
     "24",
@@ -30,7 +30,7 @@ const SMALL: [&str; 12] = [
     "mixture.max_n_iterations=3",
 ];
 
-/// The folder of a run up to its scores, made once for all tests.
+/// The folder of a run up to its scores, which is computed once for all tests.
 fn artifacts() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -45,7 +45,7 @@ fn artifacts() -> &'static Path {
 }
 
 #[test]
-fn wrong_words_are_answered_with_right_ones() {
+fn wrong_arguments_are_refused_with_a_helpful_message() {
     fail(&[&["reproduce", "voc"]], &["\"voc\"", "mini", "voc2007-val", ".toml"]);
     fail(&[&["reproduce", "nowhere.toml"]], &["nowhere.toml"]);
     fail(&[&["reproduce", "voc2007"]], &["--voc DIR"]);
@@ -63,8 +63,8 @@ fn wrong_words_are_answered_with_right_ones() {
 }
 
 #[test]
-fn a_devkit_with_gaps_is_refused_or_its_gaps_are_counted() {
-    // Any run draws the embedded devkit; a copy of its lists with few images stands for a user's own.
+fn missing_images_are_refused_or_counted() {
+    // Any run draws the embedded devkit. A copy with few of its images serves as the devkit of a user.
     artifacts();
     let drawn = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mini/VOC2016");
     let folder = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn a_devkit_with_gaps_is_refused_or_its_gaps_are_counted() {
 }
 
 #[test]
-fn explain_answers_and_refuses() {
+fn explain_writes_pictures_or_refuses_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("explained");
     let common =
@@ -134,11 +134,11 @@ fn explain_answers_and_refuses() {
     fail(&[&["explain", "nothing.jpg", "--class", "knot"], &common], &["nothing.jpg"]);
     fail(&[&["explain", "2016_000002", "--color-map", "jet"], &common], &["jet", "black-fire"]);
     fail(&[&["explain", "2016_000002", "--opacity", "2"], &common], &["\"2\"", "0 to 1"]);
-    // A model that was never learned is not learned for one question.
+    // A model that is not stored is not learned by `explain`.
     let other = ["--set", "mixture.n_components=9"];
     fail(&[&["explain", "2016_000002", "--class", "knot"], &common, &other], &["reproduce mini --until classifier"]);
 
-    // Bad files, each by name; a good one in front of them is explained all the same.
+    // The message names each bad file. A good file before it is still explained.
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -164,16 +164,16 @@ fn explain_answers_and_refuses() {
 }
 
 #[test]
-fn conservation_is_told_for_every_encoder_kernel_and_rule() {
+fn conservation_prints_a_row_for_every_encoder_kernel_and_rule() {
     let common = [&["--artifacts", text(artifacts()), "--n-train", "16"], &SMALL[..]].concat();
     let said = succeed(&[&["conservation", "2016_000002"], &common]);
     let rows: Vec<&str> = said.lines().skip(2).filter(|line| !line.is_empty()).collect();
-    // Two encoders take two kernels, the bags of words four; three rules each.
+    // Two encoders have two kernels each, two bags of words have four kernels each, and each kernel has three rules.
     assert_eq!(rows.len(), (2 * 2 + 2 * 4) * 3, "{said}");
     for row in rows {
         let cells: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         let number = |index: usize| cells[index].parse::<f64>().unwrap();
-        // What is lost or made is what the rule and the expansion say, to a hundredth of a per cent.
+        // The lost or added relevance equals the predictions of the Taylor expansion and of the rule, up to rounding.
         assert!((number(3) - number(4)).abs() <= 0.02 && (number(5) - number(6)).abs() <= 0.02, "{row}");
         assert!(number(7) == 0.0 && number(8) < 0.05, "{row}");
         let is_exact = ["linear", "histogram-intersection"].contains(&cells[1]);
@@ -200,7 +200,7 @@ fn exports_fit_together() {
     assert_eq!(vector(&mut mixture, "weights").len(), 8);
     assert_eq!(matrix(&mut mixture, "variances").dim(), matrix(&mut mixture, "means").dim());
 
-    // Projected descriptors are descriptors less the mean times the components.
+    // Projected descriptors are descriptors minus the mean, times the components.
     let mut pca = export(&["pca"]);
     let mut described = export(&["descriptors", "2016_000002"]);
     let descriptors = matrix(&mut described, "descriptors");
@@ -211,7 +211,7 @@ fn exports_fit_together() {
     assert_eq!(vector(&mut described, "norm").len(), descriptors.nrows());
     assert_eq!((vector(&mut described, "x")[0], vector(&mut described, "y")[0]), (15.0, 15.0));
 
-    // Scores are normalised vectors times coefficients, and the bias.
+    // Scores are normalised vectors times coefficients, plus the bias.
     let mut classifier = export(&["classifier"]);
     let (coefficients, bias) = (matrix(&mut classifier, "coefficients"), vector(&mut classifier, "bias"));
     for set in ["test", "train"] {
@@ -247,7 +247,7 @@ fn exports_fit_together() {
     for sum in [dimensions.sum(), of_descriptors, wide(pixels.into_dyn())] {
         assert_abs_diff_eq!(sum, score[0], epsilon = 1e-4 * score[0].abs().max(1.0));
     }
-    // Every target has a trace a repeat, and starts at its score less the threshold.
+    // Every target has one trace per repeat. Traces start at the score minus the threshold.
     let mut traces = export(&["traces", "naive:least"]);
     let one: Array3<f32> = traces.by_name("naive:least").unwrap();
     let (start, class): (Array1<f64>, Array1<u32>) =
@@ -256,10 +256,13 @@ fn exports_fit_together() {
     assert!(start.iter().all(|&start| start > 0.0) && class.iter().all(|&class| class < 7));
     let out = text(folder.path()).to_owned() + "/wrong.npz";
     fail(&[&["export", "traces", "gradient", "--out", &out], &common], &["gradient", "contrast"]);
-    fail(&[&["export", "traces", "naive:least:mean", "--out", &out], &common], &["naive:least:mean", "it has naive"]);
+    fail(
+        &[&["export", "traces", "naive:least:mean", "--out", &out], &common],
+        &["naive:least:mean", "expected one of naive"],
+    );
     fail(&[&["export", "scores", "night", "--out", &out], &common], &["night", "test"]);
     fail(&[&["export", "relevance", "2016_000002", "--out", &out], &common], &["--class"]);
-    fail(&[&["export", "descriptors", "--out", &out], &common], &["say which"]);
+    fail(&[&["export", "descriptors", "--out", &out], &common], &["an argument is missing"]);
     fail(&[&["export", "pca", "--out", "/nowhere/pca.npz"], &common], &["/nowhere/pca.npz"]);
     assert!(!Path::new(&out).exists(), "a failed export leaves no file");
 }
@@ -280,7 +283,7 @@ fn status_lists_and_clean_removes() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_with_a_sentence_and_the_same_command_goes_on() {
+fn ctrl_c_stops_with_a_message_and_the_same_command_continues() {
     let folder = tempfile::tempdir().unwrap();
     let artifacts = text(folder.path());
     let words = [
@@ -290,11 +293,11 @@ fn ctrl_c_ends_with_a_sentence_and_the_same_command_goes_on() {
     .concat();
     let mut child =
         Command::new(env!("CARGO_BIN_EXE_xtask")).args(&words).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    // Once the first vectors are stored.
+    // Wait until the first vectors are stored.
     let stage = format!("encode-v{}", Stage::Encode.id().format_version);
     let encoded = || std::fs::read_dir(folder.path().join(&stage)).map_or(0, Iterator::count) > 0;
     while !encoded() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
+        assert!(child.try_wait().unwrap().is_none(), "the program ended before it could be stopped");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());

@@ -1,4 +1,4 @@
-//! A small form of the embedded experiment, seconds instead of minutes.
+//! A small form of the embedded experiment, which takes seconds instead of minutes.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
@@ -24,12 +24,12 @@ const SMALL: [&str; 8] = [
 /// The small experiment over `limit` images of each half, with further settings, stored in `artifacts`.
 pub(crate) fn session(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> Session {
     let set = SMALL.iter().chain(set).map(|change| (*change).to_owned()).collect();
-    // One drawing for all tests; it is drawn aside and renamed, so tests may ask for it at the same time.
+    // All tests share one drawn devkit. It is drawn under another name and then renamed, so that tests may draw it at the same time.
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mini");
     Session { set, limit, artifacts: artifacts.to_owned(), data, ..Session::new("mini", artifacts) }
 }
 
-/// The same, opened.
+/// The same experiment, opened.
 pub(crate) fn open(artifacts: &Path, limit: Option<usize>, set: &[&str]) -> Experiment {
     Experiment::open(&session(artifacts, limit, set), Progress::silent(), Interrupt::default()).unwrap()
 }

@@ -11,7 +11,7 @@ use fisherlens_experiment::stage::Stage;
 use crate::cli::Clean;
 use crate::commands::status::size;
 
-/// Removes the artifacts of one stage, or of all.
+/// Removes the artifacts of one stage, or of all stages.
 ///
 /// # Errors
 /// The errors of the file system.
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Clean, caller: &Caller) -> Result<()> {
     let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
     let bytes = match &arguments.stage {
         Some(stage) => {
-            // Those of networks too, which only some builds know, and of versions that are gone.
+            // Stored artifacts may also belong to stages of networks, which only some builds know, or to older versions.
             let mut known: BTreeSet<String> = Stage::ALL.iter().map(|stage| stage.name().to_owned()).collect();
             known.extend(store.entries()?.into_iter().map(|entry| entry.stage));
             let names = || known.iter().cloned().collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! `cargo xtask conservation`: what each step back keeps, for every encoder, kernel and rule, on photographs.
+//! `cargo xtask conservation`: how much relevance each step adds or loses, for every encoder, kernel and rule, on photographs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,12 +27,12 @@ use rayon::prelude::*;
 
 use crate::cli::ConservationTable;
 
-/// Images explained where none is named.
+/// Number of explained images if the arguments name no image.
 const N_IMAGES: usize = 4;
 /// Cost of a violated margin of the small classifiers.
 const C: f64 = 1.0;
 
-/// Makes an encoder of the mixture, once for each use.
+/// Makes an encoder from the mixture, once for each use.
 type Build = fn(DiagonalGmm, f32) -> Result<Box<dyn Encoder>>;
 
 /// An encoder with the normalisation and the kernels that go with it.
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &ConservationTable, caller: &Caller, interrupt: &In
     Ok(())
 }
 
-/// What all rows share.
+/// The values that all rows share.
 struct Table<'a> {
     experiment: &'a Experiment,
     pca: Pca,
@@ -122,11 +122,14 @@ impl<'a> Table<'a> {
         })?;
         drop(bar);
         let labels = train.label_matrix().select(Axis(0), &chosen);
-        // A class needs both kinds of examples; the others are left out.
+        // A class needs positive and negative examples. The other classes are left out.
         let count = |class: usize, of: i8| labels.column(class).iter().filter(|label| **label == of).count();
         let known: Vec<usize> =
             (0..labels.ncols()).filter(|&class| count(class, 1) > 0 && count(class, -1) > 0).collect();
-        ensure!(!known.is_empty(), "none of the {n} training images is an example of a class: take more by --n-train");
+        ensure!(
+            !known.is_empty(),
+            "no class has positive and negative examples among the {n} training images; use more images with --n-train"
+        );
         let images = if arguments.images.is_empty() {
             let test = &experiment.core.dataset.test.set.images;
             spread(&all(test.len()), N_IMAGES).into_iter().map(|image| test[image].path.clone()).collect()
@@ -155,11 +158,11 @@ impl<'a> Table<'a> {
             "kernel",
             "rule",
             "score to dimensions",
-            "of which Taylor",
-            "to descriptors",
-            "of which predicted",
-            "to pixels",
-            "unexplained, most",
+            "Taylor remainder",
+            "dimensions to descriptors",
+            "predicted by the rule",
+            "descriptors to pixels",
+            "largest unexplained",
         ];
         let mut rows = Vec::new();
         for variant in &VARIANTS {
@@ -180,8 +183,8 @@ impl<'a> Table<'a> {
             .collect();
         Ok(Grid {
             title: format!(
-                "What each step adds or loses, in per cent of the score or the bias (whichever is larger), mean over the {} classes in {} \
-                 images ({}); learned from {} images",
+                "Relevance that each step adds or loses, in per cent of the larger one of score and bias; mean over {} classes and {} \
+                 images ({}); classifiers trained on {} images",
                 self.targets.ncols(),
                 names.len(),
                 names.join(", "),

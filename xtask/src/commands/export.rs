@@ -1,4 +1,4 @@
-//! `cargo xtask export`: one thing as a `.npz` file.
+//! `cargo xtask export`: writes one result as a `.npz` file.
 //!
 //! | what | arrays |
 //! |---|---|
@@ -6,12 +6,13 @@
 //! | `pca` | `mean` f32 (128), `components` f32 (D, 128), `explained_variance` f32 (D) |
 //! | `mixture` | `weights` f32 (K), `means` f32 (K, D), `variances` f32 (K, D) |
 //! | `fisher-vectors SET` | `vectors` f32 (`n_images`, `n_dimensions`), raw; `n_descriptors` u32 (`n_images`) |
-//! | `classifier` | `coefficients` f32 (`n_classes`, `n_dimensions`), `bias` f32 (`n_classes`), and `alphas` f32 (`n_classes`, `n_images`) where known |
+//! | `classifier` | `coefficients` f32 (`n_classes`, `n_dimensions`), `bias` f32 (`n_classes`); `alphas` f32 (`n_classes`, `n_images`) if known |
 //! | `scores SET` | `scores` f32 and `labels` i8 (`n_images`, `n_classes`) |
-//! | `relevance IMAGE` | `score` f64 (1), `dimensions` f64 (`n_dimensions`), `descriptors` f32 (N), `pixels` f32 (height, width), `x`, `y`, `bin_size` |
-//! | `traces [SERIES]` | an array a series, f32 (`n_targets`, `n_repeats`, `n_points`): f less its threshold; `start` f64, `image` and `class` u32 (`n_targets`) |
+//! | `relevance IMAGE` | `score` f64 (1), `dimensions` f64, `descriptors` f32 (N), `pixels` f32 (height, width), `x`, `y`, `bin_size` |
+//! | `traces [SERIES]` | scores minus threshold, one array per series: f32 (`n_targets`, `n_repeats`, `n_points`) |
+//! | | `start` f64, `image` and `class` u32 (`n_targets`) |
 //!
-//! `model` is no `.npz` file but all that `explain --model` needs, `--f16` in half the size.
+//! `model` does not write a `.npz` file, but the file that `explain --model` reads. With `--f16` it has half the size.
 //!
 //! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (from its other end), `:mean` or `:removal`
 //! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the
@@ -49,7 +50,10 @@ pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) ->
     if arguments.what == What::Model {
         return model(&experiment, &keys, arguments);
     }
-    ensure!(!arguments.f16, "--f16 is for `export model`; the arrays of a .npz file are written as they are");
+    ensure!(
+        !arguments.f16,
+        "--f16: expected only with `export model`; a .npz file stores its arrays in full precision"
+    );
     let mut file = NpzFile::create(&arguments.out)?;
     match arguments.what {
         What::Descriptors => descriptors(&experiment, &keys, arguments, &mut file)?,
@@ -84,7 +88,7 @@ pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) ->
             file.add("labels", &scores.labels)?;
         }
         What::Relevance => relevance(&experiment, &keys, arguments, &mut file)?,
-        What::Model => unreachable!("a model is no .npz file"),
+        What::Model => unreachable!("the function has returned before for a model"),
         What::Traces => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
             resampling::ensure_shards(&experiment, &keys)?;
@@ -107,7 +111,7 @@ fn model(experiment: &Experiment, keys: &Keys, arguments: &Export) -> Result<()>
 
 fn descriptors(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
     ensure_learned(experiment, keys, Stage::Pca)?;
-    let path = image_path(experiment, subject(arguments, "an image: a file or an id")?)?;
+    let path = image_path(experiment, subject(arguments, "an image (a file or an id)")?)?;
     let local = photograph::extract(experiment.parts.extractor.value.as_ref(), &photograph::read(&path)?, &path)?;
     add_frames(file, &local.frames)?;
     file.add("norm", &local.frames.iter().map(|frame| frame.norm).collect::<Array1<f32>>())?;
@@ -118,8 +122,8 @@ fn descriptors(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &
 
 fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
     ensure_learned(experiment, keys, Stage::Classifier)?;
-    let path = image_path(experiment, subject(arguments, "an image: a file or an id")?)?;
-    let class = arguments.class.as_deref().context("relevance is of one class: give it by --class")?;
+    let path = image_path(experiment, subject(arguments, "an image (a file or an id)")?)?;
+    let class = arguments.class.as_deref().context("relevance needs a class: give it with --class CLASS")?;
     let class = experiment.core.dataset.class_index(class)?;
     let rule = match &arguments.rule {
         Some(text) => text.parse::<Rule>()?,
@@ -144,21 +148,21 @@ fn add_frames(file: &mut NpzFile, frames: &[Frame]) -> Result<()> {
 }
 
 fn subject<'a>(arguments: &'a Export, what: &str) -> Result<&'a str> {
-    arguments.subject.as_deref().with_context(|| format!("say which: {what}"))
+    arguments.subject.as_deref().with_context(|| format!("an argument is missing: expected {what}"))
 }
 
-/// The half that a word names: `train`, `test`, or the name of the image set.
+/// The half that the argument names: `train`, `test`, or the name of the image set.
 fn half(experiment: &Experiment, arguments: &Export) -> Result<Half> {
     let name = subject(arguments, "an image set")?;
     let data = &experiment.settings.data;
-    // The set's own name comes first: VOC has a set called train and one called test.
+    // Names of image sets come first: VOC has a set called train and a set called test.
     match name {
         _ if name == data.train => Ok(Half::Train),
         _ if name == data.test => Ok(Half::Test),
         "train" => Ok(Half::Train),
         "test" => Ok(Half::Test),
         _ => bail!(
-            "experiment {} has the image sets \"{}\" and \"{}\", not \"{name}\"",
+            "experiment {} has no image set \"{name}\"; expected \"{}\" or \"{}\"",
             experiment.core.name,
             data.train,
             data.test

@@ -13,7 +13,7 @@ pub(crate) mod reproduce;
 pub(crate) mod status;
 pub(crate) mod traces;
 
-/// Whether an experiment is one with a network: by its name, or by the section that its settings file has.
+/// Whether an experiment uses a network. Its name shows it, or a section `[network]` in its settings file.
 fn is_with_network(experiment: &str) -> bool {
     if ["mini-cnn", "voc2007-cnn"].contains(&experiment) {
         return true;

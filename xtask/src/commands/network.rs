@@ -28,7 +28,7 @@ pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Inte
     let experiment = NetworkExperiment::open(&session, weights, device, terminal::progress(), interrupt.clone())?;
     let dataset = &experiment.core.dataset;
     experiment.core.progress.line(&format!(
-        "{:>12}  {}: {}, {} images to learn from, {} to judge on, {} classes",
+        "{:>12}  {}: {}, {} training images, {} test images, {} classes",
         "reproduce",
         experiment.core.name,
         experiment.settings.network.architecture,
@@ -42,8 +42,8 @@ pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Inte
         .unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.core.name)));
     let (page, took) = (networks::run::run(&experiment, &session, &folder, until)?, duration(since.elapsed()));
     let line = match page {
-        Some(page) => format!("{:>12}  {}  ({took} in all)", "report", page.display()),
-        None => format!("{:>12}  stopped there, as --until says  ({took} in all)", "no report"),
+        Some(page) => format!("{:>12}  {}  ({took} in total)", "report", page.display()),
+        None => format!("{:>12}  stopped after the stage of --until  ({took} in total)", "no report"),
     };
     experiment.core.progress.line(&line);
     Ok(())
@@ -54,6 +54,6 @@ pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Inte
 /// # Errors
 /// See [`fisherlens_bench::network::run`].
 pub(crate) fn bench(arguments: &Bench, interrupt: &Interrupt) -> Result<()> {
-    let weights = arguments.weights.as_deref().context("--weights")?;
+    let weights = arguments.weights.as_deref().context("--weights is missing")?;
     fisherlens_bench::network::run(weights, arguments.python.as_deref(), arguments.no_peers, interrupt)
 }

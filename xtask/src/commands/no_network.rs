@@ -1,4 +1,4 @@
-//! What commands for networks say in a program built without them.
+//! Commands for networks, in a program that was built without networks.
 
 use anyhow::{Result, bail};
 use fisherlens_cli::explain::Caller;
@@ -6,21 +6,23 @@ use fisherlens_experiment::interrupt::Interrupt;
 
 use crate::cli::{Bench, Reproduce};
 
-/// Refuses.
+/// Refuses to run.
 ///
 /// # Errors
-/// Always, with the command that does it.
+/// Always; the message contains the command that works.
 pub(crate) fn reproduce(arguments: &Reproduce, _: &Caller, _: &Interrupt) -> Result<()> {
     let experiment = arguments.experiment.as_deref().unwrap_or_default();
     bail!(
-        "experiment {experiment} needs the networks, which this program was built without: cargo xtask-cnn reproduce {experiment} …"
+        "experiment {experiment} needs networks, but this program was built without them; run: cargo xtask-cnn reproduce {experiment} …"
     )
 }
 
-/// Refuses.
+/// Refuses to run.
 ///
 /// # Errors
-/// Always, with the command that does it.
+/// Always; the message contains the command that works.
 pub(crate) fn bench(_: &Bench, _: &Interrupt) -> Result<()> {
-    bail!("bench --weights needs the networks, which this program was built without: cargo xtask-cnn bench --weights …")
+    bail!(
+        "bench --weights needs networks, but this program was built without them; run: cargo xtask-cnn bench --weights …"
+    )
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask reproduce`: every stage in order, then the report.
+//! `cargo xtask reproduce`: runs every stage in order, then writes the report.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     }
     let since = Instant::now();
     if arguments.weights.is_some() || arguments.device != "cpu" {
-        bail!("--weights and --device belong to experiments with a network: mini-cnn, voc2007-cnn")
+        bail!("--weights and --device: expected only for experiments with a network, such as mini-cnn and voc2007-cnn")
     }
     let until = last_stage(&Stage::ALL, Stage::name, arguments.until.as_deref())?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     let data = summary::collect(&experiment, &run)?;
     let page = fisherlens_report::write(&data, &folder)?;
     experiment.core.progress.line(&format!(
-        "{:>12}  {}  ({} in all)",
+        "{:>12}  {}  ({} in total)",
         "report",
         page.display(),
         duration(since.elapsed())
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     Ok(())
 }
 
-/// The stage of that name, where one is named.
+/// The stage called `name`; `None` without a name.
 pub(crate) fn last_stage<S: Copy>(
     stages: &[S],
     name_of: fn(S) -> &'static str,
@@ -58,11 +58,11 @@ pub(crate) fn last_stage<S: Copy>(
     let stage = stages.iter().copied().find(|&stage| name_of(stage) == name);
     stage.map(Some).with_context(|| {
         let names: Vec<&str> = stages.iter().map(|&stage| name_of(stage)).collect();
-        format!("--until {name}: this experiment has the stages {}", names.join(", "))
+        format!("--until {name}: expected one of {}", names.join(", "))
     })
 }
 
-/// The built-in name, or the stem of a settings file.
+/// Name of the report's folder: the name of a built-in experiment, or the stem of a settings file.
 pub(crate) fn report_name(experiment: &str) -> String {
     let stem = std::path::Path::new(experiment).file_stem();
     stem.map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned())
@@ -72,7 +72,7 @@ fn announce(experiment: &Experiment) {
     let dataset = &experiment.core.dataset;
     let skipped = dataset.train.set.skipped.len() + dataset.test.set.skipped.len();
     let mut line = format!(
-        "{:>12}  {}: {} images to learn from, {} to judge on, {} classes",
+        "{:>12}  {}: {} training images, {} test images, {} classes",
         "reproduce",
         experiment.core.name,
         dataset.train.len(),
@@ -83,7 +83,7 @@ fn announce(experiment: &Experiment) {
         let _ = write!(line, ", {skipped} missing images skipped");
     }
     if !dataset.left_out.is_empty() {
-        let _ = write!(line, "; without {}, of which the limited sets lack examples", dataset.left_out.join(", "));
+        let _ = write!(line, "; left out because the limited sets lack examples: {}", dataset.left_out.join(", "));
     }
     experiment.core.progress.line(&line);
 }

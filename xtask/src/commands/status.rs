@@ -1,4 +1,4 @@
-//! `cargo xtask status`: what is stored.
+//! `cargo xtask status`: lists the stored artifacts.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
 use fisherlens_cli::explain::Caller;
 use fisherlens_experiment::progress::duration;
+use fisherlens_experiment::stage::Stage;
 
 use crate::cli::Status;
 
-/// Prints one line a stage and key, oldest settings and newest alike.
+/// Prints one line per stage and key, for the current settings and for all earlier ones.
 ///
 /// # Errors
 /// A folder that cannot be read.
@@ -21,7 +22,7 @@ pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
     }
     let mut rows: BTreeMap<(usize, String, String), (usize, u64, f64)> = BTreeMap::new();
     for entry in store.entries()? {
-        let position = fisherlens_experiment::stage::Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
+        let position = Stage::ALL.iter().position(|stage| stage.name() == entry.stage);
         let name = format!("{}-v{}", entry.stage, entry.format_version);
         let row = rows.entry((position.unwrap_or(usize::MAX), name, entry.key.clone())).or_default();
         row.0 += 1;

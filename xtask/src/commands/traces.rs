@@ -8,7 +8,7 @@ use fisherlens_experiment::stages::resampling;
 use fisherlens_model::NpzFile;
 use ndarray::{Array1, Array3};
 
-/// Adds the traces of one series, or of all: an array under the name of each, and what its rows are of.
+/// Adds the traces of one series, or of all series: one array per series under its name, and the image and class of each row.
 ///
 /// # Errors
 /// A series that the settings do not ask for; a shard that is absent or damaged.
@@ -21,7 +21,7 @@ pub(crate) fn add(experiment: &Experiment, keys: &Keys, series: Option<&str>, fi
             let names: Vec<String> = known.iter().map(ToString::to_string).collect();
             ensure!(
                 known.contains(&series),
-                "experiment {} has no series \"{series}\" with these settings; it has {}",
+                "experiment {} has no series \"{series}\" with these settings; expected one of {}",
                 experiment.core.name,
                 names.join(", ")
             );

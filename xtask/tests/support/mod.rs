@@ -1,16 +1,16 @@
-//! The program called as a user calls it.
+//! Calls the program as a user does.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What the program says to these words.
+/// Output of the program with these arguments.
 pub(crate) fn xtask(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask")).args(words).output().unwrap()
 }
 
-/// A path of Unicode.
+/// The path as text.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
@@ -22,7 +22,7 @@ pub(crate) fn succeed(words: &[&[&str]]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The one sentence of a command that must fail without a panic; all of `expected` must be in it.
+/// Checks that a command fails without a panic, and that its message contains all texts of `expected`.
 pub(crate) fn fail(words: &[&[&str]], expected: &[&str]) {
     let output = xtask(&words.concat());
     let said = String::from_utf8_lossy(&output.stderr);

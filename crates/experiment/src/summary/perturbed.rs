@@ -238,9 +238,9 @@ pub(super) fn pixels(experiment: &Experiment, run: &Run, traces: &Algorithm1) ->
         rows,
         note: format!(
             "Measured on {} true positives. The {} regions with the highest mean relevance are replaced, {} between two scores, and the \
-             descriptors that they touch are computed again: at the end {:.0} % of the descriptors of an image. Replaced pixels create edges \
-             that photographs do not have, so that random regions change the score, too. Draws from the mixture are descriptors like those \
-             on which the classifier was trained.",
+             descriptors that they touch are computed again: at the end {:.0} % of the descriptors of an image. Replaced pixels create \
+             edges that photographs do not have, so that random regions change the score, too. Draws from the mixture are descriptors \
+             like those on which the classifier was trained.",
             looked_at.len(),
             settings.n_regions,
             settings.batch,
