@@ -33,8 +33,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The experiment that the words ask for. Without a name it is `mini`, or `voc2007` where a devkit is given. `folder` holds the
-    /// artifacts unless the words name another one.
+    /// The session that the arguments describe. Without a name, the experiment is `mini`, or `voc2007` if a devkit is given. `folder` contains
+    /// the artifacts unless the arguments name another folder.
     pub fn session(&self, experiment: Option<&str>, folder: &Path, program: Program) -> Session {
         let default = if self.voc.is_some() { "voc2007" } else { "mini" };
         let session = Session::new(experiment.unwrap_or(default), folder);

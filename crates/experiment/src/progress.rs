@@ -58,7 +58,7 @@ impl Progress {
         Self(Arc::new(observer))
     }
 
-    /// Reports to nobody: for tests and for programs with an interface of their own.
+    /// Reports to nobody: for tests, and for programs with their own interface.
     pub fn silent() -> Self {
         Self::to(Silent)
     }

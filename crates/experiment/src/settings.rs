@@ -1,6 +1,6 @@
 //! All settings of an experiment, in one struct that is read from one TOML file.
 //!
-//! The built-in experiments lie in `experiments/`: `mini`, `voc2007` (trainval → test) and `voc2007-val`
+//! The built-in experiments are stored in `experiments/`: `mini`, `voc2007` (trainval → test) and `voc2007-val`
 //! (train → val). A settings file of a user has the same sections. There are no hidden defaults, so that a file states everything that a
 //! result depends on, except the photographs. Overrides such as `mixture.n_components=64` change single settings before they are checked.
 

@@ -6,7 +6,8 @@
 //! | `pca` | `mean` f32 (128), `components` f32 (D, 128), `explained_variance` f32 (D) |
 //! | `mixture` | `weights` f32 (K), `means` f32 (K, D), `variances` f32 (K, D) |
 //! | `fisher-vectors SET` | `vectors` f32 (`n_images`, `n_dimensions`), raw; `n_descriptors` u32 (`n_images`) |
-//! | `classifier` | `coefficients` f32 (`n_classes`, `n_dimensions`), `bias` f32 (`n_classes`); `alphas` f32 (`n_classes`, `n_images`) if known |
+//! | `classifier` | `coefficients` f32 (`n_classes`, `n_dimensions`), `bias` f32 (`n_classes`) |
+//! | | `alphas` f32 (`n_classes`, `n_images`) if they are known |
 //! | `scores SET` | `scores` f32 and `labels` i8 (`n_images`, `n_classes`) |
 //! | `relevance IMAGE` | `score` f64 (1), `dimensions` f64, `descriptors` f32 (N), `pixels` f32 (height, width), `x`, `y`, `bin_size` |
 //! | `traces [SERIES]` | scores minus threshold, one array per series: f32 (`n_targets`, `n_repeats`, `n_points`) |
@@ -15,8 +16,8 @@
 //! `model` does not write a `.npz` file, but the file that `explain --model` reads. With `--f16` it has half the size.
 //!
 //! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (from its other end), `:mean` or `:removal`
-//! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images lie in the
-//! order of the set's list, classes in alphabetical order. Positions are in pixels, (0, 0) at the centre of the top-left one.
+//! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images are in the
+//! order of the set's list, classes in alphabetical order. Positions are in pixels, with (0, 0) at the centre of the top-left pixel.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::Header;

@@ -46,9 +46,9 @@ pub(super) struct Photograph {
 struct ClassScore {
     class: String,
     score: f64,
-    /// The equal-error threshold; null where it is not known.
+    /// The equal-error threshold; null if it is not known.
     threshold: Option<f64>,
-    /// Whether the score is above the threshold, or above 0 where no threshold is known.
+    /// Whether the score is above the threshold, or above 0 if no threshold is known.
     found: bool,
 }
 

@@ -111,7 +111,7 @@ impl Source {
         found.with_context(|| format!("the model has no class \"{name}\"; expected one of {}", self.classes.join(", ")))
     }
 
-    /// The score above which a class counts as found; 0 where no threshold is known.
+    /// The score above which a class counts as found; 0 if no threshold is known.
     pub(super) fn threshold(&self, class: usize) -> f64 {
         self.thresholds.as_ref().map_or(0.0, |thresholds| thresholds[class])
     }

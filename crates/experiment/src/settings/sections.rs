@@ -33,8 +33,8 @@ pub struct DataSettings {
     pub train: String,
     /// Image set that the classifiers are tested on.
     pub test: String,
-    /// How images with label 0 are used, which contain only difficult instances of a class: `ignore` (`everingham2010`) or `negative` (the
-    /// encoding toolbox of `chatfield2011`).
+    /// How images with label 0 are used, that is, images that contain only difficult instances of a class: `ignore` (`everingham2010`) or
+    /// `negative` (the encoding toolbox of `chatfield2011`).
     pub difficult: Difficult,
     /// Number of images per shard. The vectors of a shard are one artifact; a stopped run loses at most one shard.
     pub shard_size: usize,
