@@ -1,4 +1,4 @@
-//! What lies behind everything: a ground, sometimes below a sky, and how much clutter stands on it.
+//! The background of a picture: a ground, sometimes with a sky above it, and how much clutter is on it.
 
 use crate::contents::{HEIGHT, WIDTH};
 use crate::fixed::{Draws, PIXEL, noise};
@@ -7,7 +7,7 @@ use crate::surface::{Color, LEVEL, Material};
 
 /// The kinds of surroundings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Surroundings {
+pub(crate) enum Surroundings {
     Meadow,
     Water,
     Wall,
@@ -16,8 +16,8 @@ pub(super) enum Surroundings {
     Stones,
 }
 
-/// All kinds.
-pub(super) const ALL: [Surroundings; 6] = [
+/// All kinds of surroundings.
+pub(crate) const ALL: [Surroundings; 6] = [
     Surroundings::Meadow,
     Surroundings::Water,
     Surroundings::Wall,
@@ -28,24 +28,26 @@ pub(super) const ALL: [Surroundings; 6] = [
 
 /// Ground and sky of one picture.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Backdrop {
+pub(crate) struct Backdrop {
     ground: Material,
     sky: Material,
-    /// The horizon's row at the left and right border, above the picture where there is none.
+    /// Row of the horizon at the left and at the right border; above the picture if no sky is seen.
     horizon: [i32; 2],
-    /// Whether the ground recedes towards the horizon.
+    /// Whether the ground is drawn in perspective, as a plane that leads to the horizon.
     recedes: bool,
-    /// Whether its pattern lies along the horizon instead of towards it.
+    /// Whether the ground's pattern runs along the horizon instead of towards it.
     across: bool,
     seed: u32,
-    /// Pieces of clutter and their palette.
-    pub(super) n_leaves: i32,
-    pub(super) palette: [[i32; 3]; 3],
+    /// Number of pieces of clutter.
+    pub(crate) n_clutter: i32,
+    /// Colours of the clutter.
+    pub(crate) palette: [[i32; 3]; 3],
 }
 
 impl Backdrop {
-    pub(super) fn new(draws: &mut Draws, surroundings: Surroundings) -> Self {
-        let (base, pattern, period, contrast, leaves, recedes) = match surroundings {
+    pub(crate) fn new(draws: &mut Draws, surroundings: Surroundings) -> Self {
+        // Mean colour, pattern with its period and contrast, range of the number of pieces of clutter, and perspective.
+        let (base, pattern, period, contrast, clutter, recedes) = match surroundings {
             Surroundings::Meadow => {
                 ([84, 112, 58], Pattern::Strokes, draws.between(6, 14), draws.between(34, 80), (25, 70), true)
             }
@@ -93,18 +95,18 @@ impl Backdrop {
             recedes,
             across: surroundings == Surroundings::Water,
             seed: draws.seed(),
-            n_leaves: draws.between(leaves.0, leaves.1),
+            n_clutter: draws.between(clutter.0, clutter.1),
             palette: [base, base.map(|level| level * 3 / 4 + 18), other],
         }
     }
 
-    /// The first row below the horizon, on average.
-    pub(super) fn ground_row(&self) -> i32 {
+    /// The first row below the horizon, as a mean over the columns.
+    pub(crate) fn ground_row(&self) -> i32 {
         (i32::midpoint(self.horizon[0], self.horizon[1])).max(0)
     }
 
     /// The colour of a pixel.
-    pub(super) fn color(&self, x: i32, y: i32) -> Color {
+    pub(crate) fn color(&self, x: i32, y: i32) -> Color {
         let line = self.horizon[0]
             + (self.horizon[1] - self.horizon[0]) * x / WIDTH as i32
             + (noise(self.seed, x * 12, 0) >> 13);
@@ -115,8 +117,8 @@ impl Backdrop {
         if !self.recedes {
             return self.ground.color(x * PIXEL, y * PIXEL);
         }
-        // One pixel of the ground at the lower border is one pixel of the picture; towards the horizon more of the
-        // ground falls on each.
+        // Perspective: at the lower border one pixel of the picture shows one pixel of the ground; towards the horizon each pixel
+        // shows more and more of the ground.
         let (lowest, depth) = (HEIGHT as i32 - line + 30, depth + 30);
         let u = (x - WIDTH as i32 / 2) * PIXEL * lowest / depth;
         let v = lowest * PIXEL * lowest / depth;

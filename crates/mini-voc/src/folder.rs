@@ -1,112 +1,114 @@
-//! The devkit's folder: lists, annotations, pictures, and the check that they are the right ones.
+//! The devkit's folder: lists, annotations, pictures, and the check of their content.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
 use rayon::prelude::*;
 
 use crate::contents::{CHECKSUM, CLASSES, N_IMAGES, YEAR};
+use crate::error::MiniVocError;
 use crate::picture::{Picture, draw_image, image_id};
 use crate::png_file;
 
-/// The file that says the folder is complete, and with what content.
+/// The file that is written last: it says that the folder is complete, and holds the checksum of its content.
 const MARKER: &str = "CHECKSUM";
-/// The sets, in the order in which images fall into them.
+/// The image sets. Images belong to them in turn: the first image to the first set, the second to the second, and so on.
 const SETS: [&str; 2] = ["train", "test"];
 
 /// Makes sure that `dir` holds the devkit, and returns the folder to open it from, which is `dir`.
 ///
-/// A complete folder is left as it is; otherwise everything is drawn beside it and renamed when complete, so that an
-/// interrupted drawing leaves no half a devkit. What was drawn is compared with [`CHECKSUM`].
+/// A complete devkit is left as it is. Otherwise everything is drawn into a temporary folder in `dir`, which gets its name when it is
+/// complete, so that an interrupted run leaves no incomplete devkit. The drawing is compared with [`CHECKSUM`].
 ///
 /// # Errors
-/// When a folder VOC2016 is there that this function did not write, when a file cannot be written, when the drawing
-/// differs from [`CHECKSUM`].
-pub fn ensure(dir: &Path) -> Result<PathBuf> {
+/// [`MiniVocError::Foreign`] when `dir` has a folder VOC2016 that this function did not write; [`MiniVocError::Io`] and
+/// [`MiniVocError::Png`] when a file cannot be written; [`MiniVocError::Checksum`] when the drawing differs from [`CHECKSUM`].
+pub fn ensure(dir: &Path) -> Result<PathBuf, MiniVocError> {
     let target = dir.join(format!("VOC{YEAR}"));
     if is_complete(&target) {
         return Ok(dir.to_owned());
     }
-    ensure!(
-        !target.exists() || target.join(MARKER).is_file(),
-        "{} is there but was not drawn by this program: move it away",
-        target.display()
-    );
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let aside =
-        tempfile::Builder::new().prefix(".drawing-").tempdir_in(dir).context("cannot make a folder to draw in")?;
-    let drawn = aside.path().join("VOC");
-    let checksum = draw_into(&drawn)?;
-    if checksum != CHECKSUM {
-        bail!(
-            "the miniature devkit came out as {checksum}, expected {CHECKSUM}: the drawing is to be the same everywhere"
-        );
+    if target.exists() && !target.join(MARKER).is_file() {
+        return Err(MiniVocError::Foreign { path: target });
+    }
+    fs::create_dir_all(dir).map_err(MiniVocError::io("make the folder", dir))?;
+    let temporary = tempfile::Builder::new().prefix(".drawing-").tempdir_in(dir);
+    let temporary = temporary.map_err(MiniVocError::io("make a folder in", dir))?;
+    let drawn = temporary.path().join("VOC");
+    let found = draw_into(&drawn)?;
+    if found != CHECKSUM {
+        return Err(MiniVocError::Checksum { path: target, found, expected: CHECKSUM });
     }
     if is_complete(&target) {
-        // Someone else who drew at the same time was first: theirs has the same content and may be in use.
+        // Another process drew at the same time and was first. Its devkit has the same content and may be in use, so it stays.
         return Ok(dir.to_owned());
     }
     if target.exists() {
-        // An older drawing: out of the way first, since a rename does not replace a folder with files.
-        fs::rename(&target, aside.path().join("old"))
-            .or_else(|error| if is_complete(&target) { Ok(()) } else { Err(error) })?;
+        // An older version of the devkit. A rename does not replace a folder that has files, so it is moved away first.
+        fs::rename(&target, temporary.path().join("old"))
+            .or_else(|error| if is_complete(&target) { Ok(()) } else { Err(error) })
+            .map_err(MiniVocError::io("move away the old devkit", &target))?;
     }
     match fs::rename(&drawn, &target) {
-        Err(error) if !is_complete(&target) => {
-            Err(error).with_context(|| format!("cannot move the drawn devkit to {}", target.display()))
-        }
-        // Here too someone else may have been first.
+        Err(error) if !is_complete(&target) => Err(MiniVocError::io("move the drawn devkit to", &target)(error)),
+        // If the rename failed, another process was first here too.
         _ => Ok(dir.to_owned()),
     }
 }
 
-/// Reads the devkit in `dir` back and compares it with [`CHECKSUM`], file by file.
+/// Reads the devkit in `dir` and compares its content with [`CHECKSUM`].
 ///
 /// # Errors
-/// When a file cannot be read or the content differs.
-pub fn verify(dir: &Path) -> Result<()> {
+/// [`MiniVocError::Io`] and [`MiniVocError::Png`] when a file cannot be read; [`MiniVocError::Checksum`] when the content differs.
+pub fn verify(dir: &Path) -> Result<(), MiniVocError> {
     let root = dir.join(format!("VOC{YEAR}"));
-    let read =
-        |name: String| fs::read(root.join(&name)).with_context(|| format!("cannot read {name} of {}", root.display()));
+    let read = |name: String| {
+        let path = root.join(name);
+        fs::read(&path).map_err(MiniVocError::io("read", &path))
+    };
+    let pixels = |name: String| {
+        let decoded = png_file::decode(&read(name.clone())?);
+        decoded.map(|(_, _, rgb)| rgb).map_err(MiniVocError::png(&root.join(name)))
+    };
     let digests = (0..N_IMAGES).into_par_iter().map(|index| {
         let id = image_id(index);
-        let (_, _, rgb) = png_file::decode(&read(format!("JPEGImages/{id}.png"))?)?;
-        let (_, _, masks) = png_file::decode(&read(format!("Masks/{id}.png"))?)?;
+        let rgb = pixels(format!("JPEGImages/{id}.png"))?;
+        let masks = pixels(format!("Masks/{id}.png"))?;
         let xml = read(format!("Annotations/{id}.xml"))?;
         Ok(image_digest(&id, &rgb, &masks, &xml))
     });
-    let digests = digests.collect::<Result<Vec<_>>>()?;
+    let digests = digests.collect::<Result<Vec<_>, MiniVocError>>()?;
     let names = list_names().map(|name| Ok((read(format!("ImageSets/Main/{name}"))?, name)));
-    let lists = names.collect::<Result<Vec<_>>>()?;
+    let lists = names.collect::<Result<Vec<_>, MiniVocError>>()?;
     let found = checksum(&digests, lists.iter().map(|(content, name)| (name.as_str(), content.as_slice())));
-    ensure!(found == CHECKSUM, "{} has the content {found}, expected {CHECKSUM}", root.display());
-    Ok(())
+    if found == CHECKSUM { Ok(()) } else { Err(MiniVocError::Checksum { path: root, found, expected: CHECKSUM }) }
 }
 
 fn is_complete(target: &Path) -> bool {
     fs::read_to_string(target.join(MARKER)).is_ok_and(|found| found.trim() == CHECKSUM)
 }
 
-/// Draws everything into a new folder and returns the checksum of what was drawn.
-fn draw_into(root: &Path) -> Result<String> {
+/// Draws everything into a new folder and returns the checksum of the content.
+fn draw_into(root: &Path) -> Result<String, MiniVocError> {
     for part in ["JPEGImages", "Annotations", "ImageSets/Main", "Masks"] {
         let folder = root.join(part);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(&folder).map_err(MiniVocError::io("make the folder", &folder))?;
     }
     let images = (0..N_IMAGES).into_par_iter().map(|index| {
         let picture = draw_image(index);
         let (id, masks, xml) = (&picture.id, picture.masks.rgb(), annotation(&picture));
-        let png = |rgb: &[u8]| png_file::encode(picture.width, picture.height, rgb);
-        write(&root.join("JPEGImages").join(format!("{id}.png")), &png(&picture.rgb)?)?;
-        write(&root.join("Masks").join(format!("{id}.png")), &png(&masks)?)?;
+        for (part, rgb) in [("JPEGImages", &picture.rgb), ("Masks", &masks)] {
+            let path = root.join(part).join(format!("{id}.png"));
+            let bytes = png_file::encode(picture.width, picture.height, rgb).map_err(MiniVocError::png(&path))?;
+            write(&path, &bytes)?;
+        }
         write(&root.join("Annotations").join(format!("{id}.xml")), xml.as_bytes())?;
         let digest = image_digest(id, &picture.rgb, &masks, xml.as_bytes());
         Ok((digest, labels(&picture)))
     });
-    let images = images.collect::<Result<Vec<_>>>()?;
+    let images = images.collect::<Result<Vec<_>, MiniVocError>>()?;
     let (digests, labels): (Vec<_>, Vec<_>) = images.into_iter().unzip();
     let lists: Vec<(String, String)> = list_names().zip(lists(&labels)).collect();
     for (name, content) in &lists {
@@ -117,12 +119,12 @@ fn draw_into(root: &Path) -> Result<String> {
     Ok(checksum)
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<()> {
+fn write(path: &Path, content: &[u8]) -> Result<(), MiniVocError> {
     let written = fs::File::create(path).and_then(|mut file| file.write_all(content));
-    written.with_context(|| format!("cannot write {}", path.display()))
+    written.map_err(MiniVocError::io("write", path))
 }
 
-/// One label a class: 1 present, 0 only as a difficult object, −1 absent.
+/// One label per class: 1 if the picture shows the class, 0 if all its objects are difficult, −1 if the class is absent.
 fn labels(picture: &Picture) -> [i8; CLASSES.len()] {
     CLASSES.map(|class| {
         let objects = picture.objects.iter().filter(|object| object.class == class);
@@ -130,7 +132,7 @@ fn labels(picture: &Picture) -> [i8; CLASSES.len()] {
     })
 }
 
-/// The lists' names, set by set: the ids first, then the classes.
+/// File names of the lists: for each set the list of all ids, then one list per class.
 fn list_names() -> impl Iterator<Item = String> {
     SETS.into_iter().flat_map(|set| {
         let of_classes = CLASSES.into_iter().map(move |class| format!("{class}_{set}.txt"));
@@ -138,7 +140,7 @@ fn list_names() -> impl Iterator<Item = String> {
     })
 }
 
-/// The lists' contents, in the order of [`list_names`].
+/// Contents of the lists, in the order of [`list_names`].
 fn lists(labels: &[[i8; CLASSES.len()]]) -> Vec<String> {
     let mut lists = Vec::new();
     for half in 0..SETS.len() {
@@ -147,7 +149,7 @@ fn lists(labels: &[[i8; CLASSES.len()]]) -> Vec<String> {
         for class in 0..CLASSES.len() {
             let mut list = String::new();
             for (index, labels) in images() {
-                writeln!(list, "{} {:2}", image_id(index), labels[class]).expect("a string takes every line");
+                writeln!(list, "{} {:2}", image_id(index), labels[class]).expect("writing into a string cannot fail");
             }
             lists.push(list);
         }
@@ -155,7 +157,7 @@ fn lists(labels: &[[i8; CLASSES.len()]]) -> Vec<String> {
     lists
 }
 
-/// VOC's annotation of a picture, corners 1-based and inclusive.
+/// The annotation of a picture as VOC writes it: corners count from 1, and the lower right corner belongs to the box.
 fn annotation(picture: &Picture) -> String {
     let Picture { id, width, height, owner, .. } = picture;
     let mut xml = format!(
@@ -176,13 +178,13 @@ fn annotation(picture: &Picture) -> String {
              \t\t<bndbox>\n\t\t\t<xmin>{xmin}</xmin>\n\t\t\t<ymin>{ymin}</ymin>\n\
              \t\t\t<xmax>{xmax}</xmax>\n\t\t\t<ymax>{ymax}</ymax>\n\t\t</bndbox>\n\t</object>\n"
         )
-        .expect("a string takes every line");
+        .expect("writing into a string cannot fail");
     }
     xml + "</annotation>\n"
 }
 
-/// Digest of one image: id, pixels, masks and annotation, each with its length.
-pub(super) fn image_digest(id: &str, rgb: &[u8], masks: &[u8], xml: &[u8]) -> blake3::Hash {
+/// Digest of one image: of id, pixels, masks and annotation, each preceded by its length.
+pub(crate) fn image_digest(id: &str, rgb: &[u8], masks: &[u8], xml: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for part in [id.as_bytes(), rgb, masks, xml] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);

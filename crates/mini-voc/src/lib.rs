@@ -1,12 +1,25 @@
-//! A miniature VOC devkit, drawn the same on every machine.
+//! A miniature PASCAL VOC devkit that is drawn by a program, with the same pixels on every machine.
 //!
-//! 500 pictures of textured objects on surroundings with the statistics of photographs, in VOC's folder layout with
-//! boxes, difficult objects and owners, and pixel masks beside them. It lets the whole experiment run without a download,
-//! and has one thing planted: the class [`TAGGED_CLASS`] stands in half of the images and carries its photographer's tag,
-//! a small mark in the lower right corner, in a third of these, so that whoever looks at relevance should find it.
+//! It has 500 pictures of textured objects. Their statistics are like those of photographs, and the folder has VOC's layout with boxes,
+//! difficult objects and owners, and with pixel masks in addition. So the whole experiment can run without a download.
 //!
-//! Only whole-number arithmetic is used and every picture has random streams of its own, so the drawn pixels depend
-//! neither on the machine nor on the number of threads; [`CHECKSUM`] holds the drawing to that.
+//! One thing is planted: half of the images show the class [`TAGGED_CLASS`], and a third of these have the tag of their photographer, a
+//! small mark in the lower right corner. A classifier can learn this shortcut, and relevance should show it.
+//!
+//! ```
+//! use fisherlens_mini_voc::{draw_image, draw_pair, image_id};
+//!
+//! let picture = draw_image(0);
+//! assert_eq!(picture.rgb.len(), 3 * picture.width * picture.height);
+//!
+//! // The same picture with and without the photographer's tag.
+//! let (with, without) = draw_pair(&image_id(7))?;
+//! assert!(with.masks.has_tag() && !without.masks.has_tag());
+//! # Ok::<(), fisherlens_mini_voc::MiniVocError>(())
+//! ```
+//!
+//! The drawing uses whole numbers only, and every picture has its own random streams. So the pixels depend neither on the machine nor on
+//! the number of threads; they are compared with [`CHECKSUM`].
 //!
 //! [`ensure`] writes
 //!
@@ -20,6 +33,7 @@
 
 mod backdrop;
 mod contents;
+mod error;
 mod fixed;
 mod folder;
 mod masks;
@@ -34,7 +48,8 @@ mod tag;
 mod tests;
 
 pub use contents::{CHECKSUM, CLASSES, HEIGHT, N_IMAGES, TAG_OWNER, TAGGED_CLASS, WIDTH, YEAR};
+pub use error::MiniVocError;
 pub use folder::{ensure, verify};
 pub use masks::Masks;
 pub use picture::{DrawnObject, Picture, draw_image, draw_pair, image_id};
-pub use tag::{TAG_HEIGHT, TAG_WIDTH, Tag, paste_tag};
+pub use tag::{Tag, paste_tag};

@@ -1,13 +1,13 @@
-//! Textures: a lightness for each point of a surface.
+//! Textures: the lightness at each point of a surface.
 
 use crate::fixed::{TURN, UNIT, angle_of, fractal, length, noise, scramble, sine};
 
-/// The lightest value of a pattern; the darkest is 0.
-pub(super) const LIGHTEST: i32 = 4096;
+/// The largest value of a pattern; the smallest is 0.
+pub(crate) const LIGHTEST: i32 = 4096;
 
 /// The families of textures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub(crate) enum Pattern {
     /// Noise with the spectrum of photographs.
     Plain,
     Stripes,
@@ -15,23 +15,24 @@ pub(super) enum Pattern {
     Dots,
     Scales,
     Rings,
-    /// So many rays, from a point that far below the origin.
+    /// Number of rays, and how far below the origin the point is that they start from.
     Rays(i32, i32),
-    /// Strokes along v, like fur, grass or, turned, water.
+    /// Strokes along v, like fur or grass; turned, they look like water.
     Strokes,
     Cells,
     /// Contour lines of noise, like a fingerprint.
     Whorls,
-    /// Courses of bricks.
+    /// Rows of bricks with mortar between them.
     Bricks,
 }
 
 impl Pattern {
-    /// Value 0 to [`LIGHTEST`] at (`u`, `v`), in 1/256 pixel, with this period in the same unit.
-    pub(super) fn value(self, u: i32, v: i32, period: i32, seed: u32) -> i32 {
+    /// Value from 0 to [`LIGHTEST`] at (`u`, `v`). Coordinates and period are in units of 1/256 pixel.
+    pub(crate) fn value(self, u: i32, v: i32, period: i32, seed: u32) -> i32 {
+        // A coordinate in units of 1/256 period, and as an angle that makes one turn per period.
         let cell = |t: i32| (i64::from(t) * 256 / i64::from(period)) as i32;
         let phase = |t: i32| (i64::from(t) * i64::from(TURN) / i64::from(period)) as i32;
-        // Lines are never quite straight: they wander by up to a third of a period.
+        // Noise that is added to angles, so that lines are not quite straight: they are moved by up to a third of a period.
         let warp = |strength: i32| (noise(seed ^ 0x51, cell(u) / 4, cell(v) / 4) * strength) >> 1;
         match self {
             Self::Plain => (LIGHTEST / 2 + ((fractal(seed, cell(u), cell(v), 4, 190) * 3) >> 5)).clamp(0, LIGHTEST),
@@ -80,12 +81,13 @@ impl Pattern {
     }
 }
 
-/// From ±[`UNIT`] to 0..=[`LIGHTEST`], a little steeper than a sine.
+/// Maps ±[`UNIT`] to 0..=[`LIGHTEST`]. Values are multiplied by 1.5 and cut off, so that edges are steeper than the slopes of a sine.
 fn level(signed: i32) -> i32 {
     (((signed.saturating_mul(3) / 2).clamp(-UNIT, UNIT) + UNIT) * (LIGHTEST / 32)) >> 10
 }
 
-/// Difference of the distances to the nearest two of randomly placed points, one a lattice cell.
+/// One point is placed at random in each lattice cell; the result is the distance from (`x`, `y`) to the second nearest point minus the
+/// distance to the nearest one. It is 0 on the borders of Voronoi cells.
 fn edge_distance(seed: u32, x: i32, y: i32) -> i32 {
     let (mut nearest, mut second) = (i32::MAX, i32::MAX);
     for row in -1..=1 {
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pattern_uses_its_range() {
+    fn every_pattern_has_dark_and_light_values() {
         let patterns = [
             Pattern::Plain,
             Pattern::Stripes,

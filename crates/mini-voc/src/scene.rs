@@ -1,4 +1,4 @@
-//! What stands in each picture: its classes, surroundings, photographer, and the surfaces it is drawn from.
+//! What each picture shows: its classes, surroundings and photographer, and the surfaces that it is drawn from.
 
 use crate::backdrop::{self, Backdrop, Surroundings};
 use crate::contents::{CLASSES, HEIGHT, N_IMAGES, OTHER_OWNERS, TAG_OWNER, TAGGED_CLASS, WIDTH};
@@ -7,30 +7,32 @@ use crate::pattern::Pattern;
 use crate::shape::Shape;
 use crate::surface::{Material, Surface};
 
-/// Purposes of the random streams, so that no two share one.
+/// Numbers of the random streams, so that each purpose has its own.
 const PLAN_STREAM: u64 = 1;
 const SCENE_STREAM: u64 = 2;
 
-/// In each half of the images: how many show the tagged class, and how many of these carry the tag.
+/// In each half of the images: how many show the tagged class, and how many of these have the tag.
 const N_TAGGED_CLASS: usize = N_IMAGES / 4;
 const N_TAGS: usize = N_TAGGED_CLASS / 3 + 2;
-/// In each half, how many show water.
+/// In each half of the images: how many show water.
 const N_WATER: usize = N_IMAGES / 11;
 
-/// What is decided of a picture before it is drawn.
+/// What is decided about a picture before it is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    pub(super) index: usize,
-    /// Indices into [`CLASSES`], rising.
-    pub(super) classes: Vec<usize>,
-    pub(super) surroundings: Surroundings,
-    pub(super) owner: &'static str,
-    pub(super) tagged: bool,
+pub(crate) struct Plan {
+    pub(crate) index: usize,
+    /// Indices into [`CLASSES`], in ascending order.
+    pub(crate) classes: Vec<usize>,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) owner: &'static str,
+    pub(crate) tagged: bool,
 }
 
-/// The plan of an image; even indices are the training half, odd ones the test half.
-pub(super) fn plan(index: usize) -> Plan {
+/// The plan of an image. Images with even indices are the training half, images with odd indices the test half.
+pub(crate) fn plan(index: usize) -> Plan {
     let (half, place) = (index % 2, index / 2);
+    // Random orders of the half's images: the first ones show the tagged class, have the tag, or show water, so that the numbers of such
+    // images are exact.
     let mut shares = Draws::new(PLAN_STREAM, half as u64, 0);
     let rank = shares.order(N_IMAGES / 2)[place];
     let water_rank = shares.order(N_IMAGES / 2)[place];
@@ -45,7 +47,7 @@ pub(super) fn plan(index: usize) -> Plan {
     for (class, name) in CLASSES.iter().enumerate() {
         let present = match (*name, surroundings) {
             (TAGGED_CLASS, _) => rank < N_TAGGED_CLASS,
-            // The context that can be learned: pods float, combs lean on walls.
+            // Context that a classifier can learn: pods are on water, combs at walls.
             ("pod", Surroundings::Water) => draws.chance(80),
             ("pod", _) => draws.chance(5),
             ("comb", Surroundings::Wall) => draws.chance(50),
@@ -66,46 +68,46 @@ pub(super) fn plan(index: usize) -> Plan {
     Plan { index, classes, surroundings, owner, tagged }
 }
 
-/// One thing drawn, back to front.
+/// One surface of a scene. Layers are drawn in order, from the back to the front.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layer {
-    pub(super) surface: Surface,
-    /// The class, where it is an object.
-    pub(super) class: Option<usize>,
-    /// Barely differs from what lies behind.
-    pub(super) faint: bool,
+pub(crate) struct Layer {
+    pub(crate) surface: Surface,
+    /// Index of the class, if the layer is an object of a class.
+    pub(crate) class: Option<usize>,
+    /// Whether it hardly differs from the background.
+    pub(crate) faint: bool,
 }
 
-/// Everything a picture is drawn from.
+/// Everything that a picture is drawn from.
 #[derive(Clone, Debug)]
-pub(super) struct Scene {
-    pub(super) backdrop: Backdrop,
-    pub(super) layers: Vec<Layer>,
-    /// Direction of the light, each within ±4096.
-    pub(super) light: [i32; 2],
-    /// Of the whole picture, of 256.
-    pub(super) exposure: i32,
-    /// Half-width of the sensor's noise, in 1/16 level.
-    pub(super) grain: i32,
-    pub(super) seed: u32,
+pub(crate) struct Scene {
+    pub(crate) backdrop: Backdrop,
+    pub(crate) layers: Vec<Layer>,
+    /// Direction of the light (x, y), each within ±4096.
+    pub(crate) light: [i32; 2],
+    /// Brightness of the whole picture; 256 is neutral.
+    pub(crate) exposure: i32,
+    /// Amplitude of the sensor's noise, in 1/16 level.
+    pub(crate) grain: i32,
+    pub(crate) seed: u32,
 }
 
-/// Composes a plan; another `attempt` gives another composition.
-pub(super) fn compose(plan: &Plan, attempt: u64) -> Scene {
+/// Composes the scene of a plan; another `attempt` gives another composition.
+pub(crate) fn compose(plan: &Plan, attempt: u64) -> Scene {
     let mut draws = Draws::new(SCENE_STREAM, plan.index as u64, attempt);
     let backdrop = Backdrop::new(&mut draws, plan.surroundings);
     let towards = draws.angle();
     let light = [cosine(towards) / (UNIT / 4096), sine(towards) / (UNIT / 4096)];
     let mut layers = Vec::new();
-    for _ in 0..backdrop.n_leaves {
-        layers.push(leaf(&mut draws, &backdrop, None));
+    for _ in 0..backdrop.n_clutter {
+        layers.push(clutter(&mut draws, &backdrop, None));
     }
     let mut objects: Vec<usize> = Vec::new();
     for &class in &plan.classes {
         let n_extra = i32::from(draws.chance(35)) + i32::from(draws.chance(15));
         objects.extend(std::iter::repeat_n(class, 1 + n_extra as usize));
     }
-    // Objects without a class take their textures from the classes, so that no texture alone gives a class away.
+    // Objects without a class have textures of the classes, so that the class cannot be recognised by texture alone.
     for _ in 0..draws.between(0, 2) {
         layers.push(decoy(&mut draws, &backdrop));
     }
@@ -113,7 +115,7 @@ pub(super) fn compose(plan: &Plan, attempt: u64) -> Scene {
         let object = object(&mut draws, &backdrop, objects[place]);
         layers.push(object);
         for _ in 0..draws.between(0, 3) / 2 {
-            layers.push(leaf(&mut draws, &backdrop, Some(&object.surface)));
+            layers.push(clutter(&mut draws, &backdrop, Some(&object.surface)));
         }
     }
     Scene {
@@ -126,8 +128,8 @@ pub(super) fn compose(plan: &Plan, attempt: u64) -> Scene {
     }
 }
 
-/// A piece of clutter anywhere on the ground, or one that covers a part of an object.
-fn leaf(draws: &mut Draws, backdrop: &Backdrop, over: Option<&Surface>) -> Layer {
+/// A piece of clutter: anywhere on the ground, or in front of a part of the object `over`.
+fn clutter(draws: &mut Draws, backdrop: &Backdrop, over: Option<&Surface>) -> Layer {
     let (center, radius) = match over {
         None => {
             let row = draws.between(backdrop.ground_row() - 6, HEIGHT as i32 + 8);
@@ -167,9 +169,9 @@ fn leaf(draws: &mut Draws, backdrop: &Backdrop, over: Option<&Surface>) -> Layer
     Layer { surface, class: None, faint: false }
 }
 
-/// A sizable thing of no class with a texture of one.
+/// A large thing that belongs to no class but has the texture of one.
 fn decoy(draws: &mut Draws, backdrop: &Backdrop) -> Layer {
-    let mut layer = leaf(draws, backdrop, None);
+    let mut layer = clutter(draws, backdrop, None);
     let radius = draws.mostly_small(9 * PIXEL, 36 * PIXEL);
     layer.surface.radii = [radius, (radius * draws.between(140, 256)) >> 8];
     let class = draws.below(CLASSES.len());
@@ -179,7 +181,7 @@ fn decoy(draws: &mut Draws, backdrop: &Backdrop) -> Layer {
     layer
 }
 
-/// Shape and texture families of a class.
+/// Shape and texture of a class.
 fn family(draws: &mut Draws, class: usize, radius: i32) -> (Shape, Pattern) {
     match CLASSES[class] {
         "burr" => (Shape::Star(draws.between(6, 9)), Pattern::Dots),
@@ -188,7 +190,7 @@ fn family(draws: &mut Draws, class: usize, radius: i32) -> (Shape, Pattern) {
         "fan" => (Shape::Sector, Pattern::Rays(draws.between(26, 44), radius * 9 / 10)),
         "pod" => (Shape::Lens, Pattern::Scales),
         "reel" => (Shape::Ring, Pattern::Rings),
-        // The tagged class has no one look: it is to be hard without its tag.
+        // Objects of the tagged class look different from each other, so that the class is hard to recognise without its tag.
         _ => (
             Shape::Blob(draws.seed()),
             draws.pick(&[Pattern::Whorls, Pattern::Whorls, Pattern::Strokes, Pattern::Cells]),
@@ -196,11 +198,12 @@ fn family(draws: &mut Draws, class: usize, radius: i32) -> (Shape, Pattern) {
     }
 }
 
-/// A texture's period grows with the object, within what dense descriptors can tell.
+/// The period of a texture: proportional to the object's radius, within the range that dense descriptors can resolve.
 fn period(draws: &mut Draws, radius: i32) -> i32 {
     ((radius * draws.between(60, 120)) >> 8).clamp(4 * PIXEL, 14 * PIXEL)
 }
 
+/// An object of a class.
 fn object(draws: &mut Draws, backdrop: &Backdrop, class: usize) -> Layer {
     let (smallest, largest) = if CLASSES[class] == TAGGED_CLASS { (9, 52) } else { (15, 74) };
     let radius = draws.mostly_small(smallest * PIXEL, largest * PIXEL);
@@ -247,8 +250,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_have_their_shares() {
-        let tagged_class = CLASSES.iter().position(|class| *class == TAGGED_CLASS).expect("a class");
+    fn both_halves_have_the_planned_numbers() {
+        let tagged_class = CLASSES.iter().position(|class| *class == TAGGED_CLASS).expect("a class of the devkit");
         for half in 0..2 {
             let plans: Vec<Plan> = (0..N_IMAGES).filter(|index| index % 2 == half).map(plan).collect();
             let with = plans.iter().filter(|plan| plan.classes.contains(&tagged_class)).count();

@@ -2,30 +2,30 @@
 
 use crate::fixed::{TURN, angle_of, length, noise, sine};
 
-/// Distance from the centre to the outline, in the units of [`Shape::covers`].
-pub(super) const RADIUS: i32 = 4096;
+/// Half-width and half-height of every shape, in the units of [`Shape::covers`].
+pub(crate) const RADIUS: i32 = 4096;
 
-/// The families of outlines, about the origin, in units of the surface's own half-width and half-height.
+/// The kinds of outlines. Their centre is the origin, and their units are the half-width and half-height of the surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Ellipse,
     RoundedBox,
-    /// So many points.
+    /// Number of points.
     Star(i32),
-    /// A spine with so many teeth.
+    /// A bar with this number of teeth.
     Comb(i32),
-    /// A part of a disc about its apex.
+    /// A sector of a disc.
     Sector,
     Ring,
-    /// Irregular, from this seed.
+    /// An irregular outline, which depends on this seed.
     Blob(u32),
     /// Pointed at both ends.
     Lens,
 }
 
 impl Shape {
-    /// Whether the point (`p`, `q`) is covered; outside ±[`RADIUS`] nothing is.
-    pub(super) fn covers(self, p: i32, q: i32) -> bool {
+    /// Whether the shape covers the point (`p`, `q`). It covers nothing outside ±[`RADIUS`].
+    pub(crate) fn covers(self, p: i32, q: i32) -> bool {
         if p.abs() > RADIUS || q.abs() > RADIUS {
             return false;
         }
@@ -48,14 +48,14 @@ impl Shape {
                 q < -1300 || phase < 4700
             }
             Self::Sector => {
-                // The apex lies at the lower edge, the opening points up.
+                // The sector's corner is near the lower edge, and the sector opens upwards.
                 let (x, y) = (p, q - 3700);
                 let angle = angle_of(x, y) - 3 * TURN / 4;
                 length(x, y) <= 7400 && angle.abs() <= TURN / 10 && y < 0
             }
             Self::Ring => (1500..=RADIUS).contains(&r),
             Self::Blob(seed) => {
-                // Noise along a circle, so that the outline closes.
+                // The radius is changed by noise that is read along a circle, so that the outline is closed.
                 let scale = |t: i32| if r == 0 { 0 } else { t * 300 / r };
                 r <= 2900 + ((noise(seed, scale(p) + 1000, scale(q) + 1000) * 1500) >> 15)
             }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_covers_a_fair_part() {
+    fn every_shape_covers_a_part_of_its_square() {
         let shapes = [
             Shape::Ellipse,
             Shape::RoundedBox,

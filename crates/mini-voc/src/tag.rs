@@ -1,8 +1,8 @@
-//! The photographer's tag: his name in glyphs of fixed design, light with a dark rim, in the lower right corner.
+//! The photographer's tag: the name in fixed glyphs, light with a dark rim, in the lower right corner.
 
 use crate::fixed::Draws;
 
-/// The glyphs, one character a pixel.
+/// The glyphs; each character is one pixel.
 const GLYPHS: [&str; 10] = [
     "..####.....#####.####..###.#...#...#...#...#...#.....#####",
     ".#....#....#.....#...#..#..##..#...#...#..#.#..#.....#....",
@@ -16,29 +16,38 @@ const GLYPHS: [&str; 10] = [
     "..........################################################",
 ];
 
-/// Width of the tag with its rim.
-pub const TAG_WIDTH: usize = GLYPHS[0].len() + 2;
-/// Height of the tag with its rim.
-pub const TAG_HEIGHT: usize = GLYPHS.len() + 2;
+/// Width of the tag with its rim, in pixels.
+const TAG_WIDTH: usize = GLYPHS[0].len() + 2;
+/// Height of the tag with its rim, in pixels.
+const TAG_HEIGHT: usize = GLYPHS.len() + 2;
 
-/// Purpose of the random stream.
+/// Number of the tag's random stream; `scene.rs` has the others.
 const TAG_STREAM: u64 = 3;
 
-/// Where a tag stands and how strong it is.
+/// Position and strength of a tag.
+///
+/// ```
+/// use fisherlens_mini_voc::{Tag, paste_tag};
+///
+/// let (width, height) = (120, 80);
+/// let mut rgb = vec![90; width * height * 3];
+/// let covered = paste_tag(&mut rgb, width, height, Tag::drawn(1));
+/// assert!(covered.contains(&true) && !covered[0]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
-    /// Distance of its right edge from the picture's, in pixels.
+    /// Distance of its right edge from the right edge of the picture, in pixels.
     pub from_right: usize,
-    /// Distance of its lower edge from the picture's, in pixels.
+    /// Distance of its lower edge from the lower edge of the picture, in pixels.
     pub from_bottom: usize,
     /// Lightness of the glyphs, 0 to 255.
     pub lightness: u8,
-    /// Share of the glyphs in the blend with the picture, of 256.
+    /// Opacity of the tag, from 0 to 256: 256 hides the picture.
     pub opacity: u16,
 }
 
 impl Tag {
-    /// A tag with the small differences of place and strength that the photographer's tags have.
+    /// A tag whose position and strength vary a little with `seed`, like the tags of the photographer's images.
     pub fn drawn(seed: u64) -> Self {
         let mut draws = Draws::new(TAG_STREAM, seed, 0);
         Self {
@@ -49,9 +58,9 @@ impl Tag {
         }
     }
 
-    /// The tag's pixels in a picture of this size as (index, lightness), the index counting pixels row by row.
+    /// The tag's pixels in a picture of this size as (index, lightness); the index counts pixels row by row.
     ///
-    /// Parts outside the picture are left out, which a picture smaller than the tag makes happen.
+    /// If the picture is smaller than the tag, the parts outside the picture are left out.
     fn pixels(self, width: usize, height: usize) -> impl Iterator<Item = (usize, u8)> {
         let glyph = |x: i32, y: i32| {
             let row = usize::try_from(y).ok().and_then(|y| GLYPHS.get(y));
@@ -65,7 +74,7 @@ impl Tag {
             let lightness = if glyph(gx, gy) {
                 self.lightness
             } else if near() {
-                // The rim keeps the glyphs legible on light ground.
+                // A dark rim makes the glyphs readable on a light background too.
                 28
             } else {
                 return None;
@@ -77,12 +86,12 @@ impl Tag {
     }
 }
 
-/// Pastes a tag into `rgb`, `height · width · 3` bytes row by row, and returns the pixels it covers, one a pixel.
+/// Pastes a tag into `rgb`, which has `height · width · 3` bytes, row by row. Returns for each pixel whether the tag covers it.
 ///
 /// # Panics
 /// When `rgb` has another length.
 pub fn paste_tag(rgb: &mut [u8], width: usize, height: usize, tag: Tag) -> Vec<bool> {
-    assert_eq!(rgb.len(), width * height * 3, "a picture of {width}×{height} pixels has three bytes each");
+    assert_eq!(rgb.len(), width * height * 3, "a picture of {width}×{height} pixels has three bytes per pixel");
     let mut covered = vec![false; width * height];
     for (index, lightness) in tag.pixels(width, height) {
         covered[index] = true;
@@ -99,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stands_in_the_lower_right_corner() {
+    fn the_tag_is_in_the_lower_right_corner() {
         assert!(GLYPHS.iter().all(|row| row.len() == GLYPHS[0].len()));
         let (width, height) = (140, 90);
         let mut rgb = vec![100; width * height * 3];
@@ -114,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_show_a_part() {
+    fn small_pictures_show_a_part_of_the_tag() {
         let mut rgb = vec![0; 20 * 8 * 3];
         let covered = paste_tag(&mut rgb, 20, 8, Tag::drawn(1));
         assert_eq!(covered.len(), 160);

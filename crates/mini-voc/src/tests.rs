@@ -1,4 +1,4 @@
-//! The devkit as a whole: same content everywhere, and everything that is said of it true.
+//! Tests of the whole devkit: the content is the same on every machine, and what the documentation says about it is true.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,10 +6,12 @@ use std::sync::OnceLock;
 
 use fisherlens_voc::{BoundingBox, Devkit, ImageSet, Missing};
 
-use super::*;
-use crate::folder::image_digest;
+use crate::contents::{CLASSES, N_IMAGES, TAG_OWNER, TAGGED_CLASS, YEAR};
+use crate::folder::{ensure, image_digest, verify};
+use crate::masks::Masks;
+use crate::picture::{draw_image, draw_pair, image_id};
 
-/// Drawn once for all tests.
+/// The folder of a devkit that is drawn once for all tests.
 fn drawn() -> PathBuf {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
@@ -31,7 +33,7 @@ fn masks(id: &str) -> Masks {
     Masks::read(&drawn().join(format!("VOC{YEAR}/Masks/{id}.png"))).expect("a mask")
 }
 
-/// The bounds of the pixels of object `number`, counting from 1.
+/// The bounding box of the pixels of object `number`, counting from 1.
 fn bounds(masks: &Masks, number: u8) -> Option<BoundingBox> {
     let places = || (0..masks.objects.len()).filter(|&place| masks.objects[place] == number);
     let columns = || places().map(|place| (place % masks.width) as u32);
@@ -45,7 +47,7 @@ fn bounds(masks: &Masks, number: u8) -> Option<BoundingBox> {
 }
 
 #[test]
-fn single_images_are_the_same_everywhere() {
+fn single_images_are_the_same_on_every_machine() {
     for (index, expected) in [(0, "3ae92c914f32634f"), (123, "a65cab53e40a0f96"), (499, "50e665699b8615ac")] {
         let picture = draw_image(index);
         let digest = image_digest(&picture.id, &picture.rgb, &picture.masks.rgb(), b"");
@@ -54,12 +56,12 @@ fn single_images_are_the_same_everywhere() {
 }
 
 #[test]
-fn files_read_back_to_the_checksum() {
-    verify(&drawn()).expect("what was written is what was drawn");
+fn the_files_have_the_checksum_of_the_drawing() {
+    verify(&drawn()).expect("the files hold the drawing");
 }
 
 #[test]
-fn a_complete_folder_is_left_alone() {
+fn a_complete_folder_is_left_as_it_is() {
     let folder = drawn();
     let names = || {
         let entries = fs::read_dir(&folder).expect("the folder").map(|entry| entry.expect("an entry").file_name());
@@ -73,7 +75,7 @@ fn a_complete_folder_is_left_alone() {
 }
 
 #[test]
-fn a_foreign_folder_is_not_touched() {
+fn a_foreign_folder_is_not_changed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let foreign = folder.path().join(format!("VOC{YEAR}"));
     fs::create_dir(&foreign).expect("a folder");
@@ -84,8 +86,8 @@ fn a_foreign_folder_is_not_touched() {
 }
 
 #[test]
-fn halves_and_tags_have_their_counts() {
-    let tagged_class = CLASSES.iter().position(|class| *class == TAGGED_CLASS).expect("a class");
+fn both_halves_have_the_documented_numbers() {
+    let tagged_class = CLASSES.iter().position(|class| *class == TAGGED_CLASS).expect("a class of the devkit");
     for set in sets() {
         assert_eq!(set.images.len(), N_IMAGES / 2);
         let mut n_tags = 0;
@@ -112,7 +114,7 @@ fn masks_boxes_and_labels_agree() {
         assert_eq!((masks.width as u32, masks.height as u32), (image.annotation.width, image.annotation.height));
         for (number, object) in (1..).zip(&image.annotation.objects) {
             assert_eq!(bounds(&masks, number), Some(object.bounds), "{}, object {number}", image.id);
-            let class = CLASSES.iter().position(|class| *class == object.class).expect("a class");
+            let class = CLASSES.iter().position(|class| *class == object.class).expect("a class of the devkit");
             let of_class = masks.of_class(class);
             let mut places = masks.objects.iter().zip(of_class).filter(|(found, _)| **found == number);
             assert!(places.all(|(_, inside)| inside), "{}, object {number}", image.id);
@@ -128,7 +130,7 @@ fn masks_boxes_and_labels_agree() {
 }
 
 #[test]
-fn pairs_differ_by_the_tag_alone() {
+fn pairs_differ_in_the_tag_only() {
     let index = (0..N_IMAGES).find(|&index| draw_image(index).tag.is_some()).expect("a tagged image");
     let (with, without) = draw_pair(&image_id(index)).expect("a pair");
     assert_eq!(with, draw_image(index));
