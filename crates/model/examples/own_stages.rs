@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn image(index: usize) -> Array2<f32> {
     Array2::from_shape_fn((120, 120), |(y, x)| {
         let noise = ((x * 7919 + y * 104_729 + index * 1_299_709) % 65_521 * 31_337 % 65_521) as f32 / 65_521.0;
-        let stripe = (if index % 2 == 0 { x } else { y }) / 4 % 2;
+        let stripe = (if index.is_multiple_of(2) { x } else { y }) / 4 % 2;
         let is_patch = (36..84).contains(&x) && (36..84).contains(&y);
         if is_patch { 0.3 * noise + 0.7 * stripe as f32 } else { noise }
     })

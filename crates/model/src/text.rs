@@ -139,7 +139,8 @@ fn place(line: &str) -> (Vec<Placed>, f32) {
         let advance = FONT.h_advance_unscaled(glyph);
         if advance == 0.0 {
             // The middle of a combining accent lies over the middle of the letter before it.
-            let middle = FONT.outline(glyph).map_or(0.0, |outline| (outline.bounds.min.x + outline.bounds.max.x) / 2.0);
+            let middle =
+                FONT.outline(glyph).map_or(0.0, |outline| f32::midpoint(outline.bounds.min.x, outline.bounds.max.x));
             placed.push(Placed { glyph, x: end - previous_advance / 2.0 - middle });
             continue;
         }

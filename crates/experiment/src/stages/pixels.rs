@@ -7,7 +7,7 @@ use fisherlens_eval::{
     Perturbation, RawSums, Rect, Trace, perturbation_trace, random_order, region_relevance, regions, relevance_order,
 };
 use fisherlens_fisher::DescriptorSet;
-use fisherlens_model::{Described, MappedImage, Explainer, photograph};
+use fisherlens_model::{Described, Explainer, MappedImage, photograph};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use fisherlens_eval::{
 use fisherlens_fisher::DescriptorSet;
 use fisherlens_lrp::Rule;
 use fisherlens_mixture::DiagonalGmm;
-use fisherlens_model::{Described, MappedImage, Explainer};
+use fisherlens_model::{Described, Explainer, MappedImage};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
