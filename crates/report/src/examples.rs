@@ -1,21 +1,22 @@
-//! The gallery: heatmaps as pictures with captions, and what they can be filtered by.
+//! The gallery: heatmaps as pictures with captions, and the filters for them.
 
-use anyhow::Context;
 use minijinja::{Value, context};
 
-use super::data::{
-    ClassExamples, Example, Limits, RgbImage, RuleHeatmap, StrategyCluster, StrategyExample, StrategySummary,
-};
-use super::format::{counted, fixed};
-use super::picture;
+use crate::data::Limits;
+use crate::data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+use crate::data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
+use crate::error::ReportError;
+use crate::format::{counted, fixed};
+use crate::picture;
 
-/// The kinds of examples: identifier, heading, and how many there are of it is said as.
+/// The kinds of examples: identifier and heading.
 const KINDS: [(&str, &str); 3] =
     [("best", "Highest scores"), ("worst", "Lowest scores among positives"), ("context", "Most context-driven")];
 
-/// What an example's pictures are named by in the page; the template counts them up.
+/// First letter of the names of an example's pictures in the page; a number follows.
 const PLACE: &str = "e";
 
+/// The examples of one kind that are shown.
 fn of_kind<'a>(class: &'a ClassExamples, kind: &str, limits: Limits) -> impl Iterator<Item = &'a Example> {
     let all = match kind {
         "best" => &class.best,
@@ -25,8 +26,8 @@ fn of_kind<'a>(class: &'a ClassExamples, kind: &str, limits: Limits) -> impl Ite
     all.iter().take(limits.n_examples)
 }
 
-/// The classes that have an example, each with what goes into the page, and the choices of the filters.
-pub(super) fn gallery(classes: &[ClassExamples], limits: Limits) -> anyhow::Result<Value> {
+/// The classes that have examples, with their pictures and captions, and the choices of the filters.
+pub(crate) fn gallery(classes: &[ClassExamples], limits: Limits) -> Result<Value, ReportError> {
     let mut n = 0;
     let mut groups = Vec::new();
     for class in classes.iter().filter(|class| !class.is_empty()) {
@@ -46,7 +47,7 @@ pub(super) fn gallery(classes: &[ClassExamples], limits: Limits) -> anyhow::Resu
     Ok(context! { classes => groups, n => n, filters => filters(classes, limits), rules => rules(classes) })
 }
 
-/// The rules that some example has a heatmap of, as they come, and which of them is shown first.
+/// The rules of all heatmaps, in the order in which they appear, and whether each is the rule that is shown first.
 fn rules(classes: &[ClassExamples]) -> Vec<Value> {
     let mut rules: Vec<&str> = Vec::new();
     let examples = classes.iter().flat_map(|class| class.best.iter().chain(&class.worst).chain(&class.context));
@@ -60,7 +61,7 @@ fn rules(classes: &[ClassExamples]) -> Vec<Value> {
     rules.iter().map(|rule| context! { name => *rule, is_shown => Some(*rule) == first }).collect()
 }
 
-/// One filter: its identifier, its label, what stands for no choice, and each choice with the number of its examples.
+/// The filters: identifier, label, the words for no choice, and each choice with the number of its examples.
 fn filters(classes: &[ClassExamples], limits: Limits) -> Vec<Value> {
     let all: Vec<(&ClassExamples, &str, &Example)> = classes
         .iter()
@@ -86,7 +87,7 @@ fn filters(classes: &[ClassExamples], limits: Limits) -> Vec<Value> {
             .into_iter()
             .map(|(choice, n)| context! { value => choice.as_str(), name => named(id, &choice), n => n })
             .collect();
-        // Whoever has no choice needs no filter.
+        // A filter with a single choice is useless, unless some examples have no cluster.
         (choices.len() > 1 || (id == "cluster" && !choices.is_empty()))
             .then(|| context! { id => id, label => label, everything => everything, choices => choices })
     };
@@ -94,18 +95,20 @@ fn filters(classes: &[ClassExamples], limits: Limits) -> Vec<Value> {
         filter("class", "Class", "All classes", &|at| Some(all[at].0.class.clone())),
         filter("kind", "Chosen for", "All", &|at| Some(all[at].1.to_owned())),
         filter("found", "Prediction", "All", &|at| found(all[at].2).map(str::to_owned)),
-        filter("cluster", "Cluster", "All, clustered or not", &|at| all[at].2.cluster.clone()),
+        filter("cluster", "Cluster", "All, with or without a cluster", &|at| all[at].2.cluster.clone()),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
+/// The filter's name for true positives and for other images; `None` if it is not known.
 fn found(example: &Example) -> Option<&'static str> {
     example.is_true_positive.map(|found| if found { "yes" } else { "no" })
 }
 
-fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place: &str) -> anyhow::Result<Value> {
+/// Pictures and caption of one example.
+fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place: &str) -> Result<Value, ReportError> {
     let (id, name) = (&example.id, &class.class);
     let label = match example.label {
         0 => "difficult",
@@ -119,7 +122,7 @@ fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place
     words.extend(example.context_ratio.map(|ratio| format!("outside / inside {}", fixed(ratio, 2))));
     words.extend(example.cluster.clone());
     let pictures = pictures(&example.photograph, &example.heatmaps, &class.rule, (id, name), side, place)
-        .with_context(|| format!("example {id} of {name}"))?;
+        .map_err(ReportError::part(format!("example {id} of {name}")))?;
     Ok(context! {
         class => name.as_str(),
         kind => kind,
@@ -131,7 +134,8 @@ fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place
     })
 }
 
-/// A photograph and its heatmaps, each embedded once; the template lays them over each other by reference.
+/// A photograph and its heatmaps. Each picture is in the page once; the template refers to it again where a heatmap is laid over the
+/// photograph.
 fn pictures(
     photograph: &RgbImage,
     heatmaps: &[RuleHeatmap],
@@ -139,7 +143,7 @@ fn pictures(
     (id, class): (&str, &str),
     side: usize,
     place: &str,
-) -> anyhow::Result<Value> {
+) -> Result<Value, ReportError> {
     let photograph = picture::embed(photograph, side)?;
     let shown = heatmaps.iter().position(|heatmap| heatmap.rule == shown).unwrap_or(0);
     let heatmaps = heatmaps
@@ -157,10 +161,10 @@ fn pictures(
                 over => format!("Relevance for {class}{by} laid over photograph {id}"),
             })
         })
-        .collect::<anyhow::Result<Vec<Value>>>()?;
+        .collect::<Result<Vec<Value>, ReportError>>()?;
     Ok(context! {
         place => place,
-        // Base64 has nothing to escape but its strokes, and those would grow sixfold.
+        // Base64 needs no escaping in HTML. Automatic escaping would replace each stroke by six characters.
         address => Value::from_safe_string(photograph.address),
         width => photograph.width,
         height => photograph.height,
@@ -169,14 +173,14 @@ fn pictures(
     })
 }
 
-/// The clusters of one class: the mean heatmap of each, then some of its images.
-pub(super) fn clusters(summary: &StrategySummary, at: usize, limits: Limits) -> anyhow::Result<Vec<Value>> {
+/// The clusters of one class: for each, the mean heatmap and some of its images.
+pub(crate) fn clusters(summary: &StrategySummary, at: usize, limits: Limits) -> Result<Vec<Value>, ReportError> {
     let cluster = |(number, cluster): (usize, &StrategyCluster)| {
         let place = format!("s{at}-{number}");
         let mean = (cluster.mean_heatmap != RgbImage::default())
             .then(|| picture::embed(&cluster.mean_heatmap, limits.thumbnail))
             .transpose()
-            .with_context(|| format!("mean heatmap of {} of {}", cluster.name, summary.class))?
+            .map_err(ReportError::part(format!("mean heatmap of {} of {}", cluster.name, summary.class)))?
             .map(|picture| {
                 context! {
                     address => Value::from_safe_string(picture.address),
@@ -189,8 +193,10 @@ pub(super) fn clusters(summary: &StrategySummary, at: usize, limits: Limits) -> 
             let heatmap = [RuleHeatmap { rule: summary.rule.clone(), picture: example.heatmap.clone() }];
             let names = (example.id.as_str(), summary.class.as_str());
             let place = format!("{place}-{example_at}");
-            let pictures = pictures(&example.photograph, &heatmap, &summary.rule, names, limits.thumbnail, &place)
-                .with_context(|| format!("example {} of {} of {}", example.id, cluster.name, summary.class))?;
+            let pictures =
+                pictures(&example.photograph, &heatmap, &summary.rule, names, limits.thumbnail, &place).map_err(
+                    ReportError::part(format!("example {} of {} of {}", example.id, cluster.name, summary.class)),
+                )?;
             let caption = if example.caption.is_empty() {
                 example.id.clone()
             } else {
@@ -198,7 +204,7 @@ pub(super) fn clusters(summary: &StrategySummary, at: usize, limits: Limits) -> 
             };
             Ok(context! { pictures => pictures, caption => caption })
         });
-        let examples = examples.collect::<anyhow::Result<Vec<Value>>>()?;
+        let examples = examples.collect::<Result<Vec<Value>, ReportError>>()?;
         Ok(context! {
             name => cluster.name.as_str(),
             n => counted(cluster.ids.len(), "image"),

@@ -1,30 +1,32 @@
-//! What of the page is also written into files of its own: figures as SVG, tables as CSV and LaTeX.
+//! Figures and tables of the page as files: figures as SVG, tables as CSV and LaTeX.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use minijinja::{Value, context};
 
-use super::charts;
+use crate::charts::canvas;
+use crate::error::ReportError;
 
-/// Longest name of a file without its ending; captions are sentences at times.
+/// Greatest length of a file name without its extension; some captions are sentences.
 const MAX_NAME: usize = 64;
 
-/// Collects figures and tables while the page is put together, each under a name of its own.
+/// Collects figures and tables while the page is made, each with its own name.
 #[derive(Default)]
-pub(super) struct Exports {
-    /// (kind, name): a figure and a table may share a name, as they lie in different folders.
+pub(crate) struct Exports {
+    /// The (kind, name) that are in use. A figure and a table may have the same name, because they are in different folders.
     taken: RefCell<BTreeSet<(&'static str, String)>>,
+    /// (name, SVG).
     figures: RefCell<Vec<(String, String)>>,
+    /// (name, CSV, LaTeX).
     tables: RefCell<Vec<(String, String, String)>>,
 }
 
 impl Exports {
-    /// A file's name made of the ASCII letters and digits of a caption; a later one that would be the same gets a number.
-    pub(super) fn name(&self, kind: &'static str, caption: &str) -> String {
+    /// A file name made of the ASCII letters and digits of a caption. If the name is in use already, a number is appended.
+    pub(crate) fn name(&self, kind: &'static str, caption: &str) -> String {
         let slug = slug(caption);
         let mut taken = self.taken.borrow_mut();
         let mut name = slug.clone();
@@ -36,29 +38,29 @@ impl Exports {
         name
     }
 
-    /// Notes a table down.
-    pub(super) fn table(&self, name: String, csv: String, latex: String) {
+    /// Adds a table.
+    pub(crate) fn table(&self, name: String, csv: String, latex: String) {
         self.tables.borrow_mut().push((name, csv, latex));
     }
 
-    /// A chart for the template, noted down as a file too.
-    pub(super) fn figure(&self, title: &str, svg: String) -> Value {
+    /// A chart for the template; it is also added to the files.
+    pub(crate) fn figure(&self, title: &str, svg: String) -> Value {
         let name = self.name("figure", title);
-        self.figures.borrow_mut().push((name.clone(), charts::standalone(&svg)));
+        self.figures.borrow_mut().push((name.clone(), canvas::standalone(&svg)));
         context! { title => title, name => name, svg => Value::from_safe_string(svg) }
     }
 
-    /// What was collected, for whoever writes it.
-    pub(super) fn take(&self) -> Self {
+    /// Takes out what was collected.
+    pub(crate) fn take(&self) -> Self {
         Self { taken: RefCell::default(), figures: self.figures.take().into(), tables: self.tables.take().into() }
     }
 
-    /// Writes `figures/NAME.svg`, `tables/NAME.csv` and `tables/NAME.tex` into `folder`. Files of these kinds that an earlier report
-    /// left there are removed, so that no old figure passes for a new one.
+    /// Writes `figures/NAME.svg`, `tables/NAME.csv` and `tables/NAME.tex` into `folder`. Files of these kinds from an earlier report are
+    /// removed, so that nobody takes an old figure for a new one.
     ///
     /// # Errors
-    /// A file that cannot be written or removed.
-    pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+    /// [`ReportError::Io`] when a file cannot be written or removed.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), ReportError> {
         let (figures, tables) = (self.figures.borrow(), self.tables.borrow());
         let figures = figures.iter().map(|(name, svg)| (format!("{name}.svg"), svg.as_str()));
         let tables = tables
@@ -69,33 +71,38 @@ impl Exports {
     }
 }
 
-fn replace<'a>(folder: &Path, endings: &[&str], files: impl Iterator<Item = (String, &'a str)>) -> anyhow::Result<()> {
+/// Removes all files with one of these extensions from `folder` and writes the new files.
+fn replace<'a>(
+    folder: &Path,
+    extensions: &[&str],
+    files: impl Iterator<Item = (String, &'a str)>,
+) -> Result<(), ReportError> {
     if folder.is_dir() {
-        let entries = fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))?;
+        let entries = fs::read_dir(folder).map_err(ReportError::io("list the folder", folder))?;
         for entry in entries {
-            let path = entry.with_context(|| format!("listing {}", folder.display()))?.path();
-            let ending = path.extension().and_then(|ending| ending.to_str());
-            if ending.is_some_and(|ending| endings.contains(&ending)) {
-                fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            let path = entry.map_err(ReportError::io("list the folder", folder))?.path();
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            if extension.is_some_and(|extension| extensions.contains(&extension)) {
+                fs::remove_file(&path).map_err(ReportError::io("remove", &path))?;
             }
         }
     }
     let mut files = files.peekable();
     if files.peek().is_none() {
-        // Fails where something else lies in it, and then it has to stay.
+        // This fails if the folder has other files, and then the folder must stay.
         let _ = fs::remove_dir(folder);
         return Ok(());
     }
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).map_err(ReportError::io("make the folder", folder))?;
     for (name, text) in files {
         let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        fs::write(&path, text).map_err(ReportError::io("write", &path))?;
     }
     Ok(())
 }
 
-/// The ASCII letters and digits of a text in lower case, dashes between its words; `untitled` where it has none.
-pub(super) fn slug(text: &str) -> String {
+/// The ASCII letters and digits of a text in lower case, with hyphens between words; `untitled` if the text has none.
+pub(crate) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
         if !slug.is_empty() {
@@ -128,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn old_files_go_and_others_stay() {
+    fn old_figures_are_removed_and_other_files_stay() {
         let folder = tempfile::tempdir().unwrap();
         let figures = folder.path().join("figures");
         std::fs::create_dir(&figures).unwrap();

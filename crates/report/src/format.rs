@@ -1,13 +1,13 @@
-//! Numbers as a reader wants them: one sign for minus, thousands parted, a dash for what is not a number.
+//! Numbers as text: with a proper minus sign, commas between thousands, and a dash for a value that is not finite.
 
-/// Digits of A after the point.
-pub(super) const A_DECIMALS: usize = 4;
+/// Number of digits of A after the decimal point.
+pub(crate) const A_DECIMALS: usize = 4;
 
-/// Shown where there is no number.
-pub(super) const NONE: &str = "–";
+/// Shown in place of a missing number.
+pub(crate) const NONE: &str = "–";
 
 /// An interval of A: "0.9100 to 0.9500".
-pub(super) fn interval_of_a((low, high): (f64, f64)) -> String {
+pub(crate) fn interval_of_a((low, high): (f64, f64)) -> String {
     if low.is_finite() && high.is_finite() {
         format!("{} to {}", fixed(low, A_DECIMALS), fixed(high, A_DECIMALS))
     } else {
@@ -15,36 +15,36 @@ pub(super) fn interval_of_a((low, high): (f64, f64)) -> String {
     }
 }
 
-/// A number with `decimals` digits after the point.
-pub(super) fn fixed(value: f64, decimals: usize) -> String {
+/// A number with `decimals` digits after the decimal point.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return NONE.to_owned();
     }
     let text = format!("{value:.decimals$}");
-    // A rounded −0.00 is written without its sign.
+    // If a negative number is rounded to zero, it is written without its sign.
     let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
     if is_zero { text.replace('-', "") } else { text.replace('-', "−") }
 }
 
-/// The same with a plus sign before what is above 0.
-pub(super) fn signed(value: f64, decimals: usize) -> String {
+/// As [`fixed`], with a plus sign if the rounded number is above 0.
+pub(crate) fn signed(value: f64, decimals: usize) -> String {
     let text = fixed(value, decimals);
     let above = value > 0.0 && text.chars().any(|c| ('1'..='9').contains(&c));
     if above { format!("+{text}") } else { text }
 }
 
-/// A fraction in per cent, without the sign %.
-pub(super) fn percent(fraction: f64, decimals: usize) -> String {
+/// A fraction in per cent, without the % sign.
+pub(crate) fn percent(fraction: f64, decimals: usize) -> String {
     fixed(100.0 * fraction, decimals)
 }
 
-/// An optional fraction in per cent.
-pub(super) fn maybe_percent(fraction: Option<f64>, decimals: usize) -> String {
+/// An optional fraction in per cent, or a dash.
+pub(crate) fn maybe_percent(fraction: Option<f64>, decimals: usize) -> String {
     fraction.map_or_else(|| NONE.to_owned(), |value| percent(value, decimals))
 }
 
-/// A small or large number with `digits` significant ones, as in 3.2 × 10⁻⁴.
-pub(super) fn significant(value: f64, digits: usize) -> String {
+/// A number with `digits` significant digits; very small and very large numbers have a power of ten, as in 3.2 × 10⁻⁴.
+pub(crate) fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return NONE.to_owned();
     }
@@ -66,13 +66,13 @@ fn superscript(exponent: i32) -> String {
     exponent.to_string().chars().map(|c| c.to_digit(10).map_or('⁻', |digit| digits[digit as usize])).collect()
 }
 
-/// A setting's number: no more digits than it needs.
-pub(super) fn plain(value: f64) -> String {
+/// The number of a setting, with no more digits than needed.
+pub(crate) fn plain(value: f64) -> String {
     if value.is_finite() { value.to_string().replace('-', "−") } else { NONE.to_owned() }
 }
 
-/// A count with commas, as in 28,870.
-pub(super) fn count(value: usize) -> String {
+/// A count with commas between thousands, as in 28,870.
+pub(crate) fn count(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
@@ -84,8 +84,8 @@ pub(super) fn count(value: usize) -> String {
     text
 }
 
-/// A size in the largest binary unit that leaves at least 1.
-pub(super) fn bytes(value: u64) -> String {
+/// A number of bytes in the largest binary unit in which it is at least 1.
+pub(crate) fn bytes(value: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut size = value as f64;
     let mut unit = 0;
@@ -97,8 +97,8 @@ pub(super) fn bytes(value: u64) -> String {
     format!("{} {}", fixed(size, decimals), units[unit])
 }
 
-/// A duration as 0.4 s, 3 min 05 s or 2 h 07 min.
-pub(super) fn duration(seconds: f64) -> String {
+/// A duration, as in 0.4 s, 3 min 05 s or 2 h 07 min.
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
         return NONE.to_owned();
     }
@@ -114,7 +114,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// "1 image", "2 images".
-pub(super) fn counted(n: usize, noun: &str) -> String {
+pub(crate) fn counted(n: usize, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", count(n))
 }
@@ -124,7 +124,7 @@ mod tests {
     use super::{bytes, count, counted, duration, fixed, percent, plain, signed, significant};
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_become_text() {
         assert_eq!(fixed(-1.255, 1), "−1.3");
         assert_eq!(fixed(-0.001, 2), "0.00");
         assert_eq!(fixed(f64::NAN, 2), "–");

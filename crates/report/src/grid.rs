@@ -1,22 +1,34 @@
-//! A table of words, and times in three digits.
+//! Tables for a terminal and for Markdown, and times with three digits.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// A table of words.
+/// A table of texts for a terminal or for Markdown.
+///
+/// ```
+/// use fisherlens_report::{Grid, seconds};
+///
+/// let grid = Grid {
+///     title: "Times".to_owned(),
+///     columns: ["stage", "time"].map(str::to_owned).to_vec(),
+///     rows: vec![vec!["pca".to_owned(), seconds(1.234)]],
+/// };
+/// assert_eq!(grid.text(), "stage    time\npca    1.23 s\n");
+/// assert_eq!(grid.markdown(), "| stage | time |\n|---|---|\n| pca | 1.23 s |\n");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Grid {
-    /// What it shows.
+    /// What the table shows.
     pub title: String,
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// As many cells a row.
+    /// The rows; each has one cell per column.
     pub rows: Vec<Vec<String>>,
 }
 
 impl Grid {
-    /// For a terminal: columns of equal width, the first to the left.
+    /// For a terminal: the first column is left-aligned, the others are right-aligned.
     pub fn text(&self) -> String {
         let lines = || std::iter::once(&self.columns).chain(&self.rows);
         let width = |column: usize| lines().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
@@ -31,7 +43,7 @@ impl Grid {
         text
     }
 
-    /// For a page.
+    /// As a table in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "| {} |", self.columns.join(" | "));
@@ -43,7 +55,11 @@ impl Grid {
     }
 }
 
-/// `0.12 ms`, `12.3 ms`, `1.23 s`, `123 s`: three digits.
+/// A time with three digits, as in `0.12 ms`, `12.3 ms`, `1.23 s` and `123 s`.
+///
+/// ```
+/// assert_eq!(fisherlens_report::seconds(0.0123), "12.3 ms");
+/// ```
 pub fn seconds(seconds: f64) -> String {
     let (value, unit) = if seconds < 1.0 { (seconds * 1e3, "ms") } else { (seconds, "s") };
     let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };

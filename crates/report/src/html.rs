@@ -1,21 +1,21 @@
-//! Fills the template: which sections there are, the header, and what each section says.
+//! Fills the template: chooses the sections and makes the header and the content of each section.
 
-use anyhow::Context as _;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 
-use super::data::ReportData;
-use super::exports::{Exports, slug};
-use super::format::{NONE, count, fixed, interval_of_a, percent};
-use super::{examples, perturbation, scores, surroundings, tables};
+use crate::data::ReportData;
+use crate::error::ReportError;
+use crate::exports::{Exports, slug};
+use crate::format::{NONE, count, fixed, interval_of_a, percent};
+use crate::{examples, perturbation, scores, surroundings, tables};
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Where the extra sections stand.
+/// Takes the place of the extra sections in [`SECTIONS`].
 const EXTRA: &str = "extra";
 
-/// Sections in the order of the page; the identifiers are those that the template compares with.
+/// The sections in the order of the page; the template uses the same identifiers.
 const SECTIONS: [(&str, &str); 15] = [
     ("average-precision", "Average precision"),
     ("precision-recall", "Precision and recall"),
@@ -24,7 +24,7 @@ const SECTIONS: [(&str, &str); 15] = [
     ("conservation", "Conservation of relevance"),
     ("context", "Use of context"),
     ("more", "Further measurements"),
-    // Stands for all extra sections, which bring headings of their own.
+    // All extra sections are here; they have their own headings.
     (EXTRA, ""),
     ("strategies", "Strategies"),
     ("examples", "Examples"),
@@ -35,16 +35,18 @@ const SECTIONS: [(&str, &str); 15] = [
     ("provenance", "Provenance"),
 ];
 
-/// The page as text, and what of it also becomes a file.
-pub(super) fn render(data: &ReportData) -> anyhow::Result<(String, Exports)> {
+/// The page as text, and the figures and tables that are also written as files.
+pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError> {
+    let failed = |error: minijinja::Error| ReportError::Template { problem: format!("{error:#}") };
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    // A name that only the template or only this file knows is a mistake; say so instead of leaving a hole in the page.
+    // If the template uses a name that this file does not give, rendering fails; without this setting the page would have a gap.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.add_template("report.html", TEMPLATE)?;
+    environment.add_template("report.html", TEMPLATE).map_err(failed)?;
     let exports = &Exports::default();
     let sections = sections(data, exports)?;
-    let page = environment.get_template("report.html")?.render(context! {
+    let template = environment.get_template("report.html").map_err(failed)?;
+    let page = template.render(context! {
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
         title => data.title.as_str(),
@@ -66,16 +68,18 @@ pub(super) fn render(data: &ReportData) -> anyhow::Result<(String, Exports)> {
         settings => tables::settings(&data.settings).place(exports)?,
         stages => tables::stages(&data.stages).place(exports)?,
         provenance => data.provenance.as_ref().map(|s| tables::provenance(s, exports)).transpose()?,
-    })?;
+    });
+    let page = page.map_err(failed)?;
     Ok((page, exports.take()))
 }
 
+/// The rows, or `None` if there are none.
 fn present<T>(rows: &[T]) -> Option<&[T]> {
     (!rows.is_empty()).then_some(rows)
 }
 
-/// The sections that have something to show; an extra one brings its content along.
-fn sections(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> {
+/// The sections that have content; an extra section contains its content.
+fn sections(data: &ReportData, exports: &Exports) -> Result<Vec<Value>, ReportError> {
     let mut sections = Vec::new();
     for (id, heading) in SECTIONS {
         if id != EXTRA {
@@ -85,7 +89,7 @@ fn sections(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> 
             continue;
         }
         for section in &data.extra_sections {
-            // Own words before the name keep it apart from everything else that links lead to.
+            // The prefix keeps the name different from all other names in the page.
             let id = format!("section-{}", exports.name("section", &slug(&section.id)));
             sections.push(context! {
                 id => id,
@@ -93,7 +97,7 @@ fn sections(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> 
                 extra => context! {
                     sentences => &section.sentences,
                     tables => tables::extra(&section.tables, exports)
-                        .with_context(|| format!("section \"{}\"", section.heading))?,
+                        .map_err(ReportError::part(format!("section \"{}\"", section.heading)))?,
                 },
             });
         }
@@ -101,7 +105,7 @@ fn sections(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> 
     Ok(sections)
 }
 
-fn strategies(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>> {
+fn strategies(data: &ReportData, exports: &Exports) -> Result<Vec<Value>, ReportError> {
     data.strategies
         .iter()
         .enumerate()
@@ -118,6 +122,7 @@ fn strategies(data: &ReportData, exports: &Exports) -> anyhow::Result<Vec<Value>
         .collect()
 }
 
+/// Whether a section has content.
 fn is_present(data: &ReportData, id: &str) -> bool {
     match id {
         "average-precision" => data.average_precision.is_some(),
@@ -138,7 +143,7 @@ fn is_present(data: &ReportData, id: &str) -> bool {
     }
 }
 
-/// "Experiment voc2007 · fisherlens 0.1.0 (commit 1234567) · 24 November 2026"
+/// The line below the heading, as in "Experiment voc2007 · fisherlens 0.1.0 (commit 1234567) · 24 November 2026".
 fn byline(data: &ReportData) -> String {
     let mut parts = vec![format!("Experiment {}", data.experiment)];
     if let Some(provenance) = &data.provenance {
@@ -152,20 +157,20 @@ fn byline(data: &ReportData) -> String {
     parts.join(" · ")
 }
 
-/// The caller's sentences; other images than the paper's come with a warning, asked for or not.
+/// The caller's sentences, and a warning if the images are not the paper's.
 fn remarks(data: &ReportData) -> Vec<String> {
     let mut remarks = data.notes.clone();
     if !data.is_voc && (data.perturbation.is_some() || !data.conservation.is_empty()) {
         remarks.push(
-            "The images are not those of PASCAL VOC 2007: A and V depend on the scores of the classifiers trained here, \
-             and ε acts against the sums of these vectors, so neither they nor the best rule can be set beside the paper’s."
+            "The images are not those of PASCAL VOC 2007. A and V depend on the scores of the classifiers that were trained here, and the \
+             effect of ε depends on the sums that it is added to. So A, V and the best rule cannot be compared with the paper’s."
                 .to_owned(),
         );
     }
     remarks
 }
 
-/// The few numbers at the top.
+/// The main results, shown at the top of the page.
 fn results(data: &ReportData) -> Vec<Value> {
     let mut results = Vec::new();
     let mut push = |name: &str, value: String, detail: String| {
@@ -188,17 +193,17 @@ fn results(data: &ReportData) -> Vec<Value> {
     if let Some(best) = data.perturbation.as_ref().and_then(perturbation::best_rule) {
         let detail = format!("largest A, {} (95 % interval {})", fixed(best.a, 3), interval_of_a(best.a_interval));
         push("Best heatmap rule", best.name.clone(), detail);
-        let detail = format!("of {} traces change sign under {}", count(best.n_traces), best.name);
+        let detail = format!("of {} traces change their sign with {}", count(best.n_traces), best.name);
         push("Predictions flipped (V)", format!("{} %", percent(best.v, 1)), detail);
     }
-    let most = data
+    let largest = data
         .context
         .iter()
         .filter(|row| row.median.is_finite())
         .max_by(|one, other| one.median.total_cmp(&other.median));
-    if let Some(most) = most {
-        let detail = format!("relevance outside / inside the boxes of {}, the largest median", most.class);
-        push("Use of context", fixed(most.median, 2), detail);
+    if let Some(largest) = largest {
+        let detail = format!("largest median ratio of relevance outside / inside the boxes; class {}", largest.class);
+        push("Use of context", fixed(largest.median, 2), detail);
     }
     if let Some(images) = &data.data {
         let value = format!("{} + {}", count(images.n_train), count(images.n_test));

@@ -1,14 +1,45 @@
-//! One page with everything a run found: `report.html`, which needs no other file and no network; beside it the same figures and tables as
-//! files.
+//! A report of an experiment: one page `report.html`, which needs no other file and no network, and the same figures and tables as files
+//! beside it.
 //!
-//! [`ReportData`] says what can be shown; what is missing is left out. The page's words stand in `template.html`, its looks in
-//! `style.css`, and the modules here turn numbers into tables, charts and sentences. `script.js` adds what a page cannot do by itself
-//! (filters, copying, saving, the choice of rule); without it everything is there to be read.
+//! [`ReportData`] holds what can be shown; everything except the title is optional. [`write()`] makes the page:
+//!
+//! ```
+//! use fisherlens_report::{PrecisionRecallCurve, ReportData, Table, write};
+//!
+//! let data = ReportData {
+//!     title: "Two classes".to_owned(),
+//!     experiment: "demonstration".to_owned(),
+//!     precision_recall: vec![PrecisionRecallCurve {
+//!         class: "horse".to_owned(),
+//!         recall: vec![0.5, 1.0],
+//!         precision: vec![1.0, 0.8],
+//!         average_precision: Some(0.9),
+//!     }],
+//!     extra_tables: vec![Table {
+//!         title: "Images".to_owned(),
+//!         columns: ["Class", "Images"].map(str::to_owned).to_vec(),
+//!         rows: vec![["horse", "12"].map(str::to_owned).to_vec()],
+//!         note: String::new(),
+//!     }],
+//!     ..ReportData::default()
+//! };
+//! let folder = tempfile::tempdir()?;
+//! let page = write(&data, folder.path())?;
+//! assert!(std::fs::read_to_string(page)?.contains("Precision and recall"));
+//! assert!(folder.path().join("figures/precision-and-recall-of-horse.svg").is_file());
+//! assert!(folder.path().join("tables/images.csv").is_file());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The words of the page are in `template.html` and its style in `style.css`. The modules here turn numbers into tables, charts and
+//! sentences. `script.js` adds filters, copying, saving and the choice of the rule; without scripts everything can still be read.
 
 mod charts;
 mod data;
+mod error;
 mod examples;
 mod exports;
+mod folder;
 mod format;
 mod grid;
 mod html;
@@ -22,34 +53,15 @@ mod tabular;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
-
+pub use data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+pub use data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
+pub use data::table::{ExtraSection, Table};
 pub use data::{
-    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassExamples, ClassifierSummary,
-    ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, ExtraSection, Limits,
-    PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
-    SkippedImage, StageRow, StrategyCluster, StrategyExample, StrategySummary, Table, TrainingRow,
+    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassifierSummary, ConservationRow,
+    ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Limits, PerturbationOrder, PerturbationSummary,
+    PrecisionRecallCurve, Provenance, ReportData, Share, SkippedImage, StageRow, TrainingRow,
 };
+pub use error::ReportError;
+pub use folder::write;
 pub use grid::{Grid, seconds};
 pub use picture::shrink;
-
-/// Writes `report.html` into `folder`, which is made if it is not there, its figures into `figures/*.svg`, its tables into `tables/*.csv` and
-/// `tables/*.tex` (for `booktabs`), and returns the page's path. Figures and tables of an earlier report are removed from these folders.
-///
-/// The same data gives the same bytes. The file is written aside and renamed, so that a page being read is never half new.
-///
-/// # Errors
-/// When a picture's bytes do not fit its size, a table's row does not fit its columns, or the file cannot be written.
-pub fn write(data: &ReportData, folder: &Path) -> anyhow::Result<PathBuf> {
-    let (page, exports) = html::render(data).with_context(|| format!("rendering the report of {}", data.experiment))?;
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
-    let path = folder.join("report.html");
-    let aside = folder.join("report.html.new");
-    fs::write(&aside, page).with_context(|| format!("writing {}", aside.display()))?;
-    fs::rename(&aside, &path).with_context(|| format!("moving {} to {}", aside.display(), path.display()))?;
-    exports.write(folder)?;
-    Ok(path)
-}

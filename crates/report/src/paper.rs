@@ -1,10 +1,10 @@
-//! What the paper printed for the Fisher vector on VOC 2007 test, in per cent there, as fractions here.
+//! The paper's results for the Fisher vector on VOC 2007 test. The paper prints per cent; here they are fractions.
 
 /// Mean average precision of the Fisher vector (supplement, section 5).
 pub const MEAN_AVERAGE_PRECISION: f64 = 0.5999;
 
-/// Per-class average precision of the main paper, in per cent. Their mean is the 59.99 above; the single values were noted
-/// down from memory and not checked against the printed page, which the report says beside them.
+/// Average precision per class of the main paper, in per cent. Their mean is the 59.99 above. The single values were written down from
+/// memory and not checked against the printed page; the report says so.
 const AVERAGE_PRECISION: [(&str, f64); 20] = [
     ("aeroplane", 79.08),
     ("bicycle", 66.44),
@@ -29,6 +29,13 @@ const AVERAGE_PRECISION: [(&str, f64); 20] = [
 ];
 
 /// The paper's average precision of a class, in [0, 1]; `None` for a class that VOC 2007 does not have.
+///
+/// ```
+/// use fisherlens_report::paper;
+///
+/// assert_eq!(paper::average_precision("horse"), Some(0.8045));
+/// assert_eq!(paper::average_precision("drum"), None);
+/// ```
 pub fn average_precision(class: &str) -> Option<f64> {
     AVERAGE_PRECISION.iter().find(|(name, _)| *name == class).map(|(_, percent)| percent / 100.0)
 }
@@ -38,7 +45,7 @@ mod tests {
     use super::{AVERAGE_PRECISION, MEAN_AVERAGE_PRECISION, average_precision};
 
     #[test]
-    fn classes_average_to_the_printed_mean() {
+    fn the_mean_over_classes_is_the_printed_mean() {
         let mean = AVERAGE_PRECISION.iter().map(|(_, percent)| percent / 100.0).sum::<f64>() / 20.0;
         assert!((mean - MEAN_AVERAGE_PRECISION).abs() < 5e-5, "{mean}");
         assert_eq!(average_precision("horse"), Some(80.45 / 100.0));

@@ -1,28 +1,31 @@
-//! Heatmap quality: which order takes the score down fastest, from both of its ends, and how surely.
+//! The section on heatmap quality: how fast the score falls when descriptors are replaced in each order and in its reverse.
 
 use std::fmt::Write;
 
 use minijinja::{Value, context};
 
-use super::charts::{self, Bar, Curve, Dash, Kind, Look};
-use super::data::{PerturbationOrder, PerturbationSummary};
-use super::exports::Exports;
-use super::format::{A_DECIMALS, NONE, count, counted, fixed, interval_of_a, percent};
-use super::tabular::View;
+use crate::charts::bars::{self, Bar};
+use crate::charts::lines::{self, Curve};
+use crate::charts::looks::{Dash, Kind, Look};
+use crate::data::{PerturbationOrder, PerturbationSummary};
+use crate::error::ReportError;
+use crate::exports::Exports;
+use crate::format::{A_DECIMALS, NONE, count, counted, fixed, interval_of_a, percent};
+use crate::tabular::View;
 
-/// The rule that the supplement finds best, as its name begins in the settings, and with its value.
+/// The rule that is best in the supplement: the first letters of its name in the settings, and the name with its value.
 const PAPER_RULE: (&str, &str) = ("epsilon", "epsilon=100");
 
 /// Width of the best rule's line, in pixels.
 const BEST_WIDTH: f64 = 2.8;
 
-/// Whether the order knows nothing of the classifier.
+/// Whether the order does not use the classifier.
 fn is_baseline(order: &PerturbationOrder) -> bool {
     order.is_baseline || order.is_random
 }
 
 /// The order with the largest A among those that follow relevance.
-pub(super) fn best_rule(summary: &PerturbationSummary) -> Option<&PerturbationOrder> {
+pub(crate) fn best_rule(summary: &PerturbationSummary) -> Option<&PerturbationOrder> {
     summary
         .orders
         .iter()
@@ -30,34 +33,34 @@ pub(super) fn best_rule(summary: &PerturbationSummary) -> Option<&PerturbationOr
         .max_by(|one, other| one.a.total_cmp(&other.a))
 }
 
-pub(super) fn section(summary: &PerturbationSummary, is_voc: bool, exports: &Exports) -> anyhow::Result<Value> {
+pub(crate) fn section(summary: &PerturbationSummary, is_voc: bool, exports: &Exports) -> Result<Value, ReportError> {
     let n_points = summary.orders.iter().map(|order| order.curve.len()).max().unwrap_or(0);
     let looks = looks(summary);
     let by_class = !summary.classes.is_empty() && summary.orders.iter().any(|order| !order.a_by_class.is_empty());
     let n_traces = summary.orders.iter().map(|order| order.n_traces).max().unwrap_or(0);
     Ok(context! {
         method => format!(
-            "Up to {} descriptors of each true positive, in batches of {}, are replaced by draws from the mixture, those with the most relevance \
-             first, {}. The better the heatmap, the faster the score falls (supplement, Algorithm 1 and Figure 1).",
+            "Up to {} descriptors of each true positive are replaced by draws from the mixture, in batches of {}, the most relevant \
+             ones first. This is done {}. The better the heatmap, the faster the score falls (supplement, Algorithm 1 and Figure 1).",
             count(summary.n_replacements),
             count(summary.batch),
-            if summary.n_repeats == 1 { "once an image".to_owned() } else { format!("{} times an image", summary.n_repeats) }
+            if summary.n_repeats == 1 { "once per image".to_owned() } else { format!("{} times per image", summary.n_repeats) }
         ),
         finding => finding(summary, is_voc),
         chart => exports.figure("Fall of the score under perturbation", curves(summary, &looks)?),
         has_interval => summary.orders.iter().any(|order| !order.curve_interval.is_empty()),
         has_baseline => summary.orders.iter().any(|order| order.is_baseline && !order.is_random),
         n_points => n_points,
-        counts => format!("n = {} an order.", counted(n_traces, "trace")),
+        counts => format!("n = {} per order.", counted(n_traces, "trace")),
         table => orders(summary).place(exports)?,
-        bars => (summary.orders.len() > 1).then(|| bars(summary)).transpose()?.map(|svg| exports.figure("A by order", svg)),
-        ends => ends(summary, &looks)?.map(|svg| exports.figure("Both ends of an order", svg)),
+        bars => (summary.orders.len() > 1).then(|| a_by_order(summary)).transpose()?.map(|svg| exports.figure("A by order", svg)),
+        ends => ends(summary, &looks)?.map(|svg| exports.figure("Orders and their reverse", svg)),
         changes => changes(summary, exports)?,
         by_class => by_class.then(|| a_by_class(summary).place(exports)).transpose()?,
     })
 }
 
-/// Which rule and which ε are best, how surely, and what the supplement says to that.
+/// Sentences about which rule and which ε are best, how certain this is, and what the supplement found.
 fn finding(summary: &PerturbationSummary, is_voc: bool) -> Option<String> {
     let best = best_rule(summary)?;
     let mut sentences = vec![format!(
@@ -73,12 +76,18 @@ fn finding(summary: &PerturbationSummary, is_voc: bool) -> Option<String> {
         .map(|order| order.name.as_str())
         .collect();
     if !overlapping.is_empty() {
-        sentences
-            .push(format!("The interval overlaps that of {}; their difference on the same images and draws is in the table of margins.", overlapping.join(" and ")));
+        sentences.push(format!(
+            "Its interval overlaps with the {} of {}; the difference on the same images and draws is in the table of margins.",
+            if overlapping.len() == 1 { "interval" } else { "intervals" },
+            overlapping.join(" and ")
+        ));
     }
     let random = summary.orders.iter().find(|order| order.is_random);
     if let Some(random) = random.filter(|random| random.a_interval.1 >= best.a_interval.0) {
-        sentences.push(format!("It does not stand clear of the random order ({}).", fixed(random.a, A_DECIMALS)));
+        sentences.push(format!(
+            "Its interval overlaps with the interval of the random order (A = {}).",
+            fixed(random.a, A_DECIMALS)
+        ));
     }
     sentences.extend(epsilon(summary));
     let (rule, named) = PAPER_RULE;
@@ -88,17 +97,20 @@ fn finding(summary: &PerturbationSummary, is_voc: bool) -> Option<String> {
         } else if best.name.starts_with(rule) {
             "The supplement finds the same rule best, with ε = 100."
         } else {
-            "The supplement finds otherwise: there the ε-stabilised rule with ε = 100 is best."
+            "The supplement has another result: there the ε-stabilised rule with ε = 100 is best."
         }
         .to_owned(),
     );
     if !is_voc {
-        sentences.push("As the images are not the paper’s, this neither confirms nor contradicts it.".to_owned());
+        sentences.push(
+            "Because the images are not the paper’s, this result neither confirms nor contradicts the paper."
+                .to_owned(),
+        );
     }
     Some(sentences.join(" "))
 }
 
-/// Which ε of those tried is best, and how the paper's stands beside it; nothing to say of fewer than two.
+/// Sentences about the best ε of all values that were tried, compared with the paper's; `None` if fewer than two were tried.
 fn epsilon(summary: &PerturbationSummary) -> Option<String> {
     let (rule, named) = PAPER_RULE;
     let value = |order: &PerturbationOrder| order.name.strip_prefix(rule)?.strip_prefix('=').map(str::to_owned);
@@ -124,26 +136,27 @@ fn epsilon(summary: &PerturbationSummary) -> Option<String> {
     );
     let at_the_end = *best == tried.first()?.0 || *best == tried.last()?.0;
     if at_the_end {
-        text.push_str(", at the end of the range, so that one beyond it may be better still");
+        text.push_str(", at the end of the range, so a value outside the range may be even better");
     }
     let papers = tried.iter().find(|(_, order)| order.name == named);
     match papers {
-        Some((_, papers)) if papers.name == order.name => text.push_str("; the paper finds ε = 100 best too."),
+        Some((_, papers)) if papers.name == order.name => text.push_str("; ε = 100 is best in the paper too."),
         Some((_, papers)) => {
             let overlaps = papers.a_interval.1 >= order.a_interval.0 && papers.a_interval.0 <= order.a_interval.1;
             let _ = write!(
                 text,
-                ". For ε = 100, which the paper finds best, A = {} ({}), whose interval {} that one.",
+                ". For ε = 100, which is best in the paper, A = {} ({}); this interval {} the other.",
                 fixed(papers.a, A_DECIMALS),
                 interval_of_a(papers.a_interval),
-                if overlaps { "overlaps" } else { "does not overlap" }
+                if overlaps { "overlaps with" } else { "does not overlap with" }
             );
         }
-        None => text.push_str(". The paper finds ε = 100 best, which was not tried here."),
+        None => text.push_str(". In the paper ε = 100 is best; it was not tried here."),
     }
     Some(text)
 }
 
+/// One look per order; the line of the best rule is thicker.
 fn looks(summary: &PerturbationSummary) -> Vec<Look> {
     let kinds: Vec<Kind<'_>> = summary
         .orders
@@ -160,8 +173,9 @@ fn looks(summary: &PerturbationSummary) -> Vec<Look> {
     looks
 }
 
-/// Every order, most relevant first. With many orders only the best and the baselines have bands, which would hide one another.
-fn curves(summary: &PerturbationSummary, looks: &[Look]) -> anyhow::Result<String> {
+/// The curves of all orders, most relevant first. If there are many orders, only the best rule and the baselines have bands, because more
+/// bands would cover each other.
+fn curves(summary: &PerturbationSummary, looks: &[Look]) -> Result<String, ReportError> {
     let best = best_rule(summary).map(|best| best.name.as_str());
     let few = summary.orders.len() <= 5;
     let curves: Vec<Curve> = summary
@@ -188,11 +202,11 @@ fn curves(summary: &PerturbationSummary, looks: &[Look]) -> anyhow::Result<Strin
         "Line chart of the mean fall of the score over the number of replaced descriptors: {}",
         ends.join(", ")
     );
-    charts::perturbation(&curves, summary.batch, "most relevant first", &label)
+    lines::perturbation(&curves, summary.batch, "most relevant first", &label)
 }
 
-/// The best rule and the baselines from both ends; none where no order was tried from its other end.
-fn ends(summary: &PerturbationSummary, looks: &[Look]) -> anyhow::Result<Option<String>> {
+/// The curves of the best rule and the baselines, in their order and in reverse; `None` if no reversed order was measured.
+fn ends(summary: &PerturbationSummary, looks: &[Look]) -> Result<Option<String>, ReportError> {
     let best = best_rule(summary).map(|best| best.name.as_str());
     let shown = summary.orders.iter().zip(looks).filter(|(order, _)| {
         !order.curve_least_first.is_empty() && (is_baseline(order) || best == Some(order.name.as_str()))
@@ -228,11 +242,12 @@ fn ends(summary: &PerturbationSummary, looks: &[Look]) -> anyhow::Result<Option<
         .iter()
         .filter_map(|curve| curve.values.last().map(|last| format!("{} ends at {}", curve.name, fixed(*last, 3))))
         .collect();
-    let label = format!("Line chart of the fall of the score from both ends of an order: {}", words.join("; "));
-    charts::perturbation(&curves, summary.batch, "", &label).map(Some)
+    let label = format!("Line chart of the fall of the score for orders and their reverse: {}", words.join("; "));
+    lines::perturbation(&curves, summary.batch, "", &label).map(Some)
 }
 
-fn bars(summary: &PerturbationSummary) -> anyhow::Result<String> {
+/// A bar chart of A, one bar per order.
+fn a_by_order(summary: &PerturbationSummary) -> Result<String, ReportError> {
     let bars: Vec<Bar> = summary
         .orders
         .iter()
@@ -241,10 +256,11 @@ fn bars(summary: &PerturbationSummary) -> anyhow::Result<String> {
     let words: Vec<String> =
         summary.orders.iter().map(|order| format!("{} {}", order.name, fixed(order.a, 3))).collect();
     let label = format!("Bar chart of A by order: {}", words.join(", "));
-    charts::horizontal(&bars, 0.0, "A, mean fall of the score", 1.0, None, &label)
+    bars::horizontal(&bars, 0.0, "A, mean fall of the score", 1.0, None, &label)
 }
 
-fn changes(summary: &PerturbationSummary, exports: &Exports) -> anyhow::Result<Vec<Value>> {
+/// One histogram per order of the points where the sign first changes.
+fn changes(summary: &PerturbationSummary, exports: &Exports) -> Result<Vec<Value>, ReportError> {
     let highest = summary.orders.iter().flat_map(|order| order.first_sign_changes.iter().copied()).max().unwrap_or(0);
     summary
         .orders
@@ -252,8 +268,9 @@ fn changes(summary: &PerturbationSummary, exports: &Exports) -> anyhow::Result<V
         .filter(|order| !order.first_sign_changes.is_empty())
         .map(|order| {
             let total: usize = order.first_sign_changes.iter().sum();
-            let label = format!("Histogram for {}: {} change sign at some point", order.name, counted(total, "trace"));
-            let chart = charts::first_changes(&order.first_sign_changes, summary.batch, highest, &label)?;
+            let label =
+                format!("Histogram for {}: {} change their sign at some point", order.name, counted(total, "trace"));
+            let chart = bars::first_changes(&order.first_sign_changes, summary.batch, highest, &label)?;
             Ok(context! {
                 name => order.name.as_str(),
                 v => percent(order.v, 1),
@@ -264,28 +281,29 @@ fn changes(summary: &PerturbationSummary, exports: &Exports) -> anyhow::Result<V
         .collect()
 }
 
-/// One row an order; columns that no order has a value for are left out.
+/// The table with one row per order. Columns without any value are left out.
 fn orders(summary: &PerturbationSummary) -> View {
     let has_least = summary.orders.iter().any(|order| order.a_least_first.is_some());
     let has_between = summary.orders.iter().any(|order| order.abpc.is_some());
     let number = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| fixed(value, A_DECIMALS));
     let mut columns = vec!["Order", "A", "95 % interval of A", "V (%)", "AOPC"];
-    let mut note = "A: mean over traces and points of f(x) − f(x⁽ⁱ⁾), without i = 0 (Eq. 14). V: share of traces whose prediction changes sign at \
-                    some point. AOPC (Samek et al. 2017): as A, but with the point i = 0 counted."
+    let mut note =
+        "A: mean over traces and points of f(x) − f(x⁽ⁱ⁾), without i = 0 (Eq. 14). V: share of the traces whose prediction changes \
+         its sign at some point. AOPC (Samek et al. 2017): as A, but the point i = 0 is included."
         .to_owned();
     if has_least {
         columns.push("A, least first");
         note.push_str(
-            " Least first: the same order from its other end, where a good one leaves the score, or raises it.",
+            " Least first: the reversed order. If the order is good, the reversed order does not change the score, or raises it.",
         );
     }
     if has_between {
         columns.extend(["ABPC", "95 % interval of ABPC"]);
-        note.push_str(" ABPC: area between the curves of both ends, mean over points.");
+        note.push_str(" ABPC: area between the curves of the order and of the reversed order, as a mean over points.");
     }
     columns.extend(["Traces", "Traces of short images"]);
     note.push_str(
-        " Short images have fewer descriptors than are to be replaced; their curve stays level once all are.",
+        " Short images have fewer descriptors than should be replaced; their curve is constant after all of them are replaced.",
     );
     View::numbers("Quality of each order of replacement", &columns)
         .rows(summary.orders.iter().map(|order| {
@@ -309,6 +327,7 @@ fn orders(summary: &PerturbationSummary) -> View {
         .note(note)
 }
 
+/// The table of A with one row per class and one column per order.
 fn a_by_class(summary: &PerturbationSummary) -> View {
     let mut columns = vec!["Class"];
     columns.extend(summary.orders.iter().map(|order| order.name.as_str()));
@@ -319,5 +338,5 @@ fn a_by_class(summary: &PerturbationSummary) -> View {
             });
             std::iter::once(name.clone()).chain(values).collect()
         }))
-        .note("Over the traces of each class’s true positives. Dash: the class has none.")
+        .note("Over the traces of the true positives of each class. A dash means that the class has no true positive.")
 }

@@ -1,41 +1,37 @@
-//! Pictures that travel inside the page: averaged down to a thumbnail, put on a palette of 256 colours, written as PNG.
+//! Pictures inside the page: averaged down to a thumbnail, reduced to a palette of 256 colours, and written as PNG.
 //!
-//! At 220 pixels a palette takes 32 kB for a photograph of VOC 2007 where true colour takes 77, base64 included, and one hardly
-//! sees the difference.
+//! With a palette a photograph of VOC 2007 of 220 pixels takes 32 kB, and with all colours 77 kB, both in base64. The difference is hardly
+//! visible.
 
-use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ndarray::{Array2, ArrayView2};
 
-use super::data::RgbImage;
+use crate::data::examples::RgbImage;
+use crate::error::ReportError;
 
-/// Longest side that a report accepts, in pixels.
+/// Longest side of a thumbnail, in pixels.
 const MAX_SIDE: usize = 300;
-/// Entries of a PNG palette.
+/// Number of entries of a PNG palette.
 const N_COLOURS: usize = 256;
-/// Bits a channel keeps while colours are counted.
+/// Number of bits per channel that are kept while colours are counted.
 const BITS: u32 = 6;
 
-/// A picture as the address of an `img`, with the size it was averaged down to.
-pub(super) struct Picture {
-    pub(super) address: String,
-    pub(super) width: usize,
-    pub(super) height: usize,
+/// A picture as the address in an `image` element, and the size of the thumbnail.
+pub(crate) struct Picture {
+    pub(crate) address: String,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
 }
 
 /// The picture as a thumbnail whose longest side is at most `side`.
-pub(super) fn embed(image: &RgbImage, side: usize) -> anyhow::Result<Picture> {
-    ensure!(
-        image.width > 0 && image.height > 0 && image.rgb.len() == 3 * image.width * image.height,
-        "a picture of {} × {} pixels has {} bytes, expected {} (3 a pixel)",
-        image.width,
-        image.height,
-        image.rgb.len(),
-        3 * image.width * image.height
-    );
+pub(crate) fn embed(image: &RgbImage, side: usize) -> Result<Picture, ReportError> {
+    let (width, height, found) = (image.width, image.height, image.rgb.len());
+    if width == 0 || height == 0 || found != 3 * width * height {
+        return Err(ReportError::Picture { width, height, found, expected: 3 * width * height });
+    }
     let small = thumbnail(image, side.clamp(1, MAX_SIDE));
-    let bytes = encode(&small).context("writing a thumbnail as PNG")?;
+    let bytes = encode(&small).map_err(|error| ReportError::Png { problem: error.to_string() })?;
     Ok(Picture {
         address: format!("data:image/png;base64,{}", STANDARD.encode(bytes)),
         width: small.width,
@@ -44,14 +40,14 @@ pub(super) fn embed(image: &RgbImage, side: usize) -> anyhow::Result<Picture> {
 }
 
 impl RgbImage {
-    /// Averaged down until its longest side is at most `side`; a smaller picture stays as it is.
+    /// The picture, averaged down so that its longest side is at most `side`; a smaller picture stays as it is.
     #[must_use]
     pub fn thumbnail(&self, side: usize) -> Self {
         thumbnail(self, side.max(1))
     }
 }
 
-/// Each new pixel is the mean of the pixels that it covers, parts of pixels counted by their area.
+/// Each new pixel is the mean of the pixels that it covers; a pixel that is partly covered counts with its covered area.
 fn thumbnail(image: &RgbImage, side: usize) -> RgbImage {
     let longest = image.width.max(image.height);
     if longest <= side {
@@ -80,8 +76,13 @@ fn thumbnail(image: &RgbImage, side: usize) -> RgbImage {
     RgbImage { width, height, rgb }
 }
 
-/// Relevance `(height, width)` averaged down in the same way, before it becomes colours: means of colours would turn grey where
-/// relevance changes its sign.
+/// Relevance `(height, width)`, averaged down so that its longest side is at most `side`. Do this before relevance becomes colours: the
+/// mean of the colours of positive and negative relevance would be violet instead of white.
+///
+/// ```
+/// let relevance = ndarray::array![[1.0_f32, -1.0], [3.0, 1.0]];
+/// assert_eq!(fisherlens_report::shrink(relevance.view(), 1), ndarray::array![[1.0]]);
+/// ```
 pub fn shrink(relevance: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
     let (height, width) = relevance.dim();
     let longest = width.max(height);
@@ -102,17 +103,17 @@ pub fn shrink(relevance: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
     })
 }
 
-/// `length` times side / longest, rounded, at least 1.
+/// `length · side / longest`, rounded, at least 1.
 fn scaled(length: usize, longest: usize, side: usize) -> usize {
     ((length * side + longest / 2) / longest).max(1)
 }
 
-/// The number of new pixels, and what each covers.
+/// The number of new pixels, and the old pixels that each covers.
 fn covers(n_old: usize, n_new: usize) -> (usize, Vec<Vec<(usize, f64)>>) {
     (n_new, (0..n_new).map(|index| cover(index, n_new, n_old)).collect())
 }
 
-/// The old pixels that new pixel `index` of `n_new` covers, each with the covered share.
+/// The old pixels that the new pixel `index` of `n_new` covers, each with its covered share.
 fn cover(index: usize, n_new: usize, n_old: usize) -> Vec<(usize, f64)> {
     let ratio = n_old as f64 / n_new as f64;
     let (start, end) = (index as f64 * ratio, (index + 1) as f64 * ratio);
@@ -121,14 +122,15 @@ fn cover(index: usize, n_new: usize, n_old: usize) -> Vec<(usize, f64)> {
         .collect()
 }
 
-fn encode(image: &RgbImage) -> anyhow::Result<Vec<u8>> {
+fn encode(image: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
     let (palette, indices) = palette(&image.rgb);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width as u32, image.height as u32);
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::High);
-    // Neighbouring indices say nothing about neighbouring colours, so a difference filter only does harm.
+    // PNG filters store differences of neighbours. Indices into a palette of similar colours can differ much, so a filter makes the file
+    // larger.
     encoder.set_filter(png::Filter::NoFilter);
     encoder.set_palette(palette);
     let mut writer = encoder.write_header()?;
@@ -137,10 +139,11 @@ fn encode(image: &RgbImage) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Pixels of one cell of the coarse colour cube.
+/// The pixels whose colour is in one cell of the coarse colour cube.
 #[derive(Clone, Copy, Default)]
 struct Cell {
-    place: usize,
+    /// Index of the cell in the cube.
+    index: usize,
     n_pixels: u64,
     sums: [u64; 3],
 }
@@ -151,8 +154,8 @@ impl Cell {
     }
 }
 
-/// Median cut: the colours are parted, again and again along the widest channel of the set with the most pixels times width,
-/// into at most 256 sets, each shown as its mean colour.
+/// Palette and palette index of each pixel, by median cut. The set of colours with the largest weight (see [`spread`]) is divided along its
+/// widest channel, again and again, until there are 256 sets. Each set is shown as its mean colour.
 fn palette(rgb: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let cell_of =
         |pixel: &[u8]| pixel.iter().fold(0_usize, |cell, &value| (cell << BITS) | (value >> (8 - BITS)) as usize);
@@ -160,7 +163,7 @@ fn palette(rgb: &[u8]) -> (Vec<u8>, Vec<u8>) {
     for pixel in rgb.chunks_exact(3) {
         let index = cell_of(pixel);
         let cell = &mut cells[index];
-        cell.place = index;
+        cell.index = index;
         cell.n_pixels += 1;
         for (sum, &value) in cell.sums.iter_mut().zip(pixel) {
             *sum += u64::from(value);
@@ -188,15 +191,15 @@ fn palette(rgb: &[u8]) -> (Vec<u8>, Vec<u8>) {
             colours.push(((sum + n_pixels / 2) / n_pixels) as u8);
         }
         for cell in set {
-            index_of[cell.place] = index as u8;
+            index_of[cell.index] = index as u8;
         }
     }
     let indices = rgb.chunks_exact(3).map(|pixel| index_of[cell_of(pixel)]).collect();
     (colours, indices)
 }
 
-/// The widest channel of a set, and its width times the square root of the pixels: pure counts would spend the palette on the
-/// sky, pure widths on a few odd pixels.
+/// The widest channel of a set, and the set's weight: the width times the square root of the number of pixels. With the number alone most
+/// of the palette would go to large even areas such as the sky, and with the width alone to a few unusual pixels.
 fn spread(set: &[Cell]) -> (usize, f64) {
     if set.len() < 2 {
         return (0, 0.0);
@@ -215,9 +218,9 @@ fn spread(set: &[Cell]) -> (usize, f64) {
     (channel, width * (n_pixels as f64).sqrt())
 }
 
-/// Sorts a set by one channel and takes off the half above the median pixel; both halves keep at least one cell.
+/// Sorts a set by one channel and removes the half above the median pixel, which is returned. Both halves have at least one cell.
 fn split(set: &mut Vec<Cell>, channel: usize) -> Vec<Cell> {
-    set.sort_by(|one, other| one.mean(channel).total_cmp(&other.mean(channel)).then(one.place.cmp(&other.place)));
+    set.sort_by(|one, other| one.mean(channel).total_cmp(&other.mean(channel)).then(one.index.cmp(&other.index)));
     let half = set.iter().map(|cell| cell.n_pixels).sum::<u64>() / 2;
     let mut below = 0;
     let median = set.iter().position(|cell| {
@@ -233,7 +236,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::{N_COLOURS, cover, embed, encode, palette, shrink, thumbnail};
-    use crate::data::RgbImage;
+    use crate::data::examples::RgbImage;
 
     fn decode(bytes: &[u8]) -> (usize, usize, Vec<u8>) {
         let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
@@ -245,18 +248,18 @@ mod tests {
     }
 
     #[test]
-    fn few_colours_stay_within_their_cell() {
+    fn few_colours_change_less_than_the_width_of_a_cell() {
         let rgb: Vec<u8> = (0..5 * 7).flat_map(|i| [(i * 7) as u8, 200 - i as u8, 9]).collect();
         let image = RgbImage { width: 7, height: 5, rgb: rgb.clone() };
         let (width, height, back) = decode(&encode(&image).unwrap());
         assert_eq!((width, height), (7, 5));
         let worst = rgb.iter().zip(&back).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        // A cell of the colour cube is four values wide, and each has its own entry here.
+        // A cell of the colour cube is four values wide, and here each cell has its own palette entry.
         assert!(worst <= 3, "{worst}");
     }
 
     #[test]
-    fn many_colours_stay_near() {
+    fn many_colours_change_little() {
         let rgb: Vec<u8> = (0..128 * 128).flat_map(|i| [(2 * (i % 128)) as u8, (2 * (i / 128)) as u8, 77]).collect();
         let (colours, indices) = palette(&rgb);
         assert_eq!(colours.len(), 3 * N_COLOURS);
@@ -269,12 +272,12 @@ mod tests {
             })
             .sum::<f64>()
             / indices.len() as f64;
-        // A square of 256 × 256 colours cut into 256 squares of 16 × 16 leaves 4 a channel.
+        // If a square of 256 × 256 colours is divided into 256 squares of 16 × 16, the mean difference is 4 per channel.
         assert!(mean < 12.0, "{mean}");
     }
 
     #[test]
-    fn thumbnail_keeps_the_mean_and_the_shape() {
+    fn a_thumbnail_keeps_the_mean_and_the_shape() {
         let rgb: Vec<u8> = (0..500 * 375 * 3).map(|i| (i % 251) as u8).collect();
         let mean = |values: &[u8]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
         let image = RgbImage { width: 500, height: 375, rgb };
@@ -289,7 +292,7 @@ mod tests {
     fn relevance_shrinks_to_means_of_its_pixels() {
         let relevance = Array2::from_shape_fn((4, 6), |(y, x)| (6 * y + x) as f32);
         let small = shrink(relevance.view(), 3);
-        // Blocks of 2 × 2: 0, 1, 6, 7 and so on.
+        // Means of blocks of 2 × 2 pixels; the first block has 0, 1, 6, 7.
         assert_eq!(small, ndarray::array![[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]);
         assert_eq!(shrink(relevance.view(), 6), relevance);
         let narrow = shrink(Array2::from_elem((100, 1), -2.0_f32).view(), 10);

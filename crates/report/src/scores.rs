@@ -1,19 +1,21 @@
-//! How well the classifiers do, and how they were trained.
+//! The sections on the quality of the classifiers and on their training.
 
 use minijinja::{Value, context};
 
-use super::charts::{self, Bar};
-use super::data::{AveragePrecisionSummary, ClassifierSummary, PrecisionRecallCurve};
-use super::exports::Exports;
-use super::format::{count, maybe_percent, percent, plain, significant};
-use super::tables::difference;
-use super::tabular::View;
+use crate::charts::bars::{Bar, horizontal};
+use crate::charts::lines;
+use crate::data::{AveragePrecisionSummary, ClassifierSummary, PrecisionRecallCurve};
+use crate::error::ReportError;
+use crate::exports::Exports;
+use crate::format::{count, maybe_percent, percent, plain, significant};
+use crate::tables::difference;
+use crate::tabular::View;
 
-/// Said where the paper's values stand beside those of other images.
-const OTHER_TEST: &str = "That is on the test images of VOC 2007, learned from its whole trainval half: other images than these, and more to \
-                          learn from.";
+/// The sentence that follows the paper's value if the images here are not the paper's test images.
+const OTHER_TEST: &str = "The paper’s value is for the test images of VOC 2007, with classifiers trained on the whole trainval \
+                          half: for other images than these, and with more training images.";
 
-pub(super) fn average_precision(summary: &AveragePrecisionSummary, exports: &Exports) -> anyhow::Result<Value> {
+pub(crate) fn average_precision(summary: &AveragePrecisionSummary, exports: &Exports) -> Result<Value, ReportError> {
     let has_paper = summary.rows.iter().any(|row| row.paper.is_some());
     let bars: Vec<Bar> = summary
         .rows
@@ -24,7 +26,7 @@ pub(super) fn average_precision(summary: &AveragePrecisionSummary, exports: &Exp
         "Bar chart of average precision by class: {}",
         list(&bars.iter().map(|bar| format!("{} {}", bar.label, percent(bar.value, 1))).collect::<Vec<_>>())
     );
-    let chart = charts::horizontal(&bars, 1.0, "average precision (%)", 100.0, None, &label)?;
+    let chart = horizontal(&bars, 1.0, "average precision (%)", 100.0, None, &label)?;
     let mut columns = vec!["Class", "Positives", "AP, 11-point (%)", "AP, area (%)"];
     if has_paper {
         columns.extend(["Paper, 11-point (%)", "Difference"]);
@@ -57,7 +59,7 @@ pub(super) fn average_precision(summary: &AveragePrecisionSummary, exports: &Exp
             difference(Some(summary.mean_eleven_point), summary.paper_mean),
         ]);
         note.push_str(
-            " The paper’s mean is printed in its supplement; its values by class were noted down from memory and not checked \
+            " The paper’s mean is printed in its supplement. Its values by class were written down from memory and not checked \
              against the printed page.",
         );
     }
@@ -81,7 +83,7 @@ fn sentence(summary: &AveragePrecisionSummary) -> String {
     )];
     if let Some(interval) = &summary.bootstrap {
         sentences.push(format!(
-            "Resampling the test images {} times gives a 95 % interval of {} to {} % for the former.",
+            "Resampling the test images {} times gives a 95 % interval of {} to {} % for the 11-point mean.",
             count(interval.n_resamples),
             percent(interval.low, 2),
             percent(interval.high, 2)
@@ -96,8 +98,8 @@ fn sentence(summary: &AveragePrecisionSummary) -> String {
     sentences.join(" ")
 }
 
-/// Mean of the runs that differ in the seed alone and their spread (standard deviation with n − 1).
-pub(super) fn mean_and_deviation(seeds: &[(u64, f64)]) -> (f64, f64) {
+/// Mean and standard deviation (with n − 1) over the runs that differ only in the seed.
+pub(crate) fn mean_and_deviation(seeds: &[(u64, f64)]) -> (f64, f64) {
     let n = seeds.len() as f64;
     let mean = seeds.iter().map(|(_, value)| value).sum::<f64>() / n;
     let variance = seeds.iter().map(|(_, value)| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
@@ -111,12 +113,12 @@ fn seeds(summary: &AveragePrecisionSummary) -> View {
         .foot(vec!["Mean".to_owned(), percent(mean, 2)])
         .foot(vec!["Standard deviation".to_owned(), percent(deviation, 2)])
         .note(
-            "Same data and settings; the seed moves the sample that the mixture learns from, its start, and the folds. Everything else \
-             on this page is of the first seed.",
+            "Data and settings are the same. The seed changes the sample of descriptors for the mixture, the start of the mixture, \
+             and the folds. Everything else on this page is for the first seed.",
         )
 }
 
-pub(super) fn precision_recall(curves: &[PrecisionRecallCurve], exports: &Exports) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn precision_recall(curves: &[PrecisionRecallCurve], exports: &Exports) -> Result<Vec<Value>, ReportError> {
     curves
         .iter()
         .map(|curve| {
@@ -127,22 +129,23 @@ pub(super) fn precision_recall(curves: &[PrecisionRecallCurve], exports: &Export
                 }
                 None => format!("Precision against recall of {}", curve.class),
             };
-            let chart = charts::precision_recall(&curve.recall, &curve.precision, &label)?;
-            Ok(context! { class => curve.class.as_str(), value => value, chart => exports.figure(&format!("Precision and recall of {}", curve.class), chart) })
+            let chart = lines::precision_recall(&curve.recall, &curve.precision, &label)?;
+            let title = format!("Precision and recall of {}", curve.class);
+            Ok(context! { class => curve.class.as_str(), value => value, chart => exports.figure(&title, chart) })
         })
         .collect()
 }
 
-pub(super) fn training(summary: &ClassifierSummary, exports: &Exports) -> anyhow::Result<Value> {
+pub(crate) fn training(summary: &ClassifierSummary, exports: &Exports) -> Result<Value, ReportError> {
     let choice = if summary.choice.is_empty() { String::new() } else { format!(" ({})", summary.choice) };
     let n_open = summary.classes.iter().filter(|row| !row.converged).count();
     let end = match (summary.classes.len(), n_open) {
         (0, _) => String::new(),
         (_, 0) => "; all reached the tolerance".to_owned(),
-        (n, open) => format!("; {open} of {n} stopped at the last allowed pass before reaching the tolerance"),
+        (n, open) => format!("; {open} of {n} stopped at the last allowed pass without reaching the tolerance"),
     };
     let sentence = format!(
-        "Linear support vector machines, one a class against the rest, with C = {}{choice}{end}.",
+        "Linear support vector machines, one per class against all other classes, with C = {}{choice}{end}.",
         plain(summary.chosen_c)
     );
     let n_folds = summary.cross_validation.iter().map(|row| row.folds.len()).max().unwrap_or(0);
@@ -183,7 +186,7 @@ pub(super) fn training(summary: &ClassifierSummary, exports: &Exports) -> anyhow
     })
 }
 
-/// Words with commas.
+/// Words, separated by commas.
 fn list(words: &[String]) -> String {
     words.join(", ")
 }

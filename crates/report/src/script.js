@@ -1,17 +1,17 @@
 "use strict";
-// What the page cannot do by itself. Each part looks for its elements and does nothing where they are missing.
+// What the page cannot do without a script. Each part looks for its elements and does nothing if they are missing.
 
 (() => {
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
   const all = (selector, inside = document) => Array.from(inside.querySelectorAll(selector));
 
-  /** Says a sentence to screen readers. */
+  /** Gives a sentence to screen readers. */
   function announce(sentence) {
     byId("announcer").textContent = sentence;
   }
 
-  /** Shows for a moment on a button what became of its click. */
+  /** Shows the result of a click on the button for a moment. */
   function answer(button, word) {
     const label = button.dataset.label || button.textContent;
     button.dataset.label = label;
@@ -20,7 +20,7 @@
     setTimeout(() => { button.textContent = label; }, 1500);
   }
 
-  // The theme: the system's, until the button chooses one, which is remembered where that is allowed.
+  // The theme of the system is used until the user chooses one with the button. The choice is remembered if the browser allows it.
   const THEME = "fisherlens-theme";
   const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -36,7 +36,7 @@
       try {
         localStorage.setItem(THEME, root.dataset.theme);
       } catch {
-        // Private windows and some files have no storage: the choice then holds for this page alone.
+        // Private windows and some local files have no storage; then the choice is valid for this page only.
       }
       show();
     });
@@ -44,7 +44,7 @@
     show();
   }
 
-  // Contents: the section being read is marked.
+  // Contents: the section that is being read is marked.
   function setUpContents() {
     const links = new Map(all("nav a").map((link) => [link.getAttribute("href").slice(1), link]));
     const sections = all("main > section");
@@ -65,7 +65,7 @@
         }
       }
     };
-    // A section counts from when it reaches the upper part of the window.
+    // A section counts as being read when it reaches the upper part of the window.
     const observer = new IntersectionObserver((entries) => {
       for (const entry of entries) {
         if (entry.isIntersecting) {
@@ -79,14 +79,14 @@
     sections.forEach((section) => observer.observe(section));
   }
 
-  // Tables: copied as CSV or LaTeX, whose text the page brings along.
+  // Tables: copied as CSV or LaTeX; the page contains both texts.
   async function copy(text) {
     if (navigator.clipboard && window.isSecureContext) {
       try {
         await navigator.clipboard.writeText(text);
         return true;
       } catch {
-        // Refused: try the old way.
+        // The browser refused; try the old way.
       }
     }
     const area = document.createElement("textarea");
@@ -119,7 +119,7 @@
     }
   }
 
-  // Figures: saved with the colours and fonts that the style sheet gives them, on a light ground.
+  // Figures: saved with the colours and fonts of the style sheet, on a light background.
   const KEPT = ["fill", "stroke", "stroke-width", "stroke-linejoin", "stroke-linecap", "stroke-dasharray", "paint-order",
     "font-family", "font-size", "opacity", "fill-opacity", "stroke-opacity"];
 
@@ -165,7 +165,7 @@
     }
   }
 
-  // The gallery: which examples are shown, by which rule, and how. The state stands in the address, so that it can be linked.
+  // The gallery: which examples are shown, by which rule, and how. The address contains the state, so that it can be linked to.
   const START = "#examples?";
 
   function setUpGallery() {
@@ -204,7 +204,7 @@
         for (const kind of [".heatmap", ".over"]) {
           for (const pictures of all(".pictures", gallery)) {
             const maps = all(kind, pictures);
-            // An example without that rule keeps the one it has.
+            // An example without a heatmap by that rule does not change.
             if (maps.some((map) => map.dataset.rule === rule.value)) {
               maps.forEach((map) => map.toggleAttribute("hidden", map.dataset.rule !== rule.value));
             }
@@ -258,7 +258,7 @@
     const apply = () => { filter(); draw(); };
     form.addEventListener("input", () => { apply(); write(); });
     form.addEventListener("submit", (event) => event.preventDefault());
-    // The controls have their first values back only after the event.
+    // The controls get their initial values only after this event.
     form.addEventListener("reset", () => setTimeout(() => { apply(); write(); }));
     addEventListener("hashchange", () => { read(); apply(); });
     read();

@@ -1,26 +1,27 @@
-//! How much the surroundings of an object matter.
+//! The section on context: how much the surroundings of an object contribute to the relevance.
 
 use minijinja::{Value, context};
 
-use super::charts::{self, Bar};
-use super::data::ContextRow;
-use super::exports::Exports;
-use super::format::{NONE, count, counted, fixed, percent, signed};
-use super::tabular::View;
+use crate::charts::bars::{Bar, horizontal};
+use crate::data::ContextRow;
+use crate::error::ReportError;
+use crate::exports::Exports;
+use crate::format::{NONE, count, counted, fixed, percent, signed};
+use crate::tabular::View;
 
 /// The section on context.
-pub(super) fn surroundings(rows: &[ContextRow], exports: &Exports) -> anyhow::Result<Value> {
+pub(crate) fn surroundings(rows: &[ContextRow], exports: &Exports) -> Result<Value, ReportError> {
     let bars: Vec<Bar> = rows
         .iter()
         .map(|row| Bar {
             mark: Some(row.ratio_of_sums).filter(|ratio| ratio.is_finite()),
-            // A mean of ratios follows the few images whose divisor is next to nothing.
+            // The median is shown, because a few images with hardly any relevance inside the boxes dominate a mean of ratios.
             ..Bar::new(&row.class, row.median)
         })
         .collect();
     let words: Vec<String> = rows.iter().map(|row| format!("{} {}", row.class, fixed(row.median, 2))).collect();
     let label = format!("Bar chart of the median ratio of relevance outside to inside: {}", words.join(", "));
-    let chart = charts::horizontal(&bars, 1.0, "relevance outside / inside", 1.0, Some(1.0), &label)?;
+    let chart = horizontal(&bars, 1.0, "relevance outside / inside", 1.0, Some(1.0), &label)?;
     let has_pointing = rows.iter().any(|row| row.pointing_hits.is_some());
     let mut columns = vec![
         "Class",
@@ -38,7 +39,7 @@ pub(super) fn surroundings(rows: &[ContextRow], exports: &Exports) -> anyhow::Re
     if has_pointing {
         columns.push("Pointing hits (%)");
     }
-    let table = View::numbers("Relevance outside against inside the boxes, true positives", &columns)
+    let table = View::numbers("Relevance outside and inside the boxes, true positives", &columns)
         .rows(rows.iter().map(|row| {
             let mut cells = vec![
                 row.class.clone(),
@@ -62,12 +63,14 @@ pub(super) fn surroundings(rows: &[ContextRow], exports: &Exports) -> anyhow::Re
             cells
         }))
         .note(
-            "Ratio of sums: sum over images of the means outside, divided by the sum of the means inside. Size-weighted: mean over all pixels \
-             outside, of all images, divided by that inside. Inside: share of the positive relevance in the boxes, beside the share of the image \
-             that they cover. Distance ρ: rank correlation of relevance and distance from the nearest box, over the pixels outside, mean \
-             over images; below 0 relevance fades away from the object. Signed difference: mean over \
-             images of (mean relevance outside − mean inside) / largest magnitude, sign kept. Left out: nothing outside the boxes, or no \
-             positive relevance inside. Pointing hits: images whose most relevant pixel lies in a box.",
+            "Ratio of sums: the sum over images of the means outside, divided by the sum over images of the means inside. \
+             Size-weighted: the mean over the outside pixels of all images, divided by the mean over the inside pixels of all images. \
+             Inside: share of the positive relevance that is inside the boxes, to be compared with the boxes’ share of the area. \
+             Distance ρ: rank correlation of relevance and distance from the nearest box, over the pixels outside, as a mean over \
+             images; below 0 the relevance becomes smaller with the distance from the object. Signed difference: mean over images of \
+             (mean relevance outside − mean relevance inside) / largest absolute value; relevance keeps its sign. Left out: images in \
+             which no pixel is outside the boxes or there is no positive relevance inside. Pointing hits: images whose most relevant \
+             pixel is in a box.",
         );
     let n_images: usize = rows.iter().map(|row| row.n_images).sum();
     let n_excluded: usize = rows.iter().map(|row| row.n_excluded).sum();

@@ -1,13 +1,15 @@
-//! Tables: what stands in each column, formatted.
+//! Tables with their formatted cells.
 
 use minijinja::{Value, context};
 
-use super::data::{ConservationRow, DataSummary, EqualErrorRow, Provenance, StageRow, Table};
-use super::exports::Exports;
-use super::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
-use super::tabular::View;
+use crate::data::table::Table;
+use crate::data::{ConservationRow, DataSummary, EqualErrorRow, Provenance, StageRow};
+use crate::error::ReportError;
+use crate::exports::Exports;
+use crate::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
+use crate::tabular::View;
 
-pub(super) fn equal_error(rows: &[EqualErrorRow]) -> View {
+pub(crate) fn equal_error(rows: &[EqualErrorRow]) -> View {
     let positives: usize = rows.iter().map(|row| row.n_positives).sum();
     let hits: usize = rows.iter().map(|row| row.n_true_positives).sum();
     View::numbers(
@@ -34,19 +36,20 @@ pub(super) fn equal_error(rows: &[EqualErrorRow]) -> View {
     ])
 }
 
+/// A share in per cent, or a dash if the whole is 0.
 fn share_of(part: usize, whole: usize) -> String {
     if whole == 0 { NONE.to_owned() } else { percent(part as f64 / whole as f64, 1) }
 }
 
-pub(super) fn conservation(rows: &[ConservationRow]) -> View {
-    // A change can be of the order of rounding (10⁻⁷) or many times the score, hence significant digits.
+pub(crate) fn conservation(rows: &[ConservationRow]) -> View {
+    // A change can be as small as rounding (10⁻⁷) or many times the score, so it has significant digits instead of decimals.
     let shown = |value: f64| {
         let percent = 100.0 * value;
         let text = significant(percent, 2);
         if percent > 0.0 { format!("+{text}") } else { text }
     };
     let mut view = View::numbers(
-        "Relevance made or lost by each step, per cent of the score or the bias, whichever is larger",
+        "Relevance added or lost by each step, in per cent of the score or the bias, the larger of the two",
         &["Rule", "Step or part", "Mean", "Largest", "Predicted mean", "Heatmaps"],
     );
     view.columns[1].1 = false;
@@ -55,8 +58,8 @@ pub(super) fn conservation(rows: &[ConservationRow]) -> View {
             ("score to vector (Eq. 6)", Some(row.dimensions), None),
             ("vector to descriptors (Eq. 9, 11, 12)", Some(row.descriptors), row.predicted),
             ("descriptors to pixels (Eq. 10)", Some(row.pixels), None),
-            ("part held by the bias", row.bias, None),
-            ("part on dimensions that no descriptor reaches", row.unreached, None),
+            ("part of the bias", row.bias, None),
+            ("part on dimensions without any descriptor", row.unreached, None),
         ];
         lines.into_iter().filter_map(|(step, share, predicted)| {
             share.map(|share| {
@@ -72,12 +75,12 @@ pub(super) fn conservation(rows: &[ConservationRow]) -> View {
         })
     }))
     .note(
-        "Mean: signed mean over heatmaps. Largest: largest magnitude among them. Predicted mean: what the rule itself says that the \
-         step loses or makes. Parts are no loss.",
+        "Mean: mean over heatmaps, with its sign. Largest: largest absolute value over heatmaps. Predicted mean: the loss or gain \
+         that follows from the rule’s formula. The parts are not losses.",
     )
 }
 
-pub(super) fn extra(tables: &[Table], exports: &Exports) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn extra(tables: &[Table], exports: &Exports) -> Result<Vec<Value>, ReportError> {
     tables
         .iter()
         .map(|table| {
@@ -90,7 +93,7 @@ pub(super) fn extra(tables: &[Table], exports: &Exports) -> anyhow::Result<Vec<V
         .collect()
 }
 
-pub(super) fn images(summary: &DataSummary, exports: &Exports) -> anyhow::Result<Value> {
+pub(crate) fn images(summary: &DataSummary, exports: &Exports) -> Result<Value, ReportError> {
     let named = |name: &str| {
         if name.is_empty() { String::new() } else { format!(" ({name})") }
     };
@@ -133,12 +136,12 @@ pub(super) fn images(summary: &DataSummary, exports: &Exports) -> anyhow::Result
     Ok(context! { sentence => sentence, classes => classes.transpose()?, skipped => skipped.transpose()? })
 }
 
-pub(super) fn settings(settings: &[(String, String)]) -> View {
+pub(crate) fn settings(settings: &[(String, String)]) -> View {
     View::words("Every setting of this run", &["Setting", "Value"])
         .rows(settings.iter().map(|(name, value)| vec![name.clone(), value.clone()]))
 }
 
-pub(super) fn stages(stages: &[StageRow]) -> View {
+pub(crate) fn stages(stages: &[StageRow]) -> View {
     let mut view =
         View::numbers("Stages in the order they ran", &["Stage", "Key", "Files", "Size", "Time", "Computed or cached"]);
     for column in [1, 5] {
@@ -162,27 +165,30 @@ pub(super) fn stages(stages: &[StageRow]) -> View {
         duration(stages.iter().map(|stage| stage.seconds).sum()),
         format!("{} of {} cached", stages.iter().filter(|stage| stage.cached).count(), stages.len()),
     ])
-    .note("Key: first twelve digits of the digest of settings and inputs that names a stage’s files. Time: wall clock when they were computed.")
+    .note(
+        "Key: first twelve digits of the digest of settings and inputs, which is in the names of the stage’s files. Time: wall-clock \
+         time of their computation.",
+    )
 }
 
-pub(super) fn provenance(provenance: &Provenance, exports: &Exports) -> anyhow::Result<Value> {
+pub(crate) fn provenance(provenance: &Provenance, exports: &Exports) -> Result<Value, ReportError> {
     let facts = [
         ("Version", provenance.version.clone()),
         ("Commit", provenance.commit.clone().unwrap_or_default()),
         ("Command line", provenance.command_line.clone()),
         ("Operating system", provenance.operating_system.clone()),
         ("Processor", provenance.processor.clone()),
-        ("Code path of the kernels", provenance.code_path.clone()),
+        ("Instruction set of the inner loops", provenance.code_path.clone()),
         ("Threads", if provenance.n_threads > 0 { count(provenance.n_threads) } else { String::new() }),
         ("Peak memory", provenance.peak_memory.map(bytes).unwrap_or_default()),
         ("Digest of the data", provenance.data_digest.clone()),
         ("Digest of the settings", provenance.settings_digest.clone()),
     ];
-    let facts = View::words("What made these numbers", &["Fact", "Value"]).rows(
+    let facts = View::words("Where these numbers come from", &["Fact", "Value"]).rows(
         facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![name.to_owned(), value]),
     );
     let seeds = (!provenance.seeds.is_empty()).then(|| {
-        // A seed is a name rather than a quantity: no commas.
+        // A seed is a name, not a quantity, so it has no commas.
         View::numbers("Seeds", &["Of", "Seed"])
             .rows(provenance.seeds.iter().map(|(name, seed)| vec![name.clone(), seed.to_string()]))
             .place(exports)
@@ -196,7 +202,7 @@ pub(super) fn provenance(provenance: &Provenance, exports: &Exports) -> anyhow::
 }
 
 /// A difference of two fractions in per cent, with its sign.
-pub(super) fn difference(one: Option<f64>, other: Option<f64>) -> String {
+pub(crate) fn difference(one: Option<f64>, other: Option<f64>) -> String {
     match (one, other) {
         (Some(one), Some(other)) => signed(100.0 * (one - other), 2),
         _ => NONE.to_owned(),

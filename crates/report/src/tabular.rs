@@ -1,64 +1,63 @@
-//! A table on its way into the page and into its files: CSV for spreadsheets and statistics, LaTeX for papers.
+//! A table for the page and for its files: CSV for spreadsheets and statistics, LaTeX for papers.
 
 use std::fmt::Write;
 
-use anyhow::ensure;
 use minijinja::{Value, context};
 
-use super::exports::Exports;
-use super::format::NONE;
+use crate::error::ReportError;
+use crate::exports::Exports;
+use crate::format::NONE;
 
-/// A table. The first column heads the rows.
+/// A table. The first column has the names of the rows.
 #[derive(Default)]
-pub(super) struct View {
-    pub(super) caption: String,
-    /// Each column's head, and whether it holds numbers.
-    pub(super) columns: Vec<(String, bool)>,
-    pub(super) rows: Vec<Vec<String>>,
-    pub(super) foot: Vec<Vec<String>>,
-    pub(super) note: String,
+pub(crate) struct View {
+    pub(crate) caption: String,
+    /// Name of each column, and whether the column holds numbers.
+    pub(crate) columns: Vec<(String, bool)>,
+    pub(crate) rows: Vec<Vec<String>>,
+    /// Rows below a line, such as sums and means.
+    pub(crate) foot: Vec<Vec<String>>,
+    pub(crate) note: String,
+    /// Whether cells may be long, so that they are broken into lines.
     is_long: bool,
 }
 
 impl View {
     /// A table whose columns after the first hold numbers.
-    pub(super) fn numbers(caption: impl Into<String>, columns: &[&str]) -> Self {
+    pub(crate) fn numbers(caption: impl Into<String>, columns: &[&str]) -> Self {
         let columns = columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), at > 0)).collect();
         Self { caption: caption.into(), columns, ..Self::default() }
     }
 
     /// A table whose columns hold words, which may be long.
-    pub(super) fn words(caption: impl Into<String>, columns: &[&str]) -> Self {
+    pub(crate) fn words(caption: impl Into<String>, columns: &[&str]) -> Self {
         let columns = columns.iter().map(|name| ((*name).to_owned(), false)).collect();
         Self { caption: caption.into(), columns, is_long: true, ..Self::default() }
     }
 
-    pub(super) fn rows(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+    pub(crate) fn rows(mut self, rows: impl IntoIterator<Item = Vec<String>>) -> Self {
         self.rows = rows.into_iter().collect();
         self
     }
 
-    pub(super) fn foot(mut self, row: Vec<String>) -> Self {
+    pub(crate) fn foot(mut self, row: Vec<String>) -> Self {
         self.foot.push(row);
         self
     }
 
-    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 
-    /// For the template, and noted down among the files; refuses a row that does not fit the columns. A table without a row
-    /// is shown nowhere, so that it becomes no file.
-    pub(super) fn place(self, exports: &Exports) -> anyhow::Result<Value> {
-        for row in self.rows.iter().chain(&self.foot) {
-            ensure!(
-                row.len() == self.columns.len(),
-                "table \"{}\": a row has {} cells, expected one for each of the {} columns: {row:?}",
-                self.caption,
-                row.len(),
-                self.columns.len()
-            );
+    /// The table for the template; it is also added to the files. A table without rows is not shown, so it is not added.
+    ///
+    /// # Errors
+    /// [`ReportError::Row`] when a row does not have one cell per column.
+    pub(crate) fn place(self, exports: &Exports) -> Result<Value, ReportError> {
+        if let Some(row) = self.rows.iter().chain(&self.foot).find(|row| row.len() != self.columns.len()) {
+            let (found, expected) = (row.len(), self.columns.len());
+            return Err(ReportError::Row { caption: self.caption.clone(), found, expected, row: row.clone() });
         }
         let (csv, latex) = if self.rows.is_empty() {
             Default::default()
@@ -86,8 +85,9 @@ impl View {
     }
 }
 
-/// Comma-separated values (RFC 4180, lines ended by a line feed): the head, the rows, then those of the foot. Numbers have an ASCII
-/// minus, no commas between thousands, and powers of ten as `3.2e-4`; a dash for no number becomes an empty cell.
+/// Comma-separated values (RFC 4180, but lines end with a line feed): the names of the columns, the rows, then the rows of the foot.
+/// Numbers have an ASCII minus, no commas between thousands, and powers of ten as in `3.2e-4`; a dash for a missing number becomes an empty
+/// cell.
 fn csv(view: &View) -> String {
     let mut text = String::new();
     line(&mut text, view.columns.iter().map(|(name, _)| name.clone()));
@@ -97,6 +97,7 @@ fn csv(view: &View) -> String {
     text
 }
 
+/// Appends one line; cells with special characters are quoted.
 fn line(text: &mut String, cells: impl Iterator<Item = String>) {
     for (at, cell) in cells.enumerate() {
         if at > 0 {
@@ -111,7 +112,7 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
     text.push('\n');
 }
 
-/// A cell as programs read it. Words stay as they are, but for those columns that hold numbers.
+/// A cell as programs read it. Only cells in columns of numbers are changed.
 fn plain(cell: &str, is_number: bool) -> String {
     if !is_number {
         return cell.to_owned();
@@ -137,7 +138,7 @@ fn plain(cell: &str, is_number: bool) -> String {
     }
 }
 
-/// A superscript digit or sign as a plain one.
+/// A superscript digit or sign as an ordinary one.
 fn lowered(character: char) -> char {
     let digits = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     match digits.iter().position(|digit| *digit == character) {
@@ -147,11 +148,12 @@ fn lowered(character: char) -> char {
     }
 }
 
-/// A `table` that `\usepackage{booktabs}` sets: caption, label `tab:NAME`, the foot below a rule of its own, the note beneath.
+/// A LaTeX `table` for the package `booktabs`: caption, label `tab:NAME`, the rows, the foot below another line, and the note.
 fn latex(view: &View, name: &str) -> String {
     let columns: String = view.columns.iter().map(|(_, is_number)| if *is_number { 'r' } else { 'l' }).collect();
     let mut text = format!(
-        "% \\usepackage{{booktabs}}\n\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{name}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n",
+        "% \\usepackage{{booktabs}}\n\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{name}}}\n\
+         \\begin{{tabular}}{{{columns}}}\n\\toprule\n",
         escape(&view.caption)
     );
     let row = |text: &mut String, cells: &mut dyn Iterator<Item = &String>| {
@@ -177,7 +179,8 @@ fn latex(view: &View, name: &str) -> String {
     text
 }
 
-/// Text with LaTeX's own characters escaped, and those of mathematics in math mode. Other characters stay: LaTeX reads UTF-8.
+/// Text for LaTeX: its special characters are escaped, and mathematical characters are in math mode. Other characters stay, because LaTeX
+/// reads UTF-8.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -221,7 +224,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// What a raised character is written as within `^{…}`.
+/// The text of a superscript character within `^{…}`; `None` for other characters.
 fn raised(character: char) -> Option<&'static str> {
     Some(match character {
         '⁰' => "0",
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn only_commas_between_thousands_go() {
+    fn only_commas_between_thousands_are_removed() {
         assert_eq!(plain("1,234,567", true), "1234567");
         assert_eq!(plain("4, 6, 8, 10", true), "4, 6, 8, 10");
         assert_eq!(plain("1,2345", true), "1,2345");

@@ -71,7 +71,7 @@ pub fn run(
         compared: compared.as_ref(),
         seconds: &seconds,
     };
-    fisherlens_report::write(&report::collect(experiment, &found, examples)?, folder).map(Some)
+    Ok(Some(fisherlens_report::write(&report::collect(experiment, &found, examples)?, folder)?))
 }
 
 fn keep_weights(experiment: &NetworkExperiment, network: &Network, folder: &Path) -> Result<()> {

@@ -1,44 +1,46 @@
-//! Bar charts: one value a class, and a histogram over the points of measurement.
+//! Bar charts: one value per class, and a histogram over the points of measurement.
 
 use plotters::element::{PathElement, Rectangle, Text};
 use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::{BAR, FONT, GRID, INK, MARK, MUTED, decimals, draw, px, round_step, stroke, text};
+use crate::charts::canvas::{FONT, decimals, draw, px, round_step, stroke, text};
+use crate::charts::colours::{BAR, GRID, INK, MARK, MUTED};
+use crate::error::ReportError;
 use crate::format::{count, fixed};
 
 /// One bar.
 pub(crate) struct Bar {
-    /// Written left of it.
+    /// The name to its left.
     pub(crate) label: String,
-    /// Its length; nothing is drawn for what is not finite.
+    /// Its length. Nothing is drawn for a value that is not finite.
     pub(crate) value: f64,
-    /// A value to compare with, drawn as a line across.
+    /// A value to compare with, drawn as a short line across the bar.
     pub(crate) mark: Option<f64>,
-    /// Its interval, drawn as a thin line along it.
+    /// Its interval, drawn as a thin line along the bar.
     pub(crate) interval: Option<(f64, f64)>,
 }
 
 impl Bar {
-    /// A bar alone.
+    /// A bar without mark and interval.
     pub(crate) fn new(label: &str, value: f64) -> Self {
         Self { label: label.to_owned(), value, mark: None, interval: None }
     }
 }
 
-/// Pixels a row.
+/// Height of a row in pixels.
 const ROW: u32 = 19;
-/// Pixels left of the bars.
+/// Space for the names left of the bars, in pixels.
 const LABELS: u32 = 108;
-/// Pixels right of the axis, for the last value.
+/// Space right of the axis for the last value, in pixels.
 const RIGHT: u32 = 44;
-/// Pixels below the bars.
+/// Space for the axis below the bars, in pixels.
 const AXIS: u32 = 34;
 /// Width of the whole chart in pixels.
 const WIDTH: u32 = 640;
 
-/// Horizontal bars from 0. The axis ends at `end` or beyond the longest bar and mark, whichever is more; numbers are shown
-/// times `factor`, with `unit` below the axis. `reference` draws a line through all rows.
+/// Horizontal bars that start at 0. The axis ends at `end`, or at a round number behind the longest bar or mark if that is larger. Numbers
+/// are multiplied by `factor`, and `unit` is written below the axis. A line through all rows is drawn at `reference`.
 pub(crate) fn horizontal(
     bars: &[Bar],
     end: f64,
@@ -46,7 +48,7 @@ pub(crate) fn horizontal(
     factor: f64,
     reference: Option<f64>,
     label: &str,
-) -> anyhow::Result<String> {
+) -> Result<String, ReportError> {
     let height = ROW * bars.len() as u32 + AXIS + 6;
     let longest = bars
         .iter()
@@ -99,7 +101,7 @@ pub(crate) fn horizontal(
                 }
             }
             if bar.value.is_finite() {
-                // The number stands right of the bar, or of the mark where that would be in its way.
+                // The number is right of the bar, or right of the mark or interval if they would cover it.
                 let after = mark
                     .filter(|&mark| place(mark) > place(bar.value) - px(2) && place(mark) < place(bar.value) + px(38))
                     .map_or(bar.value, |mark| mark.max(bar.value));
@@ -117,9 +119,14 @@ pub(crate) fn horizontal(
     })
 }
 
-/// How many traces change sign first at each point; point `i` is after `(i + 1) · batch` replacements. All orders share
-/// `highest`, so that their panels can be compared.
-pub(crate) fn first_changes(changes: &[usize], batch: usize, highest: usize, label: &str) -> anyhow::Result<String> {
+/// Number of traces whose sign first changes at each point; point `i` is after `(i + 1) · batch` replacements. `highest` is the same for
+/// all orders, so that their panels have the same scale.
+pub(crate) fn first_changes(
+    changes: &[usize],
+    batch: usize,
+    highest: usize,
+    label: &str,
+) -> Result<String, ReportError> {
     draw((400, 150), label, |area| {
         let end = (changes.len().max(1) * batch) as f64;
         let step = round_step(highest.max(1) as f64, 4);

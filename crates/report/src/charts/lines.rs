@@ -1,18 +1,20 @@
-//! Curves: precision against recall, and the score's fall under perturbation.
+//! Curves: precision against recall, and the fall of the score under perturbation.
 
 use plotters::element::{PathElement, Polygon, Text};
 use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::looks::{Look, stand_in};
-use super::{FONT, GRID, MUTED, RAMP, decimals, draw, px, round_step, stroke, text};
+use crate::charts::canvas::{FONT, decimals, draw, px, round_step, stroke, text};
+use crate::charts::colours::{GRID, MUTED, RAMP};
+use crate::charts::looks::{Look, placeholder};
+use crate::error::ReportError;
 use crate::format::{count, fixed};
 
-/// Most points that one precision–recall curve is drawn with.
+/// Largest number of points that a precision–recall curve is drawn with, apart from its last point.
 const MAX_POINTS: usize = 160;
 
-/// Precision against recall, both from 0 to 1. Long curves are thinned to points of evenly growing recall.
-pub(crate) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -> anyhow::Result<String> {
+/// Precision against recall, both from 0 to 1. Long curves are drawn with fewer points, at about equal steps of recall.
+pub(crate) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -> Result<String, ReportError> {
     draw((200, 176), label, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(6))
@@ -41,7 +43,7 @@ pub(crate) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -
     })
 }
 
-/// Points of a curve that differ in recall by at least 1 / 160, first and last kept.
+/// Points of a curve that differ in recall by at least 1 / [`MAX_POINTS`]; the first and the last point are kept.
 fn thin(recall: &[f64], precision: &[f64]) -> Vec<(f64, f64)> {
     let finite: Vec<(f64, f64)> = recall
         .iter()
@@ -59,20 +61,20 @@ fn thin(recall: &[f64], precision: &[f64]) -> Vec<(f64, f64)> {
     points
 }
 
-/// One order of replacement.
+/// The curve of one order of replacement.
 pub(crate) struct Curve {
-    /// Written at its end.
+    /// The name that is written at its end.
     pub(crate) name: String,
     /// How its line is drawn.
     pub(crate) look: Look,
     /// Mean of f(x) − f(x⁽ⁱ⁾) at each point.
     pub(crate) values: Vec<f64>,
-    /// Its interval at each point, may be empty.
+    /// Interval at each point; empty if unknown.
     pub(crate) interval: Vec<(f64, f64)>,
 }
 
 impl Curve {
-    /// Its points from (0, 0) on, without those that are no numbers.
+    /// Its points, starting with (0, 0); points whose value is not finite are left out.
     fn points(&self, batch: usize) -> Vec<(f64, f64)> {
         std::iter::once((0.0, 0.0))
             .chain(self.values.iter().enumerate().map(|(point, &value)| (((point + 1) * batch) as f64, value)))
@@ -80,7 +82,7 @@ impl Curve {
             .collect()
     }
 
-    /// The outline of its band; none without an interval at every point.
+    /// The outline of its band; `None` unless there is a finite interval at every point.
     fn band(&self, batch: usize) -> Option<Vec<(f64, f64)>> {
         let finite = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite();
         if self.interval.is_empty() || !self.interval.iter().all(finite) {
@@ -93,23 +95,23 @@ impl Curve {
     }
 }
 
-/// Width in pixels.
+/// Width of the perturbation chart in pixels.
 const WIDTH: u32 = 720;
-/// Height in pixels of a chart of few curves; more make it higher, as each name needs a line.
+/// Height in pixels of a chart with few curves. A chart with many curves is higher, because each name needs a line of text.
 const HEIGHT: u32 = 330;
-/// Pixels between two names.
+/// Distance between two names in pixels.
 const NAME_GAP: u32 = 15;
-/// Pixels between a curve's end and its name, for the line that joins them.
+/// Distance between a curve's end and its name in pixels; a thin line connects them.
 const LEADER: u32 = 18;
 
-/// Mean fall of the score over the number of replaced descriptors, which `first` says the order of, with a band for the interval,
-/// starting at (0, 0). Each curve's name stands at its end.
-pub(crate) fn perturbation(curves: &[Curve], batch: usize, first: &str, label: &str) -> anyhow::Result<String> {
+/// Mean fall of the score over the number of replaced descriptors, starting at (0, 0), with a band for the interval. `first` says which
+/// descriptors are replaced first. Each curve has its name at its end.
+pub(crate) fn perturbation(curves: &[Curve], batch: usize, first: &str, label: &str) -> Result<String, ReportError> {
     let n_points = curves.iter().map(|curve| curve.values.len()).max().unwrap_or(0).max(1);
     let end = (n_points * batch) as f64;
     let (low, high) = range(curves);
     let step = round_step(high - low, 6);
-    // The axis ends on a round value above; below 0 it goes no further than the curves do.
+    // The upper end of the axis is a round value; the lower end is the lowest value of the curves, or 0.
     let high = step * (high / step - 1e-9).ceil();
     let height = HEIGHT.max(NAME_GAP * curves.len() as u32 + 120);
     let longest = curves.iter().map(|curve| curve.name.chars().count()).max().unwrap_or(0) as u32;
@@ -148,12 +150,15 @@ pub(crate) fn perturbation(curves: &[Curve], batch: usize, first: &str, label: &
         for curve in curves {
             let points = curve.points(batch);
             let last = points.last().copied().unwrap_or((0.0, 0.0));
-            chart.draw_series([PathElement::new(points, stroke(stand_in(curve.look), curve.look.width))])?;
+            chart.draw_series([PathElement::new(points, stroke(placeholder(curve.look), curve.look.width))])?;
             names.push((chart.backend_coord(&last), curve));
         }
         names.sort_by_key(|((_, y), _)| *y);
-        let places =
-            part(&names.iter().map(|((_, y), _)| *y).collect::<Vec<_>>(), px(NAME_GAP), px(height.saturating_sub(46)));
+        let places = move_apart(
+            &names.iter().map(|((_, y), _)| *y).collect::<Vec<_>>(),
+            px(NAME_GAP),
+            px(height.saturating_sub(46)),
+        );
         for (((x, y), curve), place) in names.into_iter().zip(places) {
             let joint = vec![(x + px(2), y), (x + px(LEADER - 3), place)];
             area.draw(&PathElement::new(joint, stroke(curve.look.colour, 0.6)))?;
@@ -164,7 +169,7 @@ pub(crate) fn perturbation(curves: &[Curve], batch: usize, first: &str, label: &
     })
 }
 
-/// Smallest and largest value to show; 0 is always among them.
+/// Smallest and largest value to show; the range always contains 0.
 fn range(curves: &[Curve]) -> (f64, f64) {
     let (low, high) = curves
         .iter()
@@ -176,33 +181,33 @@ fn range(curves: &[Curve]) -> (f64, f64) {
     if high > low { (low, high) } else { (0.0, 1.0) }
 }
 
-/// Moves sorted places apart until neighbours are `gap` away, the last one at most at `bottom`.
-fn part(places: &[i32], gap: i32, bottom: i32) -> Vec<i32> {
-    let mut parted = places.to_vec();
-    for index in 1..parted.len() {
-        parted[index] = parted[index].max(parted[index - 1] + gap);
+/// Moves sorted positions apart until the distance between neighbours is at least `gap` and the last one is at most at `bottom`.
+fn move_apart(places: &[i32], gap: i32, bottom: i32) -> Vec<i32> {
+    let mut moved = places.to_vec();
+    for index in 1..moved.len() {
+        moved[index] = moved[index].max(moved[index - 1] + gap);
     }
     let mut limit = bottom;
-    for place in parted.iter_mut().rev() {
+    for place in moved.iter_mut().rev() {
         *place = (*place).min(limit);
         limit = *place - gap;
     }
-    parted
+    moved
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{part, thin};
+    use super::{move_apart, thin};
 
     #[test]
     fn names_do_not_overlap() {
-        assert_eq!(part(&[10, 12, 40], 10, 100), [10, 20, 40]);
-        assert_eq!(part(&[90, 95, 99], 10, 100), [80, 90, 100]);
-        assert!(part(&[], 10, 100).is_empty());
+        assert_eq!(move_apart(&[10, 12, 40], 10, 100), [10, 20, 40]);
+        assert_eq!(move_apart(&[90, 95, 99], 10, 100), [80, 90, 100]);
+        assert!(move_apart(&[], 10, 100).is_empty());
     }
 
     #[test]
-    fn thinning_keeps_the_ends() {
+    fn thin_keeps_the_first_and_the_last_point() {
         let recall: Vec<f64> = (0..=1000).map(|i| f64::from(i) / 1000.0).collect();
         let precision: Vec<f64> = recall.iter().map(|recall| 1.0 - 0.5 * recall).collect();
         let points = thin(&recall, &precision);

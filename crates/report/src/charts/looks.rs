@@ -1,10 +1,10 @@
-//! How curves are told apart: colours from turquoise to red for rising values of ε, others for other rules, grey for baselines, and dashes.
+//! How curves look: colours from turquoise to red for rising values of ε, other colours for other rules, grey for baselines, and dashes.
 
 use plotters::prelude::RGBColor;
 
-use super::{NEUTRAL, RAMP, SERIES};
+use crate::charts::colours::{NEUTRAL, RAMP, SERIES};
 
-/// Gaps in a line.
+/// Whether a line is solid, dashed or dotted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dash {
     Solid,
@@ -15,33 +15,33 @@ pub(crate) enum Dash {
 /// Colour, dashes and width of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Look {
-    pub(super) colour: RGBColor,
+    pub(crate) colour: RGBColor,
     pub(crate) dash: Dash,
-    /// In pixels.
+    /// Width in pixels.
     pub(crate) width: f64,
 }
 
-/// What a look depends on.
+/// The properties of an order that its look depends on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind<'a> {
-    /// The order as the settings name it.
+    /// Name of the order, as in the settings.
     pub(crate) name: &'a str,
-    /// Whether it knows nothing of the classifier.
+    /// Whether it does not use the classifier.
     pub(crate) is_baseline: bool,
     /// Whether it is drawn at random.
     pub(crate) is_random: bool,
 }
 
-/// How the ε-stabilised rule is named; its value follows.
+/// First letters of the name of the ε-stabilised rule; the value of ε follows.
 const FAMILY: &str = "epsilon=";
 
 impl Look {
-    /// The same with other dashes.
+    /// The same look with another kind of line.
     pub(crate) fn with(self, dash: Dash) -> Self {
         Self { dash, ..self }
     }
 
-    /// One look an order. No two are alike up to fourteen values of ε, eight other rules, and two baselines.
+    /// One look per order. All looks differ for up to fourteen values of ε, eight other rules, and two baselines.
     pub(crate) fn all(kinds: &[Kind<'_>]) -> Vec<Self> {
         let is_family = |kind: &Kind<'_>| !kind.is_baseline && !kind.is_random && kind.name.starts_with(FAMILY);
         let n_family = kinds.iter().filter(|kind| is_family(kind)).count();
@@ -66,7 +66,7 @@ impl Look {
     }
 }
 
-/// Few values spread over the whole ramp; more than it has begin again.
+/// The colour of value `index` of `n` values of ε. Few values use the whole ramp; if there are more values than colours, colours repeat.
 fn ramp(index: usize, n: usize) -> RGBColor {
     match n {
         0 | 1 => RAMP[2],
@@ -75,19 +75,20 @@ fn ramp(index: usize, n: usize) -> RGBColor {
     }
 }
 
-/// Solid the first time round, dashed the second.
+/// Solid when the colours are used for the first time, dashed for the second time, and so on.
 fn dash(index: usize, n_colours: usize) -> Dash {
     if (index / n_colours).is_multiple_of(2) { Dash::Solid } else { Dash::Dashed }
 }
 
-/// The stand-in of a dashed line's colour: the green part says which dashes.
-pub(super) fn stand_in(look: Look) -> RGBColor {
+/// The placeholder of a line's colour and dashes. The green part is 0 in all placeholders of colours; here it says which dashes the line
+/// gets when the placeholder is replaced.
+pub(crate) fn placeholder(look: Look) -> RGBColor {
     let RGBColor(red, _, blue) = look.colour;
     RGBColor(red, look.dash as u8, blue)
 }
 
-/// The attribute that a stand-in's green part stands for, in drawing units.
-pub(super) const DASHES: [(u8, &str); 3] =
+/// For each green part of a placeholder: the SVG attributes of its dashes, in drawing units.
+pub(crate) const DASHES: [(u8, &str); 3] =
     [(0, ""), (1, " stroke-dasharray=\"26 14\""), (2, " stroke-dasharray=\"5 13\" stroke-linecap=\"round\"")];
 
 #[cfg(test)]

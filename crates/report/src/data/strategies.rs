@@ -1,50 +1,49 @@
-//! Strategies found among the heatmaps of a class: what a report can show of them.
+//! Strategies that were found among the heatmaps of a class.
 
-use serde::{Deserialize, Serialize};
+use crate::data::examples::RgbImage;
+use crate::data::table::Table;
 
-use super::{RgbImage, Table};
-
-/// What was found among the heatmaps of one class.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// The strategies of one class: clusters of its heatmaps.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct StrategySummary {
     /// The class.
     pub class: String,
     /// The rule that made the heatmaps.
     pub rule: String,
-    /// Heatmaps that were clustered.
+    /// Number of heatmaps that were clustered.
     pub n_heatmaps: usize,
-    /// What was found, in sentences.
+    /// Sentences about what was found.
     pub findings: Vec<String>,
-    /// Tables of numbers: the sweep over settings, agreement with the owners, shares of the tag's corner, paste and remove.
+    /// Tables, for example of the agreement of clusters and photographers.
     pub tables: Vec<Table>,
-    /// The clusters, largest relevance of the tag first where a tag is known, else largest first.
+    /// The clusters, in the order in which they are shown.
     pub clusters: Vec<StrategyCluster>,
 }
 
 /// One cluster of heatmaps.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct StrategyCluster {
-    /// Its name, as in `cluster 1`.
+    /// Name of the cluster, for example `cluster 1`.
     pub name: String,
     /// Ids of its images.
     pub ids: Vec<String>,
-    /// A sentence on it.
+    /// A sentence about the cluster; may be empty.
     pub note: String,
-    /// The mean of its downsized heatmaps in colours.
+    /// The mean of its downsized heatmaps, in colours; left out if it has no pixels.
     pub mean_heatmap: RgbImage,
-    /// Some of its images, those nearest to its centre first.
+    /// Some of its images, the nearest to the cluster's centre first.
     pub examples: Vec<StrategyExample>,
 }
 
 /// One image of a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct StrategyExample {
-    /// The image.
+    /// Id of the image.
     pub id: String,
-    /// What to say below it.
+    /// Words below the image; may be empty.
     pub caption: String,
     /// The photograph.
     pub photograph: RgbImage,
-    /// Its relevance in colours.
+    /// Its heatmap, in colours.
     pub heatmap: RgbImage,
 }

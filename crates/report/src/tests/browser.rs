@@ -1,4 +1,4 @@
-//! The page in a browser, where there is one: its controls are clicked by a script that the test adds.
+//! Test of the page in a browser, if there is one: the test adds a script that clicks the controls.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::made_up::full;
-use super::write;
+use crate::folder::write;
 
-/// Programs that are Chromium under one of its names.
+/// Names of the program Chromium.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// Clicks the controls and leaves what it saw in the page.
+/// The script: it clicks the controls and writes what it sees into the page.
 const CLICKS: &str = include_str!("clicks.js");
 
 fn browser() -> Option<PathBuf> {
@@ -20,7 +20,7 @@ fn browser() -> Option<PathBuf> {
     BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
 }
 
-/// What the browser wrote on its output and on its error output.
+/// Opens a page and returns the browser's output and error output.
 fn open(browser: &Path, folder: &Path, words: &[&str], address: &str) -> (String, String) {
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"])
@@ -35,19 +35,19 @@ fn open(browser: &Path, folder: &Path, words: &[&str], address: &str) -> (String
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// The element's text as JSON.
+/// What the script wrote into the page.
 fn results(page: &str) -> Value {
-    let text = page.split("<pre id=\"results\">").nth(1).expect("the added script did not get to its end");
+    let text = page.split("<pre id=\"results\">").nth(1).expect("the added script should run to its end");
     let text = text.split("</pre>").next().unwrap();
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
     serde_json::from_str(&text).unwrap()
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+#[expect(clippy::print_stderr, reason = "a skipped test says that it was skipped")]
 fn the_page_works_in_a_browser() {
     let Some(browser) = browser() else {
-        eprintln!("skipped: no Chromium on this machine, so that the page’s script was not tried");
+        eprintln!("skipped: this machine has no Chromium, so the page’s script was not tested");
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn the_page_works_in_a_browser() {
     let page = std::fs::read_to_string(&path).unwrap();
     let tried = folder.path().join("tried.html");
     std::fs::write(&tried, page.replace("</body>", &format!("<script>{CLICKS}</script></body>"))).unwrap();
-    // The address asks for a filtered view.
+    // The address contains filters.
     let address = format!("file://{}#examples?class=horse&kind=context", tried.display());
     let (dom, log) = open(&browser, folder.path(), &["--dump-dom"], &address);
     let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
@@ -63,14 +63,14 @@ fn the_page_works_in_a_browser() {
     let seen = results(&dom);
     assert!(seen["error"].is_null(), "{seen}");
 
-    assert_eq!(seen["linked"], "2 of 12 examples", "the view that the address asked for");
+    assert_eq!(seen["linked"], "2 of 12 examples", "the filters of the address");
     assert_eq!(seen["after_reset"], "12 of 12 examples");
     assert_eq!(seen["address_after_reset"], "#examples");
     assert_eq!(seen["horses"], "6 of 12 examples");
     assert_eq!(seen["shown_horses"], 6);
     assert_eq!(seen["empty_groups_shown"], 0);
     assert_eq!(seen["address"], "#examples?class=horse&found=yes");
-    assert_eq!(seen["rule"], "naive", "each example shows the chosen rule alone");
+    assert_eq!(seen["rule"], "naive", "each example shows only the chosen rule");
     assert_eq!(seen["n_heatmaps_shown"], 12);
     assert_eq!(seen["positive"], true);
     assert!(seen["filter"].as_str().unwrap().contains("positive-part"), "{}", seen["filter"]);
@@ -82,7 +82,7 @@ fn the_page_works_in_a_browser() {
     let csv = std::fs::read_to_string(folder.path().join("tables/a-by-class.csv")).unwrap();
     assert_eq!(seen["csv"], csv.as_str());
     let latex = std::fs::read_to_string(folder.path().join("tables/a-by-class.tex")).unwrap();
-    assert_eq!(seen["latex"], latex.as_str(), "by the way of browsers without a clipboard");
+    assert_eq!(seen["latex"], latex.as_str(), "copied in the way for browsers without a clipboard");
     assert_eq!(seen["saved_as"], "a-by-order.svg");
     let figure = seen["svg"].as_str().unwrap();
     assert!(figure.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{figure}");
@@ -98,5 +98,8 @@ fn the_page_works_in_a_browser() {
     let info = reader.next_frame(&mut pixels).unwrap();
     assert_eq!((info.width, info.height), (1280, 1600));
     let first = &pixels[..3];
-    assert!(pixels.chunks_exact(info.color_type.samples()).any(|pixel| &pixel[..3] != first), "a page of one colour");
+    assert!(
+        pixels.chunks_exact(info.color_type.samples()).any(|pixel| &pixel[..3] != first),
+        "the page has more than one colour"
+    );
 }

@@ -1,5 +1,5 @@
 "use strict";
-// Added to the page by its test: uses every kind of control and writes what it saw into the page.
+// The test adds this script to the page: it uses every kind of control and writes what it sees into the page.
 (async () => {
   const seen = { error: null };
   const one = (selector) => document.querySelector(selector);

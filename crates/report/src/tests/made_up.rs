@@ -1,10 +1,12 @@
-//! A report with every section, from made-up but plausible numbers.
+//! A report with every section, with made-up but plausible numbers.
 
+use crate::data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+use crate::data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
+use crate::data::table::{ExtraSection, Table};
 use crate::data::{
-    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassExamples, ClassifierSummary,
-    ConservationRow, ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Example, ExtraSection, Limits,
-    PerturbationOrder, PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData, RgbImage, RuleHeatmap, Share,
-    SkippedImage, StageRow, StrategyCluster, StrategyExample, StrategySummary, Table, TrainingRow,
+    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassCounts, ClassifierSummary, ConservationRow,
+    ContextRow, CrossValidationRow, DataSummary, EqualErrorRow, Limits, PerturbationOrder, PerturbationSummary,
+    PrecisionRecallCurve, Provenance, ReportData, Share, SkippedImage, StageRow, TrainingRow,
 };
 use crate::paper;
 
@@ -31,7 +33,7 @@ const CLASSES: [&str; 20] = [
     "tvmonitor",
 ];
 
-/// A number in [0, 1) that depends on `n` alone.
+/// A number in [0, 1) that depends only on `n`.
 fn noise(n: usize) -> f64 {
     let mixed = (n as u64).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -42,14 +44,14 @@ pub(super) fn text(words: &str) -> String {
     words.to_owned()
 }
 
-/// A picture of pixels that are a function of their place in it, both from 0 to 1.
+/// A picture whose pixels are a function of their coordinates, which are from 0 to 1.
 fn picture(width: usize, height: usize, pixel: impl Fn(f64, f64) -> [u8; 3]) -> RgbImage {
     let place = |index: usize, n: usize| (index as f64 + 0.5) / n as f64;
     let pixels = (0..width * height).flat_map(|at| pixel(place(at % width, width), place(at / width, height)));
     RgbImage { width, height, rgb: pixels.collect() }
 }
 
-/// A sky, a meadow and a dark blob; its relevance by three rules. Odd ones are true positives.
+/// A photograph of a sky, a meadow and a dark blob, and its heatmaps by three rules. Examples with odd numbers are true positives.
 fn example(n: usize, class: &str) -> Example {
     let (width, height) = if n % 3 == 2 { (333, 500) } else { (500, 375) };
     let (centre_x, centre_y) = (0.3 + 0.4 * noise(n), 0.6);
@@ -92,7 +94,7 @@ fn strategy() -> StrategySummary {
         StrategyCluster {
             name: format!("cluster {number}"),
             ids: (0..40).map(|n| format!("{:06}", 101 * n + number)).collect(),
-            note: text("Most of its relevance lies in the lower left corner, where the tag is."),
+            note: text("Most of its relevance is in the lower left corner, where the tag is."),
             mean_heatmap: picture(60, 60, |x, y| {
                 let faded = (255.0 * (1.0 - (-6.0 * (x * x + (1.0 - y).powi(2))).exp())) as u8;
                 [255, faded, faded]
@@ -111,7 +113,7 @@ fn strategy() -> StrategySummary {
         class: text("horse"),
         rule: text("epsilon=100"),
         n_heatmaps: 187,
-        findings: vec![text("Two clusters stand apart: one looks at the animal, the other at the copyright tag.")],
+        findings: vec![text("There are two clusters: in one the animal is relevant, in the other the copyright tag.")],
         tables: vec![Table {
             title: text("Clusters of horse"),
             columns: ["Cluster", "Images", "Relevance on the tag (%)"].map(text).to_vec(),
@@ -153,8 +155,8 @@ fn order(name: &str, height: f64, is_random: bool) -> PerturbationOrder {
     }
 }
 
-/// Every section filled, with twenty classes.
-#[expect(clippy::too_many_lines, reason = "one literal, read from top to bottom as the page is")]
+/// A report that has every section, with twenty classes.
+#[expect(clippy::too_many_lines, reason = "one literal in the order of the page")]
 pub(super) fn full() -> ReportData {
     let ap = |class: usize| paper::average_precision(CLASSES[class]).unwrap() + 0.08 * (noise(class) - 0.5);
     let each = || CLASSES.iter().enumerate();

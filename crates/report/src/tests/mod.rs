@@ -1,23 +1,26 @@
-//! The whole page, from made-up data.
+//! Tests of the whole page, with made-up data.
 
 mod browser;
 mod made_up;
 
 use std::collections::BTreeSet;
 
-use super::data::{
-    AveragePrecisionSummary, ClassExamples, ClassifierSummary, ConservationRow, ContextRow, DataSummary,
-    PerturbationSummary, PrecisionRecallCurve, Provenance, ReportData,
+use crate::data::examples::ClassExamples;
+use crate::data::{
+    AveragePrecisionSummary, ClassifierSummary, ConservationRow, ContextRow, DataSummary, PerturbationSummary,
+    PrecisionRecallCurve, Provenance, ReportData,
 };
-use super::{html, write};
+use crate::error::ReportError;
+use crate::folder::write;
+use crate::html;
 use made_up::{full, text};
 
 /// The page of this data.
-fn rendered(data: &ReportData) -> anyhow::Result<String> {
+fn rendered(data: &ReportData) -> Result<String, ReportError> {
     html::render(data).map(|(page, _)| page)
 }
 
-/// Folder to leave the made-up report in, for a look at it in a browser.
+/// Environment variable with a folder in which the made-up report is left, to look at it in a browser.
 const DEMONSTRATION: &str = "FISHERLENS_DEMONSTRATION_REPORT";
 
 /// The values of every occurrence of an attribute.
@@ -25,7 +28,7 @@ fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
     page.split(&format!(" {attribute}=\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
-/// The page with the base64 text of its pictures taken out, in which any three letters occur somewhere.
+/// The page without the base64 text of its pictures, because that text may contain any short word.
 fn words(page: &str) -> String {
     let mut parts = page.split("base64,");
     let mut words = parts.next().unwrap().to_owned();
@@ -37,7 +40,7 @@ fn words(page: &str) -> String {
 }
 
 #[test]
-fn the_whole_page_stands_alone() {
+fn the_page_needs_no_other_file() {
     let page = words(&rendered(&full()).unwrap());
     if let Some(folder) = std::env::var_os(DEMONSTRATION) {
         write(&full(), folder.as_ref()).unwrap();
@@ -45,12 +48,12 @@ fn the_whole_page_stands_alone() {
     for unwanted in ["http:", "https:", "<script ", "<link ", "@import", "url(h", "url(d", "NaN", "inf ", "{{", "{%"] {
         assert!(!page.contains(unwanted), "{unwanted} is in the page");
     }
-    assert!(values(&page, "src").is_empty(), "pictures come by href");
+    assert!(values(&page, "src").is_empty(), "pictures are given by href");
     let identifiers = values(&page, "id");
     let unique: BTreeSet<_> = identifiers.iter().collect();
     assert_eq!(unique.len(), identifiers.len(), "{identifiers:?}");
     for link in values(&page, "href").into_iter().filter(|link| !link.starts_with("data:image/png;base64,")) {
-        assert!(identifiers.contains(&link.strip_prefix('#').unwrap()), "{link} leads nowhere");
+        assert!(identifiers.contains(&link.strip_prefix('#').unwrap()), "{link} has no target");
     }
     assert_eq!(page.matches("<section").count(), 15);
     let n_examples = 2 * 3 * 2;
@@ -58,7 +61,7 @@ fn the_whole_page_stands_alone() {
     assert_eq!(
         page.matches("<image ").count(),
         n_examples * (1 + 3) + n_strategies,
-        "a photograph and three heatmaps each, none twice; mean, photograph and heatmap of clusters"
+        "each example has a photograph and three heatmaps, each once; each cluster has a mean, photographs and heatmaps"
     );
     for tag in ["svg class=\"heatmap\"", "svg class=\"over\"", "svg class=\"chart\""] {
         let start = format!("<{tag}");
@@ -75,12 +78,12 @@ fn the_whole_page_stands_alone() {
         let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
-    assert_eq!(page.matches("<th>").count(), 0, "each head has a scope");
+    assert_eq!(page.matches("<th>").count(), 0, "each heading cell has a scope");
     assert_eq!(rendered(&full()).unwrap(), rendered(&full()).unwrap(), "the same data gives the same bytes");
 }
 
 #[test]
-fn the_findings_are_said() {
+fn the_page_contains_the_findings() {
     let page = rendered(&full()).unwrap();
     for expected in [
         "Of the rules, epsilon=100 has the largest A",
@@ -88,11 +91,11 @@ fn the_findings_are_said() {
         "28,870",
         "59.99",
         "b0ba6e5c0f",
-        "noted down from memory",
+        "written down from memory",
         "1 of 20 stopped at the last allowed pass",
         "6.5 GiB",
         "Of the 7 values of ε tried, from 0.01 to 10000, ε = 100 is best here",
-        "; the paper finds ε = 100 best too.",
+        "; ε = 100 is best in the paper too.",
         "A, least first",
         "95 % interval of ABPC",
     ] {
@@ -102,7 +105,7 @@ fn the_findings_are_said() {
 }
 
 #[test]
-fn other_images_come_with_a_warning() {
+fn a_warning_is_shown_for_other_images() {
     let mut data = full();
     data.is_voc = false;
     data.average_precision.as_mut().unwrap().is_papers_test = false;
@@ -115,8 +118,8 @@ fn other_images_come_with_a_warning() {
         "The images are not those of PASCAL VOC 2007",
         "neither confirms nor contradicts",
         "difference on the same images and draws",
-        "other images than these",
-        "does not stand clear of the random order",
+        "for other images than these",
+        "overlaps with the interval of the random order",
     ] {
         assert!(page.contains(expected), "{expected} is missing");
     }
@@ -130,7 +133,7 @@ fn an_unfinished_run_has_a_page_too() {
     for section in ["equal-error", "settings", "stages", "examples"] {
         assert!(!values(&page, "id").contains(&section), "{section}");
     }
-    // Sections whose lists are empty all through.
+    // Sections that have only empty lists.
     let hollow = ReportData {
         data: Some(DataSummary::default()),
         provenance: Some(Provenance::default()),
@@ -149,7 +152,7 @@ fn an_unfinished_run_has_a_page_too() {
 }
 
 #[test]
-fn numbers_that_are_none_become_dashes() {
+fn values_that_are_not_finite_become_dashes() {
     let mut data = full();
     let context = &mut data.context[3];
     (context.mean, context.median, context.ratio_of_sums) = (f64::NAN, f64::INFINITY, f64::NAN);
@@ -163,7 +166,7 @@ fn numbers_that_are_none_become_dashes() {
 }
 
 #[test]
-fn names_cannot_break_the_page() {
+fn special_characters_in_names_are_escaped() {
     let wicked = "<b>&\"cat'</b>";
     let mut data = full();
     data.title = text(wicked);
@@ -182,19 +185,19 @@ fn names_cannot_break_the_page() {
 }
 
 #[test]
-fn faulty_tables_and_pictures_are_named() {
+fn errors_name_the_table_or_the_picture() {
     let mut data = full();
     data.extra_tables[0].rows[1].pop();
-    let message = format!("{:#}", rendered(&data).unwrap_err());
+    let message = rendered(&data).unwrap_err().to_string();
     assert!(message.contains("Positive relevance on the drawn masks") && message.contains("2 cells"), "{message}");
     let mut data = full();
     data.examples[1].worst[0].heatmaps[2].picture.rgb.pop();
-    let message = format!("{:#}", rendered(&data).unwrap_err());
+    let message = rendered(&data).unwrap_err().to_string();
     assert!(message.contains("example 000356 of horse"), "{message}");
 }
 
 #[test]
-fn the_file_is_written_and_replaced() {
+fn the_files_are_written_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("a/b");
     let first = write(&full(), &inner).unwrap();
@@ -203,7 +206,8 @@ fn the_file_is_written_and_replaced() {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     };
     let (figures, tables) = (names("figures"), names("tables"));
-    for expected in ["average-precision-by-class.svg", "precision-and-recall-of-horse.svg", "both-ends-of-an-order.svg"]
+    for expected in
+        ["average-precision-by-class.svg", "precision-and-recall-of-horse.svg", "orders-and-their-reverse.svg"]
     {
         assert!(figures.contains(expected), "{expected} is missing in {figures:?}");
     }
@@ -221,17 +225,17 @@ fn the_file_is_written_and_replaced() {
     assert_eq!(std::fs::read_dir(&inner).unwrap().count(), 1);
 }
 
-/// The page between the styles at its start and the script at its end, which have words of their own.
+/// The page without the style sheet and the script, which contain some of the same words.
 fn markup(page: &str) -> &str {
     let body = page.split_once("<body>").unwrap().1;
     body.split("<p id=\"announcer\"").next().unwrap()
 }
 
 #[test]
-fn without_a_script_everything_is_there() {
+fn everything_can_be_read_without_a_script() {
     let page = words(&rendered(&full()).unwrap());
     let page = markup(&page);
-    // Nothing but pictures by other rules is hidden, and each example shows one heatmap alone and one over its photograph.
+    // Only pictures by other rules are hidden, and each example shows one heatmap alone and one over its photograph.
     let hidden = page.matches(" hidden").count();
     assert_eq!(hidden, page.matches(" hidden viewBox=").count());
     for (class, n_strategies) in [("heatmap", 6), ("over", 6)] {
@@ -240,9 +244,9 @@ fn without_a_script_everything_is_there() {
         let shown = shown.filter(|rest| !rest[..rest.find('>').unwrap()].contains(" hidden")).count();
         assert_eq!(shown, 2 * 3 * 2 + n_strategies, "{class}");
     }
-    // What only a script can serve is marked, so that it is not shown without one.
+    // Controls that need a script are marked, so that they are not shown without one.
     for control in page.split("<button").skip(1) {
-        assert!(control.starts_with(" type="), "a button of a form would send it: {}", &control[..40]);
+        assert!(control.starts_with(" type="), "without a type the button would submit the form: {}", &control[..40]);
     }
     for (id, class) in [("filters", "js-only"), ("theme", "js-only")] {
         let tag = page.split('<').find(|tag| tag.contains(&format!("id=\"{id}\""))).unwrap();
@@ -256,7 +260,7 @@ fn without_a_script_everything_is_there() {
 }
 
 #[test]
-fn every_control_says_what_it_does() {
+fn every_control_has_a_label() {
     let page = words(&rendered(&full()).unwrap());
     for button in page.split("<button").skip(1) {
         let (tag, rest) = button.split_once('>').unwrap();
@@ -264,7 +268,7 @@ fn every_control_says_what_it_does() {
         let label = label.unwrap_or_else(|| rest.split('<').next().unwrap().to_owned());
         assert!(label.len() > 7, "{tag}: {label:?}");
     }
-    // A label around each control.
+    // Each control is inside of a label.
     let labels: String = page.split("<label>").skip(1).filter_map(|rest| rest.split("</label>").next()).collect();
     for control in ["<select ", "<input "] {
         assert_eq!(page.matches(control).count(), labels.matches(control).count(), "{control}");
@@ -286,11 +290,11 @@ fn filters_without_a_choice_are_left_out() {
     let page = words(&rendered(&data).unwrap());
     let filters = values(&page, "data-filter");
     assert_eq!(filters, ["class", "kind"]);
-    assert!(!markup(&page).contains("name=\"rule\""), "one rule is no choice");
+    assert!(!markup(&page).contains("name=\"rule\""), "there is nothing to choose between one rule");
 }
 
 #[test]
-fn extra_sections_have_their_own_place() {
+fn extra_sections_have_unique_names() {
     let mut data = full();
     let twin = data.extra_sections[0].clone();
     data.extra_sections.push(twin);
@@ -303,7 +307,7 @@ fn extra_sections_have_their_own_place() {
 }
 
 #[test]
-fn the_best_epsilon_is_held_against_the_papers() {
+fn the_best_epsilon_is_compared_with_the_papers() {
     let mut data = full();
     let set = |data: &mut ReportData, name: &str, a: f64, half: f64| {
         let order = data.perturbation.as_mut().unwrap().orders.iter_mut().find(|order| order.name == name).unwrap();
@@ -312,11 +316,13 @@ fn the_best_epsilon_is_held_against_the_papers() {
     set(&mut data, "epsilon=1000", 1.5, 0.01);
     let page = rendered(&data).unwrap();
     assert!(page.contains("ε = 1000 is best here: A = 1.5000 (95 % interval 1.4900 to 1.5100). For ε = 100"), "{page}");
-    assert!(page.contains("whose interval does not overlap that one."));
+    assert!(page.contains("this interval does not overlap with the other."));
     set(&mut data, "epsilon=1000", 1.5, 0.9);
-    assert!(rendered(&data).unwrap().contains("whose interval overlaps that one."));
+    assert!(rendered(&data).unwrap().contains("this interval overlaps with the other."));
     set(&mut data, "epsilon=10000", 1.6, 0.01);
-    assert!(rendered(&data).unwrap().contains("at the end of the range, so that one beyond it may be better still."));
+    assert!(
+        rendered(&data).unwrap().contains("at the end of the range, so a value outside the range may be even better.")
+    );
     data.perturbation.as_mut().unwrap().orders.retain(|order| order.name != "epsilon=100");
-    assert!(rendered(&data).unwrap().contains("The paper finds ε = 100 best, which was not tried here."));
+    assert!(rendered(&data).unwrap().contains("In the paper ε = 100 is best; it was not tried here."));
 }
