@@ -67,8 +67,8 @@ pub struct LinearSvmParams(LinearSvm);
 /// use ndarray::array;
 ///
 /// let x = array![[1.0_f32, 0.0], [0.8, 0.6], [0.6, 0.8], [-1.0, 0.0], [-0.6, 0.8], [-0.8, 0.6]];
-/// let targets = array![[1_i8], [1], [1], [-1], [-1], [-1]];
-/// let svm = LinearSvm::params().c_grid(vec![0.1, 1.0, 10.0]).n_folds(2).seed(1).check()?;
+/// let targets = array![[1_i8, -1], [1, -1], [1, -1], [-1, 1], [-1, 1], [-1, 1]];
+/// let svm = LinearSvm::params().c_grid(vec![0.1, 1.0, 10.0]).n_folds(3).check()?;
 /// let report = svm.train(x.view(), targets.view())?.report;
 /// assert_eq!(report.cross_validation.len(), 3);
 /// assert!(svm.c_grid().contains(&report.c.unwrap()));

@@ -7,15 +7,16 @@ use crate::linear_model::LinearModel;
 
 /// Learns one linear classifier per class.
 ///
-/// A trainer of your own implements [`ClassifierTrainer::train`]. This one separates the means of the two kinds of samples:
+/// A trainer of your own implements [`ClassifierTrainer::train`]. In this one, w is the sum of the positive samples minus the sum of the
+/// negative samples:
 ///
 /// ```
 /// use fisherlens_classifier::{ClassifierError, ClassifierTrainer, LinearModel, Training, TrainingReport};
 /// use ndarray::{Array1, ArrayView2, Axis, array, stack};
 ///
-/// struct MeanDifference;
+/// struct SumDifference;
 ///
-/// impl ClassifierTrainer for MeanDifference {
+/// impl ClassifierTrainer for SumDifference {
 ///     fn train(&self, x: ArrayView2<'_, f32>, targets: ArrayView2<'_, i8>) -> Result<Training, ClassifierError> {
 ///         let difference = |targets: ndarray::ArrayView1<'_, i8>| x.t().dot(&targets.mapv(f32::from));
 ///         let rows: Vec<Array1<f32>> = targets.columns().into_iter().map(difference).collect();
@@ -27,7 +28,7 @@ use crate::linear_model::LinearModel;
 /// }
 ///
 /// let (x, targets) = (array![[1.0_f32, 0.5], [-1.0, 0.5]], array![[1_i8], [-1]]);
-/// let model = MeanDifference.train(x.view(), targets.view())?.model;
+/// let model = SumDifference.train(x.view(), targets.view())?.model;
 /// assert_eq!(model.coefficients(), array![[2.0, 0.0]]);
 /// # Ok::<(), ClassifierError>(())
 /// ```

@@ -8,6 +8,15 @@ use crate::error::LrpError;
 /// Which colours represent relevance between −1 and +1.
 ///
 /// Names in settings and on the command line: `diverging`, `positive`, `black-fire`, `gray`, `blue-orange`.
+///
+/// ```
+/// use fisherlens_lrp::ColorMap;
+///
+/// let map: ColorMap = "diverging".parse()?;
+/// assert_eq!(map.color(0.0), [255, 255, 255]);
+/// assert_eq!(map.color(-1.0), [0, 0, 255]);
+/// # Ok::<(), fisherlens_lrp::LrpError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]

@@ -8,6 +8,26 @@ use crate::rule::Rule;
 /// Sums over the mapping of an image. They are computed once per image and used for all classes and rules.
 ///
 /// `S[d] = Σ_l m[d](l)`, `A[d] = Σ_l |m[d](l)|` and Z(x), the dimensions that no descriptor reaches.
+///
+/// ```
+/// use fisherlens_fisher::{DescriptorSet, Encoder, FisherVector};
+/// use fisherlens_lrp::{MappingSums, Rule, descriptor_relevance_with};
+/// use fisherlens_mixture::DiagonalGmm;
+/// use ndarray::array;
+///
+/// let mixture = DiagonalGmm::from_parts(array![0.5, 0.5], array![[-1.0], [1.0]], array![[1.0], [1.0]])?;
+/// let encoder = FisherVector::params(mixture).check()?;
+/// let values = array![[-1.5_f32], [0.25], [2.0]];
+/// let positions = [[0.2, 0.5], [0.5, 0.5], [0.8, 0.5]];
+/// let mapping = encoder.map(DescriptorSet { values: values.view(), positions: &positions })?;
+///
+/// let sums = MappingSums::new(mapping.as_ref());
+/// for relevance in [[0.1; 6], [-0.2; 6]] {
+///     let found = descriptor_relevance_with(mapping.as_ref(), &sums, &relevance, Rule::Absolute)?;
+///     assert!((found.total() - relevance.iter().sum::<f64>()).abs() < 1e-5);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MappingSums {
     n_descriptors: usize,
