@@ -123,7 +123,7 @@ fn entropy(sizes: &BTreeMap<usize, usize>, total: f64) -> f64 {
     sizes.values().map(|&size| size as f64 / total).map(|share| -share * share.ln()).sum()
 }
 
-/// E[MI], the expected mutual information of two labelings with these cluster sizes.
+/// `E[MI]`, the expected mutual information of two labelings with these cluster sizes.
 fn expected_information(a: &BTreeMap<usize, usize>, b: &BTreeMap<usize, usize>, n_samples: usize) -> f64 {
     let mut log_factorial = vec![0.0; n_samples + 1];
     for n in 1..=n_samples {
