@@ -1,4 +1,4 @@
-//! What the stages share while they are measured: limits, inputs, peers, thread pools, and the rows there are already.
+//! What the stages share while they are measured: limits, inputs, peers, thread pools, and the rows that exist already.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -7,51 +7,53 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::inputs::Inputs;
-use super::machine::{Limits, Machine};
-use super::peers::{Found, Python, VlFeat};
-use super::row::{Peer, Row};
-use super::timing::{Repeats, Timing};
+use crate::inputs::Inputs;
+use crate::machine::{Limits, Machine, Rate};
+use crate::peers::Availability;
+use crate::peers::python::Python;
+use crate::peers::vlfeat::VlFeat;
+use crate::row::{Peer, Row};
+use crate::timing::{Repeats, Timing};
 use fisherlens_cli::console::say;
 
-/// Seconds of repeated runs of one of our rows.
+/// Seconds for the repeated runs of one of our rows.
 const OUR_SECONDS: f64 = 4.0;
-/// Seconds of repeated runs of one of a peer's rows.
+/// Seconds for the repeated runs of one row of a peer.
 const PEER_SECONDS: f64 = 3.0;
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Smaller work and one run of it: for trying the command out.
+    /// Smaller work, run once, to try the command.
     pub quick: bool,
-    /// Timed runs of every row, if not as many as fit into some seconds.
+    /// Number of timed runs of every row; otherwise as many as fit into a few seconds.
     pub repeats: Option<usize>,
-    /// A photograph in place of the built-in one.
+    /// A photograph instead of the built-in one.
     pub image: Option<PathBuf>,
-    /// VLFeat's library in place of the system's.
+    /// VLFeat's library instead of the system's.
     pub vlfeat: Option<PathBuf>,
-    /// Python in place of `python3`.
+    /// A Python program instead of `python3`.
     pub python: Option<PathBuf>,
-    /// Measure ours alone.
+    /// Do not measure peers.
     pub no_peers: bool,
-    /// Where the whole experiment is, if it is to be run.
+    /// The data of the whole experiment, if it should run.
     pub voc: Option<Voc>,
 }
 
-/// Where the data of the whole experiment is and where its results go.
+/// Folders of the data and of the results of the whole experiment.
 #[derive(Debug, Clone)]
 pub struct Voc {
     /// The devkit.
     pub folder: PathBuf,
-    /// Images that are missing are skipped.
+    /// Whether missing images are skipped.
     pub allow_missing: bool,
-    /// Folder of the artifacts, which is to be empty; without it a temporary one.
+    /// Folder of the artifacts, which must be empty; without it a temporary folder is used.
     pub artifacts: Option<PathBuf>,
 }
 
 /// Work that is measured together.
 pub(crate) struct Stage {
-    /// Names of the rows it gives, in their order.
+    /// Names of its rows, in their order.
     pub(crate) rows: &'static [&'static str],
     /// Measures them.
     pub(crate) measure: fn(&mut Bench) -> Result<Vec<Row>>,
@@ -59,18 +61,18 @@ pub(crate) struct Stage {
 
 /// One run of the command.
 pub(crate) struct Bench {
-    /// What the command line says.
+    /// The options of the command line.
     pub(crate) options: Options,
-    /// What it runs on.
+    /// The machine.
     pub(crate) machine: Machine,
-    /// How fast that is.
+    /// The limits of the machine.
     pub(crate) limits: Limits,
-    /// The rows measured so far.
+    /// The rows that were measured so far.
     pub(crate) rows: Vec<Row>,
     stages: &'static [Stage],
     inputs: OnceCell<Rc<Inputs>>,
-    vlfeat: Found<Rc<VlFeat>>,
-    python: Found<Rc<Python>>,
+    vlfeat: Availability<Rc<VlFeat>>,
+    python: Availability<Rc<Python>>,
     missing: Vec<String>,
     one: ThreadPool,
     two: ThreadPool,
@@ -80,7 +82,7 @@ impl Bench {
     /// Looks for the peers and measures the machine.
     ///
     /// # Errors
-    /// Threads or a temporary folder that cannot be made.
+    /// When threads or a temporary folder cannot be made.
     pub(crate) fn new(options: Options, stages: &'static [Stage]) -> Result<Self> {
         let machine = Machine::look();
         say(format_args!(
@@ -93,19 +95,19 @@ impl Bench {
         let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().context("threads cannot be started");
         let (one, two) = (pool(1)?, pool(2)?);
         let (vlfeat, python) = if options.no_peers {
-            (Found::Missing(String::new()), Found::Missing(String::new()))
+            (Availability::Missing(String::new()), Availability::Missing(String::new()))
         } else {
             let python = Python::find(options.python.as_deref(), options.fixed_repeats(), PEER_SECONDS)?;
             (VlFeat::load(options.vlfeat.as_deref()).shared(), python.shared())
         };
         let missing = [vlfeat.reason(), python.reason()].into_iter().flatten().filter(|reason| !reason.is_empty());
         let missing = missing.map(str::to_owned).collect();
-        if let Some(vlfeat) = vlfeat.here() {
+        if let Some(vlfeat) = vlfeat.available() {
             say(format_args!("{:>26}  {}", "VLFeat", vlfeat.built_with()));
         }
         let shrink = if options.quick { 8 } else { 1 };
         let limits = one.install(|| Limits::measure(shrink, options.repeats(2.0)))?;
-        let rates = |rates: &[super::machine::Rate], unit: &str| {
+        let rates = |rates: &[Rate], unit: &str| {
             let rates: Vec<String> = rates.iter().map(|rate| format!("{} {:.1} {unit}", rate.by, rate.giga)).collect();
             rates.join(", ")
         };
@@ -115,12 +117,12 @@ impl Bench {
         Ok(Self { options, machine, limits, rows: Vec::new(), stages, inputs, vlfeat, python, missing, one, two })
     }
 
-    /// What is not measured, and what to install for it.
+    /// Which peers are not measured, and what to install for them.
     pub(crate) fn missing(&self) -> Vec<String> {
         self.missing.clone()
     }
 
-    /// The photograph and its models, made when first asked for.
+    /// The photograph and its models; they are made at the first call.
     ///
     /// # Errors
     /// See [`Inputs::new`].
@@ -132,20 +134,20 @@ impl Bench {
         Ok(Rc::clone(self.inputs.get_or_init(|| made)))
     }
 
-    /// VLFeat, where it is here.
+    /// VLFeat, if it is available.
     pub(crate) fn vlfeat(&self) -> Option<Rc<VlFeat>> {
-        self.vlfeat.here().map(Rc::clone)
+        self.vlfeat.available().map(Rc::clone)
     }
 
-    /// Python, where it is here.
+    /// Python, if it is available.
     pub(crate) fn python(&self) -> Option<Rc<Python>> {
-        self.python.here().map(Rc::clone)
+        self.python.available().map(Rc::clone)
     }
 
     /// Times our own work in a pool of one thread.
     ///
     /// # Errors
-    /// What the work says.
+    /// An error of the work.
     pub(crate) fn time<T>(&self, work: impl FnMut() -> Result<T> + Send) -> Result<Timing> {
         let repeats = self.options.repeats(OUR_SECONDS);
         self.one.install(|| repeats.time(work))
@@ -154,7 +156,7 @@ impl Bench {
     /// Times our own work in a pool of two threads.
     ///
     /// # Errors
-    /// What the work says.
+    /// An error of the work.
     pub(crate) fn time_on_two<T>(&self, work: impl FnMut() -> Result<T> + Send) -> Result<Timing> {
         let repeats = self.options.repeats(OUR_SECONDS);
         self.two.install(|| repeats.time(work))
@@ -163,22 +165,22 @@ impl Bench {
     /// Times a peer's work on this thread.
     ///
     /// # Errors
-    /// What the work says.
+    /// An error of the work.
     pub(crate) fn time_vlfeat<T>(&self, vlfeat: &VlFeat, work: impl FnMut() -> Result<T>) -> Result<Peer> {
-        let repeats = Repeats { least: 1, ..self.options.repeats(PEER_SECONDS) };
+        let repeats = Repeats { min: 1, ..self.options.repeats(PEER_SECONDS) };
         let timing = repeats.time(work)?;
         Ok(Peer { name: "VLFeat".to_owned(), seconds: timing.best, built_with: vlfeat.built_with().to_owned() })
     }
 
-    /// Times one of the script's measurements, whose arrays were handed over before.
+    /// Times one of the script's measurements. Its arrays must have been written before.
     ///
     /// # Errors
-    /// A script that fails.
+    /// When the script fails.
     pub(crate) fn time_python(&mut self, name: &str, label: &str) -> Result<Option<Peer>> {
         let Some(python) = self.python() else { return Ok(None) };
         match python.time(name, label)? {
-            Found::Here(peer) => Ok(Some(peer)),
-            Found::Missing(reason) => {
+            Availability::Available(peer) => Ok(Some(peer)),
+            Availability::Missing(reason) => {
                 say(&reason);
                 self.missing.push(reason);
                 Ok(None)
@@ -186,10 +188,10 @@ impl Bench {
         }
     }
 
-    /// Measures the stage of this row, unless that is done.
+    /// Measures the stage of this row if it was not measured yet.
     ///
     /// # Errors
-    /// What the stage says.
+    /// An error of the stage.
     pub(crate) fn ensure(&mut self, name: &str) -> Result<()> {
         if self.rows.iter().any(|row| row.name == name) {
             return Ok(());
@@ -206,10 +208,10 @@ impl Bench {
         Ok(())
     }
 
-    /// Our time in this row, which is measured where it is not yet.
+    /// Our time in this row, which is measured if it was not measured yet.
     ///
     /// # Errors
-    /// What its stage says.
+    /// An error of its stage.
     pub(crate) fn seconds(&mut self, name: &str) -> Result<f64> {
         self.ensure(name)?;
         let row = self.rows.iter().find(|row| row.name == name);
@@ -223,6 +225,6 @@ impl Options {
     }
 
     fn repeats(&self, seconds: f64) -> Repeats {
-        Repeats { fixed: self.fixed_repeats(), least: 2, seconds }
+        Repeats { fixed: self.fixed_repeats(), min: 2, seconds }
     }
 }

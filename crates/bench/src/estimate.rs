@@ -1,37 +1,37 @@
-//! What an experiment should take: rows of this run times how often it does them.
+//! The expected time of an experiment: times of this run's rows, multiplied by how often the experiment does this work.
 
 use anyhow::Result;
 
-use super::context::Bench;
-use super::rows::{classifier, mixture};
+use crate::context::Bench;
+use crate::rows::{classifier, mixture};
 use fisherlens_report::{Grid, seconds};
 
 /// How often an experiment does what the rows measure.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Counts {
-    /// Photographs whose descriptors are drawn from.
+    /// Photographs from which descriptors are sampled.
     pub(crate) sampled: usize,
-    /// Descriptors projected for the mixture to learn from.
+    /// Descriptors that are projected to train the mixture.
     pub(crate) projected: usize,
-    /// Descriptors times steps of expectation maximisation.
+    /// Number of descriptors times number of steps of expectation maximisation.
     pub(crate) em_visits: usize,
-    /// Photographs turned into vectors.
+    /// Photographs that become vectors.
     pub(crate) encoded: usize,
-    /// Vectors that classifiers are trained on.
+    /// Vectors on which classifiers are trained.
     pub(crate) trained: usize,
-    /// How often they are.
+    /// How often classifiers are trained.
     pub(crate) trainings: usize,
-    /// Problems solved on one Gram matrix for each class, cross-validation included.
-    pub(crate) solved_a_class: usize,
+    /// Problems that are solved per class on one Gram matrix, including cross-validation.
+    pub(crate) solved_per_class: usize,
     /// Photographs whose scores are explained.
     pub(crate) explained: usize,
-    /// Maps made of them: classes times rules.
+    /// Heatmaps of these photographs: classes times rules.
     pub(crate) heatmaps: usize,
-    /// Photographs mapped again for their traces.
+    /// Photographs that are mapped again for their traces.
     pub(crate) traced: usize,
-    /// Traces of these.
+    /// Traces of these photographs.
     pub(crate) traces: usize,
-    /// Orders of descriptors by relevance that these follow: classes times rules.
+    /// Orders of descriptors by relevance that the traces need: classes times rules.
     pub(crate) ranked: usize,
 }
 
@@ -45,7 +45,7 @@ impl Counts {
             encoded,
             trained,
             trainings,
-            solved_a_class,
+            solved_per_class,
             explained,
             heatmaps,
             traced,
@@ -53,7 +53,7 @@ impl Counts {
             ranked,
         } = *self;
         let front = [sampled, projected, em_visits, encoded];
-        let back = [trained, trainings, solved_a_class, explained, heatmaps, traced, traces, ranked];
+        let back = [trained, trainings, solved_per_class, explained, heatmaps, traced, traces, ranked];
         front.iter().chain(&back).all(|&count| count > 0)
     }
 }
@@ -63,27 +63,27 @@ impl Counts {
 pub(crate) struct Item {
     /// The work.
     pub(crate) work: String,
-    /// The rows that tell its time.
+    /// The rows that its time comes from.
     pub(crate) rows: &'static str,
-    /// Seconds of one, on one thread.
+    /// Seconds for doing the work once, on one thread.
     pub(crate) seconds: f64,
-    /// How many; fractions where the row's size is another.
+    /// How often the work is done; a fraction if the row has another size.
     pub(crate) count: f64,
 }
 
 impl Item {
-    /// Seconds of all.
+    /// Seconds for all of it.
     pub(crate) fn total(&self) -> f64 {
         self.seconds * self.count
     }
 }
 
-/// The lines whose sum is the one-thread time of an experiment. Rows that are not measured yet are.
+/// The lines whose sum is the time of an experiment on one thread. Rows that were not measured yet are measured.
 ///
-/// Solving is taken to grow with the square of the samples, as the Gram matrix does.
+/// The time of solving is assumed to grow with the square of the number of samples, like the Gram matrix.
 ///
 /// # Errors
-/// What a stage says.
+/// An error of a stage.
 pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
     let n_descriptors = bench.inputs()?.n_descriptors();
     let extraction = bench.seconds("jpeg-to-gray")? + bench.seconds("dense-sift")?;
@@ -105,7 +105,7 @@ pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
         item("mixture", "em", em, counts.em_visits as f64 / em_visits),
         item("photographs encoded", "jpeg-to-vector", vector, counts.encoded as f64),
         item("Gram matrices", "gram", gram, squares),
-        item("classifiers solved", "svm − gram", solving, squares * counts.solved_a_class as f64),
+        item("classifiers solved", "svm − gram", solving, squares * counts.solved_per_class as f64),
         item("photographs explained", "relevance-absolute", absolute, counts.explained as f64),
         item(
             "further heatmaps of them",
@@ -124,7 +124,7 @@ pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
     ])
 }
 
-/// Seconds of all lines.
+/// The sum of all lines in seconds.
 pub(crate) fn sum(items: &[Item]) -> f64 {
     items.iter().map(Item::total).sum()
 }
@@ -147,7 +147,8 @@ pub(crate) fn grid(title: String, items: &[Item]) -> Grid {
     Grid { title, columns, rows }
 }
 
-/// The published experiment on other numbers of images: half to learn from, half to judge on; a model, nothing of this is run.
+/// The published experiment with other numbers of images: half for training, half for testing. This is a model; none of these experiments
+/// runs.
 ///
 /// # Errors
 /// See [`items`].
@@ -158,7 +159,7 @@ pub(crate) fn by_number_of_images(bench: &mut Bench) -> Result<Grid> {
     let mut columns = vec!["work".to_owned()];
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut totals = vec!["all, one thread".to_owned()];
-    let mut memory = vec!["vectors and Gram matrix of the half learned from".to_owned()];
+    let mut memory = vec!["vectors and Gram matrix of the training half".to_owned()];
     let n_dimensions = fisherlens_fisher::Encoder::n_dimensions(&bench.inputs()?.encoder);
     for n_images in N_IMAGES {
         let half = n_images / 2;
@@ -169,7 +170,7 @@ pub(crate) fn by_number_of_images(bench: &mut Bench) -> Result<Grid> {
             encoded: n_images,
             trained: half,
             trainings: 1,
-            solved_a_class: 13,
+            solved_per_class: 13,
             explained: half,
             heatmaps: 3 * half,
             ..Counts::default()
@@ -187,8 +188,8 @@ pub(crate) fn by_number_of_images(bench: &mut Bench) -> Result<Grid> {
     }
     rows.extend([totals, memory]);
     let title = format!(
-        "Growth with the number of images. This is a model, not a run: rows above times their counts, one seed, a fixed sample of {SAMPLE} \
-         descriptors and {EM_STEPS} EM steps, 3 costs by 4 folds, one class an image explained by 3 rules, no traces."
+        "Growth with the number of images. This is a model, not a run: the rows above times their counts, one seed, a fixed sample \
+         of {SAMPLE} descriptors, {EM_STEPS} EM steps, 3 values of C with 4 folds, one class per image explained by 3 rules, no traces."
     );
     Ok(Grid { title, columns, rows })
 }

@@ -1,7 +1,7 @@
 //! How time and memory grow with the image, with the mixture, and with the number of images.
 //!
-//! Every size of the first two is measured in a process of its own, so that its peak of resident memory is its own. The third is
-//! a model: the rows of the same run times how often the experiment does them.
+//! Every size of the image and of the mixture is measured in a separate process, which has its own peak of resident memory. The growth with
+//! the number of images is a model: the rows of the same run, multiplied by how often the experiment does this work.
 
 use std::process::Command;
 use std::time::Instant;
@@ -11,60 +11,62 @@ use fisherlens_fisher::{Encoder, FisherVector};
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::context::Bench;
-use super::inputs::{Inputs, POSTERIOR_FLOOR};
-use super::rows::front::encode;
-use super::rows::mixture::steps;
-use super::rows::relevance::{EPSILON, pixels_of_gray};
+use crate::context::Bench;
+use crate::inputs::{Inputs, POSTERIOR_FLOOR};
+use crate::rows::front::encode;
+use crate::rows::mixture::steps;
+use crate::rows::relevance::{EPSILON, pixels_of_gray};
+use crate::whole::status_bytes;
 use fisherlens_cli::console::say;
 use fisherlens_report::{Grid, seconds};
 
-/// Name that asks for these tables.
+/// Name of these tables on the command line.
 pub(crate) const NAME: &str = "growth";
 
-/// Factors of the image's sides.
+/// Factors by which the sides of the image are enlarged.
 const SIDES: [usize; 3] = [1, 2, 4];
-/// Components of the mixture.
+/// Numbers of components of the mixture.
 const COMPONENTS: [usize; 5] = [64, 128, 256, 512, 1024];
-/// Descriptors that EM is timed on.
+/// Number of descriptors that EM is timed on.
 const N_SAMPLES: usize = 50_000;
-/// Steps of EM that make the mixture; their mean is the time of one.
+/// Number of steps of EM that are timed together; the time of one step is their mean.
 const STEPS: usize = 4;
-/// With these, GNU's allocator maps every larger block and unmaps it when it is given back.
-const GIVE_BACK: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")];
-/// Runs of which the best counts.
+/// With these variables the GNU allocator maps every larger block separately and unmaps it when it is freed.
+const UNMAP_FREED: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")];
+/// Number of runs; the fastest one counts.
 const RUNS: usize = 3;
 
-/// What a process of its own tells about one size.
+/// What a separate process measures for one size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// `side` or `components`.
     pub(crate) what: String,
-    /// Factor of the sides, or components.
+    /// Factor of the sides, or number of components.
     pub(crate) size: usize,
-    /// Descriptors.
+    /// Number of descriptors.
     pub(crate) n_descriptors: usize,
-    /// Grey values to vector, or projected descriptors to vector.
+    /// Seconds from grey values to the vector, or from projected descriptors to the vector.
     pub(crate) vector_seconds: f64,
-    /// Grey values to pixels by the epsilon rule, or one step of EM.
+    /// Seconds from grey values to the relevance of pixels by the epsilon rule, or seconds of one step of EM.
     pub(crate) other_seconds: f64,
-    /// Resident memory of the vector beyond what was there before; nothing where the system does not tell.
+    /// Resident memory for the vector in addition to the memory before; `None` if the system does not report it.
     pub(crate) vector_bytes: Option<u64>,
-    /// The same of the other.
+    /// The same for the other work.
     pub(crate) other_bytes: Option<u64>,
 }
 
 /// Measures all sizes.
 ///
 /// # Errors
-/// A process that fails.
+/// When a process fails.
 pub(crate) fn measure(bench: &Bench) -> Result<Vec<Measured>> {
     let sizes = SIDES.map(|side| ("side", side)).into_iter().chain(COMPONENTS.map(|k| ("components", k)));
     let mut all = Vec::new();
     for (what, size) in sizes {
         let timed = in_a_process(bench, &format!("{what}={size}"), &[])?;
-        // Memory that was given back counts no more where the allocator hands every block back at once, which costs time.
-        let weighed = in_a_process(bench, &format!("{what}={size}"), &GIVE_BACK)?;
+        // If the allocator returns every freed block to the system at once, freed memory does not count any more. This takes time, so times
+        // are measured in another process.
+        let weighed = in_a_process(bench, &format!("{what}={size}"), &UNMAP_FREED)?;
         let measured = Measured { vector_bytes: weighed.vector_bytes, other_bytes: weighed.other_bytes, ..timed };
         let name = format!("{what} {size}");
         say(format_args!("{name:>26}  {:.4} s, {:.4} s", measured.vector_seconds, measured.other_seconds));
@@ -73,6 +75,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Measured>> {
     Ok(all)
 }
 
+/// Measures one size in a separate process.
 fn in_a_process(bench: &Bench, word: &str, environment: &[(&str, &str)]) -> Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--alone", word]).envs(environment.iter().copied());
@@ -80,23 +83,23 @@ fn in_a_process(bench: &Bench, word: &str, environment: &[(&str, &str)]) -> Resu
         command.arg("--image").arg(image);
     }
     let output = command.output().context("this program cannot be run again")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{word} fails: {}", said.trim());
-    serde_json::from_slice(&output.stdout).context("what a size told")
+    let printed = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the measurement of {word} failed: {}", printed.trim());
+    serde_json::from_slice(&output.stdout).context("the output of a measurement cannot be read")
 }
 
 /// Measures one size in this process, `side=2` or `components=512`, and returns what it prints.
 ///
 /// # Errors
-/// Another word; what a stage says.
+/// An unknown word; an error of a stage.
 pub(crate) fn alone(word: &str, image: Option<&std::path::Path>) -> Result<String> {
-    let (what, size) = word.split_once('=').context("a size is named as side=2")?;
+    let (what, size) = word.split_once('=').context("a size is given as in side=2")?;
     let size: usize = size.parse().context("a size is a whole number")?;
     let inputs = Inputs::new(image)?;
     let measured = match what {
         "side" => side(&inputs, size)?,
         "components" => components(&inputs, size)?,
-        _ => bail!("nothing grows by \"{what}\""),
+        _ => bail!("\"{what}\" is not measured, expected side or components"),
     };
     Ok(serde_json::to_string(&measured)?)
 }
@@ -132,37 +135,37 @@ fn components(inputs: &Inputs, n_components: usize) -> Result<Measured> {
         size: n_components,
         n_descriptors: inputs.n_descriptors(),
         vector_seconds,
-        // The last step is followed by one more look at the likelihood.
+        // After the last step the likelihood is computed once more; the mean over the steps includes this.
         other_seconds: seconds / STEPS as f64,
         vector_bytes,
         other_bytes,
     })
 }
 
-/// Seconds of the fastest of some runs, and how far the resident memory rose in the first.
+/// Seconds of the fastest of [`RUNS`] runs, and the rise of the resident memory in the first run.
 fn best<T>(mut work: impl FnMut() -> Result<T>) -> Result<(f64, Option<u64>)> {
     let before = memory("VmRSS:");
-    // Linux forgets the peak so far when 5 is written here.
-    let forgotten = std::fs::write("/proc/self/clear_refs", "5").is_ok();
-    let mut least = f64::INFINITY;
+    // Linux resets the peak of the resident memory when 5 is written to this file.
+    let is_reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    let mut fastest = f64::INFINITY;
     let mut bytes = None;
     for run in 0..RUNS {
         let since = Instant::now();
         std::hint::black_box(work()?);
-        least = least.min(since.elapsed().as_secs_f64());
-        if run == 0 && forgotten {
+        fastest = fastest.min(since.elapsed().as_secs_f64());
+        if run == 0 && is_reset {
             bytes = memory("VmHWM:").zip(before).map(|(peak, before)| peak.saturating_sub(before));
         }
     }
-    Ok((least, bytes))
+    Ok((fastest, bytes))
 }
 
-/// A line of this process's status, in bytes.
+/// A value of this process's status, in bytes.
 fn memory(field: &str) -> Option<u64> {
-    super::whole::status_bytes(&std::fs::read_to_string("/proc/self/status").ok()?, field)
+    status_bytes(&std::fs::read_to_string("/proc/self/status").ok()?, field)
 }
 
-/// The image `factor` times as wide and high, linear between its pixels.
+/// The image, `factor` times as wide and high, with linear interpolation between its pixels.
 fn enlarged(image: ArrayView2<'_, f32>, factor: usize) -> Array2<f32> {
     let (height, width) = image.dim();
     let between = |at: usize, length: usize| {
@@ -199,13 +202,13 @@ pub(crate) fn grids(measured: &[Measured]) -> Vec<Grid> {
     for (what, title, column, other) in [
         (
             "side",
-            "Growth with the sides of the image (the photograph enlarged; grey values to vector and to pixels).",
+            "Growth with the sides of the image (enlarged photograph; from grey values to the vector and to the relevance of pixels).",
             "sides",
             "pixels",
         ),
         (
             "components",
-            "Growth with the components of the mixture (vector of the photograph; step of EM on 50,000 descriptors).",
+            "Growth with the number of components of the mixture (vector of the photograph; one step of EM on 50,000 descriptors).",
             "K",
             "EM step",
         ),
@@ -231,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_enlarged_image_goes_through_its_pixels() {
+    fn an_enlarged_image_contains_the_original_pixels() {
         let image = ndarray::array![[0.0_f32, 1.0], [0.5, 0.5]];
         let large = enlarged(image.view(), 2);
         assert_eq!(large.dim(), (4, 4));

@@ -1,4 +1,4 @@
-//! What every row works on: one photograph, its descriptors, and models of the size of the published experiment.
+//! The input of every row: one photograph, its descriptors, and models of the size of the published experiment.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -17,48 +17,48 @@ use rand_xoshiro::Xoshiro256Plus;
 
 use fisherlens_model::Described;
 
-/// A 500×375 colour photograph: `astronaut` of scikit-image's sample data (NASA, Eileen Collins, public domain), cropped to 4:3,
-/// resized and stored as a JPEG of quality 90.
+/// A colour photograph of 500×375 pixels: `astronaut` from scikit-image's sample data (NASA, Eileen Collins, public domain), cropped to
+/// 4:3, resized and stored as a JPEG of quality 90.
 const PHOTOGRAPH: &[u8] = include_bytes!("astronaut.jpg");
 
-/// The projection of the golden file was learned from VLFeat's 8-bit descriptors, which are 512 times ours.
+/// The projection of the golden file was learned from VLFeat's 8-bit descriptors, whose values are 512 times ours.
 const QUANTISATION: f32 = 512.0;
 
-/// Posteriors below count as 0, in the vector and in the M step.
+/// Posteriors below this value count as 0, in the vector and in the M step.
 pub(crate) const POSTERIOR_FLOOR: f32 = 1e-4;
 
-/// Seed of everything drawn.
+/// Seed of all random numbers.
 const SEED: u64 = 2016;
 
-/// Height and width of the part of the photograph that an instruction counter sees.
+/// Height and width of the part of the photograph that is used while instructions are counted.
 const SMALL: (usize, usize) = (96, 128);
 
-/// Scores whose relevance is measured.
+/// Number of classes of the made-up model.
 const N_CLASSES: usize = 2;
 
-/// Everything that is made before a clock starts.
+/// Everything that is made before anything is timed.
 pub(crate) struct Inputs {
-    /// The file.
+    /// The bytes of the photograph's file.
     pub(crate) jpeg: Vec<u8>,
     /// Grey values `(height, width)`.
     pub(crate) gray: Array2<f32>,
-    /// Four bin sizes, step 3.
+    /// Dense SIFT with four bin sizes and step 3.
     pub(crate) sift: DenseSift,
-    /// 128 → 80.
+    /// Projection from 128 to 80 features.
     pub(crate) pca: Pca,
-    /// K = 256, D = 80, all three parts.
+    /// Fisher vector with K = 256, D = 80 and all three parts.
     pub(crate) encoder: FisherVector,
-    /// Made-up classes on its vectors.
+    /// Made-up linear classifiers of Fisher vectors.
     pub(crate) model: LinearModel,
     /// The photograph's descriptors.
     pub(crate) local: LocalDescriptors,
-    /// The same, projected.
+    /// The photograph's descriptors after the projection.
     pub(crate) described: Described,
     sample: OnceLock<Array2<f32>>,
 }
 
 impl Inputs {
-    /// Projected descriptors of grey values, as the experiment makes them.
+    /// Projected descriptors of grey values, made as in the experiment.
     ///
     /// # Errors
     /// See [`Described::from_gray`].
@@ -66,10 +66,10 @@ impl Inputs {
         describe(&self.sift, &self.pca, gray)
     }
 
-    /// Reads the models of the golden file and describes the photograph, or the one of `image`.
+    /// Reads the models of the golden file and describes the photograph, or the one in the file `image`.
     ///
     /// # Errors
-    /// A photograph or golden file that cannot be read.
+    /// When the photograph or the golden file cannot be read.
     pub(crate) fn new(image: Option<&Path>) -> Result<Self> {
         let jpeg = match image {
             Some(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?,
@@ -79,10 +79,10 @@ impl Inputs {
         Self::of_gray(jpeg, gray)
     }
 
-    /// The same of a part of the photograph, small enough for an instruction counter.
+    /// The same for a part of the photograph, so that counting instructions does not take long.
     ///
     /// # Errors
-    /// A golden file that cannot be read.
+    /// When the golden file cannot be read.
     pub(crate) fn small() -> Result<Self> {
         let whole = Photograph::decode(PHOTOGRAPH).context("the photograph cannot be decoded")?.gray();
         let (height, width) = SMALL;
@@ -96,7 +96,7 @@ impl Inputs {
         let sift = DenseSift::params().check()?;
         let encoder = FisherVector::params(mixture).posterior_floor(POSTERIOR_FLOOR).check()?;
         let local = sift.extract(gray.view())?;
-        ensure!(!local.is_empty(), "the photograph is too small: it has no descriptor");
+        ensure!(!local.is_empty(), "the photograph is too small: it has no descriptors");
         let described = describe(&sift, &pca, gray.view())?;
         let model = made_up_model(encoder.n_dimensions())?;
         let sample = OnceLock::new();
@@ -113,18 +113,18 @@ impl Inputs {
         self.described.set()
     }
 
-    /// `n` projected descriptors other than zero, from the photograph turned and mirrored in all eight ways, in random order.
+    /// `n` projected descriptors that are not zero, in random order, from the photograph turned and mirrored in all eight ways.
     ///
     /// # Errors
-    /// A photograph with too few of them.
+    /// When the photograph has too few of them.
     pub(crate) fn sample(&self, n: usize) -> Result<ArrayView2<'_, f32>> {
         if self.sample.get().is_none_or(|sample| sample.nrows() < n) {
             let made = self.make_sample(n)?;
-            // A second, larger sample is never asked for in one run.
+            // No run needs a second, larger sample.
             self.sample.get_or_init(|| made);
         }
         let sample = self.sample.get().context("the sample is made above")?;
-        ensure!(sample.nrows() >= n, "the sample holds {} descriptors, {n} were asked for", sample.nrows());
+        ensure!(sample.nrows() >= n, "the sample has {} descriptors, expected at least {n}", sample.nrows());
         Ok(sample.view().split_at(Axis(0), n).0)
     }
 
@@ -132,30 +132,30 @@ impl Inputs {
         let mut parts = Vec::new();
         for view in turned(self.gray.view()) {
             let local = self.sift.extract(view.as_standard_layout().view())?;
-            let told: Vec<usize> =
+            let not_flat: Vec<usize> =
                 (0..local.len()).filter(|&l| local.values.row(l).iter().any(|&value| value != 0.0)).collect();
-            parts.push(self.pca.transform(local.values.select(Axis(0), &told).view())?);
+            parts.push(self.pca.transform(local.values.select(Axis(0), &not_flat).view())?);
         }
         let views: Vec<_> = parts.iter().map(Array2::view).collect();
         let all = concatenate(Axis(0), &views)?;
         ensure!(
             all.nrows() >= n,
-            "the photograph gives {} descriptors that are not flat, {n} are needed; take a larger one",
+            "the photograph has {} descriptors of patches that are not flat, expected at least {n}; use a larger photograph",
             all.nrows()
         );
         let rows = index::sample(&mut Xoshiro256Plus::seed_from_u64(SEED), all.nrows(), n);
         Ok(all.select(Axis(0), &rows.into_vec()))
     }
 
-    /// A start for expectation maximisation: distinct random rows as means, the variance of all, equal weights.
+    /// Start values for expectation maximisation: different random samples as means, the variance of all samples, equal weights.
     ///
     /// # Errors
-    /// Samples that do not vary.
+    /// When a feature is the same in all samples.
     pub(crate) fn start(sample: ArrayView2<'_, f32>, n_components: usize) -> Result<DiagonalGmm> {
         let rows = index::sample(&mut Xoshiro256Plus::seed_from_u64(SEED + 1), sample.nrows(), n_components);
         let means = sample.select(Axis(0), &rows.into_vec());
         let variance = sample.var_axis(Axis(0), 0.0);
-        let variances = variance.broadcast(means.dim()).context("one variance a feature")?.to_owned();
+        let variances = variance.broadcast(means.dim()).context("one variance per feature")?.to_owned();
         let weights = Array1::from_elem(n_components, 1.0 / n_components as f32);
         Ok(DiagonalGmm::from_parts(weights, means, variances)?)
     }
@@ -181,7 +181,7 @@ fn made_up_model(n_dimensions: usize) -> Result<LinearModel> {
     Ok(LinearModel::from_parts(coefficients, Array1::from_elem(N_CLASSES, -0.5))?)
 }
 
-/// The eight images that mirrors and quarter turns make of one.
+/// The eight images that result from mirroring an image and turning it by 90 degrees.
 fn turned(image: ArrayView2<'_, f32>) -> Vec<ArrayView2<'_, f32>> {
     let mut views = Vec::with_capacity(8);
     for transposed in [false, true] {
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_photograph_has_as_many_descriptors_as_published() {
+    fn the_photograph_has_the_published_number_of_descriptors() {
         let inputs = Inputs::new(None).unwrap();
         assert_eq!(inputs.gray.dim(), (375, 500));
         assert_eq!(inputs.n_descriptors(), 73_866);
@@ -214,14 +214,14 @@ mod tests {
         assert_eq!(sample.dim(), (1000, 80));
         let start = Inputs::start(sample, 16).unwrap();
         assert_eq!(start.n_components(), 16);
-        // The projection and the mixture of the golden file fit our descriptors: few components are near each of them.
+        // The projection and the mixture of the golden file fit our descriptors if only a few components are near each descriptor.
         let posteriors = inputs.encoder.mixture().sparse_posteriors(sample, POSTERIOR_FLOOR).unwrap();
-        let a_descriptor = posteriors.values.len() as f64 / sample.nrows() as f64;
-        assert!((1.0..16.0).contains(&a_descriptor), "{a_descriptor}");
+        let n_components_per_descriptor = posteriors.values.len() as f64 / sample.nrows() as f64;
+        assert!((1.0..16.0).contains(&n_components_per_descriptor), "{n_components_per_descriptor}");
     }
 
     #[test]
-    fn eight_different_views() {
+    fn the_eight_views_are_different() {
         let image = ndarray::array![[1.0_f32, 2.0], [3.0, 4.0]];
         let views = turned(image.view());
         for (index, view) in views.iter().enumerate() {

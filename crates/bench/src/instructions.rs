@@ -1,7 +1,7 @@
-//! Instructions of the hot kernels: a number that a busy machine does not move.
+//! The number of instructions of the inner loops, which does not depend on the load of the machine.
 //!
-//! Times on a shared machine scatter by more than a small slip costs; the number of instructions that valgrind counts does not.
-//! It knows no AVX-512, so what is counted is the AVX2 path, and it says nothing about caches.
+//! On a shared machine times vary more than a small loss of speed; the number of instructions that valgrind counts does not vary. Valgrind
+//! does not support AVX-512, so the AVX2 path is counted. The number says nothing about caches.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,29 +11,29 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::kernels::{COUNTED, KERNELS};
+use crate::kernels::{COUNTED, KERNELS};
 use fisherlens_cli::answer;
 use fisherlens_cli::console::say;
 
-/// A kernel may grow by this share before the command fails.
-const MOST_GROWTH: f64 = 0.02;
+/// If the count of a kernel grows by a larger share, the command fails.
+const MAX_GROWTH: f64 = 0.02;
 
-/// Ends the sentence on what to do without the program.
+/// The last words of the message when the program is missing.
 const INSTALL: &str = "apt-get install valgrind";
 
-/// What lies in the repository.
+/// The counts in the repository.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Baseline {
-    /// Instruction sets that valgrind offered.
+    /// Instruction sets that valgrind supports.
     features: String,
-    /// Instructions by kernel.
+    /// Number of instructions of each kernel.
     kernels: BTreeMap<String, u64>,
 }
 
 /// Counts every kernel and compares with the stored counts, or stores them.
 ///
 /// # Errors
-/// Valgrind that is missing; a kernel that has grown by more than 2 %.
+/// When Valgrind is missing, or a count is more than 2 % above the stored one.
 pub(crate) fn run(update: bool) -> Result<()> {
     ensure_valgrind()?;
     let path = path();
@@ -44,7 +44,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
         found.kernels.insert(kernel.to_owned(), count);
     }
     if update {
-        let text = "# Instructions of the hot kernels on their AVX2 path, counted by callgrind.\n\
+        let text = "# Number of instructions of the inner loops on their AVX2 path, counted by callgrind.\n\
                     # Written by `cargo xtask bench --instructions --update`; another compiler gives other counts.\n"
             .to_owned()
             + &toml::to_string(&found)?;
@@ -53,16 +53,16 @@ pub(crate) fn run(update: bool) -> Result<()> {
         return Ok(());
     }
     let stored = std::fs::read_to_string(&path)
-        .with_context(|| format!("no counts to compare with in {}; --update writes them", path.display()))?;
+        .with_context(|| format!("cannot read the stored counts in {}; --update writes them", path.display()))?;
     let stored: Baseline = toml::from_str(&stored).with_context(|| format!("cannot read {}", path.display()))?;
     let (table, grown) = compare(&stored.kernels, &found.kernels);
     answer!("{table}");
-    answer!("Counted on the path for {}: valgrind knows no AVX-512.", found.features);
+    answer!("Counted on the path for {}, because valgrind does not support AVX-512.", found.features);
     if !grown.is_empty() {
         bail!(
-            "{} more than {:.0} % above the stored count; if that is meant, --update stores the new ones",
+            "{} more than {:.0} % above the stored count; if this is intended, store the new counts with --update",
             grown.join(", ") + if grown.len() == 1 { " is" } else { " are" },
-            100.0 * MOST_GROWTH
+            100.0 * MAX_GROWTH
         );
     }
     Ok(())
@@ -76,12 +76,12 @@ fn ensure_valgrind() -> Result<()> {
     let answered = Command::new("valgrind").arg("--version").output();
     ensure!(
         answered.is_ok_and(|output| output.status.success()),
-        "instructions are counted by valgrind, which is not here: {INSTALL}"
+        "valgrind counts the instructions, but it is not installed: {INSTALL}"
     );
     Ok(())
 }
 
-/// Instructions of one kernel, from a run of this program under callgrind.
+/// Number of instructions of one kernel, from a run of this program under callgrind.
 fn count(kernel: &str) -> Result<u64> {
     let program = std::env::current_exe()?;
     let output = Command::new("valgrind")
@@ -91,20 +91,24 @@ fn count(kernel: &str) -> Result<u64> {
         .args(["bench", "--alone", kernel])
         .output()
         .context("valgrind cannot be run")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "kernel {kernel} fails under valgrind: {}", said.trim());
-    let count = collected(&said).with_context(|| format!("valgrind tells no count of {kernel}: {}", said.trim()))?;
-    ensure!(count > 0, "valgrind saw nothing of {kernel}: the program has no symbols, or its function was inlined");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "kernel {kernel} failed under valgrind: {}", printed.trim());
+    let count =
+        collected(&printed).with_context(|| format!("valgrind printed no count for {kernel}: {}", printed.trim()))?;
+    ensure!(
+        count > 0,
+        "valgrind counted no instruction of {kernel}: the program has no symbols, or its function was inlined"
+    );
     Ok(count)
 }
 
 /// The number after `Collected :`.
-fn collected(said: &str) -> Option<u64> {
-    let line = said.lines().find(|line| line.contains("Collected :"))?;
+fn collected(printed: &str) -> Option<u64> {
+    let line = printed.lines().find(|line| line.contains("Collected :"))?;
     line.rsplit(':').next()?.trim().parse().ok()
 }
 
-/// A table, and the kernels that have grown too much.
+/// The table, and the kernels whose count has grown too much.
 fn compare(stored: &BTreeMap<String, u64>, found: &BTreeMap<String, u64>) -> (String, Vec<String>) {
     let mut table = format!("{:<18}{:>16}{:>16}{:>10}\n", "kernel", "instructions", "stored", "change");
     let mut grown = Vec::new();
@@ -116,14 +120,14 @@ fn compare(stored: &BTreeMap<String, u64>, found: &BTreeMap<String, u64>) -> (St
         };
         let change = now as f64 / before as f64 - 1.0;
         let _ = writeln!(table, "{kernel:<18}{:>16}{:>16}{:>+9.2}%", grouped(now), grouped(before), 100.0 * change);
-        if change > MOST_GROWTH {
+        if change > MAX_GROWTH {
             grown.push(kernel.to_owned());
         }
     }
     (table, grown)
 }
 
-/// `1,234,567`.
+/// A number with commas, as in `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -141,16 +145,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_count_is_read_from_what_callgrind_says() {
-        let said = "==1== Events    : Ir\n==1== Collected : 1234567\n==1== \n";
-        assert_eq!(collected(said), Some(1_234_567));
+    fn the_count_is_read_from_the_output_of_callgrind() {
+        let printed = "==1== Events    : Ir\n==1== Collected : 1234567\n==1== \n";
+        assert_eq!(collected(printed), Some(1_234_567));
         assert_eq!(collected("nothing"), None);
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(123), "123");
     }
 
     #[test]
-    fn more_than_two_percent_is_too_much() {
+    fn growth_above_two_percent_is_reported() {
         let counts =
             |sift: u64, gram: u64| BTreeMap::from([("dense-sift".to_owned(), sift), ("gram".to_owned(), gram)]);
         let (table, grown) = compare(&counts(1000, 1000), &counts(1019, 1021));
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_counts_are_those_of_the_kernels() {
+    fn every_kernel_has_a_stored_count() {
         let stored: Baseline = toml::from_str(include_str!("instructions.toml")).unwrap();
         assert!(KERNELS.iter().all(|kernel| stored.kernels.contains_key(*kernel)));
     }

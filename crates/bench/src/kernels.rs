@@ -1,4 +1,4 @@
-//! The hot kernels at small sizes, run once each so that an instruction counter can watch them.
+//! The inner loops with small inputs, each run once so that its instructions can be counted.
 
 use std::hint::black_box;
 
@@ -10,10 +10,10 @@ use fisherlens_fisher::{DescriptorSet, Encoder, Sign};
 use fisherlens_lrp::pixel_relevance;
 use ndarray::Axis;
 
-use super::inputs::{Inputs, POSTERIOR_FLOOR};
-use super::rows::classifier::{made_up_vectors, trainer};
-use super::rows::mixture::{N_COMPONENTS, steps};
-use super::rows::relevance::{EPSILON, Explained, Traced};
+use crate::inputs::{Inputs, POSTERIOR_FLOOR};
+use crate::rows::classifier::{made_up_vectors, trainer};
+use crate::rows::mixture::{N_COMPONENTS, steps};
+use crate::rows::relevance::{EPSILON, MappedImage, Traced};
 
 /// Names of the kernels.
 pub(crate) const KERNELS: [&str; 10] = [
@@ -29,17 +29,17 @@ pub(crate) const KERNELS: [&str; 10] = [
     "resampling-trace",
 ];
 
-/// Descriptors of the kernels that take some.
+/// Number of descriptors for the kernels that need descriptors.
 const N_DESCRIPTORS: usize = 1000;
 
-/// What the counter is told to count: this function and all that it calls.
+/// What the counter counts: this function and everything that it calls.
 pub(crate) const COUNTED: &str = "*counted_kernel*";
 
-/// Runs a kernel under a name that the counter knows.
+/// Runs a kernel inside a function whose name the counter knows.
 #[inline(never)]
 fn counted_kernel(kernel: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let result = kernel();
-    // Keeps this function's frame, so that the counter sees it return.
+    // Prevents a tail call, so that the counter sees this function return.
     black_box(&result);
     result
 }
@@ -51,10 +51,10 @@ fn count<T>(mut kernel: impl FnMut() -> Result<T>) -> Result<()> {
     })
 }
 
-/// Makes the inputs of a kernel, uncounted, and runs it once.
+/// Makes the inputs of a kernel, which is not counted, and runs the kernel once.
 ///
 /// # Errors
-/// An unknown name; what the kernel says.
+/// An unknown name; an error of the kernel.
 pub(crate) fn run(name: &str) -> Result<()> {
     match name {
         "gram" => {
@@ -69,7 +69,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         _ => {}
     }
     let inputs = Inputs::small()?;
-    // Every so many descriptors, so that all bin sizes and parts of the image are among them.
+    // Descriptors at equal distances in the list, so that all bin sizes and all parts of the image are among them.
     let rows: Vec<usize> = (0..N_DESCRIPTORS).map(|index| index * inputs.n_descriptors() / N_DESCRIPTORS).collect();
     let projected = inputs.described.values.select(Axis(0), &rows);
     let positions: Vec<[f32; 2]> = rows.iter().map(|&row| inputs.described.positions[row]).collect();
@@ -99,7 +99,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
             count(|| Ok(mapping.contract(black_box(&coefficients), Sign::Signed)))
         }
         "pixel-map" => {
-            let relevance = Explained::new(&inputs, inputs.set(), EPSILON)?.descriptors(0, EPSILON)?;
+            let relevance = MappedImage::new(&inputs, inputs.set(), EPSILON)?.descriptors(0, EPSILON)?;
             let (height, width) = inputs.gray.dim();
             count(|| Ok(pixel_relevance(black_box(&relevance), &inputs.local.frames, width, height)))
         }
@@ -107,6 +107,6 @@ pub(crate) fn run(name: &str) -> Result<()> {
             let traced = Traced::new(&inputs, set, Resampling { n_replacements: 200, batch: 20 })?;
             count(|| traced.trace())
         }
-        _ => bail!("no kernel is called \"{name}\"; there are {}", KERNELS.join(", ")),
+        _ => bail!("no kernel has the name \"{name}\"; the kernels are {}", KERNELS.join(", ")),
     }
 }

@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: every hot stage beside its peer and beside the machine's limit, all in one run.
+//! `cargo xtask bench`: every stage that takes much time, compared with another program (its peer) and with the machine's limit, in one
+//! run.
 //!
-//! Times of different machines, days or loads say little about each other, so everything is a ratio inside one run: P is the
-//! peer's time on the same input, G the machine's rate of multiplying matrices, measured a moment before. A row's goal is
-//! worked out from that run's own P and G.
+//! Times of different machines, days or loads cannot be compared, so everything is a ratio within one run: P is the peer's time on the same
+//! input, and G is the machine's rate of matrix multiplication, measured just before. The goal of a row is computed from P and G of the
+//! same run.
 
 mod context;
 mod estimate;
@@ -25,19 +26,19 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 
-use context::Bench;
-pub use context::{Options, Voc};
-use rows::STAGES;
-use table::{Extra, Report};
-
+use crate::context::Bench;
+use crate::rows::STAGES;
+use crate::table::{Extra, Report};
 use fisherlens_cli::answer;
 use fisherlens_cli::console::say;
 use fisherlens_experiment::interrupt::Interrupt;
 
-/// Measures the rows whose names contain one of `wanted`, or all, and prints the table.
+pub use crate::context::{Options, Voc};
+
+/// Measures the rows whose names contain one of `wanted`, or all rows, and prints the table.
 ///
 /// # Errors
-/// A word that no row's name contains, with the names; what a stage says; an interrupt.
+/// A word that no row's name contains; an error of a stage; an interrupt.
 pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &Interrupt) -> Result<()> {
     let names = chosen(wanted, options)?;
     let mut bench = Bench::new(options.clone(), STAGES)?;
@@ -53,7 +54,7 @@ pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &
             extra.grids.push(estimate::by_number_of_images(&mut bench)?);
         } else if let (whole::NAME, Some(voc)) = (name, &options.voc) {
             let whole = whole::measure(&mut bench, voc, interrupt)?;
-            let title = "The whole experiment as the sum of its rows. Not counted: k-means, training the projection, scores, files.";
+            let title = "The whole experiment as the sum of its rows. Not included: k-means, training of the projection, scores, files.";
             extra.grids.push(estimate::grid(title.to_owned(), &whole.items));
             extra.whole = Some(whole);
         } else {
@@ -73,30 +74,30 @@ pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &
     Ok(())
 }
 
-/// Floating-point operations a second of the best `f32` matrix product on this thread, measured now.
+/// Floating-point operations per second of the best `f32` matrix product on this thread, measured now.
 ///
 /// # Errors
-/// None that can be expected.
+/// No error is expected.
 #[cfg(feature = "cnn")]
 pub(crate) fn product_rate() -> Result<f64> {
-    let repeats = timing::Repeats { fixed: None, least: 3, seconds: 1.0 };
+    let repeats = timing::Repeats { fixed: None, min: 3, seconds: 1.0 };
     Ok(1e9 * machine::Limits::measure(2, repeats)?.gflops())
 }
 
-/// Counts the instructions of the hot kernels, and compares them with the stored counts or stores them.
+/// Counts the instructions of the inner loops, and compares them with the stored counts or stores them.
 ///
 /// # Errors
-/// Valgrind that is missing; a kernel that has grown by more than 2 %.
+/// When Valgrind is missing, or a count is more than 2 % above the stored one.
 pub fn count_instructions(update: bool) -> Result<()> {
     instructions::run(update)
 }
 
-/// What a process of its own does for another run of this command: a kernel of [`count_instructions`], or one size of the growth.
+/// The work of a separate process that another run of this command starts: a kernel of [`count_instructions`], or one size of the growth.
 ///
 /// # Errors
-/// Another word; what the work says.
+/// An unknown word; an error of the work.
 pub fn alone(word: &str, options: &Options) -> Result<()> {
-    // This thread is the pool, so that whoever counts sees all of the work where it began.
+    // The pool has only this thread, so that the instruction counter sees all of the work.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     if word.contains('=') {
         answer!("{}", growth::alone(word, options.image.as_deref())?);
@@ -105,16 +106,16 @@ pub fn alone(word: &str, options: &Options) -> Result<()> {
     kernels::run(word)
 }
 
-/// Files that the numbers go to.
+/// Files that the numbers are written to.
 #[derive(Debug, Clone, Default)]
 pub struct Outputs {
-    /// The rows for programs.
+    /// The numbers for programs.
     pub json: Option<PathBuf>,
-    /// The table for people.
+    /// The table for readers.
     pub markdown: Option<PathBuf>,
 }
 
-/// Names of the rows that are wanted, in the table's order. Without a word all of them, but growth where it is to be quick.
+/// Names of the chosen rows, in the order of the table. Without a word all rows are chosen, but a quick run leaves out the growth.
 fn chosen(wanted: &[String], options: &Options) -> Result<Vec<&'static str>> {
     let mut all: Vec<&'static str> = STAGES.iter().flat_map(|stage| stage.rows.iter().copied()).collect();
     all.push(growth::NAME);
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_given_twice() {
+    fn all_names_are_different() {
         let all = chosen(&[], &Options::default()).unwrap();
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());

@@ -1,4 +1,4 @@
-//! The machine and its limits: how fast it multiplies matrices, how fast it moves memory.
+//! The machine and its limits: how fast it multiplies matrices and how fast it moves memory.
 
 use std::hint::black_box;
 
@@ -10,32 +10,32 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256Plus;
 use serde::Serialize;
 
-use super::timing::Repeats;
+use crate::timing::Repeats;
 
-/// Rows, columns and depth of the product that gives G.
+/// Rows and columns of the matrices whose product gives G.
 const PRODUCT: usize = 2048;
 
-/// Values of each array that is streamed: 256 MiB of `f32`.
+/// Number of values of each array that is read or written: 256 MiB of `f32`.
 const STREAM: usize = 64 << 20;
 
-/// What the numbers were measured on.
+/// The machine that the numbers were measured on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Machine {
-    /// The processor's name.
+    /// Name of the processor.
     pub(crate) processor: String,
-    /// Instruction sets that kernels choose among.
+    /// The instruction sets that inner loops choose from, as far as the processor has them.
     pub(crate) features: Vec<&'static str>,
-    /// Processors that threads run on.
+    /// Number of processors that threads can run on.
     pub(crate) cores: usize,
     /// Operating system and architecture.
     pub(crate) os: String,
-    /// Programs that were running in the minute before, where the system tells: 0 on an idle machine.
+    /// Mean number of running programs in the last minute, 0 on an idle machine; `None` if the system does not report it.
     pub(crate) load: Option<f64>,
 }
 
 impl Machine {
-    /// Looks.
-    pub(crate) fn look() -> Self {
+    /// The machine that this program runs on.
+    pub(crate) fn detect() -> Self {
         Self {
             processor: fisherlens_experiment::provenance::processor(),
             features: features(),
@@ -45,7 +45,7 @@ impl Machine {
         }
     }
 
-    /// Whether kernels take their AVX-512 form.
+    /// Whether the processor has AVX-512.
     pub(crate) fn has_avx512(&self) -> bool {
         self.features.contains(&"avx512f")
     }
@@ -78,47 +78,47 @@ fn features() -> Vec<&'static str> {
 /// A rate and what reached it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rate {
-    /// In 10⁹ a second.
+    /// The rate in 10⁹ per second.
     pub(crate) giga: f64,
-    /// The best of these.
+    /// Which way of working reached it.
     pub(crate) by: &'static str,
 }
 
-/// Rates of one thread.
+/// The rates of one thread.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Limits {
-    /// Every product tried, `f32`, the best first: GFLOP/s.
+    /// Every matrix product that was tried, in `f32`, the best first: GFLOP/s.
     pub(crate) products: Vec<Rate>,
-    /// Every way of moving memory, the best first: GB/s.
+    /// Every way of moving memory that was tried, the best first: GB/s.
     pub(crate) streams: Vec<Rate>,
 }
 
 impl Limits {
-    /// Measures both, on the calling thread; `shrink` divides the sizes.
+    /// Measures both on the calling thread; the sizes are divided by `shrink`.
     ///
     /// # Errors
-    /// None that can be expected.
+    /// No error is expected.
     pub(crate) fn measure(shrink: usize, repeats: Repeats) -> Result<Self> {
         let products = products(PRODUCT / shrink, repeats)?;
         Ok(Self { products, streams: streams(STREAM / (shrink * shrink), repeats)? })
     }
 
-    /// G: GFLOP/s of the best `f32` product.
+    /// G: the rate of the best `f32` product in GFLOP/s.
     pub(crate) fn gflops(&self) -> f64 {
         self.products[0].giga
     }
 
-    /// GB/s of the best stream.
+    /// The best rate of moving memory in GB/s.
     pub(crate) fn bandwidth(&self) -> f64 {
         self.streams[0].giga
     }
 
-    /// Seconds that `flop` operations take at G.
+    /// Seconds that `flop` operations take at the rate G.
     pub(crate) fn product_seconds(&self, flop: f64) -> f64 {
         flop / (self.gflops() * 1e9)
     }
 
-    /// Seconds that `bytes` take to move.
+    /// Seconds that it takes to move `bytes`.
     pub(crate) fn memory_seconds(&self, bytes: f64) -> f64 {
         bytes / (self.bandwidth() * 1e9)
     }
@@ -168,20 +168,21 @@ fn streams(n: usize, repeats: Repeats) -> Result<Vec<Rate>> {
         Ok(())
     })?;
     let read = repeats.time(|| Ok(largest(black_box(&b))))?;
-    // Counted as STREAM does: what is read and what is written, not what the cache fetches to be overwritten.
+    // Counted as in the benchmark STREAM: the bytes that are read and written, without those that the cache loads before they are
+    // overwritten.
     let rate = |n_arrays: usize, seconds: f64, by| Rate { giga: (4 * n_arrays * n) as f64 / seconds / 1e9, by };
     Ok(best_first(vec![rate(2, copy.best, "copy"), rate(3, add.best, "add"), rate(1, read.best, "read")]))
 }
 
-/// Many maxima side by side, so that memory is the limit and not one chain of comparisons.
+/// The largest value. It keeps 64 maxima, because one chain of comparisons would be slower than the memory.
 fn largest(values: &[f32]) -> f32 {
-    let mut most = [f32::MIN; 64];
+    let mut maxima = [f32::MIN; 64];
     for chunk in values.as_chunks::<64>().0 {
-        for (most, &value) in most.iter_mut().zip(chunk) {
-            *most = if value > *most { value } else { *most };
+        for (max, &value) in maxima.iter_mut().zip(chunk) {
+            *max = if value > *max { value } else { *max };
         }
     }
-    most.into_iter().fold(f32::MIN, f32::max)
+    maxima.into_iter().fold(f32::MIN, f32::max)
 }
 
 #[cfg(test)]
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_turn_work_into_seconds() {
+    fn limits_give_the_seconds_of_work() {
         let limits = Limits {
             products: vec![Rate { giga: 100.0, by: "faer" }, Rate { giga: 50.0, by: "ndarray" }],
             streams: vec![Rate { giga: 20.0, by: "read" }],
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_best_rate_comes_first() {
-        let limits = Limits::measure(64, Repeats { fixed: Some(1), least: 1, seconds: 0.0 }).unwrap();
+        let limits = Limits::measure(64, Repeats { fixed: Some(1), min: 1, seconds: 0.0 }).unwrap();
         assert!(limits.products.len() == 2 && limits.products[0].giga >= limits.products[1].giga);
         assert!(limits.streams.len() == 3 && limits.bandwidth() > 0.0);
     }

@@ -1,4 +1,5 @@
-//! `cargo xtask-cnn bench --weights FILE`: GoogLeNet's scores and relevance beside zennit on PyTorch, one thread, the same images, the same run.
+//! `cargo xtask-cnn bench --weights FILE`: GoogLeNet's scores and relevance compared with zennit on PyTorch, on one thread, with the same
+//! images and in the same run.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,17 +18,18 @@ use fisherlens_experiment::experiment::generator;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::networks::frames::read_weights;
 
-/// Images at once.
+/// Number of images that are processed together.
 const BATCH: usize = 8;
-/// Alternating rounds of ours and the peer's; the best of each counts.
+/// Number of rounds, in which our work and the peer's alternate; the best time of each counts.
 const N_ROUNDS: usize = 3;
-/// Timed runs a round.
+/// Number of timed runs per round.
 const N_RUNS: usize = 3;
-/// What is measured: the network alone, then composites by their names.
+/// What is measured: the forward pass, then composites by their names.
 const WORK: [&str; 5] = ["forward", "epsilon", "z-plus", "alpha2-beta1", "gamma"];
-/// The peer.
+/// The peer's script.
 const PEER: &str = include_str!("zennit_peer.py");
 
+/// What the script prints.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Answer {
@@ -38,7 +40,7 @@ enum Answer {
 /// Measures and prints the table.
 ///
 /// # Errors
-/// Weights that do not fit; a peer that fails; an interrupt.
+/// When the weights do not fit or the peer fails; an interrupt.
 pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &Interrupt) -> Result<()> {
     let network = Network::new(networks::googlenet(), &read_weights(weights)?.0, &Device::flex())?;
     let images = images();
@@ -63,9 +65,12 @@ pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &In
             }
             match ask(python, &script, weights, &input, work)? {
                 Answer::Timed { best, sum: theirs, built_with: with } => {
-                    // A peer that does other work is none.
+                    // A peer must do the same work.
                     let gap = (theirs - sum).abs() / sum.abs();
-                    ensure!(gap < 1e-3, "{work}: the peer's sum is {theirs}, ours {sum}: not the same work");
+                    ensure!(
+                        gap < 1e-3,
+                        "{work}: the sum of the peer's output is {theirs}, ours is {sum}: this is not the same work"
+                    );
                     peers[at] = Some(peers[at].map_or(best, |before| before.min(best)));
                     built_with = with;
                 }
@@ -74,26 +79,26 @@ pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &In
         }
     }
     answer!(
-        "GoogLeNet, {BATCH} images at once, one thread, milliseconds an image; product at {:.0} GFLOP/s",
+        "GoogLeNet, {BATCH} images together, one thread, milliseconds per image; matrix products at {:.0} GFLOP/s",
         rate / 1e9
     );
-    answer!("{:<14} {:>8} {:>8} {:>8} {:>22}", "work", "ours", "zennit", "times", "products of the forward");
+    answer!("{:<14} {:>8} {:>8} {:>8} {:>22}", "work", "ours", "zennit", "times", "products, forward pass");
     for (at, work) in WORK.into_iter().enumerate() {
-        let an_image = |seconds: f64| 1e3 * seconds / BATCH as f64;
-        let peer = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.1}", an_image(peer)));
+        let per_image = |seconds: f64| 1e3 * seconds / BATCH as f64;
+        let peer = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.1}", per_image(peer)));
         let times = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.2}", peer / ours[at]));
-        answer!("{work:<14} {:>8.1} {peer:>8} {times:>8} {:>20.1} ms", an_image(ours[at]), an_image(flop / rate));
+        answer!("{work:<14} {:>8.1} {peer:>8} {times:>8} {:>20.1} ms", per_image(ours[at]), per_image(flop / rate));
     }
     if !built_with.is_empty() {
         answer!("peer: {built_with}");
     }
     if let Some(package) = missing {
-        answer!("zennit is not measured: Python has no {package}; pip install torch zennit safetensors numpy");
+        answer!("zennit is not measured, because Python has no {package}: pip install torch zennit safetensors numpy");
     }
     Ok(())
 }
 
-/// Best time of some runs, and the sum of what came out.
+/// Best time of [`N_RUNS`] runs, and the sum of the output.
 fn measure(network: &Network, images: &Array4<f32>, work: &str) -> Result<(f64, f64)> {
     let once = || -> Result<f64> {
         if work == "forward" {
@@ -114,7 +119,7 @@ fn measure(network: &Network, images: &Array4<f32>, work: &str) -> Result<(f64, 
     Ok((best, sum))
 }
 
-/// Smooth coloured noise: like a photograph, no value is exactly 0 and neighbours are alike.
+/// Smooth coloured noise. As in a photograph, no value is exactly 0 and neighbours are similar.
 fn images() -> Array4<f32> {
     let mut rng = generator(1, "bench", "images", 0);
     let waves: Vec<[f32; 4]> = (0..BATCH * 3 * 6).map(|_| std::array::from_fn(|_| rng.gen_range(0.0..1.0))).collect();
@@ -125,6 +130,7 @@ fn images() -> Array4<f32> {
     })
 }
 
+/// Runs the peer's script.
 fn ask(python: Option<&Path>, script: &Path, weights: &Path, input: &Path, work: &str) -> Result<Answer> {
     let program = python.unwrap_or(Path::new("python3"));
     let mut command = Command::new(program);
@@ -133,12 +139,12 @@ fn ask(python: Option<&Path>, script: &Path, weights: &Path, input: &Path, work:
         command.env(variable, "1");
     }
     let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the peer failed: {}", said.trim());
-    serde_json::from_slice(&output.stdout).context("the peer's answer")
+    let printed = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the peer failed: {}", printed.trim());
+    serde_json::from_slice(&output.stdout).context("the output of the peer cannot be read")
 }
 
-/// Multiplications of all linear layers for one image.
+/// Number of multiplications of all linear layers for one image.
 fn multiplications(network: &Network) -> usize {
     let architecture = network.architecture();
     let of_layer = |layer: usize| {

@@ -2,8 +2,8 @@
 
 Usage: python3 peers.py FOLDER NAME REPEATS SECONDS
 
-Reads FOLDER/*.npy and prints one line of JSON: {"name", "best", "median", "repeats", "built_with"}, or {"name", "missing"} where a
-package is not installed. One thread.
+Reads FOLDER/*.npy and prints one line of JSON: {"name", "best", "median", "repeats", "built_with"}, or {"name", "missing"} if a
+package is not installed. Uses one thread.
 """
 import json
 import os
@@ -14,7 +14,7 @@ import warnings
 folder, name, repeats, allowed = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 
 
-def tell(**values):
+def answer(**values):
     print(json.dumps({"name": name, **values}), flush=True)
     sys.exit(0)
 
@@ -22,11 +22,11 @@ def tell(**values):
 try:
     import numpy as np
 except ImportError:
-    tell(missing="numpy")
+    answer(missing="numpy")
 try:
     import threadpoolctl
 except ImportError:
-    threadpoolctl = None  # the environment already says one thread
+    threadpoolctl = None  # the environment variables already set one thread
 warnings.filterwarnings("ignore")
 
 
@@ -47,7 +47,7 @@ def log_density_matrix(weights, means, variances):
 
 
 def fisher_vector(x, weights, means, variances, matrix, constants):
-    """Raw Fisher vector by two matrix products; posteriors and the squared descriptors are handed on."""
+    """Fisher vector without normalisation by two matrix products; also returns the posteriors and [x, x^2]."""
     n, d = x.shape
     both = np.concatenate([x, x * x], 1)
     posteriors = both @ matrix
@@ -90,7 +90,7 @@ def relevance(x, weights, means, variances, of_dimensions, matrix, constants, ep
 
 
 def prepare():
-    """The work to time, and the package that does it."""
+    """The work that is timed, and the package that does it."""
     if name == "projection":
         x, components = load("descriptors"), load("components")
         out = np.empty((len(x), len(components)), "f4")
@@ -102,7 +102,7 @@ def prepare():
     if name == "relevance":
         x, parts, of_dimensions = load("projected"), mixture(), load("of_dimensions")
         product = log_density_matrix(*parts)
-        # The stabiliser of our rule is held against sums, this one against means.
+        # Our rule adds epsilon to sums over descriptors; here it is added to means, so it is divided by their number.
         epsilon = 100 / len(x)
         return lambda: relevance(x, *parts, of_dimensions, *product, epsilon), "numpy"
     if name == "em":
@@ -135,7 +135,7 @@ def prepare():
                 SVC(kernel="precomputed", C=10, tol=1e-3, cache_size=500).fit(gram, column)
 
         return train, "scikit-learn"
-    raise SystemExit(f"nothing is called {name}")
+    raise SystemExit(f"unknown work: {name}")
 
 
 def built_with(package):
@@ -154,7 +154,7 @@ def built_with(package):
 try:
     work, package = prepare()
 except ImportError as error:
-    tell(missing=error.name or "scikit-learn")
+    answer(missing=error.name or "scikit-learn")
 
 
 def run():
@@ -179,4 +179,4 @@ if threadpoolctl is not None:
         runs = measure()
 else:
     runs = measure()
-tell(best=runs[0], median=runs[len(runs) // 2], repeats=len(runs), built_with=built_with(package))
+answer(best=runs[0], median=runs[len(runs) // 2], repeats=len(runs), built_with=built_with(package))

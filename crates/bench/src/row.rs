@@ -1,39 +1,39 @@
-//! One line of the table: our time, the peer's, the machine's limit and what the time ought to be.
+//! One row of the table: our time, the peer's time, the machine's limit and the goal.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::timing::Timing;
+use crate::timing::Timing;
 
-/// What a time is held against. All are worked out from times of the same run.
+/// The goal of a time. All goals are computed from other times of the same run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Goal {
-    /// So many times as fast as the peer.
+    /// Several times as fast as the peer.
     Faster {
-        /// Peer's time over ours, at least.
+        /// Smallest ratio of the peer's time to ours.
         factor: f64,
         /// Seconds of the peer.
         peer: f64,
     },
-    /// The bare matrix product's time is at least this share of ours.
+    /// The time of the matrix product alone is at least this share of our time.
     ProductShare {
-        /// In (0, 1].
+        /// The share, in (0, 1].
         share: f64,
-        /// Seconds of the product at G.
+        /// Seconds of the product at the rate G.
         product: f64,
     },
-    /// At most so many times another time.
+    /// At most another time multiplied by a factor.
     AtMost {
-        /// Ours over the other, at most.
+        /// Largest ratio of our time to the other.
         factor: f64,
-        /// Seconds of the other.
+        /// Seconds of the other time.
         other: f64,
-        /// What the other is.
+        /// What takes the other time.
         what: &'static str,
     },
 }
 
 impl Goal {
-    /// The most seconds that meet it.
+    /// The largest number of seconds that meets the goal.
     pub(crate) fn seconds(&self) -> f64 {
         match self {
             Self::Faster { factor, peer } => peer / factor,
@@ -42,11 +42,11 @@ impl Goal {
         }
     }
 
-    /// In words, for the notes under the table.
+    /// The goal in words, for the notes below the table.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Faster { factor, .. } => format!("≥ {factor} × the peer"),
-            Self::ProductShare { share, .. } => format!("product at G ≥ {:.0} % of ours", 100.0 * share),
+            Self::ProductShare { share, .. } => format!("product at G ≥ {:.0} % of our time", 100.0 * share),
             Self::AtMost { factor, what, .. } => format!("≤ {} × {what}", number(*factor)),
         }
     }
@@ -57,28 +57,28 @@ fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Somebody else's time for the same work on the same input.
+/// The time of another program for the same work on the same input.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Peer {
     /// Its name.
     pub(crate) name: String,
     /// Seconds of its best run.
     pub(crate) seconds: f64,
-    /// What it was built with, in its own words.
+    /// Its version and how it was built, in its own words.
     pub(crate) built_with: String,
 }
 
-/// What the machine would need at the least.
+/// The shortest time that the machine needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Limit {
-    /// The stage's matrix product at G.
+    /// Seconds of the stage's matrix product at the rate G.
     Product(f64),
-    /// The bytes that it has to move, at the machine's bandwidth.
+    /// Seconds for moving the stage's bytes at the machine's bandwidth.
     Memory(f64),
 }
 
 impl Limit {
-    /// Seconds.
+    /// The limit in seconds.
     pub(crate) fn seconds(self) -> f64 {
         match self {
             Self::Product(seconds) | Self::Memory(seconds) => seconds,
@@ -101,25 +101,25 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Our time.
     pub(crate) timing: Timing,
-    /// Threads it was measured with.
+    /// Number of threads that it was measured with.
     pub(crate) threads: usize,
-    /// What it is held against; empty for information only.
+    /// Its goals; empty for rows that are only information.
     pub(crate) goals: Vec<Goal>,
-    /// The peer, where there is one here.
+    /// The peer, if it was measured.
     pub(crate) peer: Option<Peer>,
-    /// The machine's limit.
+    /// The machine's limit, if the row has one.
     pub(crate) limit: Option<Limit>,
     /// What was measured.
     pub(crate) note: String,
 }
 
 impl Row {
-    /// A row of one thread that is held against nothing yet.
+    /// A row of one thread without goals.
     pub(crate) fn new(name: &'static str, timing: Timing, note: impl Into<String>) -> Self {
         Self { name, timing, threads: 1, goals: Vec::new(), peer: None, limit: None, note: note.into() }
     }
 
-    /// Adds a peer's time, if it could be measured, and by how much it is to be beaten.
+    /// Adds a peer's time, if it could be measured, and the factor by which our time should be shorter.
     #[must_use]
     pub(crate) fn beside(mut self, peer: Option<Peer>, factor: Option<f64>) -> Self {
         if let (Some(peer), Some(factor)) = (&peer, factor) {
@@ -129,7 +129,7 @@ impl Row {
         self
     }
 
-    /// Adds the bare product's time, and which share of ours it is to be.
+    /// Adds the time of the matrix product alone, and the share of our time that it should be.
     #[must_use]
     pub(crate) fn product(mut self, product: f64, share: Option<f64>) -> Self {
         if let Some(share) = share {
@@ -139,7 +139,7 @@ impl Row {
         self
     }
 
-    /// Adds another time that this one follows.
+    /// Adds a goal that depends on another time.
     #[must_use]
     pub(crate) fn at_most(mut self, factor: f64, other: f64, what: &'static str) -> Self {
         self.goals.push(Goal::AtMost { factor, other, what });
@@ -151,22 +151,22 @@ impl Row {
         self.timing.best
     }
 
-    /// The strictest of the goals that could be worked out.
+    /// The strictest goal.
     pub(crate) fn goal_seconds(&self) -> Option<f64> {
         self.goals.iter().map(Goal::seconds).min_by(f64::total_cmp)
     }
 
-    /// Whether the strictest goal is met.
+    /// Whether the strictest goal is met; `None` without a goal.
     pub(crate) fn is_met(&self) -> Option<bool> {
         Some(self.seconds() <= self.goal_seconds()?)
     }
 
-    /// How many times as fast as the peer.
+    /// The peer's time divided by ours.
     pub(crate) fn ratio(&self) -> Option<f64> {
         Some(self.peer.as_ref()?.seconds / self.seconds())
     }
 
-    /// The limit's share of our time.
+    /// The limit divided by our time.
     pub(crate) fn share_of_limit(&self) -> Option<f64> {
         Some(self.limit?.seconds() / self.seconds())
     }
@@ -207,7 +207,7 @@ pub(crate) mod tests {
     #[test]
     fn the_strictest_goal_counts() {
         let row = example();
-        // 0.6 / 10 against 0.03 / 0.43.
+        // The goals are 0.6 / 10 and 0.03 / 0.43.
         assert_eq!(row.goal_seconds(), Some(0.06));
         assert_eq!(row.is_met(), Some(true));
         assert!((row.ratio().unwrap() - 12.0).abs() < 1e-12);
@@ -218,13 +218,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_row_without_goal_or_peer_says_nothing() {
+    fn a_row_without_goal_and_peer_has_no_ratios() {
         let row = Row::new("jpeg-to-gray", Timing { best: 1.0, median: 1.0, repeats: 1 }, "").beside(None, Some(4.5));
         assert_eq!((row.goal_seconds(), row.is_met(), row.ratio(), row.share_of_limit()), (None, None, None, None));
     }
 
     #[test]
-    fn json_has_every_field_and_null_where_there_is_nothing() {
+    fn json_has_every_field_and_null_for_missing_values() {
         let json = serde_json::to_value(example()).unwrap();
         for field in ["name", "seconds", "goal_seconds", "peer", "peer_seconds", "ratio", "limit_seconds"] {
             assert!(!json[field].is_null(), "{field}");

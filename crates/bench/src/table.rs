@@ -6,26 +6,26 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::context::Bench;
-use super::growth::Measured;
-use super::row::{Goal, Row};
-use super::whole::Whole;
+use crate::context::Bench;
+use crate::growth::Measured;
+use crate::row::{Goal, Row};
+use crate::whole::Whole;
 use fisherlens_report::{Grid, seconds};
 
-/// Above this load another program takes part of the machine.
+/// If the load is higher, other programs use a part of the machine.
 const BUSY: f64 = 0.7;
 
 /// Columns of the table.
 const COLUMNS: [&str; 9] = ["row", "ours", "median", "goal", "met", "peer", "peer's time", "ratio", "limit"];
 
-/// What one run found.
+/// The results of one run.
 pub(crate) struct Report<'a> {
     bench: &'a Bench,
     rows: Vec<&'a Row>,
     extra: &'a Extra,
 }
 
-/// Tables beside that of the rows.
+/// Further tables.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     /// Growth with image and mixture.
@@ -37,7 +37,7 @@ pub(crate) struct Extra {
 }
 
 impl<'a> Report<'a> {
-    /// The rows of these names, in this order, and what else was measured.
+    /// The rows with these names, in this order, and the further tables.
     pub(crate) fn new(bench: &'a Bench, names: &[&str], extra: &'a Extra) -> Self {
         let mut rows: Vec<&Row> =
             names.iter().filter_map(|name| bench.rows.iter().find(|row| row.name == *name)).collect();
@@ -50,7 +50,7 @@ impl<'a> Report<'a> {
         self.body(Grid::text, str::to_owned)
     }
 
-    /// For a page, with the machine and the day.
+    /// As Markdown, with the machine and the date.
     pub(crate) fn markdown(&self, now: SystemTime) -> String {
         let machine = &self.bench.machine;
         let head = format!(
@@ -65,7 +65,7 @@ impl<'a> Report<'a> {
         head + &self.body(Grid::markdown, |name| format!("- `{name}`"))
     }
 
-    /// Tables, a line on each row, and remarks; `table` and `name` give them their form.
+    /// The tables, a line about each row, and remarks; `table` and `name` format them.
     fn body(&self, table: impl Fn(&Grid) -> String, name: impl Fn(&str) -> String) -> String {
         let mut text = String::new();
         if !self.rows.is_empty() {
@@ -116,7 +116,8 @@ impl<'a> Report<'a> {
     fn remarks(&self) -> Vec<String> {
         let mut lines = vec![self.rates()];
         if let Some(load) = self.bench.machine.load.filter(|&load| load > BUSY) {
-            lines.push(format!("Other programs were running when this began (load {load:.1}): times are disturbed."));
+            lines
+                .push(format!("Other programs were running at the start (load {load:.1}), so the times are too long."));
         }
         if self.bench.options.quick {
             lines.push("This was a quick run: smaller work, run once. Its goals do not count.".to_owned());
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_lines_up_and_is_markdown() {
+    fn a_grid_has_aligned_columns_and_is_markdown() {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         let grid =
             Grid { title: String::new(), columns: words(&["row", "ours"]), rows: vec![words(&["em", "1.00 s"])] };
@@ -188,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn a_row_fills_every_column() {
+    fn a_row_has_a_cell_in_every_column() {
         let cells = cells(&example());
         assert_eq!(cells.len(), COLUMNS.len());
         let expected = ["fisher-vector", "50.0 ms", "60.0 ms", "60.0 ms", "yes", "VLFeat", "600 ms", "12.00 ×"];
         assert_eq!(cells[..8], expected);
         assert_eq!(cells[8], "product 30.0 ms, 60 %");
-        assert_eq!(goals(&example()), " [≥ 10 × the peer; product at G ≥ 43 % of ours]");
+        assert_eq!(goals(&example()), " [≥ 10 × the peer; product at G ≥ 43 % of our time]");
     }
 }

@@ -1,21 +1,21 @@
-//! How long something takes: warmed up, repeated, the best run and the one in the middle.
+//! How long something takes: it is warmed up and repeated; the best run and the median count.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::Result;
 
-/// Runs at most, whatever they cost.
-const MOST_REPEATS: usize = 100;
+/// Largest number of runs.
+const MAX_REPEATS: usize = 100;
 
-/// Seconds of one measurement.
+/// Result of one measurement in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Timing {
-    /// The fastest run: what the machine can do when nothing disturbs it.
+    /// The fastest run: the time of the machine if no other program disturbs it.
     pub(crate) best: f64,
-    /// The run in the middle.
+    /// The median of the runs.
     pub(crate) median: f64,
-    /// Runs timed.
+    /// Number of timed runs.
     pub(crate) repeats: usize,
 }
 
@@ -23,9 +23,9 @@ impl Timing {
     /// From the seconds of each run.
     ///
     /// # Panics
-    /// When there is no run.
+    /// When the list is empty.
     pub(crate) fn from_runs(mut seconds: Vec<f64>) -> Self {
-        assert!(!seconds.is_empty(), "a timing is made of at least one run");
+        assert!(!seconds.is_empty(), "a timing needs at least one run");
         seconds.sort_by(f64::total_cmp);
         Self { best: seconds[0], median: seconds[seconds.len() / 2], repeats: seconds.len() }
     }
@@ -34,19 +34,19 @@ impl Timing {
 /// How often something is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Repeats {
-    /// This many timed runs, if given.
+    /// Number of timed runs, if given.
     pub(crate) fixed: Option<usize>,
-    /// Otherwise at least so many.
-    pub(crate) least: usize,
-    /// And as many as fit into so many seconds.
+    /// Otherwise the smallest number of timed runs.
+    pub(crate) min: usize,
+    /// Otherwise runs are repeated for this number of seconds.
     pub(crate) seconds: f64,
 }
 
 impl Repeats {
-    /// Runs `work` as often as these limits say. A first run that is short beside the seconds allowed only warms up.
+    /// Runs `work` as often as these limits allow. The first run is not timed, unless it takes more than a quarter of the allowed seconds.
     ///
     /// # Errors
-    /// What `work` says.
+    /// An error of `work`.
     pub(crate) fn time<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<Timing> {
         let mut run = || -> Result<f64> {
             let since = Instant::now();
@@ -55,7 +55,7 @@ impl Repeats {
         };
         let first = run()?;
         let mut runs = Vec::new();
-        // Caches and lazily mapped memory no longer show in a run of seconds.
+        // In a run of seconds, filling caches and mapping memory for the first time take a negligible part.
         if first > self.seconds / 4.0 {
             runs.push(first);
         }
@@ -63,7 +63,7 @@ impl Repeats {
         loop {
             let enough = match self.fixed {
                 Some(fixed) => runs.len() >= fixed.max(1),
-                None => runs.len() >= MOST_REPEATS || (runs.len() >= self.least && spent + first > self.seconds),
+                None => runs.len() >= MAX_REPEATS || (runs.len() >= self.min && spent + first > self.seconds),
             };
             if enough && !runs.is_empty() {
                 return Ok(Timing::from_runs(runs));
@@ -80,21 +80,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn best_and_median() {
+    fn best_and_median_of_three_runs() {
         let timing = Timing::from_runs(vec![3.0, 1.0, 2.0]);
         assert_eq!((timing.best, timing.median, timing.repeats), (1.0, 2.0, 3));
     }
 
     #[test]
-    fn a_short_first_run_warms_up() {
+    fn a_short_first_run_is_not_timed() {
         let mut n = 0;
         let mut count = || {
             n += 1;
             Ok(n)
         };
-        let timing = Repeats { fixed: Some(4), least: 1, seconds: 60.0 }.time(&mut count).unwrap();
+        let timing = Repeats { fixed: Some(4), min: 1, seconds: 60.0 }.time(&mut count).unwrap();
         assert_eq!((timing.repeats, n), (4, 5));
-        let timing = Repeats { fixed: None, least: 3, seconds: 0.0 }.time(|| Ok(())).unwrap();
+        let timing = Repeats { fixed: None, min: 3, seconds: 0.0 }.time(|| Ok(())).unwrap();
         assert_eq!(timing.repeats, 3);
     }
 }

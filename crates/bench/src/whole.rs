@@ -1,4 +1,4 @@
-//! The whole experiment on PASCAL VOC 2007, as a user runs it, beside the sum of its rows.
+//! The whole experiment on PASCAL VOC 2007, as a user runs it, compared with the sum of its rows.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
-use super::context::{Bench, Voc};
-use super::estimate::{Counts, Item, items, sum};
-use super::row::Row;
-use super::timing::Timing;
+use crate::context::{Bench, Voc};
+use crate::estimate::{Counts, Item, items, sum};
+use crate::row::Row;
+use crate::timing::Timing;
 use fisherlens_cli::console::say;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::settings::Settings;
@@ -20,40 +20,40 @@ pub(crate) const NAME: &str = "whole-experiment";
 
 /// The experiment.
 const EXPERIMENT: &str = "voc2007-val";
-/// Threads it runs on.
+/// Number of threads that it uses.
 const THREADS: usize = 2;
-/// Its time on these threads over the sum of its rows, at most.
-const MOST_OVERHEAD: f64 = 1.15;
-/// Resident memory at most, in bytes.
-const MOST_MEMORY: u64 = 3_000_000_000;
-/// Between two looks at its memory.
-const LOOK: Duration = Duration::from_millis(200);
+/// Largest ratio of its time on these threads to the sum of its rows divided by the number of threads.
+const MAX_OVERHEAD: f64 = 1.15;
+/// Largest resident memory, in bytes.
+const MAX_MEMORY: u64 = 3_000_000_000;
+/// Time between two measurements of its memory.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What the run took.
+/// Time and memory of the run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Whole {
-    /// Wall time beside the goal.
+    /// Wall-clock time and goal.
     #[serde(skip)]
     pub(crate) row: Row,
-    /// Largest resident memory in bytes; nothing where the system does not tell.
+    /// Largest resident memory in bytes; `None` if the system does not report it.
     pub(crate) peak_bytes: Option<u64>,
-    /// Whether that is within bounds.
+    /// Whether the memory is within the bound.
     pub(crate) memory_met: Option<bool>,
-    /// The sum of its rows.
+    /// The lines of the sum.
     pub(crate) items: Vec<Item>,
 }
 
-/// Runs the experiment in a process of its own and adds up what its rows say.
+/// Runs the experiment in a separate process and computes the sum of its rows.
 ///
 /// # Errors
-/// An experiment that fails, or that found results of an earlier run; an interrupt.
+/// When the experiment fails or finds results of an earlier run; an interrupt.
 pub(crate) fn measure(bench: &mut Bench, voc: &Voc, interrupt: &Interrupt) -> Result<Whole> {
     let folder = tempfile::Builder::new().prefix("fisherlens-bench-").tempdir()?;
     let artifacts = voc.artifacts.clone().unwrap_or_else(|| folder.path().join("artifacts"));
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["reproduce", EXPERIMENT, "--threads", &THREADS.to_string()]).arg("--voc").arg(&voc.folder);
     command.arg("--artifacts").arg(&artifacts).arg("--report").arg(folder.path().join("report"));
-    // No row measures what regions of pixels cost.
+    // No row measures the replacement of regions of pixels.
     command.args(["--set", "pixels.fills=[]"]);
     if voc.allow_missing {
         command.arg("--allow-missing");
@@ -62,31 +62,31 @@ pub(crate) fn measure(bench: &mut Bench, voc: &Voc, interrupt: &Interrupt) -> Re
     let counts = counts(&lines, &Settings::load(EXPERIMENT, &[])?);
     ensure!(
         counts.is_whole(),
-        "not every stage said that it computed something ({counts:?}): a whole run needs an empty folder, and {} may hold results of an \
-         earlier one",
+        "some stages computed nothing ({counts:?}): a whole run needs an empty folder, and {} may have results of an earlier run; give an \
+         empty folder",
         artifacts.display()
     );
     let items = items(bench, &counts)?;
     let timing = Timing { best: seconds, median: seconds, repeats: 1 };
-    let memory_met = peak_bytes.map(|bytes| bytes <= MOST_MEMORY);
+    let memory_met = peak_bytes.map(|bytes| bytes <= MAX_MEMORY);
     let memory = peak_bytes.map_or_else(
         || "peak memory unknown".to_owned(),
         |bytes| {
-            let met = if bytes <= MOST_MEMORY { "within" } else { "above" };
-            format!("peak memory {:.2} GB, {met} {:.0} GB", bytes as f64 / 1e9, MOST_MEMORY as f64 / 1e9)
+            let met = if bytes <= MAX_MEMORY { "within" } else { "above" };
+            format!("peak memory {:.2} GB, {met} {:.0} GB", bytes as f64 / 1e9, MAX_MEMORY as f64 / 1e9)
         },
     );
     let row = Row::new(
         NAME,
         timing,
-        format!("reproduce {EXPERIMENT} without pixels, images to report, wall clock; {memory}"),
+        format!("reproduce {EXPERIMENT} without pixels, from images to report, wall-clock time; {memory}"),
     );
     let row = Row { threads: THREADS, ..row };
-    let row = row.at_most(MOST_OVERHEAD / THREADS as f64, sum(&items), "the sum of its rows on one thread");
+    let row = row.at_most(MAX_OVERHEAD / THREADS as f64, sum(&items), "the sum of its rows on one thread");
     Ok(Whole { row, peak_bytes, memory_met, items })
 }
 
-/// Wall time, peak of resident memory and the lines of standard error, which are passed on.
+/// Runs a process; returns its wall-clock time, its peak of resident memory and the lines of its standard error, which are also printed.
 fn watch(mut command: Command, interrupt: &Interrupt) -> Result<(f64, Option<u64>, Vec<String>)> {
     let since = Instant::now();
     let mut child =
@@ -105,26 +105,26 @@ fn watch(mut command: Command, interrupt: &Interrupt) -> Result<(f64, Option<u64
         let text = std::fs::read_to_string(&status_file).unwrap_or_default();
         peak = peak.max(status_bytes(&text, "VmHWM:"));
         if interrupt.is_raised() {
-            // Its artifacts are written aside and renamed, so none is left half written.
+            // Artifacts get their name only when they are complete, so no file is left half written.
             child.kill()?;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(INTERVAL);
     };
     let seconds = since.elapsed().as_secs_f64();
     let lines = reader.join().unwrap_or_default();
     interrupt.check()?;
-    ensure!(status.success(), "the experiment failed: {}", lines.last().map_or("it said nothing", String::as_str));
+    ensure!(status.success(), "the experiment failed: {}", lines.last().map_or("it printed nothing", String::as_str));
     Ok((seconds, peak, lines))
 }
 
-/// A line of `/proc/PID/status`, in bytes.
+/// A value of `/proc/PID/status`, in bytes.
 pub(crate) fn status_bytes(status: &str, field: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }
 
-/// What the lines of finished stages say that was done; a stage that was stored says nothing and counts nothing.
+/// Counts the work that the lines of finished stages report. A stage whose result was stored already prints no such line.
 fn counts(lines: &[String], settings: &Settings) -> Counts {
     let mut counts = Counts::default();
     let mut n_sampled = 0;
@@ -160,7 +160,7 @@ fn counts(lines: &[String], settings: &Settings) -> Counts {
         }
     }
     let (n_costs, n_folds) = (settings.classifier.c_grid.len(), settings.classifier.n_folds);
-    counts.solved_a_class = if n_costs > 1 { n_costs * n_folds + 1 } else { 1 };
+    counts.solved_per_class = if n_costs > 1 { n_costs * n_folds + 1 } else { 1 };
     counts
 }
 
@@ -195,7 +195,7 @@ mod tests {
             encoded: 5008,
             trained: 2500,
             trainings: 1,
-            solved_a_class: 13,
+            solved_per_class: 13,
             explained: 2100,
             heatmaps: 8661,
             traced: 2100,
@@ -207,7 +207,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_process_is_watched_to_its_end() {
+    fn a_process_is_watched_until_its_end() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo one >&2; sleep 0.3; echo two >&2"]);
         let (seconds, peak, lines) = watch(command, &Interrupt::default()).unwrap();

@@ -1,8 +1,9 @@
-"""Times GoogLeNet in PyTorch and its relevance by zennit, on the weights and images that `cargo xtask-cnn bench --weights` uses.
+"""Times GoogLeNet in PyTorch and its relevance by zennit, with the weights and images of `cargo xtask-cnn bench --weights`.
 
 Usage: python3 zennit_peer.py WEIGHTS.safetensors INPUT.npy WORK REPEATS
 
-WORK: forward, epsilon, z-plus, alpha2-beta1 or gamma. One thread. Prints one line of JSON: {"best", "sum", "built_with"}, or {"missing"}.
+WORK: forward, epsilon, z-plus, alpha2-beta1 or gamma. Uses one thread.
+Prints one line of JSON: {"best", "sum", "built_with"}, or {"missing"}.
 """
 import json
 import sys

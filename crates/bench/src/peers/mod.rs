@@ -1,44 +1,41 @@
-//! Other people's programs for the same work: VLFeat through its C interface, numpy and scikit-learn through a Python script.
+//! Other programs that do the same work: VLFeat through its C interface, numpy and scikit-learn through a Python script.
 
 use std::rc::Rc;
 
-mod python;
-mod vlfeat;
+pub(crate) mod python;
+pub(crate) mod vlfeat;
 
-pub(crate) use python::Python;
-pub(crate) use vlfeat::VlFeat;
-
-/// A peer, or why it is not here.
+/// A peer, or the reason why it is not available.
 #[derive(Debug)]
-pub(crate) enum Found<P> {
+pub(crate) enum Availability<P> {
     /// It can be measured.
-    Here(P),
-    /// It cannot, for this reason; the words say what to install.
+    Available(P),
+    /// It cannot be measured; the sentence says why and what to install.
     Missing(String),
 }
 
-impl<P> Found<P> {
-    /// The peer, where it is here.
-    pub(crate) fn here(&self) -> Option<&P> {
+impl<P> Availability<P> {
+    /// The peer, if it is available.
+    pub(crate) fn available(&self) -> Option<&P> {
         match self {
-            Self::Here(peer) => Some(peer),
+            Self::Available(peer) => Some(peer),
             Self::Missing(_) => None,
         }
     }
 
-    /// Why it is not here.
+    /// Why it is not available.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
-            Self::Here(_) => None,
+            Self::Available(_) => None,
             Self::Missing(reason) => Some(reason),
         }
     }
 
-    /// The same behind a counted reference.
-    pub(crate) fn shared(self) -> Found<Rc<P>> {
+    /// The same with a reference-counted pointer to the peer.
+    pub(crate) fn shared(self) -> Availability<Rc<P>> {
         match self {
-            Self::Here(peer) => Found::Here(Rc::new(peer)),
-            Self::Missing(reason) => Found::Missing(reason),
+            Self::Available(peer) => Availability::Available(Rc::new(peer)),
+            Self::Missing(reason) => Availability::Missing(reason),
         }
     }
 }

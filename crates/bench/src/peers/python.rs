@@ -1,4 +1,4 @@
-//! numpy, scikit-learn and libsvm, timed by a script of ours in a Python of yours.
+//! numpy, scikit-learn and libsvm, timed by a script of this crate in the user's Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,23 +9,23 @@ use ndarray_npy::{WritableElement, WriteNpyExt as _};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::Found;
+use crate::peers::Availability;
 use crate::row::Peer;
 
 /// The script.
 const SCRIPT: &str = include_str!("../peers.py");
 
-/// What to install.
+/// How to install the packages.
 const INSTALL: &str = "pip install numpy scikit-learn threadpoolctl (in a virtual environment, named by --python)";
 
-/// Number of threads of whatever library multiplies matrices.
+/// Variables that set the number of threads of libraries for matrix products.
 const THREADS: [&str; 5] =
     ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"];
 
-/// These make a current OpenBLAS choose older kernels or smaller blocks.
+/// These variables make OpenBLAS choose slower code or smaller blocks.
 const SLOWING: [&str; 2] = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
-/// A Python with numpy, and the folder through which arrays go to it.
+/// A Python with numpy, and the folder with its input arrays.
 #[derive(Debug)]
 pub(crate) struct Python {
     program: PathBuf,
@@ -43,27 +43,29 @@ enum Answer {
 }
 
 impl Python {
-    /// Looks whether this Python has numpy. `fixed` and `seconds` limit the runs as for our own rows.
+    /// Checks whether this Python has numpy. `fixed` and `seconds` limit the runs as for our own rows.
     ///
     /// # Errors
-    /// A temporary folder that cannot be made.
-    pub(crate) fn find(program: Option<&Path>, fixed: Option<usize>, seconds: f64) -> Result<Found<Self>> {
+    /// When a temporary folder cannot be made.
+    pub(crate) fn find(program: Option<&Path>, fixed: Option<usize>, seconds: f64) -> Result<Availability<Self>> {
         let program = program.map_or_else(|| PathBuf::from("python3"), Path::to_owned);
         let answered = Command::new(&program).args(["-c", "import numpy"]).output();
         if !answered.is_ok_and(|output| output.status.success()) {
             let program = program.display();
-            return Ok(Found::Missing(format!("numpy is not measured: {program} does not have it; {INSTALL}")));
+            return Ok(Availability::Missing(format!(
+                "numpy is not measured, because {program} does not have it: {INSTALL}"
+            )));
         }
         let folder = tempfile::Builder::new().prefix("fisherlens-bench-").tempdir()?;
         std::fs::write(folder.path().join("peers.py"), SCRIPT)?;
-        Ok(Found::Here(Self { program, folder, fixed, seconds }))
+        Ok(Availability::Available(Self { program, folder, fixed, seconds }))
     }
 
-    /// Hands over an array under `name`.
+    /// Writes an array for the script under `name`.
     ///
     /// # Errors
-    /// What the file system says.
-    pub(crate) fn hand<A, S, D>(&self, name: &str, array: &ArrayBase<S, D>) -> Result<()>
+    /// When the file cannot be written.
+    pub(crate) fn write<A, S, D>(&self, name: &str, array: &ArrayBase<S, D>) -> Result<()>
     where
         A: WritableElement,
         S: Data<Elem = A>,
@@ -74,11 +76,11 @@ impl Python {
         array.write_npy(std::io::BufWriter::new(file)).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Removes an array that is large.
+    /// Removes an array, for example a large one.
     ///
     /// # Errors
-    /// What the file system says.
-    pub(crate) fn take_back(&self, name: &str) -> Result<()> {
+    /// When the file cannot be removed.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
         Ok(std::fs::remove_file(self.path(name))?)
     }
 
@@ -86,12 +88,12 @@ impl Python {
         self.folder.path().join(format!("{name}.npy"))
     }
 
-    /// Times one of the script's measurements; `label` is its name in the table. A package that is not installed is the reason
-    /// returned in place of a time.
+    /// Times one of the script's measurements; `label` is the peer's name in the table. If a package is not installed, the reason is
+    /// returned instead of a time.
     ///
     /// # Errors
-    /// A script that fails.
-    pub(crate) fn time(&self, name: &str, label: &str) -> Result<Found<Peer>> {
+    /// When the script fails.
+    pub(crate) fn time(&self, name: &str, label: &str) -> Result<Availability<Peer>> {
         let mut command = Command::new(&self.program);
         command.arg(self.folder.path().join("peers.py")).arg(self.folder.path()).arg(name);
         command.args([self.fixed.unwrap_or(0).to_string(), self.seconds.to_string()]);
@@ -102,15 +104,16 @@ impl Python {
             command.env_remove(variable);
         }
         let output = command.output().with_context(|| format!("cannot run {}", self.program.display()))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "the Python peer {name} failed: {}", said.trim());
-        let answer: Answer = serde_json::from_slice(&output.stdout).context("the Python peer's answer")?;
+        let printed = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "the Python peer {name} failed: {}", printed.trim());
+        let answer: Answer =
+            serde_json::from_slice(&output.stdout).context("the output of the Python peer cannot be read")?;
         Ok(match answer {
             Answer::Timed { best, built_with } => {
-                Found::Here(Peer { name: label.to_owned(), seconds: best, built_with })
+                Availability::Available(Peer { name: label.to_owned(), seconds: best, built_with })
             }
             Answer::Missing { missing } => {
-                Found::Missing(format!("{label} is not measured: Python has no {missing}; {INSTALL}"))
+                Availability::Missing(format!("{label} is not measured, because Python has no {missing}: {INSTALL}"))
             }
         })
     }
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_read() {
+    fn both_kinds_of_answers_are_read() {
         let timed: Answer = serde_json::from_str(r#"{"name": "em", "best": 1.5, "built_with": "numpy 2"}"#).unwrap();
         assert!(matches!(timed, Answer::Timed { best: 1.5, .. }));
         let missing: Answer = serde_json::from_str(r#"{"name": "em", "missing": "sklearn"}"#).unwrap();
@@ -129,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn a_python_without_numpy_is_told_with_what_to_install() {
+    fn the_message_about_missing_numpy_says_what_to_install() {
         let found = Python::find(Some(Path::new("/nowhere/python3")), None, 1.0).unwrap();
-        let Found::Missing(words) = found else { panic!("there is no such program") };
+        let Availability::Missing(words) = found else { panic!("this program does not exist") };
         assert!(words.contains("/nowhere/python3") && words.contains("pip install numpy"), "{words}");
     }
 }

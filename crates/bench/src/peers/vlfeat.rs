@@ -1,8 +1,8 @@
-//! VLFeat 0.9.21 through its shared library: `vl_phow`'s protocol of dense SIFT, Fisher vectors, expectation maximisation.
+//! VLFeat 0.9.21 through its shared library: dense SIFT as in `vl_phow`, Fisher vectors, expectation maximisation.
 //!
-//! Declarations follow the headers `dsift.h`, `imopv.h`, `fisher.h`, `gmm.h` and `generic.h` (`vedaldi2010`).
+//! The declarations follow the headers `dsift.h`, `imopv.h`, `fisher.h`, `gmm.h` and `generic.h` (`vedaldi2010`).
 
-#![expect(unsafe_code, reason = "a C library is called by its declared types; each block says why that is sound")]
+#![expect(unsafe_code, reason = "a C library is called; each block says why this is sound")]
 
 use std::ffi::{CStr, c_char, c_double, c_float, c_int, c_uint, c_void};
 use std::path::Path;
@@ -12,7 +12,7 @@ use fisherlens_mixture::DiagonalGmm;
 use libloading::Library;
 use ndarray::ArrayView2;
 
-use super::Found;
+use crate::peers::Availability;
 
 /// The library's usual name, found by the dynamic linker.
 const LIBRARY: &str = "libvl.so.1";
@@ -23,9 +23,9 @@ const TYPE_FLOAT: c_uint = 1;
 const PAD_AND_TRANSPOSE: c_uint = 1 | 1 << 2;
 /// `VL_FISHER_FLAG_IMPROVED`: signed square root and unit norm.
 const IMPROVED: c_int = 1 | 1 << 1;
-/// `VlGMMCustom`: start from the parameters that were set.
+/// `VlGMMCustom`: start with the parameters that were set.
 const CUSTOM_START: c_int = 2;
-/// `vl_phow` smooths by bin size over this.
+/// `vl_phow` smooths with a standard deviation of the bin size divided by this number.
 const MAGNIFICATION: f32 = 6.0;
 
 /// `VlDsiftDescriptorGeometry`.
@@ -38,17 +38,17 @@ struct Geometry {
     bin_size_y: c_int,
 }
 
-/// The public head of `VlDsiftFilter`; the library makes it and knows what follows.
+/// The public first fields of `VlDsiftFilter`. The library makes the filter; it has further, private fields.
 #[repr(C)]
 struct DenseFilter {
     width: c_int,
     height: c_int,
     step_x: c_int,
     step_y: c_int,
-    least_x: c_int,
-    least_y: c_int,
-    most_x: c_int,
-    most_y: c_int,
+    min_x: c_int,
+    min_y: c_int,
+    max_x: c_int,
+    max_y: c_int,
     geometry: Geometry,
     use_flat_window: c_int,
     window_size: c_double,
@@ -85,7 +85,7 @@ type Encode = unsafe extern "C" fn(
 ) -> usize;
 type SetPointer = unsafe extern "C" fn(*mut c_void, *const c_void);
 
-/// The functions that are called, as long as the library is loaded.
+/// The loaded library and its functions.
 pub(crate) struct VlFeat {
     dense_new: unsafe extern "C" fn(c_int, c_int) -> *mut DenseFilter,
     dense_update: unsafe extern "C" fn(*mut DenseFilter),
@@ -111,37 +111,37 @@ impl std::fmt::Debug for VlFeat {
     }
 }
 
-/// One symbol as a function of the type asked for.
+/// One symbol as a function; the caller's type says which.
 macro_rules! symbol {
     ($library:expr, $name:literal) => {{
-        // SAFETY: the type that the caller infers is the declaration of this function in VLFeat's header.
+        // SAFETY: the type that is inferred is the declaration of this function in VLFeat's header.
         *unsafe { $library.get($name) }?
     }};
 }
 
 impl VlFeat {
-    /// Loads the library of `path`, or the system's, and keeps it to one thread.
-    pub(crate) fn load(path: Option<&Path>) -> Found<Self> {
+    /// Loads the library `path`, or the system's, and makes it use one thread.
+    pub(crate) fn load(path: Option<&Path>) -> Availability<Self> {
         let name = path.map_or_else(|| LIBRARY.to_owned(), |path| path.display().to_string());
         match Self::open(&name) {
-            Ok(vlfeat) => Found::Here(vlfeat),
-            Err(error) => Found::Missing(format!(
-                "VLFeat is not measured: {name} cannot be used, {:#}; apt-get install libvlfeat1, or --vlfeat PATH",
+            Ok(vlfeat) => Availability::Available(vlfeat),
+            Err(error) => Availability::Missing(format!(
+                "VLFeat is not measured, because {name} cannot be loaded ({:#}): apt-get install libvlfeat1, or --vlfeat PATH",
                 anyhow::Error::from(error)
             )),
         }
     }
 
     fn open(name: &str) -> Result<Self, libloading::Error> {
-        // SAFETY: loading runs the library's initialiser, which only sets up its own state.
+        // SAFETY: loading runs the library's initialiser, which only initialises its own state.
         let library = unsafe { Library::new(name) }?;
         let set_threads: unsafe extern "C" fn(usize) = symbol!(library, b"vl_set_num_threads\0");
         let configuration: unsafe extern "C" fn() -> *mut c_char =
             symbol!(library, b"vl_configuration_to_string_copy\0");
         let free: unsafe extern "C" fn(*mut c_void) = symbol!(library, b"vl_free\0");
-        // SAFETY: a call without requirements.
+        // SAFETY: the call has no requirements.
         unsafe { set_threads(1) };
-        // SAFETY: the function returns a string of its own that ends with 0; it is copied and given back once.
+        // SAFETY: the function returns a new string that ends with 0; it is copied and freed once.
         let built_with = unsafe {
             let text = configuration();
             let copy = one_line(&CStr::from_ptr(text).to_string_lossy());
@@ -168,16 +168,16 @@ impl VlFeat {
         })
     }
 
-    /// What the library says about itself.
+    /// The library's description of itself.
     pub(crate) fn built_with(&self) -> &str {
         &self.built_with
     }
 
-    /// `vl_phow`'s dense SIFT of `image` `(height, width)`, flat window: each bin size smoothed and described on its grid.
-    /// `look` gets the descriptors `(N, 128)` of each bin size. Returns the number of all of them.
+    /// Dense SIFT of `image` `(height, width)` as in `vl_phow`, with a flat window: for each bin size the image is smoothed and described
+    /// on a grid. `look` gets the descriptors `(N, 128)` of each bin size. Returns the number of all descriptors.
     ///
     /// # Errors
-    /// An image that is not in C order.
+    /// When the image is not in C order.
     pub(crate) fn dense_sift(
         &self,
         image: ArrayView2<'_, f32>,
@@ -186,24 +186,24 @@ impl VlFeat {
         look: &mut dyn FnMut(&[f32]),
     ) -> Result<usize> {
         let (height, width) = image.dim();
-        let Some(pixels) = image.as_slice() else { anyhow::bail!("an image is handed to VLFeat row by row") };
+        let Some(pixels) = image.as_slice() else { anyhow::bail!("an image for VLFeat must be in C order") };
         let largest = bin_sizes.iter().copied().max().unwrap_or(0);
         let mut n_descriptors = 0;
         for &bin_size in bin_sizes {
             let smoothed = self.smooth(pixels, width, height, f32::from(bin_size) / MAGNIFICATION);
             let first = c_int::from((3 * (largest - bin_size)) / 2);
-            // SAFETY: the filter is made by the library for images of this size, its public fields are set as its own accessors
-            // do, followed by the update they make; the image has as many pixels as the filter reads; the descriptors belong to
-            // the filter, which lives until it is deleted once at the end.
+            // SAFETY: the library makes the filter for images of this size. Its public fields are set and then updated as its own accessors
+            // do it. The image has as many pixels as the filter reads. The descriptors belong to the filter, which exists until it is
+            // deleted once at the end.
             unsafe {
                 let filter = (self.dense_new)(width as c_int, height as c_int);
-                ensure!(!filter.is_null(), "VLFeat has no memory for its filter");
+                ensure!(!filter.is_null(), "VLFeat has not enough memory for its filter");
                 let fields = &mut *filter;
                 fields.geometry.bin_size_x = c_int::from(bin_size);
                 fields.geometry.bin_size_y = c_int::from(bin_size);
                 (fields.step_x, fields.step_y) = (step as c_int, step as c_int);
-                (fields.least_x, fields.least_y) = (first, first);
-                (fields.most_x, fields.most_y) = (width as c_int - 1, height as c_int - 1);
+                (fields.min_x, fields.min_y) = (first, first);
+                (fields.max_x, fields.max_y) = (width as c_int - 1, height as c_int - 1);
                 fields.use_flat_window = 1;
                 fields.window_size = 1.5;
                 (self.dense_update)(filter);
@@ -217,7 +217,7 @@ impl VlFeat {
         Ok(n_descriptors)
     }
 
-    /// `vl_imsmooth`: a Gaussian of standard deviation `sigma`, cut at 4σ, the border repeated.
+    /// Smoothing as in `vl_imsmooth`: a Gaussian of standard deviation `sigma`, cut off at 4σ; border pixels are repeated.
     fn smooth(&self, pixels: &[f32], width: usize, height: usize, sigma: f32) -> Vec<f32> {
         let radius = (4.0 * sigma).ceil() as isize;
         let mut kernel: Vec<f32> = (-radius..=radius)
@@ -233,8 +233,8 @@ impl VlFeat {
         let mut columns = vec![0.0_f32; pixels.len()];
         let mut smoothed = vec![0.0_f32; pixels.len()];
         let taps = kernel.as_ptr();
-        // SAFETY: source and target have width · height values, the target's stride is the other side as the result is
-        // transposed, and the kernel has 2 · radius + 1 values from −radius to radius.
+        // SAFETY: source and target have width · height values. The target's stride is the other side, because the result is
+        // transposed. The kernel has 2 · radius + 1 values from −radius to radius.
         unsafe {
             let flags = PAD_AND_TRANSPOSE;
             let (source, turned) = (pixels.as_ptr(), columns.as_mut_ptr());
@@ -256,14 +256,14 @@ impl VlFeat {
         smoothed
     }
 
-    /// `vl_fisher_encode`, improved: K·D mean entries, then K·D variance entries.
+    /// The improved Fisher vector of `vl_fisher_encode`: K·D entries of the means, then K·D entries of the variances.
     ///
     /// # Errors
-    /// Descriptors or a mixture that are not in C order.
+    /// When the descriptors are not in C order or do not fit the mixture.
     pub(crate) fn fisher_vector(&self, x: ArrayView2<'_, f32>, mixture: &DiagonalGmm) -> Result<Vec<f32>> {
         let mut vector = vec![0.0_f32; 2 * mixture.n_components() * mixture.n_features()];
         let parts = Parts::new(x, mixture)?;
-        // SAFETY: all arrays are `f32` in C order with the sizes handed over, and the vector has 2·K·D entries.
+        // SAFETY: all arrays are `f32` in C order and have the given sizes, and the vector has 2·K·D entries.
         unsafe {
             (self.encode)(
                 vector.as_mut_ptr().cast(),
@@ -281,10 +281,10 @@ impl VlFeat {
         Ok(vector)
     }
 
-    /// `vl_gmm_em` from `start`. Returns the log-likelihood of all samples.
+    /// Expectation maximisation by `vl_gmm_em`, starting with `start`. Returns the log-likelihood of all samples.
     ///
     /// # Errors
-    /// Samples or a mixture that are not in C order.
+    /// When the samples are not in C order or do not fit the mixture.
     pub(crate) fn expectation_maximisation(
         &self,
         x: ArrayView2<'_, f32>,
@@ -292,11 +292,11 @@ impl VlFeat {
         steps: usize,
     ) -> Result<f64> {
         let parts = Parts::new(x, start)?;
-        // SAFETY: the object is made by the library for D features and K components and deleted once; the parameters it copies
-        // and the samples it reads are `f32` in C order with those sizes.
+        // SAFETY: the library makes the object for D features and K components, and it is deleted once. The parameters that it copies
+        // and the samples that it reads are `f32` in C order and have these sizes.
         unsafe {
             let gmm = (self.gmm_new)(TYPE_FLOAT, start.n_features(), start.n_components());
-            ensure!(!gmm.is_null(), "VLFeat has no memory for its mixture");
+            ensure!(!gmm.is_null(), "VLFeat has not enough memory for its mixture");
             (self.gmm_set_steps)(gmm, steps);
             (self.gmm_set_start)(gmm, CUSTOM_START);
             (self.gmm_set_means)(gmm, parts.means.as_ptr().cast());
@@ -309,7 +309,7 @@ impl VlFeat {
     }
 }
 
-/// Arrays in C order, of sizes that fit together.
+/// Arrays in C order whose sizes fit together.
 struct Parts<'a> {
     x: &'a [f32],
     means: Vec<f32>,
@@ -319,8 +319,13 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn new(x: ArrayView2<'a, f32>, mixture: &DiagonalGmm) -> Result<Self> {
-        ensure!(x.ncols() == mixture.n_features(), "descriptors and mixture have one length");
-        let Some(x) = x.to_slice() else { anyhow::bail!("descriptors are handed to VLFeat row by row") };
+        ensure!(
+            x.ncols() == mixture.n_features(),
+            "descriptors have {} features, the mixture has {}",
+            x.ncols(),
+            mixture.n_features()
+        );
+        let Some(x) = x.to_slice() else { anyhow::bail!("descriptors for VLFeat must be in C order") };
         let (means, variances) = (mixture.means(), mixture.variances());
         Ok(Self {
             x,
@@ -331,7 +336,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Version, what the compiler used and what it runs with, of the lines of VLFeat's description.
+/// VLFeat's description (version, compiler, processor) in one line.
 fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("; ")
@@ -350,9 +355,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_library_is_told_with_what_to_install() {
-        let Found::Missing(words) = VlFeat::load(Some(Path::new("/nowhere/libvl.so"))) else {
-            panic!("there is no such library");
+    fn the_message_about_a_missing_library_says_what_to_install() {
+        let Availability::Missing(words) = VlFeat::load(Some(Path::new("/nowhere/libvl.so"))) else {
+            panic!("this library does not exist");
         };
         assert!(words.contains("/nowhere/libvl.so") && words.contains("apt-get install libvlfeat1"), "{words}");
     }

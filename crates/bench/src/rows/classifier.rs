@@ -15,25 +15,25 @@ use rayon::prelude::*;
 use crate::context::Bench;
 use crate::row::Row;
 
-/// Entries of a Fisher vector, K 256, D 80.
+/// Length of a Fisher vector with K = 256 and D = 80.
 const N_DIMENSIONS: usize = 41_216;
-/// Classes of VOC.
+/// Number of classes of VOC.
 const N_CLASSES: usize = 20;
-/// One class has positives by the hundred, as VOC's `person`.
+/// One frequent class, like `person` in VOC: its index and its share of positives.
 const FREQUENT: (usize, f64) = (14, 0.4);
 /// Shares of positives of the other classes.
 const SHARES: std::ops::Range<f64> = 0.03..0.12;
-/// Directions that all vectors share.
+/// Number of directions that all vectors share.
 const N_SHARED: usize = 40;
 /// Relative duality gap.
 const TOLERANCE: f64 = 1e-3;
 
-/// Vectors trained on.
+/// Number of training vectors.
 pub(crate) fn n_samples(quick: bool) -> usize {
     if quick { 500 } else { 5000 }
 }
 
-/// The Gram matrix and 20 classes solved on it.
+/// The Gram matrix, and the classifiers of 20 classes that are solved on it.
 pub(crate) fn svm(bench: &mut Bench) -> Result<Vec<Row>> {
     let n = n_samples(bench.options.quick);
     let (x, targets) = made_up_vectors(n, N_DIMENSIONS);
@@ -42,39 +42,39 @@ pub(crate) fn svm(bench: &mut Bench) -> Result<Vec<Row>> {
     let timing = bench.time(|| Ok(svm.train(black_box(x.view()), targets.view())?))?;
     let python = bench.python();
     if let Some(python) = &python {
-        python.hand("vectors", &x)?;
-        python.hand("targets", &targets)?;
+        python.write("vectors", &x)?;
+        python.write("targets", &targets)?;
     }
-    // Room for the peer's copy.
+    // Frees memory for the peer's copy.
     drop(x);
     let peer = bench.time_python("svm", "libsvm")?;
     if let Some(python) = &python {
-        python.take_back("vectors")?;
+        python.remove("vectors")?;
     }
     let product = bench.limits.product_seconds((n * n) as f64 * N_DIMENSIONS as f64);
     let size = format!("{n} × {N_DIMENSIONS}");
     let note = format!(
-        "{size}, {N_CLASSES} classes, C 10, duality gap {TOLERANCE:e}, with the Gram matrix, which is the limit; libsvm on numpy's Gram \
-         matrix through scikit-learn"
+        "{size}, {N_CLASSES} classes, C 10, duality gap {TOLERANCE:e}, including the Gram matrix, which is the limit; peer: libsvm through \
+         scikit-learn, on numpy's Gram matrix"
     );
     Ok(vec![
-        Row::new("gram", of_gram, format!("{size}, its n²·D operations")).product(product, None),
+        Row::new("gram", of_gram, format!("{size}, n²·D operations")).product(product, None),
         Row::new("svm", timing, note).beside(peer, Some(1.7)).product(product, Some(0.73)),
     ])
 }
 
-/// C 10, duality gap 1e-3.
+/// A support vector machine with C = 10 and a duality gap of 1e-3.
 ///
 /// # Errors
-/// None that can be expected.
+/// No error is expected.
 pub(crate) fn trainer() -> Result<LinearSvm> {
     Ok(LinearSvm::params().c(10.0).tolerance(TOLERANCE).check()?)
 }
 
-/// `n` vectors like Fisher vectors, signed square root and unit length, and their targets in 20 classes.
+/// `n` vectors like improved Fisher vectors (signed square root, unit length), and their targets in 20 classes.
 ///
 /// ```text
-/// x = normalised(noise + 0.3 · shared directions + 0.35 · Σ of its classes' sparse directions)
+/// x = normalised(noise + 0.3 · shared directions + 0.35 · Σ of the sparse directions of its classes)
 /// ```
 pub(crate) fn made_up_vectors(n: usize, n_dimensions: usize) -> (Array2<f32>, Array2<i8>) {
     let mut rng = Xoshiro256Plus::seed_from_u64(20_160_627);
@@ -82,7 +82,7 @@ pub(crate) fn made_up_vectors(n: usize, n_dimensions: usize) -> (Array2<f32>, Ar
     for class in 0..N_CLASSES {
         let share = if class == FREQUENT.0 { FREQUENT.1 } else { rng.gen_range(SHARES) };
         for sample in 0..n {
-            // The first samples make sure that no class is one-sided, however few samples there are.
+            // The first samples make sure that every class has positives and negatives, even if there are only a few samples.
             let is_positive = sample % N_CLASSES == class && sample < N_CLASSES || rng.gen_bool(share);
             positives[[sample, class]] = f32::from(u8::from(is_positive));
         }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vectors_have_unit_length_and_every_class_both_sides() {
+    fn vectors_have_unit_length_and_every_class_has_positives_and_negatives() {
         let (x, targets) = made_up_vectors(130, 64);
         assert!(x.rows().into_iter().all(|row| (row.dot(&row) - 1.0).abs() < 1e-4));
         for column in targets.columns() {

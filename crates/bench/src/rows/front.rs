@@ -8,11 +8,11 @@ use fisherlens_fisher::{DescriptorSet, Encoder, Normalization};
 
 use crate::context::Bench;
 use crate::inputs::Inputs;
-use crate::peers::Python;
+use crate::peers::python::Python;
 use crate::row::{Limit, Peer, Row};
 
-/// VLFeat's results and ours point the same way, or something else than speed differs.
-const LEAST_COSINE: f64 = 0.99;
+/// Smallest cosine between VLFeat's results and ours. If it is smaller, the two programs do different work.
+const MIN_COSINE: f64 = 0.99;
 
 /// Decoding and grey values.
 pub(crate) fn gray(bench: &mut Bench) -> Result<Vec<Row>> {
@@ -24,7 +24,7 @@ pub(crate) fn gray(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("jpeg-to-gray", timing, format!("{width} × {height}, {} bytes", jpeg.len()))])
 }
 
-/// Dense SIFT, into memory that is used again.
+/// Dense SIFT, into memory that is reused.
 pub(crate) fn dense_sift(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
@@ -47,12 +47,15 @@ fn vlfeat_dense_sift(bench: &Bench, inputs: &Inputs) -> Result<Option<Peer>> {
     let mut theirs = Vec::new();
     extract(&mut |values| theirs.extend_from_slice(values))?;
     let ours = inputs.local.values.as_slice().unwrap_or_default();
-    ensure!(theirs.len() == ours.len(), "VLFeat finds {} values where we find {}", theirs.len(), ours.len());
-    // Ours are zero where the contrast is low, which VLFeat leaves to its caller.
-    let told = theirs.as_chunks::<128>().0.iter().zip(ours.as_chunks::<128>().0);
-    let (theirs, ours): (Vec<_>, Vec<_>) = told.filter(|(_, ours)| ours.iter().any(|&value| value != 0.0)).unzip();
+    ensure!(theirs.len() == ours.len(), "VLFeat finds {} values, we find {}", theirs.len(), ours.len());
+    // Our descriptors are zero where the contrast is low. VLFeat leaves this to its caller, so these descriptors are not compared.
+    let pairs = theirs.as_chunks::<128>().0.iter().zip(ours.as_chunks::<128>().0);
+    let (theirs, ours): (Vec<_>, Vec<_>) = pairs.filter(|(_, ours)| ours.iter().any(|&value| value != 0.0)).unzip();
     let found = cosine(theirs.as_flattened(), ours.as_flattened());
-    ensure!(found > LEAST_COSINE, "VLFeat's descriptors and ours differ: their cosine is {found}");
+    ensure!(
+        found > MIN_COSINE,
+        "VLFeat's descriptors and ours differ: their cosine is {found}, expected more than {MIN_COSINE}"
+    );
     bench
         .time_vlfeat(&vlfeat, || {
             extract(&mut |values| {
@@ -62,29 +65,29 @@ fn vlfeat_dense_sift(bench: &Bench, inputs: &Inputs) -> Result<Option<Peer>> {
         .map(Some)
 }
 
-/// 128 → 80.
+/// The projection from 128 to 80 features.
 pub(crate) fn projection(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
     let (pca, values) = (&inputs.pca, inputs.local.values.view());
     let timing = bench.time(|| Ok(pca.transform(black_box(values))?))?;
     if let Some(python) = bench.python() {
-        python.hand("descriptors", &values)?;
-        python.hand("components", &pca.components())?;
+        python.write("descriptors", &values)?;
+        python.write("components", &pca.components())?;
     }
     let peer = bench.time_python("projection", "numpy")?;
     let (n, from, to) = (inputs.n_descriptors(), pca.n_features(), pca.n_components());
     let product = bench.limits.product_seconds((2 * n * from * to) as f64);
-    let note = format!("{n} × {from} → {to}; numpy's bare product, no mean taken off");
+    let note = format!("{n} × {from} → {to}; peer: numpy's product alone, without subtracting the mean");
     Ok(vec![Row::new("pca-projection", timing, note).beside(peer, None).product(product, Some(0.7))])
 }
 
-/// Operations of the product behind the posteriors of `n` descriptors: `[x, x²]` times a matrix.
+/// Number of operations of the matrix product in the posteriors of `n` descriptors: `[x, x²]` times a matrix.
 pub(crate) fn posterior_flop(n: usize, n_features: usize, n_components: usize) -> f64 {
     2.0 * n as f64 * 2.0 * n_features as f64 * n_components as f64
 }
 
-/// All three parts, normalised.
+/// The improved Fisher vector with all three parts.
 pub(crate) fn fisher_vector(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
@@ -92,27 +95,27 @@ pub(crate) fn fisher_vector(bench: &mut Bench) -> Result<Vec<Row>> {
     let by_vlfeat = vlfeat_fisher_vector(bench, inputs)?;
     let mixture = inputs.encoder.mixture();
     if let Some(python) = bench.python() {
-        hand_projected(&python, inputs)?;
+        write_projected(&python, inputs)?;
     }
     let by_numpy = bench.time_python("fisher-vector", "numpy")?;
     let (n, k, d) = (inputs.n_descriptors(), mixture.n_components(), mixture.n_features());
     let product = bench.limits.product_seconds(posterior_flop(n, d, k));
     let share = if bench.machine.has_avx512() { 0.43 } else { 0.6 };
     let note = format!("{n} × {d}, K {k}, three parts, improved; limit: the posteriors' product");
-    let numpy_note = "the same time beside two dense products in numpy, raw";
+    let numpy_note = "the same time, compared with two dense products in numpy without normalisation";
     Ok(vec![
         Row::new("fisher-vector", timing, note).beside(by_vlfeat, Some(10.0)).product(product, Some(share)),
         Row::new("fisher-vector-numpy", timing, numpy_note).beside(by_numpy, Some(1.8)).product(product, Some(share)),
     ])
 }
 
-/// Hands over the projected descriptors and the mixture.
-pub(crate) fn hand_projected(python: &Python, inputs: &Inputs) -> Result<()> {
+/// Writes the projected descriptors and the mixture for the script.
+pub(crate) fn write_projected(python: &Python, inputs: &Inputs) -> Result<()> {
     let mixture = inputs.encoder.mixture();
-    python.hand("projected", &inputs.described.values)?;
-    python.hand("weights", &mixture.weights())?;
-    python.hand("means", &mixture.means())?;
-    python.hand("variances", &mixture.variances())
+    python.write("projected", &inputs.described.values)?;
+    python.write("weights", &mixture.weights())?;
+    python.write("means", &mixture.means())?;
+    python.write("variances", &mixture.variances())
 }
 
 /// The improved Fisher vector of one image.
@@ -127,10 +130,13 @@ fn vlfeat_fisher_vector(bench: &Bench, inputs: &Inputs) -> Result<Option<Peer>> 
     let mixture = inputs.encoder.mixture();
     let x = inputs.described.values.view();
     let theirs = vlfeat.fisher_vector(x, mixture)?;
-    // Theirs has no weight part.
+    // VLFeat's vector has no part of the weights.
     let ours = encode(inputs, inputs.set())?;
     let found = cosine(&theirs, &ours[mixture.n_components()..]);
-    ensure!(found > LEAST_COSINE, "VLFeat's Fisher vector and ours differ: their cosine is {found}");
+    ensure!(
+        found > MIN_COSINE,
+        "VLFeat's Fisher vector and ours differ: their cosine is {found}, expected more than {MIN_COSINE}"
+    );
     bench.time_vlfeat(&vlfeat, || vlfeat.fisher_vector(black_box(x), mixture)).map(Some)
 }
 
@@ -139,7 +145,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The whole way, from the bytes of a file.
+/// All steps from the bytes of a file to the Fisher vector.
 pub(crate) fn jpeg_to_vector(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
@@ -154,19 +160,18 @@ pub(crate) fn jpeg_to_vector(bench: &mut Bench) -> Result<Vec<Row>> {
         _ => None,
     };
     let product = bench.limits.product_seconds(chain_flop(inputs));
-    let note =
-        "decode, grey, SIFT, PCA, vector; VLFeat's SIFT and vector alone, its decoding and projection not counted";
+    let note = "decode, grey, SIFT, PCA, vector; peer: VLFeat's SIFT and vector only, without decoding and projection";
     let row = Row::new("jpeg-to-vector", timing, note).beside(peer, Some(5.0)).product(product, None);
     Ok(vec![row.at_most(1.1, parts, "the sum of its parts")])
 }
 
-/// Operations of the two products of one image.
+/// Number of operations of the two matrix products of one image.
 pub(crate) fn chain_flop(inputs: &Inputs) -> f64 {
     let (n, from, to) = (inputs.n_descriptors(), inputs.pca.n_features(), inputs.pca.n_components());
     (2 * n * from * to) as f64 + posterior_flop(n, to, inputs.encoder.mixture().n_components())
 }
 
-/// File → Fisher vector.
+/// From the bytes of a file to the Fisher vector.
 pub(crate) fn vector_of_file(inputs: &Inputs) -> Result<Vec<f32>> {
     let gray = Photograph::decode(black_box(&inputs.jpeg))?.gray();
     encode(inputs, inputs.describe(gray.view())?.set())
@@ -177,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_of_the_published_sizes() {
+    fn operations_for_the_published_sizes() {
         assert!((posterior_flop(73_866, 80, 256) / 1e9 - 6.05).abs() < 0.01);
         assert!((posterior_flop(200_000, 80, 256) * 10.0 / 1e9 - 163.84).abs() < 0.01);
     }

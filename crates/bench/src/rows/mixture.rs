@@ -6,33 +6,33 @@ use anyhow::{Result, ensure};
 use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams};
 use linfa::ParamGuard;
 
-use super::front::posterior_flop;
 use crate::context::Bench;
 use crate::inputs::{Inputs, POSTERIOR_FLOOR};
 use crate::row::Row;
+use crate::rows::front::posterior_flop;
 
-/// Steps that are timed.
+/// Number of steps that are timed.
 pub(crate) const STEPS: usize = 10;
-/// Components.
+/// Number of components.
 pub(crate) const N_COMPONENTS: usize = 256;
-/// Log-likelihoods a sample of two programs, after the same steps from the same start, differ by less.
-const MOST_DIFFERENCE: f64 = 0.05;
+/// Largest difference between the log-likelihoods per sample of two programs after the same steps from the same start.
+const MAX_DIFFERENCE: f64 = 0.05;
 
-/// Descriptors that are clustered.
+/// Number of descriptors.
 pub(crate) fn n_samples(bench: &Bench) -> usize {
     if bench.options.quick { 20_000 } else { 200_000 }
 }
 
-/// Parameters of so many steps, none left out.
+/// Parameters for exactly `n_steps` steps.
 ///
 /// # Errors
-/// None that can be expected.
+/// No error is expected.
 pub(crate) fn steps(n_components: usize, n_steps: usize, posterior_floor: f32) -> Result<DiagonalGmmValidParams> {
     let params = DiagonalGmm::params(n_components).max_n_iterations(n_steps).tolerance(0.0);
     Ok(params.posterior_floor(posterior_floor).check()?)
 }
 
-/// Posteriors below 1e-4 left out of the M step, as in the experiment.
+/// Expectation maximisation as in the experiment: posteriors below 1e-4 are left out of the M step.
 pub(crate) fn with_floor(bench: &mut Bench) -> Result<Vec<Row>> {
     let inputs = bench.inputs()?;
     let sample = inputs.sample(n_samples(bench))?;
@@ -45,7 +45,10 @@ pub(crate) fn with_floor(bench: &mut Bench) -> Result<Vec<Row>> {
             let theirs = vlfeat.expectation_maximisation(sample, &start, 1)? / sample.nrows() as f64;
             let ours = steps(N_COMPONENTS, 1, POSTERIOR_FLOOR)?.fit_from(&start, sample)?;
             let ours = ours.report().log_likelihood_trace[1];
-            ensure!((theirs - ours).abs() < MOST_DIFFERENCE, "VLFeat's step leads to {theirs}, ours to {ours}");
+            ensure!(
+                (theirs - ours).abs() < MAX_DIFFERENCE,
+                "the log-likelihood after one step is {theirs} in VLFeat and {ours} here: this is not the same work"
+            );
             Some(bench.time_vlfeat(&vlfeat, || vlfeat.expectation_maximisation(black_box(sample), &start, STEPS))?)
         }
     };
@@ -59,7 +62,7 @@ pub(crate) fn with_floor(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("em", timing, note).beside(peer, Some(9.0)).product(product, Some(0.47))])
 }
 
-/// Every posterior counts, as in the textbook.
+/// Expectation maximisation as in textbooks: every posterior counts.
 pub(crate) fn plain(bench: &mut Bench) -> Result<Vec<Row>> {
     let inputs = bench.inputs()?;
     let sample = inputs.sample(n_samples(bench))?;
@@ -67,15 +70,16 @@ pub(crate) fn plain(bench: &mut Bench) -> Result<Vec<Row>> {
     let params = steps(N_COMPONENTS, STEPS, 0.0)?;
     let timing = bench.time(|| Ok(params.fit_from(&start, black_box(sample))?))?;
     if let Some(python) = bench.python() {
-        python.hand("sample", &sample)?;
-        python.hand("start_means", &start.means())?;
-        python.hand("start_variances", &start.variances())?;
+        python.write("sample", &sample)?;
+        python.write("start_means", &start.means())?;
+        python.write("start_variances", &start.variances())?;
     }
     let peer = bench.time_python("em", "scikit-learn")?;
     let flop = 2.0 * posterior_flop(sample.nrows(), sample.ncols(), N_COMPONENTS) * STEPS as f64;
     let product = bench.limits.product_seconds(flop);
     let note = format!(
-        "{} × {}, K {N_COMPONENTS}, {STEPS} steps, floor 0; limit: both products of each step, though the second leaves out posteriors too small to be seen in the sums",
+        "{} × {}, K {N_COMPONENTS}, {STEPS} steps, floor 0; limit: both products of each step, though the second product leaves out \
+         posteriors that are too small to change the sums",
         sample.nrows(),
         sample.ncols()
     );

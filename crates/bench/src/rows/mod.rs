@@ -1,4 +1,4 @@
-//! What is measured: one file a group of stages.
+//! What is measured: one file per group of stages.
 
 pub(crate) mod classifier;
 pub(crate) mod front;
@@ -6,9 +6,9 @@ pub(crate) mod mixture;
 pub(crate) mod relevance;
 mod threads;
 
-use super::context::Stage;
+use crate::context::Stage;
 
-/// Everything, in the order of the table.
+/// All stages, in the order of the table.
 pub(crate) const STAGES: &[Stage] = &[
     Stage { rows: &["jpeg-to-gray"], measure: front::gray },
     Stage { rows: &["dense-sift"], measure: front::dense_sift },

@@ -1,4 +1,4 @@
-//! Relevance, from the bytes of a file to a map of its pixels, and one trace of Algorithm 1.
+//! Relevance, from the bytes of a file to the relevance of its pixels, and one trace of Algorithm 1.
 
 use std::hint::black_box;
 
@@ -11,27 +11,27 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256Plus;
 
-use super::front::{chain_flop, posterior_flop};
 use crate::context::Bench;
 use crate::inputs::Inputs;
 use crate::row::Row;
+use crate::rows::front::{chain_flop, posterior_flop, write_projected};
 
-/// The paper's stabiliser.
+/// The epsilon rule with the paper's value.
 pub(crate) const EPSILON: Rule = Rule::Epsilon(100.0);
 
-/// An image's mapping and what its explanations share.
-pub(crate) struct Explained<'a> {
+/// An image's mapping, and the sums that all its explanations use.
+pub(crate) struct MappedImage<'a> {
     inputs: &'a Inputs,
     mapping: Box<dyn Mapping + 'a>,
     sums: MappingSums,
     phi: Vec<f32>,
 }
 
-impl<'a> Explained<'a> {
+impl<'a> MappedImage<'a> {
     /// Maps an image for explanations by `rule`.
     ///
     /// # Errors
-    /// What the encoder says.
+    /// An error of the encoder.
     pub(crate) fn new(inputs: &'a Inputs, set: DescriptorSet<'a>, rule: Rule) -> Result<Self> {
         let mapping = inputs.encoder.map(set)?;
         let sums = MappingSums::for_rules(mapping.as_ref(), &[rule]);
@@ -53,7 +53,7 @@ impl<'a> Explained<'a> {
     /// Relevance of the vector's dimensions.
     ///
     /// # Errors
-    /// A class that the model does not have.
+    /// When the model does not have the class.
     pub(crate) fn dimensions(&self, class: usize) -> Result<Vec<f64>> {
         Ok(class_relevance(&self.inputs.model, class, &self.phi)?)
     }
@@ -61,7 +61,7 @@ impl<'a> Explained<'a> {
     /// Relevance of the descriptors.
     ///
     /// # Errors
-    /// What the rule says.
+    /// An error of the rule.
     pub(crate) fn descriptors(&self, class: usize, rule: Rule) -> Result<Vec<f32>> {
         let dimensions = self.dimensions(class)?;
         Ok(descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?.values)
@@ -70,7 +70,7 @@ impl<'a> Explained<'a> {
     /// Relevance of the pixels of an image of (height, width).
     ///
     /// # Errors
-    /// What the rule says.
+    /// An error of the rule.
     pub(crate) fn pixels(
         &self,
         class: usize,
@@ -82,32 +82,32 @@ impl<'a> Explained<'a> {
     }
 }
 
-/// File → map of its pixels for one class.
+/// From the bytes of a file to the relevance of its pixels, for one class.
 ///
 /// # Errors
-/// What a stage says.
+/// An error of a stage.
 pub(crate) fn pixels_of_file(inputs: &Inputs, rule: Rule) -> Result<Array2<f32>> {
     pixels_of_gray(inputs, &Photograph::decode(black_box(&inputs.jpeg))?.gray(), rule)
 }
 
-/// Grey values → map of the pixels for one class.
+/// From grey values to the relevance of pixels, for one class.
 ///
 /// # Errors
-/// What a stage says.
+/// An error of a stage.
 pub(crate) fn pixels_of_gray(inputs: &Inputs, gray: &Array2<f32>, rule: Rule) -> Result<Array2<f32>> {
     let described = inputs.describe(gray.view())?;
-    Explained::new(inputs, described.set(), rule)?.pixels(0, rule, &described.frames, gray.dim())
+    MappedImage::new(inputs, described.set(), rule)?.pixels(0, rule, &described.frames, gray.dim())
 }
 
-/// The descriptors' part alone, beside its matrix form in numpy.
+/// Only the relevance of descriptors, compared with a matrix form in numpy.
 pub(crate) fn descriptors(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
-    let timing = bench.time(|| Explained::new(inputs, inputs.set(), EPSILON)?.descriptors(0, EPSILON))?;
+    let timing = bench.time(|| MappedImage::new(inputs, inputs.set(), EPSILON)?.descriptors(0, EPSILON))?;
     if let Some(python) = bench.python() {
-        super::front::hand_projected(&python, inputs)?;
-        let of_dimensions = Explained::new(inputs, inputs.set(), EPSILON)?.dimensions(0)?;
-        python.hand("of_dimensions", &ndarray::Array1::from(of_dimensions))?;
+        write_projected(&python, inputs)?;
+        let of_dimensions = MappedImage::new(inputs, inputs.set(), EPSILON)?.dimensions(0)?;
+        python.write("of_dimensions", &ndarray::Array1::from(of_dimensions))?;
     }
     let peer = bench.time_python("relevance", "numpy")?;
     let mixture = inputs.encoder.mixture();
@@ -117,14 +117,14 @@ pub(crate) fn descriptors(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::new("relevance-descriptors", timing, note).beside(peer, None).product(product, None)])
 }
 
-/// Whole maps of pixels.
+/// The relevance of all pixels of an image.
 pub(crate) fn maps(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
     let vector = bench.seconds("jpeg-to-vector")?;
     let epsilon = bench.time(|| pixels_of_file(inputs, EPSILON))?;
     let absolute = bench.time(|| pixels_of_file(inputs, Rule::Absolute))?;
-    let explained = Explained::new(inputs, inputs.set(), EPSILON)?;
+    let explained = MappedImage::new(inputs, inputs.set(), EPSILON)?;
     let explained = &explained;
     let further = bench.time(|| explained.pixels(1, EPSILON, &inputs.local.frames, inputs.gray.dim()))?;
     let product = bench.limits.product_seconds(chain_flop(inputs));
@@ -133,18 +133,22 @@ pub(crate) fn maps(bench: &mut Bench) -> Result<Vec<Row>> {
         Row::new("relevance-epsilon", epsilon, "file → pixels, epsilon=100, one class")
             .product(product, None)
             .at_most(1.5, vector, whole),
-        Row::new("relevance-further-class", further, "the same image's pixels for another class, its mapping at hand")
-            .at_most(0.3, vector, whole),
+        Row::new(
+            "relevance-further-class",
+            further,
+            "pixels of the same image for another class, with the mapping already computed",
+        )
+        .at_most(0.3, vector, whole),
         Row::new("relevance-absolute", absolute, "file → pixels, absolute rule, one class")
             .product(product, None)
             .at_most(3.0, vector, whole),
     ])
 }
 
-/// What a trace starts from: the image's mapping, its sums, an order.
+/// What a trace starts with: the image's mapping, its sums, and an order of its descriptors.
 pub(crate) struct Traced<'a> {
     inputs: &'a Inputs,
-    explained: Explained<'a>,
+    explained: MappedImage<'a>,
     start: RawSums,
     order: Vec<u32>,
     resampling: Resampling,
@@ -154,18 +158,18 @@ impl<'a> Traced<'a> {
     /// Orders the photograph's descriptors by the relevance of its first class.
     ///
     /// # Errors
-    /// What a stage says.
+    /// An error of a stage.
     pub(crate) fn new(inputs: &'a Inputs, set: DescriptorSet<'a>, resampling: Resampling) -> Result<Self> {
-        let explained = Explained::new(inputs, set, EPSILON)?;
+        let explained = MappedImage::new(inputs, set, EPSILON)?;
         let order = relevance_order(&explained.descriptors(0, EPSILON)?);
         let start = RawSums::from_signed(explained.mapping(), explained.sums().signed())?;
         Ok(Self { inputs, explained, start, order, resampling })
     }
 
-    /// Draws, their encoding, removals, additions and the score of each point.
+    /// One trace: draws new descriptors, encodes them, removes the old ones, adds the new ones, and computes the score at each point.
     ///
     /// # Errors
-    /// What a stage says.
+    /// An error of a stage.
     pub(crate) fn trace(&self) -> Result<Trace> {
         let encoder = &self.inputs.encoder;
         let n_replaced = self.resampling.n_replaced(self.order.len());
@@ -184,12 +188,12 @@ impl<'a> Traced<'a> {
     }
 }
 
-/// One trace of the paper's size.
+/// One trace with the paper's numbers.
 pub(crate) fn trace(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
     let resampling = Resampling::default();
-    let traced = Traced::new(inputs, inputs.set(), resampling).context("the image of the trace")?;
+    let traced = Traced::new(inputs, inputs.set(), resampling).context("the image of the trace cannot be prepared")?;
     let traced = &traced;
     let timing = bench.time(|| traced.trace())?;
     let mixture = inputs.encoder.mixture();

@@ -1,22 +1,22 @@
-//! What a second thread gives.
+//! The gain of a second thread.
 
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::front::vector_of_file;
-use super::mixture;
-use super::relevance::{EPSILON, pixels_of_file};
 use crate::context::Bench;
 use crate::inputs::{Inputs, POSTERIOR_FLOOR};
 use crate::row::Row;
+use crate::rows::front::vector_of_file;
+use crate::rows::mixture;
+use crate::rows::relevance::{EPSILON, pixels_of_file};
 use crate::timing::Timing;
 
-/// Images shared among the threads.
+/// Number of images that the threads share.
 const N_IMAGES: usize = 8;
-/// One thread's time over that of two, at least.
-const LEAST_GAIN: f64 = 1.9;
+/// Smallest ratio of the time of one thread to the time of two threads.
+const MIN_GAIN: f64 = 1.9;
 
-/// Vectors of many images.
+/// Fisher vectors of several images.
 pub(crate) fn vectors(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
@@ -25,7 +25,7 @@ pub(crate) fn vectors(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![row("two-threads-vectors", two, one.best, &format!("{N_IMAGES} images, file → vector"))])
 }
 
-/// The mixture.
+/// Expectation maximisation.
 pub(crate) fn em(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let sample = shared.sample(mixture::n_samples(bench))?;
@@ -36,7 +36,7 @@ pub(crate) fn em(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![row("two-threads-em", two, one.best, "the work of row em")])
 }
 
-/// Pixel maps of many images.
+/// Heatmaps of several images.
 pub(crate) fn relevance(bench: &mut Bench) -> Result<Vec<Row>> {
     let shared = bench.inputs()?;
     let inputs: &Inputs = &shared;
@@ -47,7 +47,7 @@ pub(crate) fn relevance(bench: &mut Bench) -> Result<Vec<Row>> {
 
 fn row(name: &'static str, timing: Timing, one: f64, what: &str) -> Row {
     let note = format!("{what}; {:.2} times as fast as one thread", one / timing.best);
-    Row { threads: 2, ..Row::new(name, timing, note) }.at_most(1.0 / LEAST_GAIN, one, "one thread's time")
+    Row { threads: 2, ..Row::new(name, timing, note) }.at_most(1.0 / MIN_GAIN, one, "one thread's time")
 }
 
 fn images(work: impl Fn() -> Result<()> + Sync) -> Result<()> {
