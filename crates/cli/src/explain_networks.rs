@@ -1,6 +1,6 @@
 //! Explains single photographs by networks: heatmaps, overlays, and a panel with one column per network (supplement §6).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_cnn::{
@@ -13,10 +13,21 @@ use fisherlens_experiment::networks::settings::named;
 use fisherlens_lrp::{blend, heatmap_scaled, largest_size};
 use fisherlens_model::{Cell, NpzFile, Panel, photograph, write_png};
 use ndarray::{Array2, Array3, Array4, Axis, s};
+use serde::Serialize;
 
 use crate::answer;
 use crate::arguments::{Explain, Normalize};
 use crate::device::device;
+use crate::explain::PROGRAM;
+
+/// One line of the answer for people; nothing where `--json` asks for a document.
+macro_rules! line {
+    ($arguments:expr, $($text:tt)*) => {
+        if !$arguments.json {
+            answer!($($text)*);
+        }
+    };
+}
 
 /// Names of ImageNet's classes in the order of the scores, from BVLC's list of synsets.
 const IMAGENET_CLASSES: &str = include_str!("imagenet_classes.txt");
@@ -55,6 +66,30 @@ struct Shown {
     file: String,
     crop: Array3<u8>,
     relevance: Array2<f32>,
+    /// What `--json` prints of it; `None` for the crop itself.
+    answer: Option<Answer>,
+}
+
+/// One class explained by one network and composite, for `--json`.
+#[derive(Debug, Clone, Serialize)]
+struct Answer {
+    photograph: PathBuf,
+    network: String,
+    class: String,
+    score: f32,
+    composite: String,
+    /// The sum of the relevance of all pixels.
+    relevance: f32,
+    heatmap: PathBuf,
+    overlay: PathBuf,
+}
+
+/// The whole answer for `--json`.
+#[derive(Debug, Serialize)]
+struct Document {
+    program: &'static str,
+    explanations: Vec<Answer>,
+    panel: PathBuf,
 }
 
 /// Runs the command.
@@ -197,7 +232,7 @@ fn explain(
     let photograph = photograph::read_upright(path, 0)?;
     let framing = if arguments.networks.framing == "padded" { Framing::Padded } else { Framing::Covering };
     let (frame, _) = framing.frame(photograph.rgb().view(), FRAME).with_context(|| format!("{}", path.display()))?;
-    answer!("{}  {} × {}", path.display(), photograph.width(), photograph.height());
+    line!(arguments, "{}  {} × {}", path.display(), photograph.width(), photograph.height());
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut classes = classes.to_vec();
     let mut rows: Vec<Vec<Shown>> = Vec::new();
@@ -213,7 +248,7 @@ fn explain(
         }
         let shown: Vec<String> =
             best.iter().take(3).map(|&class| format!("{} {:+.2}", first_name(&names[class]), scores[class])).collect();
-        answer!("  {name}: {}", shown.join(", "));
+        line!(arguments, "  {name}: {}", shown.join(", "));
         let pixels = crop.cut(&frame).to_owned();
         if rows.is_empty() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -222,6 +257,7 @@ fn explain(
                 file: String::new(),
                 crop: pixels.clone(),
                 relevance: Array2::zeros((0, 0)),
+                answer: None,
             };
             rows = classes.iter().map(|class| vec![input(class)]).collect();
         }
@@ -229,7 +265,8 @@ fn explain(
             let method = Method::parse(composite, mean)?;
             let maps = method.explain(network, &input, &classes)?;
             for ((row, &class), relevance) in rows.iter_mut().zip(&classes).zip(maps) {
-                answer!(
+                line!(
+                    arguments,
                     "  {name}, {}: score {:+.4}, {composite}: sum {:+.4}",
                     first_name(&names[class]),
                     scores[class],
@@ -237,7 +274,18 @@ fn explain(
                 );
                 let file = format!("{stem}-{}-{name}-{composite}", first_name(&names[class]));
                 let caption = format!("{} {:+.2}\n{name}, {composite}", first_name(&names[class]), scores[class]);
-                row.push(Shown { caption, file: plain(&file), crop: pixels.clone(), relevance });
+                let file = plain(&file);
+                let answer = Answer {
+                    photograph: path.to_owned(),
+                    network: name.clone(),
+                    class: first_name(&names[class]).to_owned(),
+                    score: scores[class],
+                    composite: composite.clone(),
+                    relevance: relevance.sum(),
+                    heatmap: arguments.out.join(format!("{file}-heatmap.png")),
+                    overlay: arguments.out.join(format!("{file}-overlay.png")),
+                };
+                row.push(Shown { caption, file, crop: pixels.clone(), relevance, answer: Some(answer) });
             }
         }
     }
@@ -249,7 +297,7 @@ fn explain(
             npz.add(&format!("relevance {}", shown.file), &shown.relevance)?;
         }
         npz.finish()?;
-        answer!("  {}", file.display());
+        line!(arguments, "  {}", file.display());
     }
     Ok(rows)
 }
@@ -279,10 +327,11 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
             let largest = if arguments.normalize == Normalize::Common { common } else { own };
             let heat = heatmap_scaled(shown.relevance.view(), arguments.color_map, largest);
             let over = blend(shown.crop.view(), heat.view(), arguments.opacity);
-            for (kind, picture) in [("heatmap", &heat), ("overlay", &over)] {
-                let file = arguments.out.join(format!("{}-{kind}.png", shown.file));
-                write_png(&file, picture.view())?;
-                answer!("  {}", file.display());
+            if let Some(Answer { heatmap, overlay, .. }) = &shown.answer {
+                for (file, picture) in [(heatmap, &heat), (overlay, &over)] {
+                    write_png(file, picture.view())?;
+                    line!(arguments, "  {}", file.display());
+                }
             }
             line.push(Cell { caption: shown.caption.clone(), picture: twice(&heat) });
         }
@@ -292,7 +341,12 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
     // The captions of the crops name the photographs.
     let panel = if cells.len() == 1 { Panel::grid("", cells.remove(0)) } else { Panel::rows("", cells) };
     write_png(&file, panel.draw().view())?;
-    answer!("  {}", file.display());
+    line!(arguments, "  {}", file.display());
+    if arguments.json {
+        let explanations = rows.iter().flatten().filter_map(|shown| shown.answer.clone()).collect();
+        let document = Document { program: PROGRAM, explanations, panel: file };
+        answer!("{}", serde_json::to_string_pretty(&document)?);
+    }
     Ok(())
 }
 

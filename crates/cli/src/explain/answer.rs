@@ -7,6 +7,7 @@ use fisherlens_model::conservation_line;
 use serde::Serialize;
 
 use crate::answer;
+use crate::explain::PROGRAM;
 use crate::explain::pictures::{Files, Pictures};
 use crate::explain::source::{Explained, Source};
 
@@ -67,11 +68,7 @@ struct Explanation {
 
 impl Answer {
     pub(super) fn new(source: &Source) -> Self {
-        Self {
-            program: concat!("fisherlens ", env!("CARGO_PKG_VERSION")),
-            model: source.name.clone(),
-            photographs: Vec::new(),
-        }
+        Self { program: PROGRAM, model: source.name.clone(), photographs: Vec::new() }
     }
 }
 
@@ -125,7 +122,10 @@ impl Photograph {
         for explanation in &self.explanations {
             let Explanation { class, rule, score, threshold, .. } = explanation;
             let threshold = match threshold {
-                Some(threshold) => format!("{:+.4} above its threshold", score - threshold),
+                Some(threshold) => match score - threshold {
+                    margin if margin > 0.0 => format!("{margin:.4} above its threshold"),
+                    margin => format!("{:.4} below its threshold", -margin),
+                },
                 None => "no threshold known".to_owned(),
             };
             answer!("  score of {class}: {score:+.4}  ({threshold}; {} descriptors, rule {rule})", self.n_descriptors);

@@ -16,6 +16,9 @@ use crate::arguments::{Explain, Normalize};
 use crate::explain::answer::Answer;
 use crate::explain::source::{Explained, Source};
 
+/// Name and version of the program, as documents for programs begin.
+pub(crate) const PROGRAM: &str = concat!("fisherlens ", env!("CARGO_PKG_VERSION"));
+
 /// The program that a user called, and where its experiments are stored unless the arguments name another folder.
 #[derive(Debug, Clone)]
 pub struct Caller {
