@@ -84,7 +84,7 @@ impl Bench {
     /// # Errors
     /// When threads or a temporary folder cannot be made.
     pub(crate) fn new(options: Options, stages: &'static [Stage]) -> Result<Self> {
-        let machine = Machine::look();
+        let machine = Machine::detect();
         say(format_args!(
             "{:>26}  {}, {} cores, {}",
             "machine",
