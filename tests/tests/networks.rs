@@ -162,5 +162,5 @@ fn weights_of_a_file_are_checked_before_anything_is_computed() {
     assert!(refused("a.caffemodel", b"\xff\xff\xff").contains("caffemodel"));
     let five_classes = write_safetensors(&Parameters::drawn(&networks::small(5), 1)).unwrap();
     let message = refused("small.safetensors", &five_classes);
-    assert!(message.contains("fc5: found weights [5, 80], expected [2, 80]"), "{message}");
+    assert!(message.contains("fc5: found weights of shape [5, 80], expected [2, 80]"), "{message}");
 }
