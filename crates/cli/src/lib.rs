@@ -1,4 +1,16 @@
 //! What the commands `fisherlens` and `cargo xtask` share: arguments, the terminal, signals, and the code of `explain`.
+//!
+//! ```no_run
+//! use fisherlens_cli::explain::{self, Caller};
+//! use fisherlens_cli::{arguments::Explain, signals};
+//! use fisherlens_experiment::provenance::Program;
+//!
+//! /// A command of your own that explains photographs as `fisherlens explain` does.
+//! fn my_command(arguments: &Explain) -> std::process::ExitCode {
+//!     let caller = Caller { folder: "data".into(), program: Program::default() };
+//!     signals::run(|interrupt| explain::run(arguments, &caller, interrupt))
+//! }
+//! ```
 
 pub mod arguments;
 pub mod console;

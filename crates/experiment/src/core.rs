@@ -41,6 +41,15 @@ pub struct Core {
 }
 
 /// Name and format version of a stage. They are the name of the folder of its artifacts.
+///
+/// ```
+/// use fisherlens_experiment::core::StageId;
+/// use fisherlens_experiment::dataset::Half;
+///
+/// let stage = StageId { name: "encode", format_version: 2 };
+/// let key = stage.key().setting("n_components", &64).finish();
+/// assert_eq!(stage.shard(key, Half::Test, 3).part, "test-0003");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageId {
     /// Name in the folder of artifacts.

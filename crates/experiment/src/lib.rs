@@ -5,6 +5,24 @@
 //! [`session::Session`], replace one of its [`parts::Parts`], and call the `get` function of the stage whose result you want. The stage
 //! computes everything that it needs and that is not stored yet. The experiment reports to an observer ([`progress::Observer`]) and checks
 //! a stop flag ([`interrupt::Interrupt`]); it does not use the terminal.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use fisherlens_experiment::experiment::Experiment;
+//! use fisherlens_experiment::interrupt::Interrupt;
+//! use fisherlens_experiment::keys::Keys;
+//! use fisherlens_experiment::progress::Progress;
+//! use fisherlens_experiment::session::Session;
+//! use fisherlens_experiment::stages::scores;
+//!
+//! // The embedded experiment with fewer components. Artifacts and the drawn photographs lie below the folder `data`.
+//! let session = Session { set: vec!["mixture.n_components=16".to_owned()], ..Session::new("mini", Path::new("data")) };
+//! let experiment = Experiment::open(&session, Progress::silent(), Interrupt::default())?;
+//! let scores = scores::get(&experiment, &Keys::of(&experiment)?)?;
+//! println!("{} images, {} classes", scores.ids.len(), scores.classes.len());
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 pub mod core;
 pub mod dataset;

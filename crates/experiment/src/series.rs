@@ -62,6 +62,14 @@ impl std::fmt::Display for Fill {
 }
 
 /// One series of traces.
+///
+/// ```
+/// use fisherlens_experiment::series::Series;
+///
+/// let series: Series = "epsilon=100:least:mean".parse()?;
+/// assert_eq!(series.to_string(), "epsilon=100:least:mean");
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Series {
     /// The value by which descriptors are ranked.

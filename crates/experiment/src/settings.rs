@@ -22,6 +22,16 @@ use crate::settings::sections::{
 use crate::settings::strategies::StrategySettings;
 
 /// All settings of an experiment with Fisher vectors.
+///
+/// ```
+/// use fisherlens_experiment::settings::Settings;
+///
+/// let settings = Settings::load("voc2007", &["mixture.n_components=64".to_owned()])?;
+/// assert_eq!((settings.mixture.n_components, settings.pca.n_components), (64, 80));
+/// let message = format!("{:#}", Settings::load("voc2007", &["mixture.n_component=64".to_owned()]).unwrap_err());
+/// assert!(message.contains("near it: mixture.n_components"));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
