@@ -15,7 +15,7 @@ reproduce *arguments:
 bench crate:
     cargo bench --package fisherlens-{{crate}}
 
-# every hot stage beside its peer and the machine's limit
+# the time of every expensive stage, compared with its peer and with the machine's limit
 bench-all *arguments:
     cargo xtask bench {{arguments}}
 
