@@ -6,7 +6,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use fisherlens_cli::arguments::{Explain, Selection};
 
-/// Fisher-vector image classifiers that can say why.
+/// Fisher-vector image classifiers that explain their decisions.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Export(Export),
     /// Print how much relevance each step adds or loses, for every encoder, kernel and rule
     Conservation(ConservationTable),
-    /// Measure the time of every hot stage, and compare it with its peer and with the machine's limit
+    /// Measure the time of every expensive stage, and compare it with its peer (another program) and with the machine's limit
     Bench(Bench),
 }
 

@@ -19,7 +19,7 @@
 //!
 //! If a field holds several arrays, wrap each in [`Block`]: `Vec<Block<Array2<f32>>>`.
 //!
-//! A MessagePack byte block has at most 2³² − 1 bytes. Writing a larger array is an error, whose message advises smaller shards.
+//! A MessagePack byte block has at most 2³² − 1 bytes. Writing a larger array is an error; its message advises smaller shards.
 
 use std::borrow::Cow;
 
@@ -66,7 +66,7 @@ pub trait ToBlock {
 
 /// A type that can be read from an array.
 pub trait FromBlock: ToBlock + Sized {
-    /// Makes the value from the elements in C order, whose number fits `shape`; `None` when the type cannot have that shape.
+    /// Makes the value from the elements in C order. Their number must fit `shape`. Returns `None` when the type cannot have that shape.
     fn from_block(shape: &[usize], elements: Vec<Self::Element>) -> Option<Self>;
 }
 
@@ -254,7 +254,7 @@ mod tests {
     fn every_kind_of_array_is_read_as_it_was_written() {
         let bytes = rmp_serde::to_vec_named(&everything()).unwrap();
         assert_eq!(rmp_serde::from_slice::<Everything>(&bytes).unwrap(), everything());
-        // Also from a reader, from which nothing can be borrowed.
+        // Reading must also work from a reader, which gives no borrowed bytes.
         assert_eq!(rmp_serde::from_read::<_, Everything>(bytes.as_slice()).unwrap(), everything());
     }
 

@@ -4,18 +4,18 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What can go wrong when an artifact is written, read, listed or removed. Each sentence is complete without a chain of sources.
+/// What can go wrong when an artifact is written, read, listed or removed. Each message contains the messages of its causes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
     /// The file system refused a file or a folder.
     #[error("cannot {action} {}: {cause}", path.display())]
     Io {
-        /// What was to be done, as in `read the artifact`.
+        /// The action that failed, for example `read the artifact`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         cause: io::Error,
     },
     /// The store's own folder was removed after the store was opened.
@@ -129,7 +129,8 @@ impl ArtifactError {
     }
 }
 
-/// The sentence of an error and of all errors that caused it: MessagePack's writer keeps what the operating system said as a source.
+/// The message of an error, followed by the messages of its sources. The MessagePack writer keeps the operating system's error only
+/// as a source.
 pub(crate) fn sentence(error: &dyn Error) -> String {
     let mut sentence = error.to_string();
     let mut source = error.source();

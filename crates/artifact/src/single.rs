@@ -1,4 +1,4 @@
-//! One artifact in a file of the user's own, outside a store.
+//! One artifact in a file that the user chooses, outside a store.
 
 use std::path::Path;
 

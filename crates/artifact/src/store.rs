@@ -34,7 +34,7 @@ pub struct Loaded<T> {
 pub struct Entry {
     /// Name of the stage.
     pub stage: String,
-    /// Version of what the stage computed.
+    /// Format version of the stage that computed it.
     pub format_version: u32,
     /// First 16 digits of the key: the name of the folder.
     pub key: String,
@@ -103,7 +103,7 @@ impl Store {
         &self.root
     }
 
-    /// The path of an artifact's file, which need not exist.
+    /// The path of an artifact's file. The file does not have to exist.
     pub fn path(&self, address: &Address) -> PathBuf {
         let folder = self.folder(&address.stage, address.format_version, address.key);
         folder.join(format!("{}.{EXTENSION}", address.part))
@@ -239,7 +239,7 @@ pub(crate) fn replace<T: Serialize>(
         .map_err(|problem| ArtifactError::Encode { path: path.to_owned(), problem })?;
     file.as_file().sync_all().map_err(failed())?;
     file.persist(path).map_err(|error| failed()(error.error))?;
-    // The new name is safe on the disk only after the folder, which holds the names, is synced too.
+    // The folder holds the names of its files. The new name is therefore safe on the disk only after the folder is synced too.
     #[cfg(unix)]
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())?;
     Ok(n_bytes)

@@ -1,4 +1,4 @@
-//! The expected time of an experiment: times of this run's rows, multiplied by how often the experiment does this work.
+//! The expected time of an experiment: the time of each row, multiplied by the number of times that the experiment does this work.
 
 use anyhow::Result;
 
@@ -13,7 +13,7 @@ pub(crate) struct Counts {
     pub(crate) sampled: usize,
     /// Descriptors that are projected to train the mixture.
     pub(crate) projected: usize,
-    /// Number of descriptors times number of steps of expectation maximisation.
+    /// Number of descriptors, multiplied by the number of steps of expectation maximisation.
     pub(crate) em_visits: usize,
     /// Photographs that become vectors.
     pub(crate) encoded: usize,

@@ -1,7 +1,7 @@
 //! How time and memory grow with the image, with the mixture, and with the number of images.
 //!
 //! Every size of the image and of the mixture is measured in a separate process, which has its own peak of resident memory. The growth with
-//! the number of images is a model: the rows of the same run, multiplied by how often the experiment does this work.
+//! the number of images is computed: the time of each row, multiplied by the number of times that the experiment does this work.
 
 use std::process::Command;
 use std::time::Instant;
@@ -51,7 +51,7 @@ pub(crate) struct Measured {
     pub(crate) other_seconds: f64,
     /// Resident memory for the vector in addition to the memory before; `None` if the system does not report it.
     pub(crate) vector_bytes: Option<u64>,
-    /// The same for the other work.
+    /// Resident memory for the relevance or for EM, measured in the same way.
     pub(crate) other_bytes: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Vec<Measured>> {
     let mut all = Vec::new();
     for (what, size) in sizes {
         let timed = in_a_process(bench, &format!("{what}={size}"), &[])?;
-        // If the allocator returns every freed block to the system at once, freed memory does not count any more. This takes time, so times
+        // If the allocator returns every freed block to the system at once, freed memory is not counted. This is slow, so times
         // are measured in another process.
         let weighed = in_a_process(bench, &format!("{what}={size}"), &UNMAP_FREED)?;
         let measured = Measured { vector_bytes: weighed.vector_bytes, other_bytes: weighed.other_bytes, ..timed };

@@ -79,7 +79,7 @@ impl Inputs {
         Self::of_gray(jpeg, gray)
     }
 
-    /// The same for a part of the photograph, so that counting instructions does not take long.
+    /// The same inputs for a small part of the photograph, so that counting instructions does not take long.
     ///
     /// # Errors
     /// When the golden file cannot be read.
@@ -120,7 +120,7 @@ impl Inputs {
     pub(crate) fn sample(&self, n: usize) -> Result<ArrayView2<'_, f32>> {
         if self.sample.get().is_none_or(|sample| sample.nrows() < n) {
             let made = self.make_sample(n)?;
-            // No run needs a second, larger sample.
+            // The sample is made once: no run needs a larger one later.
             self.sample.get_or_init(|| made);
         }
         let sample = self.sample.get().context("the sample is made above")?;

@@ -51,7 +51,7 @@ fn count<T>(mut kernel: impl FnMut() -> Result<T>) -> Result<()> {
     })
 }
 
-/// Makes the inputs of a kernel, which is not counted, and runs the kernel once.
+/// Makes the inputs of a kernel and runs the kernel once. Only the instructions of the kernel are counted.
 ///
 /// # Errors
 /// An unknown name; an error of the kernel.
@@ -69,7 +69,7 @@ pub(crate) fn run(name: &str) -> Result<()> {
         _ => {}
     }
     let inputs = Inputs::small()?;
-    // Descriptors at equal distances in the list, so that all bin sizes and all parts of the image are among them.
+    // Descriptors at equal distances in the list. They come from all bin sizes and all parts of the image.
     let rows: Vec<usize> = (0..N_DESCRIPTORS).map(|index| index * inputs.n_descriptors() / N_DESCRIPTORS).collect();
     let projected = inputs.described.values.select(Axis(0), &rows);
     let positions: Vec<[f32; 2]> = rows.iter().map(|&row| inputs.described.positions[row]).collect();

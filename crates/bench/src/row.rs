@@ -27,7 +27,7 @@ pub(crate) enum Goal {
         factor: f64,
         /// Seconds of the other time.
         other: f64,
-        /// What takes the other time.
+        /// The work that takes the other time.
         what: &'static str,
     },
 }

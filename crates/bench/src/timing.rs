@@ -1,4 +1,4 @@
-//! How long something takes: it is warmed up and repeated; the best run and the median count.
+//! How long something takes: a warm-up, then repeated runs. The results are the fastest run and the median.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -11,7 +11,7 @@ const MAX_REPEATS: usize = 100;
 /// Result of one measurement in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Timing {
-    /// The fastest run: the time of the machine if no other program disturbs it.
+    /// The fastest run. Other programs on the machine disturb it least.
     pub(crate) best: f64,
     /// The median of the runs.
     pub(crate) median: f64,
@@ -55,7 +55,7 @@ impl Repeats {
         };
         let first = run()?;
         let mut runs = Vec::new();
-        // In a run of seconds, filling caches and mapping memory for the first time take a negligible part.
+        // If a run takes seconds, filling caches and mapping memory for the first time take a negligible part.
         if first > self.seconds / 4.0 {
             runs.push(first);
         }

@@ -105,7 +105,7 @@ fn watch(mut command: Command, interrupt: &Interrupt) -> Result<(f64, Option<u64
         let text = std::fs::read_to_string(&status_file).unwrap_or_default();
         peak = peak.max(status_bytes(&text, "VmHWM:"));
         if interrupt.is_raised() {
-            // Artifacts get their name only when they are complete, so no file is left half written.
+            // An artifact gets its name only when it is complete, so no half-written artifact is left.
             child.kill()?;
         }
         std::thread::sleep(INTERVAL);

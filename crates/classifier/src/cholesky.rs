@@ -18,7 +18,7 @@ pub(crate) fn cholesky(mut matrix: Array2<f64>) -> Array2<f64> {
     matrix.diag_mut().mapv_inplace(|entry| entry + RIDGE * mean);
     for start in (0..n).step_by(BLOCK) {
         let end = n.min(start + BLOCK);
-        // Subtract the part of these columns that the columns factored so far already produce.
+        // Subtract the part of these columns that the product of the already factored columns of L gives.
         let left = matrix.slice(s![start.., ..start]);
         let update = left.dot(&left.slice(s![..end - start, ..]).t());
         let mut panel = matrix.slice_mut(s![start.., start..end]);

@@ -10,9 +10,9 @@ use crate::dual::{DualPoint, LossTerms, Problems};
 const MAX_N_STEPS: usize = 4;
 /// The steps end when the squared length of the gradient has fallen to this share of its first value.
 const MAX_RESIDUAL_RATIO: f64 = 1e-3;
-/// A move that was cut off at the bounds is accepted if the best point on it is at a share above this. The end of such a move is not worse
-/// than its start. Otherwise a move of half the length is tried, because the bounds cut off less of it. Moving to the best point itself
-/// would need more epochs, because fewer samples would then end at their bounds.
+/// A move that was cut off at the bounds is accepted if its best point lies beyond this share of its length. Its end is then not worse than
+/// its start, because the objective along a move is a parabola. Otherwise a move of half the length is tried: the bounds cut off less of
+/// it. Moving only to the best point would need more epochs, because fewer samples would then end at their bounds.
 const MIN_SHARE: f64 = 0.5;
 /// Largest number of halvings of a move that leaves the bounds, before the move is given up.
 const MAX_N_HALVINGS: usize = 6;
@@ -27,7 +27,7 @@ struct Descent<'p> {
     direction: Vec<f64>,
     /// Sum of the steps.
     shift: Vec<f64>,
-    /// Change of the outputs of all samples by `shift`.
+    /// The change that `shift` makes to the outputs of all samples.
     outputs: Vec<f64>,
     squared_residual: f64,
     first_squared_residual: f64,
@@ -153,7 +153,7 @@ impl<'p> Descent<'p> {
         self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).map(of).collect()
     }
 
-    /// The share of a move of α at which the dual objective is lowest; `product` is K · shift.
+    /// The share of a move of α (0: its start, 1: its end) at which the dual objective is lowest; `product` is K · shift.
     fn best_share(&self, problems: &Problems<'_>, loss_terms: LossTerms, shift: &[f64], product: &[f64]) -> f64 {
         let sum: f64 = shift.iter().sum();
         let bias = problems.squared_bias_feature * self.point.alpha_sum;

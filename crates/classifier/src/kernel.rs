@@ -18,7 +18,7 @@ const RUN: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(
     feature = "serde",
-    expect(clippy::unsafe_derive_deserialize, reason = "no field carries a promise that unsafe code relies on")
+    expect(clippy::unsafe_derive_deserialize, reason = "no unsafe code relies on the values of the fields")
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum KernelKind {
@@ -98,7 +98,7 @@ impl Kernel {
     /// # Panics
     /// When the lengths differ.
     pub fn of(&self, x: &[f32], y: &[f32]) -> f64 {
-        assert_eq!(x.len(), y.len(), "a kernel compares vectors of one length");
+        assert_eq!(x.len(), y.len(), "a kernel compares vectors of the same length");
         let sum: f64 = x.chunks(RUN).zip(y.chunks(RUN)).map(|(x, y)| f64::from(self.run(x, y))).sum();
         self.finish(sum)
     }
@@ -111,7 +111,7 @@ impl Kernel {
     /// # Panics
     /// When the vectors differ in length.
     pub fn matrix(&self, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
-        assert_eq!(a.ncols(), b.ncols(), "a kernel compares vectors of one length");
+        assert_eq!(a.ncols(), b.ncols(), "a kernel compares vectors of the same length");
         let mut values = self.kind().sums(a, b);
         values.mapv_inplace(|sum| self.finish(f64::from(sum)) as f32);
         values

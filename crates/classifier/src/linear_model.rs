@@ -199,7 +199,7 @@ impl LinearModel {
     pub fn score(&self, class: usize, x: &[f32]) -> f64 {
         assert_eq!(x.len(), self.n_dimensions(), "the vector must have as many dimensions as the model");
         let coefficients = self.class_coefficients(class);
-        // Eight independent sums, so that an addition need not wait for the one before it.
+        // Eight independent sums, so that an addition does not have to wait for the previous one.
         let mut sums = [0.0_f64; 8];
         let (x_runs, w_runs) = (x.chunks_exact(8), coefficients.chunks_exact(8));
         let rest = x_runs.remainder().iter().zip(w_runs.remainder());

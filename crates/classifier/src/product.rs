@@ -1,4 +1,4 @@
-//! Matrix products with a long summed dimension, which are added in runs to limit rounding.
+//! Matrix products with a long summed dimension. The sums are divided into runs, so that rounding errors stay small.
 
 use std::ops::Range;
 

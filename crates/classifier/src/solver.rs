@@ -95,7 +95,8 @@ impl Problems<'_> {
         reports.into_iter().map(|report| report.expect("every problem ends")).collect()
     }
 
-    /// Measures the objective and the gap. If the problem seems solved, the outputs are computed again in `f64` and measured once more.
+    /// Measures the objective and the gap. If the problem seems solved, the outputs are computed again in `f64` and both are
+    /// measured once more.
     fn measure(&self, loss_terms: LossTerms, problem: &mut Unsolved<'_>, is_last: bool) {
         problem.progress = self.progress(loss_terms, problem.point);
         if (self.has_converged(&problem.progress) || is_last) && !problem.point.exact {

@@ -1,4 +1,4 @@
-//! Comparison with liblinear, libsvm and scikit-learn on 200 random samples of 50 dimensions; tests/golden/README.md tells their origin.
+//! Comparison with liblinear, libsvm and scikit-learn on 200 random samples of 50 dimensions; tests/golden/README.md gives their origin.
 
 use std::fs::File;
 

@@ -14,7 +14,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 const KINDS: [KernelKind; 4] =
     [KernelKind::Linear, KernelKind::HistogramIntersection, KernelKind::ChiSquared, KernelKind::Rbf];
 
-/// Histograms of two overlapping kinds. The first class tells the kinds apart; the targets of the second class are random.
+/// Histograms of two overlapping kinds. The first class is one of the two kinds; the targets of the second class are random.
 fn histograms(n: usize, d: usize, seed: u64) -> (Array2<f32>, Array2<i8>) {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut x = Array2::zeros((n, d));
@@ -33,7 +33,7 @@ fn histograms(n: usize, d: usize, seed: u64) -> (Array2<f32>, Array2<i8>) {
     (x, targets)
 }
 
-/// tests/golden/README.md tells the origin of the values. Without a bias, the problem is the same as that of scikit-learn's `LinearSVC` on
+/// tests/golden/README.md gives the origin of the values. Without a bias, the problem is the same as that of scikit-learn's `LinearSVC` on
 /// features whose inner products are the values of the kernel.
 #[test]
 fn scores_agree_with_scikit_learn() {

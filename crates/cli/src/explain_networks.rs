@@ -20,7 +20,7 @@ use crate::arguments::{Explain, Normalize};
 use crate::device::device;
 use crate::explain::PROGRAM;
 
-/// One line of the answer for people; nothing where `--json` asks for a document.
+/// Prints one line of the answer for people. With `--json`, prints nothing.
 macro_rules! line {
     ($arguments:expr, $($text:tt)*) => {
         if !$arguments.json {
@@ -307,7 +307,7 @@ fn first_name(name: &str) -> &str {
     name.split(", ").next().unwrap_or(name)
 }
 
-/// The text as part of a file's name: all characters except letters, digits, dots and hyphens become hyphens.
+/// The text in a form that fits into a file name: all characters except letters, digits, dots and hyphens become hyphens.
 fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' }).collect()
 }
@@ -350,7 +350,7 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
     Ok(())
 }
 
-/// Every pixel four times, so that details of the crop can be seen.
+/// The picture at twice its width and height, so that details of the crop can be seen.
 fn twice(picture: &Array3<u8>) -> Array3<u8> {
     let (height, width, _) = picture.dim();
     Array3::from_shape_fn((2 * height, 2 * width, 3), |(y, x, channel)| picture[[y / 2, x / 2, channel]])

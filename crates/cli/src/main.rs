@@ -11,7 +11,7 @@ use fisherlens_cli::explain::Caller;
 use fisherlens_cli::{explain, signals};
 use fisherlens_experiment::provenance::Program;
 
-/// Fisher-vector image classifiers that can say why.
+/// Fisher-vector image classifiers that explain their decisions.
 #[derive(Debug, Parser)]
 #[command(name = "fisherlens", version, disable_help_subcommand = true, arg_required_else_help = true)]
 struct Cli {

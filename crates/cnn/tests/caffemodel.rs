@@ -1,4 +1,4 @@
-//! Reading files of Caffe: files that the test writes itself, and real files if they are beside the project.
+//! Reading files of Caffe: files that the test writes itself, and real files if they are in a folder next to the project.
 #![cfg(feature = "cnn")]
 #![expect(clippy::print_stdout, reason = "the tests print what they skipped and what they measured")]
 

@@ -180,7 +180,7 @@ fn relevance_is_conserved_at_every_layer_by_every_preset() {
             let sum: f64 = found.pixels.iter().map(|&value| f64::from(value)).sum();
             assert_eq!(last.layer, "conv1");
             assert!((last.passed_on - sum).abs() < 1e-3 * (sum.abs() + 1.0));
-            // Bookkeeping does not change the relevance.
+            // Recording the conservation at each layer does not change the relevance.
             let without =
                 network.relevance(&trace, &composite, &Targets::Classes(vec![1, 3]), Bookkeeping::Off).unwrap();
             assert_eq!(without.pixels, found.pixels);
@@ -218,7 +218,7 @@ fn targets_and_images_have_the_same_relevance_alone_and_in_a_batch() {
 
 #[test]
 fn the_z_rule_without_biases_is_gradient_times_input() {
-    // A network of convolutions, ReLU and inner products without biases is linear near an input. There both methods are the same.
+    // A network of convolutions, ReLU and inner products without biases is linear near an input. Both methods then give the same result.
     let layer =
         |name: &str, kind, bottom: &str| Layer { name: name.to_owned(), kind, bottoms: vec![bottom.to_owned()] };
     let window = |kernel, stride, padding| Window { kernel, stride, padding };

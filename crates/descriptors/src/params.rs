@@ -28,7 +28,7 @@ pub enum Window {
     Gaussian,
 }
 
-/// The treatment of descriptors whose contrast is below the threshold.
+/// What happens to descriptors whose contrast is below the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum LowContrast {
@@ -69,7 +69,7 @@ pub struct DenseSiftParams(DenseSift);
 
 /// Dense SIFT at several bin sizes: the extractor, which consists of its checked parameters.
 ///
-/// [`DenseSift::params`] and `check` make it; [`DescriptorExtractor`](crate::DescriptorExtractor) has its methods.
+/// Make it with [`DenseSift::params`] and `check`. The trait [`DescriptorExtractor`](crate::DescriptorExtractor) has its methods.
 ///
 /// ```
 /// use fisherlens_descriptors::{DenseSift, DescriptorExtractor, RootSift};
@@ -126,7 +126,7 @@ impl DenseSift {
         self.contrast_threshold
     }
 
-    /// The treatment of flat descriptors.
+    /// What happens to flat descriptors.
     pub fn low_contrast(&self) -> LowContrast {
         self.low_contrast
     }
@@ -166,7 +166,7 @@ impl DenseSiftParams {
         self
     }
 
-    /// The treatment of flat descriptors. Default: zeros.
+    /// What happens to flat descriptors. Default: zeros.
     #[must_use]
     pub fn low_contrast(mut self, low_contrast: LowContrast) -> Self {
         self.0.low_contrast = low_contrast;

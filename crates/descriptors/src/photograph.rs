@@ -14,7 +14,8 @@ use crate::error::DescriptorError;
 use crate::gray::gray_from_rgb;
 use crate::orientation::Orientation;
 
-/// Largest accepted number of pixels, so that a few damaged bytes cannot request all memory; 64 million colour pixels take 192 MB.
+/// Largest accepted number of pixels, so that a few damaged bytes cannot make the program request all memory. 64 million colour
+/// pixels take 192 MB.
 const MAX_PIXELS: usize = 64_000_000;
 
 /// First bytes of a JPEG: start of image, and the first byte of the next marker.

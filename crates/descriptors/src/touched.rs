@@ -33,7 +33,7 @@ pub(crate) fn extract_touched(
         let cut = image.slice(s![rows.cut.clone(), columns.cut.clone()]);
         let pixels: Vec<f32> = cut.iter().copied().collect();
         refuse_pixels_out_of_range(&pixels, cut.ncols())?;
-        // The cut begins at a multiple of the step, so that the descriptors of its grid lie at the places of the whole image's grid.
+        // The cut begins at a multiple of the step, so that its descriptors have the same positions as those of the whole image.
         let part = Grid { n_columns: columns.n_in_cut(), n_rows: rows.n_in_cut(), ..grid };
         let mut smoothed = vec![0.0; pixels.len()];
         sift.with_grid(&pixels, cut.ncols(), &part, Polar::Exact, &mut smoothed, |extraction| {

@@ -22,7 +22,7 @@ impl RawSums {
         Self { sums, cell_counts: image.cell_counts() }
     }
 
-    /// The same from sums that have already been computed, such as `MappingSums::signed` of `fisherlens-lrp`.
+    /// Like [`RawSums::new`], but from sums that have already been computed, such as `MappingSums::signed` of `fisherlens-lrp`.
     ///
     /// # Errors
     /// [`EvalError::Length`] when `signed` has another length than the vector of this image.
@@ -118,7 +118,7 @@ impl RawSums {
 
 /// The sum of the mapping over each batch of descriptors, `(n_batches, n_dimensions)`.
 ///
-/// The sums that an order removes do not depend on the draws. The sums that draws add do not depend on the order, except through
+/// The sums of removed descriptors do not depend on the draws. The sums of drawn descriptors do not depend on the order, except through
 /// the cells of a pyramid. So both are computed once and used in several traces. They are summed in `f64` and stored in `f32`:
 /// 16 MB for the paper's 100 batches of 41,216 dimensions.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@
 /// `#[inline(always)]`. All versions return the same bits, except where [`has_fma!`](crate::has_fma) decides: Rust neither reorders
 /// additions nor fuses them with multiplications on its own.
 ///
-/// Write it with round brackets, because rustfmt formats no code inside braces.
+/// Call the macro with round brackets, because rustfmt does not format code inside braces.
 ///
 /// ```
 /// fisherlens_lanes::vectorised!(

@@ -59,7 +59,8 @@ vectorised!(
 vectorised!(
     /// `Σ a[i]·b[i]`, in `f64`, for vectors of the same length.
     ///
-    /// [`LANES`] sums are kept side by side and added one after the other. The sum of the products behind the last whole run is added last.
+    /// [`LANES`] sums are kept side by side and added one after the other. The products after the last full
+    /// group of [`LANES`] are summed and added last.
     ///
     /// ```
     /// assert_eq!(fisherlens_lanes::dot(&[1.0, 2.0], &[3.0, 4.0]), 11.0);

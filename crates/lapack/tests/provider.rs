@@ -1,4 +1,4 @@
-//! Eigenvalues that `ndarray-linalg` computes with the linked library, against Jacobi rotations that are written here.
+//! Eigenvalues that `ndarray-linalg` computes with the linked library, compared with Jacobi rotations that this file implements.
 //!
 //! Run it once with the feature of each library: both must agree with the rotations to 1e-10.
 

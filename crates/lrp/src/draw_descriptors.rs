@@ -6,7 +6,7 @@ use ndarray::{Array3, ArrayView3};
 use crate::color_map::ColorMap;
 use crate::error::LrpError;
 
-/// The photograph with the outlines of its `n` most relevant descriptors' support squares.
+/// The photograph with the outlines of the squares that its `n` most relevant descriptors cover.
 ///
 /// `photograph` `(height, width, 3)`. `frames` and `relevance`: one entry per descriptor. Descriptors are ranked by `|R[l]|`, and an
 /// outline has the colour of `R[l] / max |R|` in `map`. The most relevant descriptors are drawn last, on top of the others. The photograph

@@ -15,7 +15,7 @@ use rand_xoshiro::Xoshiro256Plus;
 
 const RULES: [Rule; 4] = [Rule::Naive, Rule::Epsilon(100.0), Rule::Epsilon(0.5), Rule::Absolute];
 
-/// A linear function of the normalised vector, and the relevance it gives the dimensions.
+/// A linear function of the normalised vector, and the relevance that it gives to each dimension.
 struct Scored {
     score: f64,
     bias: f32,

@@ -21,7 +21,7 @@ const TAG_WIDTH: usize = GLYPHS[0].len() + 2;
 /// Height of the tag with its rim, in pixels.
 const TAG_HEIGHT: usize = GLYPHS.len() + 2;
 
-/// Number of the tag's random stream; `scene.rs` has the others.
+/// Number of the tag's random stream; the other numbers are in `scene.rs`.
 const TAG_STREAM: u64 = 3;
 
 /// Position and strength of a tag.

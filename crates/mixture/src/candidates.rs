@@ -1,4 +1,5 @@
-//! The second look at each row of the product: direct log densities of the few components that matter, then the posteriors.
+//! The second step for each row of the product of `posteriors.rs`: the log densities of the few components that matter are computed
+//! directly, and then the posteriors. `posteriors.rs` explains why the product alone is not accurate enough.
 
 use fisherlens_lanes::{LANES, has_fma, multiply_add, sum_lanes, vectorised};
 use ndarray::ArrayView2;

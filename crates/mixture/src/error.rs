@@ -33,7 +33,7 @@ pub enum MixtureError {
     TooFewSamples {
         /// Number of components that the mixture should have.
         n_components: usize,
-        /// Number of distinct samples, or of all samples where even these are too few.
+        /// Number of distinct samples, or of all samples if there are fewer samples than components.
         found: usize,
     },
     /// A sample holds a value that is not finite.

@@ -20,7 +20,7 @@ const BLOCK: usize = 256;
 /// Rounding error of the product relative to Σ (μ − offset)²/σ² of a component: about 16 units in the last place.
 const COMPONENT_SLACK: f32 = 2e-6;
 
-/// The parameters of a mixture, in the layout that the product and the second look need.
+/// The parameters of a mixture, in the layout that the product and the second step (`candidates.rs`) need.
 ///
 /// Log densities of the product are relative to `reference`, which keeps their rounding errors small.
 pub(crate) struct PosteriorTables {

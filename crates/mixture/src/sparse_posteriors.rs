@@ -1,4 +1,4 @@
-//! Posteriors of many samples, of which only the large ones are stored.
+//! Posteriors of many samples. Only the large posteriors are stored.
 
 use std::ops::Range;
 

@@ -157,7 +157,7 @@ fn separate_clusters_are_found_and_drawn_from() {
     let truth = three_clusters();
     let x = truth.generate(30_000, &mut Xoshiro256Plus::seed_from_u64(1));
     assert_eq!(x, truth.generate(30_000, &mut Xoshiro256Plus::seed_from_u64(1)));
-    // EM may end in a local optimum, so that users take the best of some starts.
+    // EM may end in a local optimum, so users take the best of several starts.
     let likelihood = |mixture: &DiagonalGmm| *mixture.report().log_likelihood_trace.last().unwrap();
     let fits = (0..5).map(|seed| fit(DiagonalGmm::params(3).seed(seed), &x));
     let found = fits.max_by(|a, b| likelihood(a).total_cmp(&likelihood(b))).unwrap();

@@ -1,4 +1,4 @@
-//! Stages that settings ask for, each with the text that identifies it.
+//! Implementations of stages that the settings choose, each with the text that identifies it.
 
 use std::sync::Arc;
 

@@ -10,13 +10,13 @@ use minijinja::{Value, context};
 use crate::charts::canvas;
 use crate::error::ReportError;
 
-/// Greatest length of a file name without its extension; some captions are sentences.
+/// Greatest length of a file name without its extension. Some captions, from which names are made, are whole sentences.
 const MAX_NAME: usize = 64;
 
 /// Collects figures and tables while the page is made, each with its own name.
 #[derive(Default)]
 pub(crate) struct Exports {
-    /// The (kind, name) that are in use. A figure and a table may have the same name, because they are in different folders.
+    /// The pairs (kind, name) that are in use. A figure and a table may have the same name, because they are in different folders.
     taken: RefCell<BTreeSet<(&'static str, String)>>,
     /// (name, SVG).
     figures: RefCell<Vec<(String, String)>>,

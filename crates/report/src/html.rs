@@ -12,7 +12,7 @@ const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// Takes the place of the extra sections in [`SECTIONS`].
+/// Stands for all extra sections in [`SECTIONS`].
 const EXTRA: &str = "extra";
 
 /// The sections in the order of the page; the template uses the same identifiers.
@@ -40,7 +40,8 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
     let failed = |error: minijinja::Error| ReportError::Template { problem: format!("{error:#}") };
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    // If the template uses a name that this file does not give, rendering fails; without this setting the page would have a gap.
+    // If the template uses a name that this file does not give, rendering fails. Without this setting, the page would silently lack
+    // that text.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.add_template("report.html", TEMPLATE).map_err(failed)?;
     let exports = &Exports::default();

@@ -16,7 +16,7 @@ pub enum VocError {
         /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// The folder is neither a `VOC<year>` folder nor does it hold one.
+    /// The folder is not a `VOC<year>` folder and does not contain one.
     #[error(
         "{} is not a devkit: expected a VOC<year> folder (with ImageSets/Main inside) or a folder that holds one",
         path.display()

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measures every hot stage, and compares it with its peer and with the machine's limit.
+//! `cargo xtask bench`: measures every expensive stage, and compares it with its peer and with the machine's limit.
 
 use anyhow::Result;
 use fisherlens_bench::{self as bench, Options, Outputs, Voc};

@@ -15,9 +15,10 @@
 //!
 //! `model` does not write a `.npz` file, but the file that `explain --model` reads. With `--f16` it has half the size.
 //!
-//! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (from its other end), `:mean` or `:removal`
-//! (another substitute). SET is the name of one of the experiment's two image sets, or `train` or `test` for its halves. Images are in the
-//! order of the set's list, classes in alphabetical order. Positions are in pixels, with (0, 0) at the centre of the top-left pixel.
+//! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (the lowest values are
+//! replaced first), `:mean` or `:removal` (another substitute). SET is the name of one of the experiment's two image sets, or `train` or
+//! `test` for its halves. Images are in the order of the set's list, classes in alphabetical order. Positions are in pixels, with (0, 0)
+//! at the centre of the top-left pixel.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::Header;

@@ -47,7 +47,7 @@ pub(crate) fn parse<T: SettingsFile>(text: &str, changes: &[String]) -> Result<T
     let names = names_of::<T>();
     for change in changes {
         let change = Change::parse(change, &names)?;
-        // An empty value removes a setting if the settings can be read without it.
+        // An empty value removes a setting, but only if the settings can still be read without it.
         let may_be_removed = change.is_empty() && {
             let mut without = table.clone();
             change.remove(&mut without)?;

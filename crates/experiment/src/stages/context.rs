@@ -15,7 +15,7 @@ use crate::stage::Stage;
 use crate::stages::relevance;
 use crate::stages::relevance::RelevanceShard;
 
-/// The stage's artifact, by one rule.
+/// The stage's artifact: one per rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Contexts {
     /// One entry per true positive.

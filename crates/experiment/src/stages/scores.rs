@@ -114,7 +114,7 @@ impl Scores {
     }
 }
 
-/// The equal-error threshold of every class; 0 for a class without one.
+/// The equal-error threshold of every class, or 0 for a class that has no threshold.
 pub fn thresholds(predictions: &[Prediction]) -> Vec<f64> {
     predictions.iter().map(|p| p.equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold))).collect()
 }
