@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use clap::builder::TypedValueParser as _;
 use fisherlens_experiment::provenance::Program;
 use fisherlens_experiment::session::Session;
 use fisherlens_lrp::ColorMap;
 use fisherlens_voc::Missing;
+
+/// The largest number of threads that is accepted. Millions of threads would make the machine stop answering.
+const MAX_THREADS: u64 = 1024;
 
 /// Which experiment is used, on which data, and where its results are stored.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +29,7 @@ pub struct Selection {
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Number of threads (0: one per core); the results do not depend on it
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_THREADS).map(|n| n as usize))]
     pub threads: usize,
     /// Folder of the artifacts
     #[arg(long, value_name = "DIR")]

@@ -68,6 +68,7 @@ fn the_model_that_comes_with_the_program_explains_photographs() {
     let shrunk = succeed(&[&["explain", text(&upright), "--max-side", "120", "--out", text(&out)]]);
     assert!(shrunk.contains("240 × 180, shrunk to 120 × 90"), "{shrunk}");
     fail(&[&["explain", text(&upright), "--class", "unicorn"]], &["unicorn", "aeroplane", "tvmonitor"]);
+    fail(&[&["explain", text(&upright), "--threads", "99999999"]], &["99999999", "--threads", "1024"]);
     fail(&[&["explain", "2016_000002"]], &["2016_000002", "--experiment"]);
 }
 
