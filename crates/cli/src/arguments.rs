@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::TypedValueParser as _;
 use fisherlens_experiment::provenance::Program;
 use fisherlens_experiment::session::Session;
-use fisherlens_lrp::ColorMap;
+use fisherlens_lrp::{ColorMap, Rule};
 use fisherlens_voc::Missing;
 
 /// The largest number of threads that is accepted. Millions of threads would make the machine stop answering.
@@ -26,7 +26,7 @@ pub struct Selection {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Use only N images of each set, evenly spread
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..).map(|n| n as usize))]
     pub limit: Option<usize>,
     /// Number of threads (0: one per core); the results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_THREADS).map(|n| n as usize))]
@@ -53,6 +53,18 @@ impl Selection {
         }
     }
 
+    /// The first option given that belongs to an experiment.
+    pub(crate) fn first_of_experiment(&self) -> Option<&'static str> {
+        [
+            (!self.set.is_empty(), "--set"),
+            (self.limit.is_some(), "--limit"),
+            (self.artifacts.is_some(), "--artifacts"),
+            (self.allow_missing, "--allow-missing"),
+        ]
+        .into_iter()
+        .find_map(|(given, option)| given.then_some(option))
+    }
+
     /// Starts the threads for all computations of the program.
     ///
     /// # Errors
@@ -76,7 +88,7 @@ pub struct Explain {
     pub classes: Vec<String>,
     /// The rule of relevance: naive, epsilon=NUMBER or absolute (may be repeated); default: the rule that the model names
     #[arg(long = "rule", value_name = "RULE")]
-    pub rules: Vec<String>,
+    pub rules: Vec<Rule>,
     /// A model file, written by `export model`; default: the model inside this program
     #[arg(long, value_name = "FILE", conflicts_with_all = ["experiment", "voc"])]
     pub model: Option<PathBuf>,
@@ -136,10 +148,10 @@ pub struct NetworkOptions {
     pub composites: Vec<String>,
     /// How photographs are resized. covering: the shorter side to 256 pixels; padded: the longer side to 256 pixels, and the rest is filled
     /// with the nearest pixels. The networks get the centre
-    #[arg(long, value_name = "HOW", default_value = "covering", value_parser = ["covering", "padded"])]
+    #[arg(long, requires = "networks", value_name = "HOW", default_value = "covering", value_parser = ["covering", "padded"])]
     pub framing: String,
     /// The device that computes: cpu, or cuda, webgpu or metal if the program was built with that feature
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    #[arg(long, requires = "networks", value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
 }
 

@@ -4,7 +4,8 @@
 //! a line that cannot be written is dropped; `println!` would end the program before its work is done.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prints one line of a command's answer. The arguments are those of [`println!`].
 #[macro_export]
@@ -14,9 +15,22 @@ macro_rules! answer {
     };
 }
 
-/// Writes one line to standard output.
+/// Whether a line of an answer was lost for another reason than a closed pipe.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Writes one line to standard output. A closed pipe is ignored; another error, such as a full disk, is reported once and remembered.
 pub fn print(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        say(format_args!("error: cannot write to standard output: {error}"));
+    }
+}
+
+/// Whether [`print`] has lost a line.
+pub(crate) fn is_incomplete() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Writes one line to standard error: progress, warnings, errors.

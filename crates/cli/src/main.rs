@@ -56,7 +56,9 @@ fn main() -> ExitCode {
     signals::run(|interrupt| match cli.command {
         Command::Explain(arguments) => explain::run(&arguments, &caller(), interrupt),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "fisherlens", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "fisherlens", &mut script);
+            fisherlens_cli::console::print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
         Command::Man => manual(),

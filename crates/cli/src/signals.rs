@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use fisherlens_experiment::interrupt::{Interrupt, Interrupted};
 
-use crate::console::say;
+use crate::console::{is_incomplete, say};
 
 /// Exit code of a command that was stopped by Ctrl-C, as shells use it: 128 plus the number of SIGINT.
 const STOPPED: u8 = 130;
@@ -25,6 +25,8 @@ pub fn run(command: impl FnOnce(&Interrupt) -> Result<()>) -> ExitCode {
         raised.raise();
     });
     match handler.map_err(anyhow::Error::from).and_then(|()| command(&interrupt)) {
+        // The answer itself could not be written.
+        Ok(()) if is_incomplete() => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(format_args!("error: {error:#}"));

@@ -263,10 +263,13 @@ impl MappedImage<'_> {
 /// assert!(line.ends_with("-5.00 % added (+) or lost (−) on the way; the rule predicts -5.00 %"), "{line}");
 /// ```
 pub fn conservation_line(conservation: &Conservation) -> String {
-    let percent = |value: f64| 100.0 * value / conservation.scale().max(f64::MIN_POSITIVE);
+    let percent = |value: f64| {
+        let text = format!("{:+.2}", 100.0 * value / conservation.scale().max(f64::MIN_POSITIVE));
+        if text == "-0.00" { "+0.00".to_owned() } else { text }
+    };
     format!(
-        "score {:+.4} (bias {:+.4}) → dimensions {:+.4} → descriptors {:+.4} → pixels {:+.4}: {:+.2} % added (+) or lost (−) on \
-         the way; the rule predicts {:+.2} %{}",
+        "score {:+.4} (bias {:+.4}) → dimensions {:+.4} → descriptors {:+.4} → pixels {:+.4}: {} % added (+) or lost (−) on \
+         the way; the rule predicts {} %{}",
         conservation.score,
         conservation.bias_share,
         conservation.dimensions,
@@ -276,7 +279,7 @@ pub fn conservation_line(conservation: &Conservation) -> String {
         percent(-conservation.predicted_leak - conservation.undistributed),
         match conservation.taylor_remainder {
             0.0 => String::new(),
-            remainder => format!(", and the Taylor expansion leaves out {:+.2} %", percent(-remainder)),
+            remainder => format!(", and the Taylor expansion leaves out {} %", percent(-remainder)),
         },
     )
 }

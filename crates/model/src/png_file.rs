@@ -1,6 +1,5 @@
 //! Pictures as PNG files.
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
@@ -26,13 +25,22 @@ use crate::error::ModelError;
 pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ModelError> {
     let write = || -> Result<(), png::EncodingError> {
         let (height, width, _) = rgb.dim();
-        let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), width as u32, height as u32);
+        // Written under another name first, so that a program that is stopped leaves no half picture.
+        let mut aside = tempfile::Builder::new();
+        aside.prefix(".writing-");
+        #[cfg(unix)]
+        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = aside.tempfile_in(folder)?;
+        let mut encoder = png::Encoder::new(BufWriter::new(file.as_file()), width as u32, height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;
         let pixels: Vec<u8> = rgb.iter().copied().collect();
         writer.write_image_data(&pixels)?;
-        writer.finish()
+        writer.finish()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
     };
     write().map_err(|error| ModelError::Write { path: path.to_owned(), source: error.into() })
 }

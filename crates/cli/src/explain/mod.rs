@@ -6,10 +6,10 @@ mod source;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::provenance::Program;
-use fisherlens_lrp::{Rule, largest_size};
+use fisherlens_lrp::largest_size;
 
 use crate::answer;
 use crate::arguments::{Explain, Normalize};
@@ -34,15 +34,19 @@ pub struct Caller {
 /// A model that is not stored, an unknown class or rule, an unreadable photograph.
 pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
+    if arguments.experiment.is_none()
+        && arguments.selection.voc.is_none()
+        && let Some(option) = arguments.selection.first_of_experiment()
+    {
+        bail!("{option} has an effect only with --experiment or --voc");
+    }
     if !arguments.networks.networks.is_empty() {
         return networks(arguments, interrupt);
     }
     let source = Source::open(arguments, caller, interrupt)?;
-    let rules = match arguments.rules.as_slice() {
-        [] => vec![source.display_rule],
-        texts => texts.iter().map(|text| Ok(text.parse()?)).collect::<Result<Vec<Rule>>>()?,
-    };
+    let rules = if arguments.rules.is_empty() { vec![source.display_rule] } else { distinct(arguments.rules.clone()) };
     let classes = arguments.classes.iter().map(|name| source.class(name)).collect::<Result<Vec<usize>>>()?;
+    let classes = distinct(classes);
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
     let mut answer = Answer::new(&source);
@@ -70,6 +74,17 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     Ok(())
 }
 
+/// The values without repetitions, in the order in which they first occur.
+fn distinct<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    let mut distinct = Vec::with_capacity(values.len());
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}
+
 /// Writes the pictures of one photograph and prints its results.
 fn show(
     source: &Source,
@@ -92,7 +107,7 @@ fn networks(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
 
 #[cfg(not(feature = "cnn"))]
 fn networks(_: &Explain, _: &Interrupt) -> Result<()> {
-    anyhow::bail!(
+    bail!(
         "--network: this program was built without networks; install it with `cargo install fisherlens --features cnn`, or call \
          `cargo xtask-cnn explain --network …` in a checkout"
     )
