@@ -28,7 +28,7 @@ pub fn print(line: impl Display) {
     }
 }
 
-/// Whether [`print`] has lost a line.
+/// Whether [`print()`] has lost a line.
 pub(crate) fn is_incomplete() -> bool {
     LOST.load(Ordering::Relaxed)
 }
