@@ -17,7 +17,7 @@ bench crate:
 
 # the time of every expensive stage, compared with its peer and with the machine's limit
 bench-all *arguments:
-    cargo xtask bench {{arguments}}
+    cargo xtask-release bench {{arguments}}
 
 # format, clippy and tests with the networks
 check-cnn:

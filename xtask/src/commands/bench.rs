@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use fisherlens_bench::{self as bench, Options, Outputs, Voc};
+use fisherlens_cli::console::say;
 use fisherlens_experiment::interrupt::Interrupt;
 
 use crate::cli::Bench;
@@ -11,6 +12,9 @@ use crate::cli::Bench;
 /// # Errors
 /// See [`bench::run`].
 pub(crate) fn run(arguments: &Bench, interrupt: &Interrupt) -> Result<()> {
+    if cfg!(debug_assertions) {
+        say("note: this build checks for integer overflow, which costs time; measure with `cargo xtask-release bench`");
+    }
     if arguments.weights.is_some() {
         return super::network::bench(arguments, interrupt);
     }
