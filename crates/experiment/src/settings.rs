@@ -29,7 +29,7 @@ use crate::settings::strategies::StrategySettings;
 /// let settings = Settings::load("voc2007", &["mixture.n_components=64".to_owned()])?;
 /// assert_eq!((settings.mixture.n_components, settings.pca.n_components), (64, 80));
 /// let message = format!("{:#}", Settings::load("voc2007", &["mixture.n_component=64".to_owned()]).unwrap_err());
-/// assert!(message.contains("near it: mixture.n_components"));
+/// assert!(message.contains("mixture.n_components"));
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
