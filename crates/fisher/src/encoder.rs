@@ -73,7 +73,7 @@ impl Layout {
 /// Turns the local descriptors of an image into one vector, by a mapping m(l) of each descriptor l.
 ///
 /// To write an encoder, implement [`Encoder::n_features`], [`Encoder::layout`] and [`Encoder::map`]; the other methods are provided.
-/// `examples/own_encoder.rs` shows it.
+/// `examples/encoder_alone.rs` shows it.
 ///
 /// ```
 /// use fisherlens_fisher::{DescriptorSet, Encoder, FisherVector};
