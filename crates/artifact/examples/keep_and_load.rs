@@ -1,6 +1,6 @@
 //! Keeps the result of a slow computation and loads it in the next run: the second call computes nothing.
 //!
-//! `cargo run --release --package fisherlens-artifact --example keep_and_load`
+//! `cargo run --package fisherlens-artifact --example keep_and_load`
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::time::{Duration, Instant};

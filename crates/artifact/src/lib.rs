@@ -76,6 +76,7 @@ mod error;
 mod key;
 mod single;
 mod store;
+mod temporary;
 
 pub use address::Address;
 pub use array::Block;
@@ -84,3 +85,4 @@ pub use error::ArtifactError;
 pub use key::{Key, KeyBuilder};
 pub use single::{read_bytes, read_file, write_file};
 pub use store::{Entry, Loaded, Store};
+pub use temporary::temporary_file;

@@ -34,11 +34,7 @@ pub fn write_file<T: Serialize>(
     header: &Header,
     value: &T,
 ) -> Result<u64, ArtifactError> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    store::replace(path, folder, address, header, value)
+    store::replace(path, address, header, value)
 }
 
 /// Reads an artifact of `stage` and `format_version` from the file `path`; it may have any key.

@@ -11,12 +11,10 @@ use crate::address::Address;
 use crate::envelope::{self, Header};
 use crate::error::ArtifactError;
 use crate::key::Key;
+use crate::temporary::{folder_of, temporary_file};
 
 /// Extension of the files.
 const EXTENSION: &str = "msgpack";
-
-/// First letters of the temporary name of a file that is being written. A run that is killed may leave such a file.
-const TEMPORARY: &str = ".writing-";
 
 /// An artifact that was loaded from a store; its checksum was verified.
 #[derive(Debug, Clone)]
@@ -144,7 +142,7 @@ impl Store {
         }
         let folder = self.folder(&address.stage, address.format_version, address.key);
         fs::create_dir_all(&folder).map_err(ArtifactError::io("make the folder", &folder))?;
-        replace(&path, &folder, address, header, value)
+        replace(&path, address, header, value)
     }
 
     /// The store's files, sorted by stage, format version, key and part. Only their headers are read.
@@ -220,28 +218,22 @@ impl Store {
     }
 }
 
-/// Writes an artifact under a temporary name in `folder` and then renames it to `path`, so that `path` never holds half a file.
+/// Writes an artifact under a temporary name and then renames it to `path`, so that `path` never holds half a file.
 pub(crate) fn replace<T: Serialize>(
     path: &Path,
-    folder: &Path,
     address: &Address,
     header: &Header,
     value: &T,
 ) -> Result<u64, ArtifactError> {
     let failed = || ArtifactError::io("write", path);
-    let mut temporary = tempfile::Builder::new();
-    temporary.prefix(TEMPORARY);
-    // Temporary files can be read by their owner only; an artifact gets the permissions of any other new file.
-    #[cfg(unix)]
-    temporary.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = temporary.tempfile_in(folder).map_err(failed())?;
+    let file = temporary_file(path).map_err(failed())?;
     let n_bytes = envelope::write(file.as_file(), address, header, value)
         .map_err(|problem| ArtifactError::Encode { path: path.to_owned(), problem })?;
     file.as_file().sync_all().map_err(failed())?;
     file.persist(path).map_err(|error| failed()(error.error))?;
     // The folder holds the names of its files. The new name is therefore safe on the disk only after the folder is synced too.
     #[cfg(unix)]
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())?;
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed())?;
     Ok(n_bytes)
 }
 

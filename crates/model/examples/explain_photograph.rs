@@ -1,5 +1,5 @@
 //! The scores of one photograph, and the heatmap of its best class, with the model that comes with the crate:
-//! `cargo run --release --package fisherlens-model --example explain_photograph [PHOTOGRAPH] [FOLDER]`
+//! `cargo run --package fisherlens-model --example explain_photograph [PHOTOGRAPH] [FOLDER]`
 //!
 //! Without a photograph, a drawn one is explained. The pictures go to `FOLDER`, or to a folder for temporary files.
 

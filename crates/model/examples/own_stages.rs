@@ -1,5 +1,5 @@
 //! A whole chain of stages put together by hand, learned from made-up images, and one image explained:
-//! `cargo run --release --package fisherlens-model --example own_stages`
+//! `cargo run --package fisherlens-model --example own_stages`
 //! The heatmap `own-stages.png` goes to the folder for temporary files.
 
 #![expect(clippy::print_stdout, reason = "an example shows its results")]

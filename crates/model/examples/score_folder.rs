@@ -1,5 +1,5 @@
 //! The scores of all photographs in a folder as CSV, one row per photograph and one column per class:
-//! `cargo run --release --package fisherlens-model --example score_folder [FOLDER] > scores.csv`
+//! `cargo run --package fisherlens-model --example score_folder [FOLDER] > scores.csv`
 //!
 //! Without a folder, two drawn photographs are scored.
 

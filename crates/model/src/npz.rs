@@ -20,6 +20,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use fisherlens_artifact::temporary_file;
 use fisherlens_classifier::{DualView, KernelModel, LinearModel, Training, TrainingReport};
 use fisherlens_descriptors::Pca;
 use fisherlens_mixture::DiagonalGmm;
@@ -60,16 +61,7 @@ impl NpzFile {
     /// # Errors
     /// [`ModelError::Write`] when nothing can be written into the folder.
     pub fn create(path: &Path) -> Result<Self, ModelError> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut aside = tempfile::Builder::new();
-        aside.prefix(".writing-");
-        // Temporary files are private by default; an export gets the permissions of any other file that the user makes.
-        #[cfg(unix)]
-        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = aside.tempfile_in(folder).map_err(|error| cannot_write(path, error))?;
+        let file = temporary_file(path).map_err(|error| cannot_write(path, error))?;
         Ok(Self { path: path.to_owned(), writer: NpzWriter::new_compressed(BufWriter::new(file)) })
     }
 

@@ -3,6 +3,7 @@
 use std::io::BufWriter;
 use std::path::Path;
 
+use fisherlens_artifact::temporary_file;
 use ndarray::ArrayView3;
 
 use crate::error::ModelError;
@@ -25,13 +26,8 @@ use crate::error::ModelError;
 pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ModelError> {
     let write = || -> Result<(), png::EncodingError> {
         let (height, width, _) = rgb.dim();
-        // Written under another name first, so that a program that is stopped leaves no half picture.
-        let mut aside = tempfile::Builder::new();
-        aside.prefix(".writing-");
-        #[cfg(unix)]
-        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = aside.tempfile_in(folder)?;
+        // A program that is stopped leaves no half picture.
+        let file = temporary_file(path)?;
         let mut encoder = png::Encoder::new(BufWriter::new(file.as_file()), width as u32, height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
