@@ -1,6 +1,6 @@
 //! Trains a linear SVM on random samples, scores unseen samples, and prints how close the solver came to the optimum.
 //!
-//! `cargo run --release --package fisherlens-classifier --example linear_svm`
+//! `cargo run --package fisherlens-classifier --example linear_svm`
 #![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use fisherlens_classifier::{ClassifierError, ClassifierTrainer, LinearSvm};

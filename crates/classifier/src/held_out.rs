@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use crate::cross_validation::assign_folds;
-use crate::dual::{DualPoint, Panels, Problems};
+use crate::dual::DualPoint;
 use crate::error::ClassifierError;
 use crate::gram::gram;
 use crate::one_vs_rest::checked_targets;
@@ -41,15 +41,7 @@ impl LinearSvm {
             }
         }
         let gram = gram(x);
-        let problems = Problems {
-            gram: gram.view(),
-            panels: Panels::new(gram.view()),
-            loss: self.loss,
-            squared_bias_feature: self.bias_feature * self.bias_feature,
-            tolerance: self.tolerance,
-            max_n_epochs: self.max_n_epochs,
-            seed: self.seed,
-        };
+        let problems = self.problems(gram.view());
         problems.solve(c, &mut points);
         let mut scores = Array2::zeros((n, n_classes));
         for (at, point) in points.iter().enumerate() {

@@ -51,6 +51,19 @@ impl LinearSvm {
         Ok(Training { model, report })
     }
 
+    /// What all dual problems on this Gram matrix share. `gram` must be in C order.
+    pub(crate) fn problems<'a>(&self, gram: ArrayView2<'a, f32>) -> Problems<'a> {
+        Problems {
+            gram,
+            panels: Panels::new(gram),
+            loss: self.loss,
+            squared_bias_feature: self.bias_feature * self.bias_feature,
+            tolerance: self.tolerance,
+            max_n_epochs: self.max_n_epochs,
+            seed: self.seed,
+        }
+    }
+
     /// Chooses C and solves the dual problems of all classes. `gram` may belong to any kernel; `targets` come from [`checked_targets`].
     pub(crate) fn solve_dual(
         &self,
@@ -59,15 +72,7 @@ impl LinearSvm {
     ) -> Result<Solution, ClassifierError> {
         check_gram(gram, targets.nrows())?;
         let gram = gram.as_standard_layout();
-        let problems = Problems {
-            gram: gram.view(),
-            panels: Panels::new(gram.view()),
-            loss: self.loss,
-            squared_bias_feature: self.bias_feature * self.bias_feature,
-            tolerance: self.tolerance,
-            max_n_epochs: self.max_n_epochs,
-            seed: self.seed,
-        };
+        let problems = self.problems(gram.view());
         let (c, cross_validation) = match self.c_grid.as_slice() {
             [c] => (*c, Vec::new()),
             c_grid => {
