@@ -11,6 +11,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::settings::sections::DataSettings;
+use crate::spread::spread;
 
 /// Training or test half of the experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +111,8 @@ impl Dataset {
         let mut test = read(&settings.test)?;
         let mut left_out = Vec::new();
         if let Some(limit) = limit {
-            spread(&mut train.images, limit);
-            spread(&mut test.images, limit);
+            limit_images(&mut train.images, limit);
+            limit_images(&mut test.images, limit);
             left_out = leave_out_classes(&mut train, &mut test);
         }
         for set in [&train, &test] {
@@ -176,16 +177,14 @@ impl Dataset {
 }
 
 /// Keeps `limit` images, evenly spread.
-fn spread(images: &mut Vec<ImageEntry>, limit: usize) {
-    let n = images.len();
-    if limit < n {
-        let kept: BTreeSet<usize> = (0..limit).map(|i| i * n / limit).collect();
-        let mut index = 0;
-        images.retain(|_| {
-            index += 1;
-            kept.contains(&(index - 1))
-        });
-    }
+fn limit_images(images: &mut Vec<ImageEntry>, limit: usize) {
+    let all: Vec<usize> = (0..images.len()).collect();
+    let kept: BTreeSet<usize> = spread(&all, limit).into_iter().collect();
+    let mut index = 0;
+    images.retain(|_| {
+        index += 1;
+        kept.contains(&(index - 1))
+    });
 }
 
 /// Removes the classes that lack positive or negative examples in one of the halves, and returns their names.
