@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use fisherlens_cli::explain::{self, Caller};
+use fisherlens_cli::caller::Caller;
+use fisherlens_cli::explain;
 use fisherlens_cli::signals;
 use fisherlens_experiment::provenance::Program;
 

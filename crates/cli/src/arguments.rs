@@ -1,14 +1,18 @@
 //! The arguments of commands: which experiment is used, and how photographs are explained. `fisherlens` and `cargo xtask` share them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::TypedValueParser as _;
-use fisherlens_experiment::provenance::Program;
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::session::Session;
 use fisherlens_lrp::{ColorMap, Rule};
 use fisherlens_voc::Missing;
+
+use crate::caller::Caller;
+use crate::terminal;
 
 /// The largest number of threads that is accepted. Millions of threads would make the machine stop answering.
 const MAX_THREADS: u64 = 1024;
@@ -37,20 +41,26 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The session that the arguments describe. Without a name, the experiment is `mini`, or `voc2007` if a devkit is given. `folder` contains
-    /// the artifacts unless the arguments name another folder.
-    pub fn session(&self, experiment: Option<&str>, folder: &Path, program: Program) -> Session {
+    /// The session that the arguments describe. Without a name, the experiment is `mini`, or `voc2007` if a devkit is given.
+    pub fn session(&self, experiment: Option<&str>, caller: &Caller) -> Session {
         let default = if self.voc.is_some() { "voc2007" } else { "mini" };
-        let session = Session::new(experiment.unwrap_or(default), folder);
         Session {
             set: self.set.clone(),
             voc: self.voc.clone(),
             missing: if self.allow_missing { Missing::Skip } else { Missing::Refuse },
             limit: self.limit,
-            artifacts: self.artifacts.clone().unwrap_or_else(|| session.artifacts.clone()),
-            program,
-            ..session
+            artifacts: caller.artifacts(self.artifacts.as_deref()),
+            program: caller.program.clone(),
+            ..Session::new(experiment.unwrap_or(default), &caller.folder)
         }
+    }
+
+    /// Opens the experiment of [`Selection::session`], which reports to this program's terminal.
+    ///
+    /// # Errors
+    /// See [`Experiment::open`].
+    pub fn open(&self, experiment: Option<&str>, caller: &Caller, interrupt: &Interrupt) -> Result<Experiment> {
+        Experiment::open(&self.session(experiment, caller), terminal::progress(), interrupt.clone())
     }
 
     /// The first option given that belongs to an experiment.
@@ -169,4 +179,15 @@ fn share(text: &str) -> Result<f32, String> {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err(format!("found \"{text}\", expected a number from 0 to 1")),
     }
+}
+
+/// The values without repetitions, in the order in which they first occur.
+pub(crate) fn distinct<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    let mut distinct = Vec::with_capacity(values.len());
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
 }

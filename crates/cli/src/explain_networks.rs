@@ -16,9 +16,9 @@ use ndarray::{Array2, Array3, Array4, Axis, s};
 use serde::Serialize;
 
 use crate::answer;
-use crate::arguments::{Explain, Normalize};
+use crate::arguments::{Explain, Normalize, distinct};
+use crate::caller::PROGRAM;
 use crate::device::device;
-use crate::explain::PROGRAM;
 
 /// Prints one line of the answer for people. With `--json`, prints nothing.
 macro_rules! line {
@@ -109,8 +109,9 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
     };
     let columns = columns(arguments, &names, &device)?;
     let composites =
-        if options.composites.is_empty() { vec![COMPOSITE.to_owned()] } else { options.composites.clone() };
+        if options.composites.is_empty() { vec![COMPOSITE.to_owned()] } else { distinct(options.composites.clone()) };
     let classes = arguments.classes.iter().map(|class| class_index(class, &names)).collect::<Result<Vec<_>>>()?;
+    let classes = distinct(classes);
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
     let mut rows: Vec<Vec<Shown>> = Vec::new();

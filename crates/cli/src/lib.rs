@@ -1,8 +1,9 @@
 //! What the commands `fisherlens` and `cargo xtask` share: arguments, the terminal, signals, and the code of `explain`.
 //!
 //! ```no_run
-//! use fisherlens_cli::explain::{self, Caller};
-//! use fisherlens_cli::{arguments::Explain, signals};
+//! use fisherlens_cli::arguments::Explain;
+//! use fisherlens_cli::caller::Caller;
+//! use fisherlens_cli::{explain, signals};
 //! use fisherlens_experiment::provenance::Program;
 //!
 //! /// A command of your own that explains photographs as `fisherlens explain` does.
@@ -13,6 +14,7 @@
 //! ```
 
 pub mod arguments;
+pub mod caller;
 pub mod console;
 pub mod device;
 pub mod explain;

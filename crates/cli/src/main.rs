@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use etcetera::BaseStrategy as _;
 use fisherlens_cli::arguments::Explain;
-use fisherlens_cli::explain::Caller;
+use fisherlens_cli::caller::Caller;
 use fisherlens_cli::{explain, signals};
 use fisherlens_experiment::provenance::Program;
 

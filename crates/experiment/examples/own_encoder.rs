@@ -1,5 +1,5 @@
 //! Runs the whole experiment, relevance included, with an encoder that is defined in this file and that no setting names:
-//! `cargo run --release --package fisherlens-experiment --example own_encoder`
+//! `cargo run --package fisherlens-experiment --example own_encoder`
 
 use std::path::Path;
 

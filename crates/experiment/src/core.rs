@@ -190,7 +190,7 @@ impl Core {
         for (address, value) in addresses.iter().zip(&values) {
             self.keep(address, took.as_secs_f64() / addresses.len() as f64, value)?;
         }
-        self.progress.computed(short(&addresses[0].stage), &what, took);
+        self.progress.computed(short_name(&addresses[0].stage), &what, took);
         Ok(values)
     }
 
@@ -272,11 +272,11 @@ impl Core {
     /// Reports a stage whose shards were stored one by one.
     pub fn computed(&self, stage: StageId, what: &str, timer: &Timer) {
         let took = self.stop(timer);
-        self.progress.computed(short(stage.name), what, took);
+        self.progress.computed(short_name(stage.name), what, took);
     }
 }
 
 /// The name of a stage in the lines of a run. The first line already names the network, so the prefix `network-` is left out.
-fn short(stage: &str) -> &str {
+pub(crate) fn short_name(stage: &str) -> &str {
     stage.trim_start_matches("network-")
 }

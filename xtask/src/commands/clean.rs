@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
-use fisherlens_cli::explain::Caller;
+use fisherlens_cli::caller::Caller;
 use fisherlens_experiment::stage::Stage;
 
 use crate::cli::Clean;
@@ -16,7 +15,7 @@ use crate::commands::status::size;
 /// # Errors
 /// The errors of the file system.
 pub(crate) fn run(arguments: &Clean, caller: &Caller) -> Result<()> {
-    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
+    let store = caller.store(arguments.artifacts.as_deref())?;
     let bytes = match &arguments.stage {
         Some(stage) => {
             // Stored artifacts may also belong to stages of networks, which only some builds know, or to older versions.

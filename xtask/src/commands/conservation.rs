@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_classifier::{KernelKind, KernelSvm, LinearSvm, Model as Classifier};
-use fisherlens_cli::explain::Caller;
+use fisherlens_cli::answer;
+use fisherlens_cli::caller::Caller;
 use fisherlens_cli::lookup::{ensure_learned, image_path};
-use fisherlens_cli::{answer, terminal};
 use fisherlens_descriptors::Pca;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
@@ -82,8 +82,7 @@ const VARIANTS: [Variant; 4] = [
 /// An experiment without a stored mixture, an unknown image, a class without examples.
 pub(crate) fn run(arguments: &ConservationTable, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
-    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-    let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+    let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
     let keys = Keys::of(&experiment)?;
     ensure_learned(&experiment, &keys, Stage::Mixture)?;
     let table = Table::new(&experiment, &keys, arguments)?;
@@ -213,8 +212,8 @@ impl<'a> Table<'a> {
     }
 
     fn explainer(&self, variant: &Variant, kernel: KernelKind, vectors: &Array2<f32>) -> Result<Explainer> {
-        let machine = LinearSvm::params().c(C).difficult(self.experiment.settings.data.difficult);
-        let svm = KernelSvm::params(kernel).svm(machine).check()?;
+        let svm = LinearSvm::params().c(C).difficult(self.experiment.settings.data.difficult);
+        let svm = KernelSvm::params(kernel).svm(svm).check()?;
         let trained = svm.train(vectors.view(), self.targets.view())?;
         Ok(Explainer::assemble(
             Arc::clone(&self.experiment.parts.extractor.value),

@@ -23,9 +23,9 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::Header;
 use fisherlens_classifier::Model as Classifier;
-use fisherlens_cli::explain::Caller;
+use fisherlens_cli::answer;
+use fisherlens_cli::caller::Caller;
 use fisherlens_cli::lookup::{ensure_learned, image_path};
-use fisherlens_cli::{answer, terminal};
 use fisherlens_descriptors::Frame;
 use fisherlens_experiment::dataset::Half;
 use fisherlens_experiment::experiment::Experiment;
@@ -46,8 +46,7 @@ use crate::commands::traces;
 /// A stage that was not reproduced yet; an unknown image, set, class or rule; the errors of the file system.
 pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
-    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-    let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+    let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
     let keys = Keys::of(&experiment)?;
     if arguments.what == What::Model {
         return model(&experiment, &keys, arguments);

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use fisherlens_cli::caller::Caller;
 use fisherlens_cli::device::device;
-use fisherlens_cli::explain::Caller;
 use fisherlens_cli::terminal;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::networks;
@@ -13,7 +13,7 @@ use fisherlens_experiment::networks::stage::NetworkStage;
 use fisherlens_experiment::progress::duration;
 
 use crate::cli::{Bench, Reproduce};
-use crate::commands::reproduce::{last_stage, report_name};
+use crate::commands::reproduce::{last_stage, report_folder};
 
 /// `cargo xtask-cnn reproduce`: retrains, scores, explains and measures a network, then writes the report.
 ///
@@ -22,30 +22,27 @@ use crate::commands::reproduce::{last_stage, report_name};
 pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     let since = Instant::now();
     let until = last_stage(&NetworkStage::ALL, NetworkStage::short_name, arguments.until.as_deref())?;
-    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
+    let session = arguments.selection.session(arguments.experiment.as_deref(), caller);
     let device = device(&arguments.device)?;
     let weights = arguments.weights.as_deref();
     let experiment = NetworkExperiment::open(&session, weights, device, terminal::progress(), interrupt.clone())?;
     let dataset = &experiment.core.dataset;
-    experiment.core.progress.line(&format!(
-        "{:>12}  {}: {}, {} training images, {} test images, {} classes",
-        "reproduce",
+    let line = format!(
+        "{}: {}, {} training images, {} test images, {} classes",
         experiment.core.name,
         experiment.settings.network.architecture,
         dataset.train.len(),
         dataset.test.len(),
         dataset.classes().len()
-    ));
-    let folder = arguments
-        .report
-        .clone()
-        .unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.core.name)));
+    );
+    experiment.core.progress.stage_line("reproduce", &line);
+    let folder = report_folder(arguments, &experiment.core.name);
     let (page, took) = (networks::run::run(&experiment, &session, &folder, until)?, duration(since.elapsed()));
-    let line = match page {
-        Some(page) => format!("{:>12}  {}  ({took} in total)", "report", page.display()),
-        None => format!("{:>12}  stopped after the stage of --until  ({took} in total)", "no report"),
+    let (label, text) = match page {
+        Some(page) => ("report", page.display().to_string()),
+        None => ("no report", "stopped after the stage of --until".to_owned()),
     };
-    experiment.core.progress.line(&line);
+    experiment.core.progress.stage_line(label, &format!("{text}  ({took} in total)"));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Commands for networks, in a program that was built without networks.
 
 use anyhow::{Result, bail};
-use fisherlens_cli::explain::Caller;
+use fisherlens_cli::caller::Caller;
 use fisherlens_experiment::interrupt::Interrupt;
 
 use crate::cli::{Bench, Reproduce};

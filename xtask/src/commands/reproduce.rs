@@ -1,11 +1,11 @@
 //! `cargo xtask reproduce`: runs every stage in order, then writes the report.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use fisherlens_cli::explain::Caller;
-use fisherlens_cli::terminal;
+use fisherlens_cli::caller::Caller;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::progress::duration;
@@ -29,22 +29,14 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
         bail!("--weights and --device: expected only for experiments with a network, such as mini-cnn and voc2007-cnn")
     }
     let until = last_stage(&Stage::ALL, Stage::name, arguments.until.as_deref())?;
-    let session = arguments.selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-    let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+    let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
     announce(&experiment);
     let run = Run::execute(&experiment, until)?;
-    let folder = arguments
-        .report
-        .clone()
-        .unwrap_or_else(|| crate::root().join("report").join(report_name(&experiment.core.name)));
+    let folder = report_folder(arguments, &experiment.core.name);
     let data = summary::collect(&experiment, &run)?;
     let page = fisherlens_report::write(&data, &folder)?;
-    experiment.core.progress.line(&format!(
-        "{:>12}  {}  ({} in total)",
-        "report",
-        page.display(),
-        duration(since.elapsed())
-    ));
+    let took = duration(since.elapsed());
+    experiment.core.progress.stage_line("report", &format!("{}  ({took} in total)", page.display()));
     Ok(())
 }
 
@@ -62,18 +54,17 @@ pub(crate) fn last_stage<S: Copy>(
     })
 }
 
-/// Name of the report's folder: the name of a built-in experiment, or the stem of a settings file.
-pub(crate) fn report_name(experiment: &str) -> String {
-    let stem = std::path::Path::new(experiment).file_stem();
-    stem.map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned())
+/// The folder of the report: the one that the arguments name, or else one with the name of the experiment or of its settings file.
+pub(crate) fn report_folder(arguments: &Reproduce, experiment: &str) -> PathBuf {
+    let name = Path::new(experiment).file_stem().unwrap_or_else(|| "report".as_ref());
+    arguments.report.clone().unwrap_or_else(|| crate::root().join("report").join(name))
 }
 
 fn announce(experiment: &Experiment) {
     let dataset = &experiment.core.dataset;
     let skipped = dataset.train.set.skipped.len() + dataset.test.set.skipped.len();
     let mut line = format!(
-        "{:>12}  {}: {} training images, {} test images, {} classes",
-        "reproduce",
+        "{}: {} training images, {} test images, {} classes",
         experiment.core.name,
         dataset.train.len(),
         dataset.test.len(),
@@ -85,5 +76,5 @@ fn announce(experiment: &Experiment) {
     if !dataset.left_out.is_empty() {
         let _ = write!(line, "; left out because the limited sets lack examples: {}", dataset.left_out.join(", "));
     }
-    experiment.core.progress.line(&line);
+    experiment.core.progress.stage_line("reproduce", &line);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
-use fisherlens_cli::explain::Caller;
+use fisherlens_cli::caller::Caller;
 use fisherlens_experiment::progress::duration;
 use fisherlens_experiment::stage::Stage;
 
@@ -16,7 +16,7 @@ use crate::cli::Status;
 /// # Errors
 /// A folder that cannot be read.
 pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
-    let store = Store::open(arguments.artifacts.clone().unwrap_or_else(|| caller.folder.join("artifacts")))?;
+    let store = caller.store(arguments.artifacts.as_deref())?;
     if arguments.digests {
         return digests(&store);
     }

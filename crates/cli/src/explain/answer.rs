@@ -7,7 +7,7 @@ use fisherlens_model::conservation_line;
 use serde::Serialize;
 
 use crate::answer;
-use crate::explain::PROGRAM;
+use crate::caller::PROGRAM;
 use crate::explain::pictures::{Files, Pictures};
 use crate::explain::source::{Explained, Source};
 

@@ -4,29 +4,15 @@ mod answer;
 mod pictures;
 mod source;
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result, bail};
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::provenance::Program;
 use fisherlens_lrp::largest_size;
 
 use crate::answer;
-use crate::arguments::{Explain, Normalize};
+use crate::arguments::{Explain, Normalize, distinct};
+use crate::caller::Caller;
 use crate::explain::answer::Answer;
 use crate::explain::source::{Explained, Source};
-
-/// Name and version of the program, as documents for programs begin.
-pub(crate) const PROGRAM: &str = concat!("fisherlens ", env!("CARGO_PKG_VERSION"));
-
-/// The program that a user called, and where its experiments are stored unless the arguments name another folder.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// Folder below which artifacts and the drawn devkit are stored.
-    pub folder: PathBuf,
-    /// Description of the program for reports.
-    pub program: Program,
-}
 
 /// Runs the command.
 ///
@@ -72,17 +58,6 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
         answer!("{}", serde_json::to_string_pretty(&answer)?);
     }
     Ok(())
-}
-
-/// The values without repetitions, in the order in which they first occur.
-fn distinct<T: PartialEq>(values: Vec<T>) -> Vec<T> {
-    let mut distinct = Vec::with_capacity(values.len());
-    for value in values {
-        if !distinct.contains(&value) {
-            distinct.push(value);
-        }
-    }
-    distinct
 }
 
 /// Writes the pictures of one photograph and prints its results.

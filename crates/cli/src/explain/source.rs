@@ -13,9 +13,8 @@ use fisherlens_lrp::Rule;
 use fisherlens_model::{Described, Explainer, Explanation, Model, photograph};
 
 use crate::arguments::Explain;
-use crate::explain::Caller;
+use crate::caller::Caller;
 use crate::lookup::{ensure_learned, image_path};
-use crate::terminal;
 
 /// Maximum memory for the explanation of one photograph, in bytes.
 const MAX_MEMORY: usize = 2_000_000_000;
@@ -65,9 +64,7 @@ impl Source {
         if arguments.experiment.is_none() && arguments.selection.voc.is_none() {
             return Self::of_model(arguments.model.as_deref());
         }
-        let selection = &arguments.selection;
-        let session = selection.session(arguments.experiment.as_deref(), &caller.folder, caller.program.clone());
-        let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
+        let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
         let keys = Keys::of(&experiment)?;
         ensure_learned(&experiment, &keys, Stage::Classifier)?;
         let thresholds = if experiment.core.has(&Stage::Scores.id().at(keys.scores)) {

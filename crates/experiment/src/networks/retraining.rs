@@ -98,14 +98,16 @@ fn train(experiment: &NetworkExperiment) -> Result<(State, String)> {
             running = (0.0, 0);
             let seconds = since.elapsed().as_secs_f64();
             let left = seconds / (step - before.0) as f64 * (n_steps - step) as f64;
-            core.progress.line(&format!(
-                "{:>12}  step {step} of {n_steps}: loss {:.4}, rate {:.1e}, mAP {:.2}, {} left",
+            core.progress.stage_line(
                 "retraining",
-                look.loss,
-                look.rate,
-                100.0 * look.mean_average_precision,
-                duration(std::time::Duration::from_secs_f64(left))
-            ));
+                &format!(
+                    "step {step} of {n_steps}: loss {:.4}, rate {:.1e}, mAP {:.2}, {} left",
+                    look.loss,
+                    look.rate,
+                    100.0 * look.mean_average_precision,
+                    duration(std::time::Duration::from_secs_f64(left))
+                ),
+            );
             history.push(look);
         }
         let stopped = core.interrupt.is_raised();
@@ -139,7 +141,7 @@ fn begin(experiment: &NetworkExperiment) -> Result<(Training, Vec<Look>, (f64, u
     let training = Training::resume(network, &velocities, state.step, sgd).context(
         "cannot continue from the checkpoint; remove it with `cargo xtask clean --stage network-retraining` and run again",
     )?;
-    experiment.core.progress.line(&format!("{:>12}  continues after step {}", "retraining", state.step));
+    experiment.core.progress.stage_line("retraining", &format!("continues after step {}", state.step));
     Ok((training, state.history, state.running, (state.step, state.seconds)))
 }
 

@@ -46,7 +46,7 @@ pub fn run(
         return Ok(None);
     }
     let scores = scores::get(experiment)?;
-    experiment.core.progress.line(&format!("{:>12}  {}", "scores", report::line(experiment, &scores)));
+    experiment.core.progress.stage_line("scores", &report::line(experiment, &scores));
     if ended(NetworkStage::Scores) {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! The stages of an experiment with a network, by name.
 
-use crate::core::StageId;
+use crate::core::{StageId, short_name};
 
 /// The stages of an experiment with a network, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ impl NetworkStage {
 
     /// Name on the command line.
     pub fn short_name(self) -> &'static str {
-        self.name().trim_start_matches("network-")
+        short_name(self.name())
     }
 
     /// Name and format version of the stage's artifacts. The version must be increased whenever the stage computes something else.
