@@ -1,7 +1,7 @@
 //! Heatmap of a network: relevance of the pixels for the class with the highest score, printed as a coarse grid.
 //!
 //! Run it with
-//! `cargo run --release --package fisherlens-cnn --features cnn --example network_heatmap [GOOGLENET_WEIGHTS]`
+//! `cargo run --package fisherlens-cnn --features cnn --example network_heatmap [GOOGLENET_WEIGHTS]`
 //!
 //! Without an argument the network is small and has random weights, so its heatmap has no meaning. With GoogLeNet's weights, a
 //! `.safetensors` or `.caffemodel` file, the network is GoogLeNet.

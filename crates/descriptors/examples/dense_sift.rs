@@ -1,6 +1,6 @@
 //! Dense SIFT descriptors of a photograph, or of a drawn image without an argument, and their projection by PCA.
 //!
-//! `cargo run --release --package fisherlens-descriptors --example dense_sift [-- PHOTOGRAPH.jpg]`
+//! `cargo run --package fisherlens-descriptors --example dense_sift [-- PHOTOGRAPH.jpg]`
 #![expect(clippy::print_stdout, reason = "the example shows its results")]
 
 use std::error::Error;

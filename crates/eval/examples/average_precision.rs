@@ -1,7 +1,7 @@
 //! Average precision, equal-error threshold and bootstrap interval of a classifier, from made-up scores.
 //!
 //! Run it with
-//! `cargo run --release --package fisherlens-eval --example average_precision`
+//! `cargo run --package fisherlens-eval --example average_precision`
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use fisherlens_eval::{

@@ -1,6 +1,6 @@
 //! An encoder of your own: implement `Encoder` and `Mapping` with three short methods each; everything else is provided.
 //!
-//! Run: `cargo run --release --package fisherlens-fisher --example encoder_alone`
+//! Run: `cargo run --package fisherlens-fisher --example encoder_alone`
 #![expect(clippy::print_stdout, reason = "an example prints what it computes")]
 
 use fisherlens_fisher::{DescriptorSet, Encoder, FisherError, Layout, Mapping, Sign};

@@ -1,6 +1,6 @@
 //! Fisher vectors for arrays that another program made: the parameters of a mixture, and the local descriptors of one image.
 //!
-//! Run: `cargo run --release --package fisherlens-fisher --example vectors_of_arrays [arrays.npz]`
+//! Run: `cargo run --package fisherlens-fisher --example vectors_of_arrays [arrays.npz]`
 //!
 //! Without an argument it uses small arrays that are written below. The file has `float32` arrays, for example from Python:
 //! `numpy.savez("arrays.npz", weights=g.weights_.astype("f4"), means=g.means_.astype("f4"), variances=g.covariances_.astype("f4"),

@@ -1,6 +1,6 @@
 //! Draws the same relevance in all colour maps, one below the other, as a PPM picture.
 //!
-//! `cargo run --release --package fisherlens-lrp --example color_maps -- FILE.ppm`; without a file the picture goes to standard output.
+//! `cargo run --package fisherlens-lrp --example color_maps -- FILE.ppm`; without a file the picture goes to standard output.
 
 use std::io::Write;
 

@@ -1,6 +1,6 @@
 //! A relevance rule that is not built in: descriptors share the relevance of a dimension in proportion to a power of |m|.
 //!
-//! `cargo run --release --package fisherlens-lrp --example own_rule`
+//! `cargo run --package fisherlens-lrp --example own_rule`
 #![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use fisherlens_fisher::{DescriptorSet, Encoder, FisherVector, Mapping, Normalization};

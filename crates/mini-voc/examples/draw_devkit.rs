@@ -1,6 +1,6 @@
 //! Draws the miniature devkit, checks it, and counts its classes and tags.
 //!
-//! `cargo run --release --package fisherlens-mini-voc --example draw_devkit -- FOLDER`
+//! `cargo run --package fisherlens-mini-voc --example draw_devkit -- FOLDER`
 //! writes it into FOLDER; without an argument it goes into a temporary folder, which is removed at the end.
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 

@@ -1,6 +1,6 @@
 //! Learns a Gaussian mixture from made-up points in the plane, then uses it: posteriors, log-likelihoods and random draws.
 //!
-//! Run: `cargo run --release --package fisherlens-mixture --example learn_and_use`
+//! Run: `cargo run --package fisherlens-mixture --example learn_and_use`
 #![expect(clippy::print_stdout, reason = "an example prints what it computes")]
 
 use fisherlens_mixture::{DiagonalGmm, MixtureError};

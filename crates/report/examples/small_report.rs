@@ -1,6 +1,6 @@
 //! Makes a report from made-up numbers: the page `report.html`, figures as SVG, and tables as CSV and LaTeX.
 //!
-//! `cargo run --release --package fisherlens-report --example small_report -- FOLDER`
+//! `cargo run --package fisherlens-report --example small_report -- FOLDER`
 //! writes it into FOLDER; without an argument it goes into a temporary folder, which is removed at the end.
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
 

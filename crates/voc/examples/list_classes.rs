@@ -1,6 +1,6 @@
 //! Lists the classes of a PASCAL VOC devkit: images with an object, and images with difficult objects only, per class and image set.
 //!
-//! `cargo run --release --package fisherlens-voc --example list_classes -- FOLDER [YEAR]`
+//! `cargo run --package fisherlens-voc --example list_classes -- FOLDER [YEAR]`
 //!
 //! FOLDER is a `VOC<year>` folder or holds such folders, for example `VOCdevkit`.
 #![expect(clippy::print_stdout, reason = "the example shows its results")]
