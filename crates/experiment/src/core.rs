@@ -1,7 +1,6 @@
 //! The common part of experiments with Fisher vectors and with networks: data, store, progress, and the functions by which a stage loads,
 //! computes and stores its result.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -12,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
+use crate::own_time::{OwnTime, Timer};
 use crate::progress::{Bar, Progress};
 use crate::provenance::Program;
 use crate::session::Session;
@@ -36,8 +36,8 @@ pub struct Core {
     pub program: Program,
     /// All settings. The header of each artifact repeats them.
     pub settings: toml::Table,
-    /// Time of stages that the currently timed stage has called. It does not belong to the own time of that stage.
-    inner: Mutex<Duration>,
+    /// Measures stages without the stages that they call.
+    own_time: OwnTime,
 }
 
 /// Name and format version of a stage. They are the name of the folder of its artifacts.
@@ -67,13 +67,6 @@ pub struct Missing<V> {
     pub images: Vec<usize>,
     /// The missing variants.
     pub variants: Vec<V>,
-}
-
-/// Measures the own time of a stage. The time of other stages that it calls does not count.
-#[derive(Debug)]
-pub struct Timer {
-    since: Instant,
-    outer: Duration,
 }
 
 impl StageId {
@@ -120,7 +113,7 @@ impl Core {
             interrupt,
             program: session.program.clone(),
             settings: Header::new(settings, 0.0)?.settings,
-            inner: Mutex::default(),
+            own_time: OwnTime::default(),
         })
     }
 
@@ -255,18 +248,12 @@ impl Core {
 
     /// Starts to measure the own time of a stage.
     pub fn start(&self) -> Timer {
-        let outer = std::mem::take(&mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner));
-        Timer { since: Instant::now(), outer }
+        self.own_time.start(Instant::now())
     }
 
     /// The own time of a stage since its start.
     pub fn stop(&self, timer: &Timer) -> Duration {
-        let whole = timer.since.elapsed();
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = whole.saturating_sub(*inner);
-        // For the stage that called this one, the whole time is the time of other stages.
-        *inner = timer.outer + whole;
-        own
+        self.own_time.stop(timer, Instant::now())
     }
 
     /// Reports a stage whose shards were stored one by one.

@@ -32,6 +32,7 @@ pub mod keys;
 pub mod masks;
 #[cfg(feature = "cnn")]
 pub mod networks;
+pub mod own_time;
 pub mod parts;
 pub mod progress;
 pub mod provenance;
