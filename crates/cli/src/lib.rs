@@ -16,6 +16,7 @@
 pub mod arguments;
 pub mod caller;
 pub mod console;
+#[cfg(feature = "cnn")]
 pub mod device;
 pub mod explain;
 #[cfg(feature = "cnn")]

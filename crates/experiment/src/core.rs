@@ -60,7 +60,7 @@ pub struct StageId {
 
 /// A shard that is not complete, with the variants (rules or series) that it lacks.
 #[derive(Debug, Clone)]
-pub struct Missing<V> {
+pub struct MissingShard<V> {
     /// Index of the shard.
     pub shard: usize,
     /// Indices of its images.
@@ -194,11 +194,11 @@ impl Core {
         half: Half,
         variants: &[V],
         address: impl Fn(V, usize) -> Address,
-    ) -> Vec<Missing<V>> {
+    ) -> Vec<MissingShard<V>> {
         let shards = self.dataset.half(half).shards(self.shard_size).into_iter().enumerate();
         let missing = shards.map(|(shard, range)| {
             let absent = variants.iter().copied().filter(|&variant| !self.has(&address(variant, shard)));
-            Missing { shard, images: range.collect(), variants: absent.collect() }
+            MissingShard { shard, images: range.collect(), variants: absent.collect() }
         });
         missing.filter(|missing| !missing.variants.is_empty()).collect()
     }
@@ -210,9 +210,9 @@ impl Core {
     /// The errors of `compute` and of the file system. Finished shards stay stored.
     pub fn keep_shards<V: Copy, T: Serialize>(
         &self,
-        missing: &[Missing<V>],
+        missing: &[MissingShard<V>],
         address: impl Fn(V, usize) -> Address,
-        mut compute: impl FnMut(&Missing<V>) -> Result<Vec<T>>,
+        mut compute: impl FnMut(&MissingShard<V>) -> Result<Vec<T>>,
     ) -> Result<()> {
         for missing in missing {
             let since = Instant::now();

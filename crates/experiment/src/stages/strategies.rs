@@ -103,7 +103,7 @@ pub struct OwnerAgreement {
 }
 
 /// One explained image.
-struct Measured {
+struct ClassHeatmap {
     image: usize,
     grid: Array2<f64>,
     corners: [f64; 4],
@@ -178,7 +178,7 @@ fn explain(
     explainer: &Explainer,
     class: usize,
     images: &[usize],
-) -> Result<Vec<Measured>> {
+) -> Result<Vec<ClassHeatmap>> {
     let rule = experiment.settings.relevance.display_rule;
     let bar = experiment.core.progress.bar("strategies", images.len() as u64);
     let mut all = Vec::with_capacity(images.len());
@@ -209,10 +209,10 @@ fn explain(
     Ok(all)
 }
 
-fn measure(experiment: &Experiment, image: usize, pixels: &Array2<f32>) -> Result<Measured> {
+fn measure(experiment: &Experiment, image: usize, pixels: &Array2<f32>) -> Result<ClassHeatmap> {
     let settings = &experiment.settings.strategies;
     let [height, width] = small_size(pixels.dim());
-    Ok(Measured {
+    Ok(ClassHeatmap {
         image,
         grid: downsized(pixels.view(), settings.grid, settings.grid)?,
         corners: Corner::ALL
@@ -227,7 +227,7 @@ fn small_size((height, width): (usize, usize)) -> [usize; 2] {
     [height, width].map(|length| ((length * EXAMPLE_SIDE + longest / 2) / longest).max(1))
 }
 
-fn cluster(experiment: &Experiment, class: usize, explained: &[Measured]) -> Result<ClassStrategies> {
+fn cluster(experiment: &Experiment, class: usize, explained: &[ClassHeatmap]) -> Result<ClassStrategies> {
     let settings = &experiment.settings.strategies;
     let entries: Vec<_> = explained.iter().map(|e| &experiment.core.dataset.test.set.images[e.image]).collect();
     let grid = settings.grid;
@@ -285,7 +285,7 @@ fn nearest_first(heatmaps: ArrayView3<'_, f64>, members: &[bool]) -> Vec<usize> 
     places
 }
 
-fn example(place: usize, explained: &[Measured], path: &std::path::Path) -> Result<Example> {
+fn example(place: usize, explained: &[ClassHeatmap], path: &std::path::Path) -> Result<Example> {
     let rgb = photograph::read(path)?.rgb();
     let [height, width] = small_size((rgb.dim().0, rgb.dim().1));
     let n_pixels = (rgb.dim().0 * rgb.dim().1) as f64 / (height * width) as f64;
