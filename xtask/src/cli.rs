@@ -1,10 +1,13 @@
 //! The command line of `cargo xtask`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use fisherlens_cli::arguments::{Explain, Selection};
+
+use crate::checkout;
 
 /// Fisher-vector image classifiers that explain their decisions.
 #[derive(Debug, Parser)]
@@ -56,6 +59,27 @@ pub(crate) struct Reproduce {
     /// The device on which a network computes: cpu, or cuda, webgpu or metal if the program was built with that feature
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub(crate) device: String,
+}
+
+impl Reproduce {
+    /// The last stage to run, out of `stages`; `None` without `--until`.
+    ///
+    /// # Errors
+    /// When no stage has the name that `--until` gives.
+    pub(crate) fn last_stage<S: Copy>(&self, stages: &[S], name_of: fn(S) -> &'static str) -> Result<Option<S>> {
+        let Some(name) = &self.until else { return Ok(None) };
+        let stage = stages.iter().copied().find(|&stage| name_of(stage) == name);
+        stage.map(Some).with_context(|| {
+            let names: Vec<&str> = stages.iter().map(|&stage| name_of(stage)).collect();
+            format!("--until {name}: expected one of {}", names.join(", "))
+        })
+    }
+
+    /// The folder of the report: the one of `--report`, or else one with the name of the experiment or of its settings file.
+    pub(crate) fn report_folder(&self, experiment: &str) -> PathBuf {
+        let name = Path::new(experiment).file_stem().unwrap_or_else(|| "report".as_ref());
+        self.report.clone().unwrap_or_else(|| checkout::root().join("report").join(name))
+    }
 }
 
 /// `cargo xtask status`

@@ -16,8 +16,8 @@ use crate::inputs::{Inputs, POSTERIOR_FLOOR};
 use crate::rows::front::encode;
 use crate::rows::mixture::steps;
 use crate::rows::relevance::{EPSILON, pixels_of_gray};
-use crate::whole::status_bytes;
 use fisherlens_cli::console::say;
+use fisherlens_experiment::provenance::status_bytes;
 use fisherlens_report::{Grid, seconds};
 
 /// Name of these tables on the command line.

@@ -13,6 +13,7 @@ use crate::row::Row;
 use crate::timing::Timing;
 use fisherlens_cli::console::say;
 use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::provenance::status_bytes;
 use fisherlens_experiment::settings::Settings;
 
 /// Name of the row.
@@ -117,13 +118,6 @@ fn watch(mut command: Command, interrupt: &Interrupt) -> Result<(f64, Option<u64
     Ok((seconds, peak, lines))
 }
 
-/// A value of `/proc/PID/status`, in bytes.
-pub(crate) fn status_bytes(status: &str, field: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
 /// Counts the work that the lines of finished stages report. A stage whose result was stored already prints no such line.
 fn counts(lines: &[String], settings: &Settings) -> Counts {
     let mut counts = Counts::default();
@@ -222,12 +216,5 @@ mod tests {
         let mut command = Command::new("sleep");
         command.arg("60");
         assert!(watch(command, &interrupt).unwrap_err().is::<Interrupted>());
-    }
-
-    #[test]
-    fn memory_is_read_from_the_status() {
-        let status = "Name:\txtask\nVmHWM:\t  1048576 kB\nVmRSS:\t     512 kB\n";
-        assert_eq!(status_bytes(status, "VmHWM:"), Some(1 << 30));
-        assert_eq!(status_bytes(status, "VmSwap:"), None);
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use fisherlens_artifact::Store;
-use fisherlens_experiment::provenance::Program;
+use fisherlens_experiment::program::Program;
 
 /// Name and version of this program, for the documents that `--json` prints.
 pub(crate) const PROGRAM: &str = concat!("fisherlens ", env!("CARGO_PKG_VERSION"));

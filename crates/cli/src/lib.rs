@@ -4,7 +4,7 @@
 //! use fisherlens_cli::arguments::Explain;
 //! use fisherlens_cli::caller::Caller;
 //! use fisherlens_cli::{explain, signals};
-//! use fisherlens_experiment::provenance::Program;
+//! use fisherlens_experiment::program::Program;
 //!
 //! /// A command of your own that explains photographs as `fisherlens explain` does.
 //! fn my_command(arguments: &Explain) -> std::process::ExitCode {

@@ -9,7 +9,7 @@ use etcetera::BaseStrategy as _;
 use fisherlens_cli::arguments::Explain;
 use fisherlens_cli::caller::Caller;
 use fisherlens_cli::{explain, signals};
-use fisherlens_experiment::provenance::Program;
+use fisherlens_experiment::program::Program;
 
 /// Fisher-vector image classifiers that explain their decisions.
 #[derive(Debug, Parser)]

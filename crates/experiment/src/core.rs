@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::dataset::{Dataset, Half};
 use crate::interrupt::Interrupt;
 use crate::own_time::{OwnTime, Timer};
+use crate::program::Program;
 use crate::progress::{Bar, Progress};
-use crate::provenance::Program;
 use crate::session::Session;
 use crate::settings::sections::DataSettings;
 

@@ -34,6 +34,7 @@ pub mod masks;
 pub mod networks;
 pub mod own_time;
 pub mod parts;
+pub mod program;
 pub mod progress;
 pub mod provenance;
 pub mod run;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use fisherlens_voc::Missing;
 
-use crate::provenance::Program;
+use crate::program::Program;
 use crate::settings::sections::DataSource;
 
 /// Everything that determines which experiment is run.

@@ -13,7 +13,6 @@ use fisherlens_experiment::networks::stage::NetworkStage;
 use fisherlens_experiment::progress::duration;
 
 use crate::cli::{Bench, Reproduce};
-use crate::commands::reproduce::{last_stage, report_folder};
 
 /// `cargo xtask-cnn reproduce`: retrains, scores, explains and measures a network, then writes the report.
 ///
@@ -21,7 +20,7 @@ use crate::commands::reproduce::{last_stage, report_folder};
 /// The errors of the stages.
 pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     let since = Instant::now();
-    let until = last_stage(&NetworkStage::ALL, NetworkStage::short_name, arguments.until.as_deref())?;
+    let until = arguments.last_stage(&NetworkStage::ALL, NetworkStage::short_name)?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), caller);
     let device = device(&arguments.device)?;
     let weights = arguments.weights.as_deref();
@@ -36,7 +35,7 @@ pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Inte
         dataset.classes().len()
     );
     experiment.core.progress.stage_line("reproduce", &line);
-    let folder = report_folder(arguments, &experiment.core.name);
+    let folder = arguments.report_folder(&experiment.core.name);
     let (page, took) = (networks::run::run(&experiment, &session, &folder, until)?, duration(since.elapsed()));
     let (label, text) = match page {
         Some(page) => ("report", page.display().to_string()),

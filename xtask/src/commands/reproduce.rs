@@ -1,10 +1,9 @@
 //! `cargo xtask reproduce`: runs every stage in order, then writes the report.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use fisherlens_cli::caller::Caller;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
@@ -28,36 +27,16 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     if arguments.weights.is_some() || arguments.device != "cpu" {
         bail!("--weights and --device: expected only for experiments with a network, such as mini-cnn and voc2007-cnn")
     }
-    let until = last_stage(&Stage::ALL, Stage::name, arguments.until.as_deref())?;
+    let until = arguments.last_stage(&Stage::ALL, Stage::name)?;
     let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
     announce(&experiment);
     let run = Run::execute(&experiment, until)?;
-    let folder = report_folder(arguments, &experiment.core.name);
+    let folder = arguments.report_folder(&experiment.core.name);
     let data = summary::collect(&experiment, &run)?;
     let page = fisherlens_report::write(&data, &folder)?;
     let took = duration(since.elapsed());
     experiment.core.progress.stage_line("report", &format!("{}  ({took} in total)", page.display()));
     Ok(())
-}
-
-/// The stage called `name`; `None` without a name.
-pub(crate) fn last_stage<S: Copy>(
-    stages: &[S],
-    name_of: fn(S) -> &'static str,
-    name: Option<&str>,
-) -> Result<Option<S>> {
-    let Some(name) = name else { return Ok(None) };
-    let stage = stages.iter().copied().find(|&stage| name_of(stage) == name);
-    stage.map(Some).with_context(|| {
-        let names: Vec<&str> = stages.iter().map(|&stage| name_of(stage)).collect();
-        format!("--until {name}: expected one of {}", names.join(", "))
-    })
-}
-
-/// The folder of the report: the one that the arguments name, or else one with the name of the experiment or of its settings file.
-pub(crate) fn report_folder(arguments: &Reproduce, experiment: &str) -> PathBuf {
-    let name = Path::new(experiment).file_stem().unwrap_or_else(|| "report".as_ref());
-    arguments.report.clone().unwrap_or_else(|| crate::root().join("report").join(name))
 }
 
 fn announce(experiment: &Experiment) {
