@@ -121,7 +121,7 @@ impl Row {
 
     /// Adds a peer's time, if it could be measured, and the factor by which our time should be shorter.
     #[must_use]
-    pub(crate) fn beside(mut self, peer: Option<Peer>, factor: Option<f64>) -> Self {
+    pub(crate) fn with_peer(mut self, peer: Option<Peer>, factor: Option<f64>) -> Self {
         if let (Some(peer), Some(factor)) = (&peer, factor) {
             self.goals.push(Goal::Faster { factor, peer: peer.seconds });
         }
@@ -200,7 +200,7 @@ pub(crate) mod tests {
     pub(crate) fn example() -> Row {
         let peer = Peer { name: "VLFeat".to_owned(), seconds: 0.6, built_with: "none".to_owned() };
         Row::new("fisher-vector", Timing { best: 0.05, median: 0.06, repeats: 9 }, "K 256")
-            .beside(Some(peer), Some(10.0))
+            .with_peer(Some(peer), Some(10.0))
             .product(0.03, Some(0.43))
     }
 
@@ -219,7 +219,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_row_without_goal_and_peer_has_no_ratios() {
-        let row = Row::new("jpeg-to-gray", Timing { best: 1.0, median: 1.0, repeats: 1 }, "").beside(None, Some(4.5));
+        let row =
+            Row::new("jpeg-to-gray", Timing { best: 1.0, median: 1.0, repeats: 1 }, "").with_peer(None, Some(4.5));
         assert_eq!((row.goal_seconds(), row.is_met(), row.ratio(), row.share_of_limit()), (None, None, None, None));
     }
 

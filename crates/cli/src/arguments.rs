@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use clap::builder::TypedValueParser as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::session::Session;
@@ -111,8 +111,8 @@ pub struct Explain {
     /// Shrink files so that the longer side has at most N pixels (0: do not shrink); the models were trained on photographs of 500 pixels
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub max_side: usize,
-    /// Colour map: diverging, positive, black-fire, gray or blue-orange
-    #[arg(long, value_name = "NAME", default_value = "diverging")]
+    /// Colour map
+    #[arg(long, value_name = "NAME", default_value = "diverging", value_parser = color_map())]
     pub color_map: ColorMap,
     /// Relevance with the strongest colour: the largest of each picture (image), or the largest of all pictures (common)
     #[arg(long, value_name = "HOW", default_value = "image")]
@@ -121,7 +121,7 @@ pub struct Explain {
     #[arg(long, value_name = "SHARE", default_value_t = 0.6, value_parser = share)]
     pub opacity: f32,
     /// Also draw the N most relevant descriptors as squares
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..).map(|n| n as usize))]
     pub top: Option<usize>,
     /// Also write photograph, pixels, descriptors and scores as a .npz file
     #[arg(long)]
@@ -172,6 +172,12 @@ pub enum Normalize {
     Image,
     /// The largest relevance of all pictures
     Common,
+}
+
+/// Reads the name of a colour map. Help texts and completions list all names.
+fn color_map() -> impl clap::builder::TypedValueParser<Value = ColorMap> {
+    let names = ColorMap::ALL.map(ColorMap::name);
+    PossibleValuesParser::new(names).map(|name| name.parse().expect("every listed name is the name of a colour map"))
 }
 
 fn share(text: &str) -> Result<f32, String> {

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use fisherlens_artifact::Store;
 use fisherlens_experiment::program::Program;
 
 /// Name and version of this program, for the documents that `--json` prints.
@@ -22,13 +20,5 @@ impl Caller {
     /// The folder of the artifacts: the one that the arguments name, or else the program's own.
     pub fn artifacts(&self, named: Option<&Path>) -> PathBuf {
         named.map_or_else(|| self.folder.join("artifacts"), Path::to_owned)
-    }
-
-    /// The store in that folder.
-    ///
-    /// # Errors
-    /// A folder that cannot be created.
-    pub fn store(&self, named: Option<&Path>) -> Result<Store> {
-        Ok(Store::open(self.artifacts(named))?)
     }
 }

@@ -136,10 +136,13 @@ fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec
         options.networks.len(),
         options.mean.len()
     );
+    // All names are checked before the first file of weights is read, which may take long.
+    let architectures = options.networks.iter().map(|name| named(name).context("--network"));
+    let architectures: Vec<Architecture> = architectures.collect::<Result<_>>()?;
     let mut columns = Vec::new();
-    for (index, (name, path)) in options.networks.iter().zip(&options.weights).enumerate() {
+    let files = options.networks.iter().zip(&options.weights);
+    for (index, ((name, path), mut architecture)) in files.zip(architectures).enumerate() {
         let (weights, _) = read_weights(path)?;
-        let mut architecture: Architecture = named(name).context("--network")?;
         if weights.get(NEW_LAYER).is_some() {
             architecture = architecture.with_classes(names.len(), NEW_LAYER)?;
         }

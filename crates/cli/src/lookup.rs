@@ -13,7 +13,8 @@ use fisherlens_experiment::stage::Stage;
 /// A name that is neither a file nor an id.
 pub fn image_path(experiment: &Experiment, name: &str) -> Result<PathBuf> {
     let path = Path::new(name);
-    if path.exists() {
+    // A symbolic link that leads nowhere is reported by the reader of the file.
+    if path.symlink_metadata().is_ok() {
         return Ok(path.to_owned());
     }
     match experiment.core.dataset.image(name) {

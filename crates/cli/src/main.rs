@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use etcetera::BaseStrategy as _;
@@ -31,7 +32,8 @@ Examples:
   fisherlens explain horse.jpg --class horse --npz --top 50
       also the arrays for numpy, and squares around the 50 most relevant descriptors
 
-Exit codes: 0 success, 1 error, 2 wrong arguments, 130 stopped by Ctrl-C.";
+Exit codes: 0 success; 1 an error, such as an unreadable file or a class that the model does not have; 2 arguments of a wrong form;
+130 stopped by Ctrl-C.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -39,16 +41,20 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Explain(Box<Explain>),
     /// Print a script that completes this command's arguments in a shell
-    #[command(
-        after_help = "Example:\n  fisherlens completions bash > ~/.local/share/bash-completion/completions/fisherlens"
-    )]
+    #[command(after_help = "Example:\n  mkdir -p ~/.local/share/bash-completion/completions\n  \
+                      fisherlens completions bash > ~/.local/share/bash-completion/completions/fisherlens")]
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page
-    #[command(after_help = "Example:\n  fisherlens man > ~/.local/share/man/man1/fisherlens.1")]
-    Man,
+    /// Print the manual page of the program, or of one of its commands
+    #[command(after_help = "Example:\n  mkdir -p ~/.local/share/man/man1\n  \
+                            fisherlens man > ~/.local/share/man/man1/fisherlens.1\n  \
+                            fisherlens man explain > ~/.local/share/man/man1/fisherlens-explain.1")]
+    Man {
+        /// The command: explain, completions or man
+        command: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,7 +67,7 @@ fn main() -> ExitCode {
             fisherlens_cli::console::print(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
-        Command::Man => manual(),
+        Command::Man { command } => manual(command.as_deref()),
     })
 }
 
@@ -75,18 +81,24 @@ fn caller() -> Caller {
     }
 }
 
-/// Prints the manual page of the program, followed by the pages of its commands.
-fn manual() -> anyhow::Result<()> {
+/// Prints the manual page of the program, or of the command called `name`.
+fn manual(name: Option<&str>) -> anyhow::Result<()> {
+    let mut program = Cli::command();
+    // Gives every command its whole name, as in `fisherlens-explain`.
+    program.build();
+    let command = match name {
+        None => program,
+        Some(name) => {
+            let names = || program.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>().join(", ");
+            let found = program.find_subcommand(name);
+            found.with_context(|| format!("no command is called \"{name}\"; expected one of {}", names()))?.clone()
+        }
+    };
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    for command in Cli::command().get_subcommands() {
-        let name = format!("fisherlens {}", command.get_name());
-        let man = clap_mangen::Man::new(command.clone().bin_name(&name));
-        man.render_synopsis_section(&mut page)?;
-        man.render_description_section(&mut page)?;
-        man.render_options_section(&mut page)?;
-        man.render_extra_section(&mut page)?;
-    }
-    fisherlens_cli::console::print(String::from_utf8_lossy(&page).trim_end());
+    clap_mangen::Man::new(command).render(&mut page)?;
+    // The headings that readers of manual pages know.
+    let page =
+        String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH EXAMPLES").replace(".SH SUBCOMMANDS", ".SH COMMANDS");
+    fisherlens_cli::console::print(page.trim_end());
     Ok(())
 }

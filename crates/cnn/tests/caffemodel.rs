@@ -198,8 +198,8 @@ fn files_of_other_formats_are_refused() {
     }
 }
 
-/// The bytes of a file beside the project. If there is no such file, prints that the test is skipped.
-fn beside(file: &str) -> Option<Vec<u8>> {
+/// The bytes of a file of the folder `../shared/models`. If there is no such file, prints that the test is skipped.
+fn shared_model(file: &str) -> Option<Vec<u8>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models").join(file);
     let bytes = std::fs::read(&path).ok();
     if bytes.is_none() {
@@ -210,7 +210,7 @@ fn beside(file: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn a_real_caffemodel_is_read() {
-    let Some(bytes) = beside("mtcnn_det2.caffemodel") else { return };
+    let Some(bytes) = shared_model("mtcnn_det2.caffemodel") else { return };
     let convolution = |n_filters, kernel| LayerKind::Convolution { n_filters, window: window(kernel, 1), n_groups: 1 };
     let pooling = || LayerKind::Pooling { pooling: Pooling::Max, window: window(3, 2) };
     let layers = vec![
@@ -256,7 +256,7 @@ fn a_real_caffemodel_is_read() {
 #[test]
 fn real_mean_images_are_read() {
     for (file, side) in [("imagenet_mean.binaryproto", 256), ("VGG_CNN_S_mean.binaryproto", 224)] {
-        let Some(bytes) = beside(file) else { continue };
+        let Some(bytes) = shared_model(file) else { continue };
         let mean = read_binaryproto(&bytes).unwrap();
         assert_eq!(mean.dim(), (3, side, side));
         let channels = mean.mean_axis(Axis(2)).unwrap().mean_axis(Axis(1)).unwrap();

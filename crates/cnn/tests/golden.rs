@@ -1,4 +1,4 @@
-//! GoogLeNet with its real weights, compared with PyTorch and zennit. The test needs the weights beside the project; without them it is
+//! GoogLeNet with its real weights, compared with PyTorch and zennit. The test needs the weights in `../shared/models`; without them it is
 //! skipped.
 #![cfg(feature = "cnn")]
 #![expect(clippy::print_stdout, reason = "the test prints what it measured, or that it was skipped")]

@@ -6,13 +6,16 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DescriptorError {
+    /// There are no bytes.
+    #[error("the file is empty: get it again")]
+    Empty,
     /// The bytes are neither a JPEG nor a PNG.
     #[error(
         "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47): convert the image to one \
          of the two formats"
     )]
     UnknownFormat {
-        /// First bytes in hexadecimal, with the name of the format if it is a well-known one; or "nothing".
+        /// First bytes in hexadecimal, with the name of the format if it is a well-known one.
         found: String,
     },
     /// A PNG file holds several pictures.

@@ -65,6 +65,8 @@ impl Photograph {
             decode_jpeg(bytes)
         } else if bytes.starts_with(PNG_SIGNATURE) {
             decode_png(bytes)
+        } else if bytes.is_empty() {
+            Err(DescriptorError::Empty)
         } else {
             Err(DescriptorError::UnknownFormat { found: first_bytes(bytes) })
         }
@@ -153,9 +155,6 @@ impl Photograph {
 
 /// The first bytes in hexadecimal, and the name of the format if it is a well-known one.
 fn first_bytes(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "nothing".to_owned();
-    }
     let found: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let brand = bytes.get(4..8) == Some(b"ftyp");
     let name = match bytes {

@@ -103,7 +103,7 @@ impl Core {
         progress: Progress,
         interrupt: Interrupt,
     ) -> Result<Self> {
-        let root = session.devkit(data.source)?;
+        let root = session.devkit(data.source, &progress, &interrupt)?;
         Ok(Self {
             name: session.experiment.clone(),
             dataset: Dataset::open(&root, data, session.missing, session.limit)?,

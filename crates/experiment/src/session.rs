@@ -1,11 +1,16 @@
 //! Which experiment is run: its settings, photographs and folders.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use fisherlens_mini_voc::{MiniVocError, N_IMAGES};
 use fisherlens_voc::Missing;
 
+use crate::interrupt::{Interrupt, Interrupted};
 use crate::program::Program;
+use crate::progress::Progress;
 use crate::settings::sections::DataSource;
 
 /// Everything that determines which experiment is run.
@@ -47,12 +52,10 @@ impl Session {
     /// The folder of the photographs. The embedded photographs are drawn if they are not there yet.
     ///
     /// # Errors
-    /// A devkit that is missing or not needed; the message says what to do.
-    pub fn devkit(&self, source: DataSource) -> Result<PathBuf> {
+    /// A devkit that is missing or not needed; the message says what to do. [`Interrupted`] when the drawing was asked to stop.
+    pub fn devkit(&self, source: DataSource, progress: &Progress, interrupt: &Interrupt) -> Result<PathBuf> {
         match (source, &self.voc) {
-            (DataSource::Mini, None) => {
-                fisherlens_mini_voc::ensure(&self.data).context("cannot draw the embedded data")
-            }
+            (DataSource::Mini, None) => self.drawn(progress, interrupt),
             (DataSource::Mini, Some(_)) => bail!(
                 "experiment {} uses the embedded data: expected no --voc; the experiments on PASCAL VOC are voc2007 and voc2007-val",
                 self.experiment
@@ -63,5 +66,23 @@ impl Session {
                 self.experiment
             ),
         }
+    }
+    /// The folder of the embedded photographs, which are drawn if they are not there yet.
+    fn drawn(&self, progress: &Progress, interrupt: &Interrupt) -> Result<PathBuf> {
+        let since = Instant::now();
+        // Most runs find the photographs drawn, and then no bar appears.
+        let bar = OnceLock::new();
+        let drawn = fisherlens_mini_voc::ensure_while(&self.data, &|| {
+            bar.get_or_init(|| progress.bar("embedded data", N_IMAGES as u64)).advance(1);
+            !interrupt.is_raised()
+        });
+        let folder = match drawn {
+            Err(MiniVocError::Stopped) => return Err(Interrupted.into()),
+            drawn => drawn.context("cannot draw the embedded data")?,
+        };
+        if bar.get().is_some() {
+            progress.computed("data", &format!("{N_IMAGES} images drawn into {}", folder.display()), since.elapsed());
+        }
+        Ok(folder)
     }
 }

@@ -37,6 +37,9 @@ pub enum MiniVocError {
         /// The checksum of the right content.
         expected: &'static str,
     },
+    /// The caller asked to stop while the devkit was drawn.
+    #[error("the drawing was stopped on request")]
+    Stopped,
     /// A PNG file could not be written or read.
     #[error("{}: {problem}", path.display())]
     Png {

@@ -26,6 +26,15 @@ const SETS: [&str; 2] = ["train", "test"];
 /// [`MiniVocError::Foreign`] when `dir` has a folder VOC2016 that this function did not write; [`MiniVocError::Io`] and
 /// [`MiniVocError::Png`] when a file cannot be written; [`MiniVocError::Checksum`] when the drawing differs from [`CHECKSUM`].
 pub fn ensure(dir: &Path) -> Result<PathBuf, MiniVocError> {
+    ensure_while(dir, &|| true)
+}
+
+/// [`ensure`] for callers that show progress or can be asked to stop: `goes_on` is called after each drawn image, [`N_IMAGES`] times in all,
+/// from several threads. It is not called where the devkit is complete already.
+///
+/// # Errors
+/// See [`ensure`]; also [`MiniVocError::Stopped`] when `goes_on` returns `false`. Nothing of the drawing is left then.
+pub fn ensure_while(dir: &Path, goes_on: &(dyn Fn() -> bool + Sync)) -> Result<PathBuf, MiniVocError> {
     let target = dir.join(format!("VOC{YEAR}"));
     if is_complete(&target) {
         return Ok(dir.to_owned());
@@ -37,7 +46,7 @@ pub fn ensure(dir: &Path) -> Result<PathBuf, MiniVocError> {
     let temporary = tempfile::Builder::new().prefix(".drawing-").tempdir_in(dir);
     let temporary = temporary.map_err(MiniVocError::io("make a folder in", dir))?;
     let drawn = temporary.path().join("VOC");
-    let found = draw_into(&drawn)?;
+    let found = draw_into(&drawn, goes_on)?;
     if found != CHECKSUM {
         return Err(MiniVocError::Checksum { path: target, found, expected: CHECKSUM });
     }
@@ -91,7 +100,7 @@ fn is_complete(target: &Path) -> bool {
 }
 
 /// Draws everything into a new folder and returns the checksum of the content.
-fn draw_into(root: &Path) -> Result<String, MiniVocError> {
+fn draw_into(root: &Path, goes_on: &(dyn Fn() -> bool + Sync)) -> Result<String, MiniVocError> {
     for part in ["JPEGImages", "Annotations", "ImageSets/Main", "Masks"] {
         let folder = root.join(part);
         fs::create_dir_all(&folder).map_err(MiniVocError::io("make the folder", &folder))?;
@@ -106,6 +115,9 @@ fn draw_into(root: &Path) -> Result<String, MiniVocError> {
         }
         write(&root.join("Annotations").join(format!("{id}.xml")), xml.as_bytes())?;
         let digest = image_digest(id, &picture.rgb, &masks, xml.as_bytes());
+        if !goes_on() {
+            return Err(MiniVocError::Stopped);
+        }
         Ok((digest, labels(&picture)))
     });
     let images = images.collect::<Result<Vec<_>, MiniVocError>>()?;

@@ -49,7 +49,7 @@ mod tests;
 
 pub use contents::{CHECKSUM, CLASSES, HEIGHT, N_IMAGES, TAG_OWNER, TAGGED_CLASS, WIDTH, YEAR};
 pub use error::MiniVocError;
-pub use folder::{ensure, verify};
+pub use folder::{ensure, ensure_while, verify};
 pub use masks::Masks;
 pub use picture::{DrawnObject, Picture, draw_image, draw_pair, image_id};
 pub use tag::{Tag, paste_tag};

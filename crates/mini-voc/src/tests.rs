@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fisherlens_voc::{BoundingBox, Devkit, ImageSet, Missing};
 
 use crate::contents::{CLASSES, N_IMAGES, TAG_OWNER, TAGGED_CLASS, YEAR};
-use crate::folder::{ensure, image_digest, verify};
+use crate::error::MiniVocError;
+use crate::folder::{ensure, ensure_while, image_digest, verify};
 use crate::masks::Masks;
 use crate::picture::{draw_image, draw_pair, image_id};
 
@@ -72,6 +74,17 @@ fn a_complete_folder_is_left_as_it_is() {
     let before = written();
     assert_eq!(ensure(&folder).expect("complete"), folder);
     assert_eq!((written(), names().len()), (before, 1));
+}
+
+#[test]
+fn a_drawing_that_is_stopped_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let n_drawn = AtomicUsize::new(0);
+    let stopped = ensure_while(folder.path(), &|| n_drawn.fetch_add(1, Ordering::Relaxed) < 5);
+    assert!(matches!(stopped, Err(MiniVocError::Stopped)), "{stopped:?}");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    assert!(n_drawn.into_inner() < N_IMAGES);
+    ensure_while(&drawn(), &|| panic!("a complete devkit is not drawn again")).expect("complete");
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub enum ModelError {
     },
     /// An image has no descriptor, so relevance has no place to go.
     #[error(
-        "an image of {width} × {height} pixels is too small for the descriptor grid: it has no descriptor to explain"
+        "an image of {width} × {height} pixels is too small for the descriptor grid: it has no descriptor to explain. Use a larger \
+         photograph, or do not shrink it so much"
     )]
     NoDescriptors {
         /// Width in pixels.

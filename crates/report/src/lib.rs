@@ -1,5 +1,5 @@
-//! A report of an experiment: one page `report.html`, which needs no other file and no network, and the same figures and tables as files
-//! beside it.
+//! A report of an experiment: one page `report.html`, which needs no other file and no network, and the same figures and tables as files in
+//! the same folder.
 //!
 //! [`ReportData`] holds what can be shown; everything except the title is optional. [`write()`] makes the page:
 //!

@@ -1,4 +1,4 @@
-//! Made-up devkit folders for each case, and the real devkit if it lies beside the repository.
+//! Made-up devkit folders for each case, and the real devkit if it lies in `../shared/voc2007`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ fn ids_cannot_lead_out_of_the_folder() {
 fn the_real_devkit() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/voc2007/VOCdevkit");
     if !path.is_dir() {
-        eprintln!("skipped: no VOC 2007 devkit in ../shared/voc2007 beside the repository");
+        eprintln!("skipped: no VOC 2007 devkit in ../shared/voc2007");
         return;
     }
     let devkit = Devkit::open(&path, Some(2007)).expect("the devkit");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
+use fisherlens_artifact::Store;
 use fisherlens_cli::answer;
 use fisherlens_cli::caller::Caller;
 use fisherlens_experiment::stage::Stage;
@@ -15,7 +16,9 @@ use crate::commands::status::size;
 /// # Errors
 /// The errors of the file system.
 pub(crate) fn run(arguments: &Clean, caller: &Caller) -> Result<()> {
-    let store = caller.store(arguments.artifacts.as_deref())?;
+    let folder = caller.artifacts(arguments.artifacts.as_deref());
+    ensure!(folder.exists(), "there is no folder {}: expected a folder of artifacts", folder.display());
+    let store = Store::open(folder)?;
     let bytes = match &arguments.stage {
         Some(stage) => {
             // Stored artifacts may also belong to stages of networks, which only some builds know, or to older versions.

@@ -11,12 +11,21 @@ use fisherlens_experiment::stage::Stage;
 
 use crate::cli::Status;
 
+/// The answer where no artifact is stored.
+const NOTHING: &str = "nothing is stored yet; `cargo xtask reproduce` computes the embedded experiment";
+
 /// Prints one line per stage and key, for the current settings and for all earlier ones.
 ///
 /// # Errors
 /// A folder that cannot be read.
 pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
-    let store = caller.store(arguments.artifacts.as_deref())?;
+    let folder = caller.artifacts(arguments.artifacts.as_deref());
+    if !folder.exists() {
+        answer!("{}", folder.display());
+        answer!("{NOTHING}");
+        return Ok(());
+    }
+    let store = Store::open(folder)?;
     if arguments.digests {
         return digests(&store);
     }
@@ -31,7 +40,7 @@ pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
     }
     answer!("{}", store.root().display());
     if rows.is_empty() {
-        answer!("nothing is stored yet; `cargo xtask reproduce` computes the embedded experiment");
+        answer!("{NOTHING}");
         return Ok(());
     }
     answer!("{:<16} {:<18} {:>6} {:>12} {:>14}", "stage", "key", "files", "size", "time");

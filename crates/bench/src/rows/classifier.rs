@@ -59,7 +59,7 @@ pub(crate) fn svm(bench: &mut Bench) -> Result<Vec<Row>> {
     );
     Ok(vec![
         Row::new("gram", of_gram, format!("{size}, n²·D operations")).product(product, None),
-        Row::new("svm", timing, note).beside(peer, Some(1.7)).product(product, Some(0.73)),
+        Row::new("svm", timing, note).with_peer(peer, Some(1.7)).product(product, Some(0.73)),
     ])
 }
 

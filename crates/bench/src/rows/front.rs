@@ -34,7 +34,7 @@ pub(crate) fn dense_sift(bench: &mut Bench) -> Result<Vec<Row>> {
     let peer = vlfeat_dense_sift(bench, inputs)?;
     let n = inputs.n_descriptors();
     let note = format!("{n} descriptors, bin sizes {:?}, step {}; limit: writing them", sift.bin_sizes(), sift.step());
-    let mut row = Row::new("dense-sift", timing, note).beside(peer, Some(4.5));
+    let mut row = Row::new("dense-sift", timing, note).with_peer(peer, Some(4.5));
     row.limit = Some(Limit::Memory(bench.limits.memory_seconds((n * 128 * size_of::<f32>()) as f64)));
     Ok(vec![row])
 }
@@ -79,7 +79,7 @@ pub(crate) fn projection(bench: &mut Bench) -> Result<Vec<Row>> {
     let (n, from, to) = (inputs.n_descriptors(), pca.n_features(), pca.n_components());
     let product = bench.limits.product_seconds((2 * n * from * to) as f64);
     let note = format!("{n} × {from} → {to}; peer: numpy's product alone, without subtracting the mean");
-    Ok(vec![Row::new("pca-projection", timing, note).beside(peer, None).product(product, Some(0.7))])
+    Ok(vec![Row::new("pca-projection", timing, note).with_peer(peer, None).product(product, Some(0.7))])
 }
 
 /// Number of operations of the matrix product in the posteriors of `n` descriptors: `[x, x²]` times a matrix.
@@ -104,8 +104,10 @@ pub(crate) fn fisher_vector(bench: &mut Bench) -> Result<Vec<Row>> {
     let note = format!("{n} × {d}, K {k}, three parts, improved; limit: the posteriors' product");
     let numpy_note = "the same time, compared with two dense products in numpy without normalisation";
     Ok(vec![
-        Row::new("fisher-vector", timing, note).beside(by_vlfeat, Some(10.0)).product(product, Some(share)),
-        Row::new("fisher-vector-numpy", timing, numpy_note).beside(by_numpy, Some(1.8)).product(product, Some(share)),
+        Row::new("fisher-vector", timing, note).with_peer(by_vlfeat, Some(10.0)).product(product, Some(share)),
+        Row::new("fisher-vector-numpy", timing, numpy_note)
+            .with_peer(by_numpy, Some(1.8))
+            .product(product, Some(share)),
     ])
 }
 
@@ -161,7 +163,7 @@ pub(crate) fn jpeg_to_vector(bench: &mut Bench) -> Result<Vec<Row>> {
     };
     let product = bench.limits.product_seconds(chain_flop(inputs));
     let note = "decode, grey, SIFT, PCA, vector; peer: VLFeat's SIFT and vector only, without decoding and projection";
-    let row = Row::new("jpeg-to-vector", timing, note).beside(peer, Some(5.0)).product(product, None);
+    let row = Row::new("jpeg-to-vector", timing, note).with_peer(peer, Some(5.0)).product(product, None);
     Ok(vec![row.at_most(1.1, parts, "the sum of its parts")])
 }
 

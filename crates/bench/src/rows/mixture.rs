@@ -59,7 +59,7 @@ pub(crate) fn with_floor(bench: &mut Bench) -> Result<Vec<Row>> {
         sample.nrows(),
         sample.ncols()
     );
-    Ok(vec![Row::new("em", timing, note).beside(peer, Some(9.0)).product(product, Some(0.47))])
+    Ok(vec![Row::new("em", timing, note).with_peer(peer, Some(9.0)).product(product, Some(0.47))])
 }
 
 /// Expectation maximisation as in textbooks: every posterior counts.
@@ -83,5 +83,5 @@ pub(crate) fn plain(bench: &mut Bench) -> Result<Vec<Row>> {
         sample.nrows(),
         sample.ncols()
     );
-    Ok(vec![Row::new("em-plain", timing, note).beside(peer, Some(4.0)).product(product, Some(0.65))])
+    Ok(vec![Row::new("em-plain", timing, note).with_peer(peer, Some(4.0)).product(product, Some(0.65))])
 }

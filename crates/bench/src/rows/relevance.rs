@@ -114,7 +114,7 @@ pub(crate) fn descriptors(bench: &mut Bench) -> Result<Vec<Row>> {
     let flop = posterior_flop(inputs.n_descriptors(), mixture.n_features(), mixture.n_components());
     let product = bench.limits.product_seconds(flop);
     let note = "projected descriptors → relevance of each, epsilon rule, one class; limit: the posteriors' product";
-    Ok(vec![Row::new("relevance-descriptors", timing, note).beside(peer, None).product(product, None)])
+    Ok(vec![Row::new("relevance-descriptors", timing, note).with_peer(peer, None).product(product, None)])
 }
 
 /// The relevance of all pixels of an image.

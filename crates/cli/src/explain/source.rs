@@ -143,7 +143,8 @@ impl Source {
     /// Reads a file, turned upright and shrunk, or an image of the experiment in the form that the experiment uses.
     fn photograph(&self, name: &str, max_side: usize) -> Result<(PathBuf, Photograph, (usize, usize))> {
         let path = PathBuf::from(name);
-        if path.exists() {
+        // A symbolic link that leads nowhere is reported by the reader of the file.
+        if path.symlink_metadata().is_ok() {
             let whole = photograph::read_upright(&path, 0)?;
             let size = (whole.width(), whole.height());
             let photograph = if max_side == 0 { whole } else { whole.fitted(max_side) };
