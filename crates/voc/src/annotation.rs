@@ -179,7 +179,7 @@ fn span(axis: &str, lowest: &str, highest: &str, side: u32) -> Result<(u32, u32)
     };
     let (low, high) = (number("min", lowest)?.round(), number("max", highest)?.round());
     if high < low {
-        return Err(format!("bndbox: {axis}max {highest} is less than {axis}min {lowest}"));
+        return Err(format!("bndbox: {axis}max {highest} lies before {axis}min {lowest}"));
     }
     let limit = f64::from(side);
     let (start, end) = ((low - 1.0).clamp(0.0, limit), high.clamp(0.0, limit));
