@@ -1,7 +1,9 @@
 //! The bytes of one artifact: header, payload and checksum in one MessagePack map, written and read in one pass.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rmp_serde::config::{DefaultConfig, StructMapConfig};
@@ -16,6 +18,8 @@ use crate::key::Key;
 
 /// Name and version of the layout below.
 const MAGIC: &str = "fisherlens artifact 1";
+/// The first word of [`MAGIC`] lies within this number of bytes.
+const N_START_BYTES: usize = 32;
 
 /// Number of entries of the outer map; [`write()`] has their order.
 const N_ENTRIES: u8 = 11;
@@ -120,6 +124,14 @@ fn write_entry<W: Write, T: Serialize + ?Sized>(
     value: &T,
 ) -> Result<(), String> {
     name.serialize(&mut *map).and_then(|()| value.serialize(map)).map_err(|error| sentence(&error))
+}
+
+/// Whether a file begins like an artifact of this or another layout.
+pub(crate) fn has_start(path: &Path) -> bool {
+    let word = MAGIC.as_bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
+    let mut start = Vec::with_capacity(N_START_BYTES);
+    let read = File::open(path).and_then(|file| file.take(N_START_BYTES as u64).read_to_end(&mut start));
+    read.is_ok() && start.windows(word.len()).any(|window| window == word)
 }
 
 /// Verifies the checksum and the address of a whole file and reads it.

@@ -26,13 +26,35 @@ pub enum ArtifactError {
         /// The store's folder.
         root: PathBuf,
     },
-    /// A value could not be written: the disk is full, or the value has no MessagePack form.
+    /// A value could not be written, because it has no MessagePack form.
     #[error("cannot write {}: {problem}", path.display())]
     Encode {
         /// The file that was to be written.
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// The file system stopped before the whole value was written; usually the disk is full.
+    #[error(
+        "cannot write {}: {problem}; the file needs {n_bytes} bytes, and {free} bytes are free on this disk. Make room and run the same command \
+         again: what is finished is kept",
+        path.display()
+    )]
+    Disk {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The error of the operating system.
+        problem: String,
+        /// Number of bytes of the whole file.
+        n_bytes: u64,
+        /// Number of free bytes.
+        free: String,
+    },
+    /// Another process uses the store.
+    #[error("{} is used by another run of this program: wait until it has ended, or stop it", root.display())]
+    InUse {
+        /// The store's folder.
+        root: PathBuf,
     },
     /// A file of a store is damaged or holds something else.
     #[error(
@@ -129,14 +151,11 @@ impl ArtifactError {
     }
 }
 
-/// The message of an error, followed by the messages of its sources. The MessagePack writer keeps the operating system's error only
-/// as a source.
+/// The message of the first cause of an error. The MessagePack writer keeps the operating system's error only as a source.
 pub(crate) fn sentence(error: &dyn Error) -> String {
-    let mut sentence = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        sentence = format!("{sentence}: {error}");
-        source = error.source();
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
     }
-    sentence
+    cause.to_string()
 }

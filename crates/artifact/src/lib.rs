@@ -74,15 +74,15 @@ pub mod array;
 mod envelope;
 mod error;
 mod key;
+mod lock;
 mod single;
 mod store;
-mod temporary;
 
 pub use address::Address;
 pub use array::Block;
 pub use envelope::Header;
 pub use error::ArtifactError;
 pub use key::{Key, KeyBuilder};
+pub use lock::StoreLock;
 pub use single::{read_bytes, read_file, write_file};
 pub use store::{Entry, Loaded, Store};
-pub use temporary::temporary_file;

@@ -10,6 +10,9 @@ use crate::envelope::{self, Header};
 use crate::error::ArtifactError;
 use crate::store;
 
+/// Largest file that is read. It is a limit against mistakes; models are a thousand times smaller.
+const MAX_BYTES: u64 = 16 << 30;
+
 /// Writes an artifact into the file `path` and returns its size in bytes. If something goes wrong, an old file of that name stays as it
 /// was.
 ///
@@ -46,7 +49,7 @@ pub fn read_file<T: DeserializeOwned>(
     stage: &str,
     format_version: u32,
 ) -> Result<(Header, T), ArtifactError> {
-    let bytes = std::fs::read(path).map_err(ArtifactError::io("read", path))?;
+    let bytes = fisherlens_files::read(path, MAX_BYTES).map_err(ArtifactError::io("read", path))?;
     read_bytes(&bytes, stage, format_version).map_err(|cause| ArtifactError::File {
         path: path.to_owned(),
         stage: stage.to_owned(),

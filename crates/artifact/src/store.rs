@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use fisherlens_files::{folder_of, free_bytes, is_unfinished, temporary_file};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -11,8 +12,9 @@ use crate::address::Address;
 use crate::envelope::{self, Header};
 use crate::error::ArtifactError;
 use crate::key::Key;
-use crate::temporary::{folder_of, temporary_file};
 
+/// Largest file that is read. It is a limit against mistakes: one artifact is read into memory as a whole.
+const MAX_BYTES: u64 = 256 << 30;
 /// Extension of the files.
 const EXTENSION: &str = "msgpack";
 
@@ -53,7 +55,7 @@ impl Entry {
     /// A file that cannot be read or is damaged.
     pub fn payload_digest(&self) -> Result<String, ArtifactError> {
         let path = self.path.clone();
-        let bytes = fs::read(&path).map_err(|cause| ArtifactError::Io {
+        let bytes = fisherlens_files::read(&path, MAX_BYTES).map_err(|cause| ArtifactError::Io {
             action: "read the artifact",
             path: path.clone(),
             cause,
@@ -118,7 +120,7 @@ impl Store {
     /// [`ArtifactError::Io`] when the file cannot be read; [`ArtifactError::Unusable`] when it is damaged or holds something else.
     pub fn load<T: DeserializeOwned>(&self, address: &Address) -> Result<Option<Loaded<T>>, ArtifactError> {
         let path = self.path(address);
-        let bytes = match fs::read(&path) {
+        let bytes = match fisherlens_files::read(&path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(ArtifactError::io("read the artifact", &path)(error)),
@@ -181,12 +183,13 @@ impl Store {
     /// Removes all parts of one artifact. Nothing happens if the artifact does not exist.
     ///
     /// # Errors
-    /// [`ArtifactError::Io`] when the folder cannot be removed.
+    /// [`ArtifactError::Io`] when a file cannot be removed.
     pub fn remove(&self, stage: &str, format_version: u32, key: Key) -> Result<(), ArtifactError> {
-        remove_folder(&self.folder(stage, format_version, key))
+        let folder = self.folder(stage, format_version, key);
+        if folder.is_dir() { remove_artifacts(&folder).map(|_| ()) } else { Ok(()) }
     }
 
-    /// Removes all artifacts of one stage, of all format versions, and returns their size in bytes.
+    /// Removes all artifacts of one stage, of all format versions, and returns their size in bytes. Files that are no artifacts stay.
     ///
     /// # Errors
     /// [`ArtifactError::Io`] when a folder cannot be listed or removed.
@@ -194,7 +197,7 @@ impl Store {
         self.remove_stages(|name| name == stage)
     }
 
-    /// Removes all artifacts and returns their size in bytes. Files and folders that do not have the name of a stage stay.
+    /// Removes all artifacts and returns their size in bytes. Files that are no artifacts stay, whatever the name of their folder is.
     ///
     /// # Errors
     /// [`ArtifactError::Io`] when a folder cannot be listed or removed.
@@ -206,8 +209,11 @@ impl Store {
         let mut n_bytes = 0;
         for folder in list(&self.root)? {
             if stage_of(&folder).is_some_and(|(stage, _)| chosen(&stage)) {
-                n_bytes += size(&folder)?;
-                remove_folder(&folder)?;
+                for key_folder in list(&folder)?.iter().filter(|path| path.is_dir()) {
+                    n_bytes += remove_artifacts(key_folder)?;
+                }
+                // A folder that has other files stays.
+                let _ = fs::remove_dir(&folder);
             }
         }
         Ok(n_bytes)
@@ -228,7 +234,7 @@ pub(crate) fn replace<T: Serialize>(
     let failed = || ArtifactError::io("write", path);
     let file = temporary_file(path).map_err(failed())?;
     let n_bytes = envelope::write(file.as_file(), address, header, value)
-        .map_err(|problem| ArtifactError::Encode { path: path.to_owned(), problem })?;
+        .map_err(|problem| not_written(path, address, header, value, problem))?;
     file.as_file().sync_all().map_err(failed())?;
     file.persist(path).map_err(|error| failed()(error.error))?;
     // The folder holds the names of its files. The new name is therefore safe on the disk only after the folder is synced too.
@@ -237,8 +243,46 @@ pub(crate) fn replace<T: Serialize>(
     Ok(n_bytes)
 }
 
+/// The error of a value that was not written. A value that can be written somewhere else does not fit on this disk.
+fn not_written<T: Serialize>(
+    path: &Path,
+    address: &Address,
+    header: &Header,
+    value: &T,
+    problem: String,
+) -> ArtifactError {
+    let path = path.to_owned();
+    match envelope::write(io::sink(), address, header, value) {
+        Ok(n_bytes) => {
+            let free =
+                free_bytes(folder_of(&path)).map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+            ArtifactError::Disk { path, problem, n_bytes, free }
+        }
+        Err(_) => ArtifactError::Encode { path, problem },
+    }
+}
+
+/// Removes the artifacts and the unfinished files in the folder of a key, and returns their size in bytes. Other files stay.
+fn remove_artifacts(folder: &Path) -> Result<u64, ArtifactError> {
+    let mut n_bytes = 0;
+    for path in list(folder)? {
+        let is_own = path.extension().is_some_and(|extension| extension == EXTENSION) && envelope::has_start(&path);
+        if is_own || is_unfinished(&path) {
+            n_bytes += fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(ArtifactError::io("remove", &path)(error));
+                }
+                _ => {}
+            }
+        }
+    }
+    let _ = fs::remove_dir(folder);
+    Ok(n_bytes)
+}
+
 /// Paths of everything in a folder.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     entries.map_err(ArtifactError::io("list the folder", folder))
 }
@@ -252,21 +296,6 @@ fn stage_of(folder: &Path) -> Option<(String, u32)> {
 
 fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-}
-
-/// Size in bytes of a file, or of all files in a folder.
-fn size(path: &Path) -> Result<u64, ArtifactError> {
-    if path.is_dir() {
-        return list(path)?.iter().map(|inner| size(inner)).sum();
-    }
-    Ok(fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()))
-}
-
-fn remove_folder(folder: &Path) -> Result<(), ArtifactError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ArtifactError::io("remove", folder)(error)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -16,17 +16,17 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Cursor};
 use std::path::{Path, PathBuf};
 
-use fisherlens_artifact::temporary_file;
 use fisherlens_classifier::{DualView, KernelModel, LinearModel, Training, TrainingReport};
 use fisherlens_descriptors::Pca;
+use fisherlens_files::{read_stream, temporary_file};
 use fisherlens_mixture::DiagonalGmm;
-use ndarray::{Array1, Array2, ArrayBase, ArrayD, Data, Dimension, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, WritableElement};
+use ndarray::{Array1, Array2, ArrayBase, ArrayD, Data, Dimension, OwnedRepr};
+use ndarray_npy::{NpzWriter, ReadNpyError, ReadNpyExt as _, WritableElement};
 use tempfile::NamedTempFile;
+use zip::ZipArchive;
 
 use crate::error::{ModelError, shape_in_words};
 
@@ -194,22 +194,26 @@ pub fn read_classifier(path: &Path, classes: &[String]) -> Result<Training, Mode
     Ok(Training { model, report: TrainingReport::default() })
 }
 
+/// Largest file, and largest array in it, that is read. It is a limit against mistakes and against files that unpack to far more than they
+/// hold.
+const MAX_BYTES: u64 = 8 << 30;
+
 /// A `.npz` file that is being read.
 struct Source {
     path: PathBuf,
-    reader: NpzReader<File>,
+    archive: ZipArchive<Cursor<Vec<u8>>>,
     names: Vec<String>,
 }
 
 impl Source {
     fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = File::open(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-        let not_npz = |error: ReadNpzError| ModelError::Npz { path: path.to_owned(), source: error.into() };
-        let mut reader = NpzReader::new(file).map_err(not_npz)?;
-        let names = reader.names().map_err(not_npz)?;
+        let bytes = fisherlens_files::read(path, MAX_BYTES);
+        let bytes = bytes.map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+        let archive = ZipArchive::new(Cursor::new(bytes))
+            .map_err(|error| ModelError::Npz { path: path.to_owned(), source: error.into() })?;
         // NumPy calls an array's entry of the archive `name.npy`.
-        let names = names.iter().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
-        Ok(Self { path: path.to_owned(), reader, names })
+        let names = archive.file_names().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
+        Ok(Self { path: path.to_owned(), archive, names })
     }
 
     fn has(&self, name: &str) -> bool {
@@ -225,8 +229,12 @@ impl Source {
         if !self.has(array) {
             return Err(ModelError::MissingArray { path: self.path.clone(), array, axes, known: self.names.clone() });
         }
-        let values = match self.reader.by_name::<OwnedRepr<f32>, IxDyn>(array) {
-            Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => self.read_f64(array)?,
+        let bytes = self.entry(array).map_err(|error| self.damaged(array, error))?;
+        if let Some(problem) = missing_values(&bytes) {
+            return Err(self.damaged(array, problem));
+        }
+        let values = match ArrayD::<f32>::read_npy(&bytes[..]) {
+            Err(ReadNpyError::WrongDescriptor(_)) => self.read_f64(array, &bytes)?,
             read => read.map_err(|error| self.damaged(array, error))?,
         };
         let shape = values.shape().to_vec();
@@ -234,10 +242,17 @@ impl Source {
         Ok(if values.is_standard_layout() { values } else { values.as_standard_layout().into_owned() })
     }
 
-    fn read_f64(&mut self, array: &'static str) -> Result<ArrayD<f32>, ModelError> {
-        match self.reader.by_name::<OwnedRepr<f64>, IxDyn>(array) {
+    /// The unpacked bytes of an array.
+    fn entry(&mut self, array: &str) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        let with_ending = format!("{array}.npy");
+        let name = if self.archive.index_for_name(&with_ending).is_some() { with_ending.as_str() } else { array };
+        Ok(read_stream(self.archive.by_name(name)?, MAX_BYTES)?)
+    }
+
+    fn read_f64(&self, array: &'static str, bytes: &[u8]) -> Result<ArrayD<f32>, ModelError> {
+        match ArrayD::<f64>::read_npy(bytes) {
             Ok(values) => Ok(values.mapv(|value| value as f32)),
-            Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(found))) => {
+            Err(ReadNpyError::WrongDescriptor(found)) => {
                 Err(ModelError::ElementType { path: self.path.clone(), array, found: found.to_string() })
             }
             Err(error) => Err(self.damaged(array, error)),
@@ -256,13 +271,33 @@ impl Source {
         ModelError::Shape { path: self.path.clone(), array, found: found.to_vec(), expected }
     }
 
-    fn damaged(&self, array: &'static str, error: ReadNpzError) -> ModelError {
+    fn damaged(&self, array: &'static str, error: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
         ModelError::DamagedArray { path: self.path.clone(), array, source: error.into() }
     }
 
     fn values(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> ModelError {
         ModelError::Values { path: self.path.clone(), source: error.into() }
     }
+}
+
+/// What is wrong if the header of an array promises more values than follow it. The reader of arrays would take memory for all of them first,
+/// and a header of 100 bytes can promise more than any machine has.
+fn missing_values(bytes: &[u8]) -> Option<String> {
+    let start: usize = if bytes.get(6) == Some(&1) { 10 } else { 12 };
+    let length = match start {
+        10 => usize::from(u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?)),
+        _ => u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize,
+    };
+    let header = std::str::from_utf8(bytes.get(start..start.checked_add(length)?)?).ok()?;
+    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest);
+    let shape = after("'shape'")?.split_once('(')?.1.split_once(')')?.0;
+    let sides = shape.split(',').map(str::trim).filter(|side| !side.is_empty());
+    let n_values = sides.map(|side| side.parse::<u128>().unwrap_or(u128::MAX)).fold(1, u128::saturating_mul);
+    let descriptor = after("'descr'")?.split('\'').nth(1)?;
+    let n_value_bytes = descriptor.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u128>().ok()?;
+    let n_bytes = bytes.len() - start - length;
+    (n_values.saturating_mul(n_value_bytes) > n_bytes as u128)
+        .then(|| format!("its header says shape ({shape}), but only {n_bytes} bytes follow"))
 }
 
 #[cfg(test)]
@@ -395,5 +430,39 @@ mod tests {
             file.add("alphas", &Array2::<f32>::zeros((4, 2)))
         });
         refused(&["array \"alphas\" has the shape (4, 2), expected (2, 2)"], &as_classifier);
+    }
+
+    /// Bytes of an array file whose header says `shape`, followed by `n` bytes.
+    fn array_file(shape: &str, n: usize) -> Vec<u8> {
+        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+        let header = format!("{header:<117}\n");
+        let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &vec![0; n]].concat()
+    }
+
+    #[test]
+    fn a_header_that_promises_too_much_is_refused_before_memory_is_taken() {
+        let folder = Folder::new();
+        for shape in ["(9223372036854775807,)", "(4000000000, 4000000000)", "(1000, 1000)"] {
+            let mut archive = zip::ZipWriter::new(std::fs::File::create(folder.path()).unwrap());
+            archive.start_file("means.npy", zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut archive, &array_file(shape, 12)).unwrap();
+            archive.finish().unwrap();
+            let message = whole(read_mixture(&folder.path()).unwrap_err());
+            assert!(message.contains("means") && message.contains("12 bytes follow"), "{message}");
+        }
+        assert_eq!(missing_values(&array_file("(3,)", 12)), None);
+    }
+
+    #[test]
+    fn alphas_must_be_finite() {
+        let folder = Folder::new();
+        let path = folder.write(|file| {
+            file.add("coefficients", &array![[1.0_f32, 2.0]])?;
+            file.add("bias", &array![0.5_f32])?;
+            file.add("alphas", &array![[0.5_f32, f32::NAN]])
+        });
+        let message = whole(read_classifier(&path, &["cat".to_owned()]).unwrap_err());
+        assert!(message.contains("alphas") && message.contains("NaN"), "{message}");
     }
 }

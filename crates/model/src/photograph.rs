@@ -1,12 +1,18 @@
 //! One photograph on its way through the first stages: file → descriptors → projected descriptors.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use fisherlens_descriptors::{DescriptorError, DescriptorExtractor, Frame, LocalDescriptors, Pca, Photograph};
+use fisherlens_files::read_stream;
 use fisherlens_fisher::DescriptorSet;
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::ModelError;
+
+/// Largest file of a photograph that is read. The largest accepted picture takes less, also without compression.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// The projected descriptors of one image.
 ///
@@ -43,7 +49,7 @@ pub fn read(path: &Path) -> Result<Photograph, ModelError> {
 }
 
 /// Reads a photograph from outside a data set: turned as its EXIF data says, and shrunk so that its longer side has at most `max_side`
-/// pixels. `max_side` 0 leaves the size as it is.
+/// pixels. `max_side` 0 leaves the size as it is. The path `-` is standard input.
 ///
 /// # Errors
 /// [`ModelError::Read`] or [`ModelError::Decode`], with the name of the file.
@@ -53,7 +59,13 @@ pub fn read_upright(path: &Path, max_side: usize) -> Result<Photograph, ModelErr
 }
 
 fn decode(path: &Path, decode: fn(&[u8]) -> Result<Photograph, DescriptorError>) -> Result<Photograph, ModelError> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    // A photograph may come from a pipe, such as `<(convert …)` in a shell, so this is not limited to regular files.
+    let read = if path == Path::new("-") {
+        read_stream(io::stdin().lock(), MAX_BYTES)
+    } else {
+        File::open(path).and_then(|file| read_stream(file, MAX_BYTES))
+    };
+    let bytes = read.map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     decode(&bytes).map_err(|source| ModelError::Decode { path: path.to_owned(), source })
 }
 

@@ -3,7 +3,7 @@
 use std::io::BufWriter;
 use std::path::Path;
 
-use fisherlens_artifact::temporary_file;
+use fisherlens_files::temporary_file;
 use ndarray::ArrayView3;
 
 use crate::error::ModelError;

@@ -154,3 +154,36 @@ fn a_store_that_was_removed_is_named() {
     let message = store.save(&address(None), &header(), &1_u8).unwrap_err().to_string();
     assert!(message.contains("artifact.msgpack") && message.contains("does not exist any more"), "{message}");
 }
+
+#[test]
+fn clean_leaves_the_files_of_others() {
+    let (_folder, store) = store();
+    store.save(&address(None), &header(), &1_u8).unwrap();
+    let thesis = store.root().join("thesis-v2/chapters");
+    fs::create_dir_all(&thesis).unwrap();
+    fs::write(thesis.join("one.tex"), "mine").unwrap();
+    fs::write(thesis.join("two.msgpack"), "not an artifact").unwrap();
+    let note = store.path(&address(None)).with_file_name("note.txt");
+    fs::write(&note, "mine").unwrap();
+    assert!(store.clean().unwrap() > 0);
+    assert!(!store.contains(&address(None)) && note.is_file());
+    assert!(thesis.join("one.tex").is_file() && thesis.join("two.msgpack").is_file());
+}
+
+#[test]
+fn a_store_in_use_is_not_owned_and_unfinished_files_are_removed_by_the_next_user() {
+    let (_folder, store) = store();
+    store.save(&address(None), &header(), &1_u8).unwrap();
+    let unfinished = store.path(&address(None)).with_file_name(".writing-abc");
+    fs::write(&unfinished, "half").unwrap();
+    assert_eq!(store.unfinished(), [(unfinished.clone(), 4)]);
+    let first = store.share();
+    assert!(!unfinished.exists(), "nobody else used the store");
+    fs::write(&unfinished, "half").unwrap();
+    let second = store.share();
+    assert!(unfinished.exists(), "the first user may be writing it");
+    assert!(matches!(store.own(), Err(ArtifactError::InUse { .. })));
+    drop((first, second));
+    let _own = store.own().unwrap();
+    assert!(store.clean().unwrap() > 0 && !unfinished.exists());
+}

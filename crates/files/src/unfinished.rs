@@ -6,10 +6,10 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 /// How the names of unfinished files begin. A program that is killed leaves such a file behind.
-pub(crate) const PREFIX: &str = ".writing-";
+const PREFIX: &str = ".writing-";
 
 /// The folder that a file lies in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("notes.txt");
-/// let mut file = fisherlens_artifact::temporary_file(&path)?;
+/// let mut file = fisherlens_files::temporary_file(&path)?;
 /// file.write_all(b"complete")?;
 /// assert!(!path.exists());
 /// file.persist(&path)?;
@@ -38,4 +38,9 @@ pub fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder_of(path))
+}
+
+/// Whether `path` has the name of an unfinished file.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
 }

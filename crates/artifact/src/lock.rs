@@ -1,0 +1,60 @@
+//! The right to use a store, which the operating system takes back when a process dies.
+
+use std::fs::{self, File, TryLockError};
+use std::path::PathBuf;
+
+use fisherlens_files::is_unfinished;
+
+use crate::error::ArtifactError;
+use crate::store::{Store, list};
+
+/// Name of the file that processes lock.
+const NAME: &str = ".lock";
+
+/// The right to use a store. Dropping it gives the right back; so does the end of the process, however it ends.
+#[derive(Debug)]
+pub struct StoreLock {
+    /// `None` where the file system has no locks, or where the folder cannot be written.
+    _file: Option<File>,
+}
+
+impl Store {
+    /// The right to read and write the store together with other processes. If no other process uses the store, files that a killed process
+    /// left unfinished are removed. Waits while another process has [`Store::own`]ed the store.
+    pub fn share(&self) -> StoreLock {
+        let Ok(file) = self.lock_file() else { return StoreLock { _file: None } };
+        if file.try_lock().is_ok() {
+            for (path, _) in self.unfinished() {
+                let _ = fs::remove_file(path);
+            }
+        }
+        let locked = file.lock_shared().is_ok();
+        StoreLock { _file: locked.then_some(file) }
+    }
+
+    /// The right to change the store while no other process uses it.
+    ///
+    /// # Errors
+    /// [`ArtifactError::InUse`] when another process uses the store.
+    pub fn own(&self) -> Result<StoreLock, ArtifactError> {
+        let Ok(file) = self.lock_file() else { return Ok(StoreLock { _file: None }) };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(ArtifactError::InUse { root: self.root().to_owned() }),
+            Err(TryLockError::Error(_)) => Ok(StoreLock { _file: None }),
+            Ok(()) => Ok(StoreLock { _file: Some(file) }),
+        }
+    }
+
+    /// Path and size of files that are being written, or that a killed process left unfinished.
+    pub fn unfinished(&self) -> Vec<(PathBuf, u64)> {
+        let inside = |folder: PathBuf| list(&folder).unwrap_or_default();
+        let stages = inside(self.root().to_owned()).into_iter().filter(|path| path.is_dir());
+        let files = stages.flat_map(inside).filter(|path| path.is_dir()).flat_map(inside);
+        let sized = |path: PathBuf| fs::metadata(&path).ok().map(|metadata| (path, metadata.len()));
+        files.filter(|path| is_unfinished(path)).filter_map(sized).collect()
+    }
+
+    fn lock_file(&self) -> std::io::Result<File> {
+        File::options().create(true).truncate(false).write(true).open(self.root().join(NAME))
+    }
+}

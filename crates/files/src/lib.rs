@@ -1,0 +1,22 @@
+//! Files from outside read with a limit, and files that get their name only when they are complete.
+//!
+//! ```
+//! use std::io::Write as _;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("notes.txt");
+//! let mut file = fisherlens_files::temporary_file(&path)?;
+//! file.write_all(b"complete")?;
+//! file.persist(&path)?;
+//! assert_eq!(fisherlens_files::read(&path, 1_000)?, b"complete");
+//! assert!(fisherlens_files::read(&path, 4).unwrap_err().to_string().contains("at most 4 bytes"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod free;
+mod reading;
+mod unfinished;
+
+pub use free::free_bytes;
+pub use reading::{read, read_stream, read_text};
+pub use unfinished::{folder_of, is_unfinished, temporary_file};
