@@ -32,6 +32,16 @@ pub enum DescriptorError {
         /// The error of the decoder.
         reason: String,
     },
+    /// The file may be sound, but no decoder here can read it.
+    #[error(
+        "the {format} has {what}, which is not supported: save it as an ordinary baseline or progressive JPEG, or as a PNG"
+    )]
+    Unsupported {
+        /// "JPEG".
+        format: &'static str,
+        /// The kind of coding.
+        what: &'static str,
+    },
     /// The image is larger than the decoder accepts.
     #[error("the image is {width} × {height} pixels, more than the {limit} pixels accepted: make it smaller first")]
     TooLarge {

@@ -28,6 +28,8 @@ mod golden_tests;
 mod gradient;
 mod gray;
 mod grid;
+#[cfg(feature = "decode")]
+mod jpeg;
 mod multiscale;
 mod normalize;
 #[cfg(feature = "decode")]

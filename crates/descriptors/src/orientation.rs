@@ -14,9 +14,13 @@ pub(crate) struct Orientation {
 }
 
 impl Orientation {
-    /// Reads the orientation from the bytes of a whole JPEG or PNG file; upright if there is no valid one.
+    /// Reads the orientation from the bytes of a whole JPEG or PNG file; upright if there is no valid one. Other fields of the EXIF data may
+    /// be broken.
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let read = exif::Reader::new().read_from_container(&mut Cursor::new(bytes));
+        let read = exif::Reader::new()
+            .continue_on_error(true)
+            .read_from_container(&mut Cursor::new(bytes))
+            .or_else(|error| error.distill_partial_result(|_| ()));
         let field = read.ok().and_then(|exif| {
             exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY).and_then(|field| field.value.get_uint(0))
         });
@@ -82,6 +86,18 @@ mod tests {
         assert_eq!(upright(7), [6, 3, 5, 2, 4, 1]);
         assert_eq!(upright(8), [3, 6, 2, 5, 1, 4]);
         assert_eq!(upright(9), upright(1));
+    }
+
+    #[test]
+    fn a_broken_field_does_not_hide_the_orientation() {
+        // Two entries: a name of 100 letters that lie behind the end of the file, and orientation 6.
+        let make = [&[0x01, 0x0f, 0, 2][..], &100_u32.to_be_bytes(), &60_000_u32.to_be_bytes()].concat();
+        let orientation = [&[0x01, 0x12, 0, 3][..], &1_u32.to_be_bytes(), &[0, 6, 0, 0]].concat();
+        let tiff = [b"MM\0\x2a\0\0\0\x08\0\x02", &make[..], &orientation, &[0; 4]].concat();
+        let exif = [b"Exif\0\0", &tiff[..]].concat();
+        let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+        let jpeg = [b"\xff\xd8\xff\xe1", &length[..], &exif, b"\xff\xd9"].concat();
+        assert_eq!(Orientation::read(&jpeg), Orientation::from_tag(6));
     }
 
     #[test]

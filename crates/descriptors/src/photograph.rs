@@ -5,13 +5,10 @@ use std::io::Cursor;
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array2, Array3};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
 
 use crate::error::DescriptorError;
 use crate::gray::gray_from_rgb;
+use crate::jpeg;
 use crate::orientation::Orientation;
 
 /// Largest accepted number of pixels, so that a few damaged bytes cannot make the program request all memory. 64 million colour
@@ -59,6 +56,7 @@ impl Photograph {
     ///
     /// # Errors
     /// [`DescriptorError::UnknownFormat`] for other formats, [`DescriptorError::Decode`] for damaged or incomplete bytes,
+    /// [`DescriptorError::Unsupported`] for kinds of JPEG that no camera writes, such as arithmetic coding,
     /// [`DescriptorError::TooLarge`] for more than 64 million pixels, [`DescriptorError::Animated`] for an animated PNG.
     pub fn decode(bytes: &[u8]) -> Result<Self, DescriptorError> {
         if bytes.starts_with(JPEG_SIGNATURE) {
@@ -176,49 +174,9 @@ fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {
 }
 
 fn decode_jpeg(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
-    let fault = |reason: String| DescriptorError::Decode { format: "JPEG", reason };
-    // If the end of the file is missing, the decoder fills the missing pixels with grey and reports no error.
-    if !has_end_marker(bytes) {
-        return Err(fault("there is no end-of-image marker".into()));
-    }
-    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(MAX_PIXELS).set_max_height(MAX_PIXELS);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|error| fault(format!("{error:?}")))?;
-    let info = decoder.info().ok_or_else(|| fault("there is no frame header".into()))?;
-    let (width, height) = (usize::from(info.width), usize::from(info.height));
-    refuse_size(width, height)?;
-    let gray = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    let colorspace = if gray { ColorSpace::Luma } else { ColorSpace::RGB };
-    decoder.set_options(options.jpeg_set_out_colorspace(colorspace));
-    let values = decoder.decode().map_err(|error| fault(format!("{error:?}")))?;
-    let expected = width * height * if gray { 1 } else { 3 };
-    if values.len() != expected {
-        return Err(fault(format!("{} bytes of pixels were decoded, expected {expected}", values.len())));
-    }
-    let pixels = if gray { Pixels::Gray(values) } else { Pixels::Rgb(values) };
+    let jpeg::Decoded { width, height, values, is_gray } = jpeg::decode(bytes, refuse_size)?;
+    let pixels = if is_gray { Pixels::Gray(values) } else { Pixels::Rgb(values) };
     Ok(Photograph { width, height, pixels })
-}
-
-/// Whether an end-of-image marker follows the header.
-///
-/// Segments before the first scan are skipped by their lengths, because an embedded preview has an end-of-image marker too.
-fn has_end_marker(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xda;
-    let mut position = 2;
-    loop {
-        let Some(&[0xff, marker, high, low]) = bytes.get(position..position + 4).and_then(|b| b.first_chunk()) else {
-            return false;
-        };
-        if marker == 0xff {
-            // A fill byte before the marker.
-            position += 1;
-            continue;
-        }
-        position += 2 + usize::from(u16::from_be_bytes([high, low]));
-        if marker == START_OF_SCAN {
-            return bytes.get(position..).is_some_and(|rest| rest.windows(2).any(|pair| pair == [0xff, 0xd9]));
-        }
-    }
 }
 
 fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
