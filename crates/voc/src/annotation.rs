@@ -151,7 +151,7 @@ impl RawObject {
             class: class.to_owned(),
             bounds: BoundingBox { left, top, right, bottom },
             difficult: flag("difficult", self.difficult.as_deref())?,
-            truncated: flag("truncated", self.truncated.as_deref())?,
+            truncated: is_truncated(self.truncated.as_deref()),
         })
     }
 }
@@ -169,6 +169,11 @@ fn flag(name: &str, text: Option<&str>) -> Result<bool, String> {
         Some("1") => Ok(true),
         Some(other) => Err(format!("{name}: expected 0 or 1, found \"{other}\"")),
     }
+}
+
+/// Some tools write the hidden share of the object, or a word. No file is refused because of a field that only describes.
+fn is_truncated(text: Option<&str>) -> bool {
+    text.and_then(|text| text.trim().parse::<f64>().ok()).is_some_and(|share| share > 0.0)
 }
 
 /// Converts 1-based inclusive ends to 0-based half-open ends, clipped to the image.

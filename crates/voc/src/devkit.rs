@@ -10,7 +10,11 @@ use crate::error::VocError;
 use crate::image_list::{check_id, has_labels, parse_class_list, parse_image_list};
 
 /// Extensions of image files, in the order in which they are tried. VOC itself has only the first.
-const IMAGE_EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
+const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
+/// Largest list or annotation that is read.
+const MAX_BYTES: u64 = 256 << 20;
+/// Extensions of annotation files.
+const ANNOTATION_EXTENSIONS: [&str; 2] = ["xml", "XML"];
 
 /// One `VOC<year>` folder.
 ///
@@ -85,12 +89,12 @@ impl Devkit {
     /// and a set "train".
     ///
     /// # Errors
-    /// [`VocError::NoDevkit`], [`VocError::Year`] if the year is missing or there are several to choose from, [`VocError::Io`].
+    /// [`VocError::NoDevkit`], [`VocError::NoClassLists`], [`VocError::Year`] if the year is missing or there are several to choose from, [`VocError::Io`].
     pub fn open(path: &Path, year: Option<u16>) -> Result<Self, VocError> {
         let (root, year) = locate(path, year)?;
         let (classes, sets) = discover(&lists_folder(&root))?;
         if classes.is_empty() {
-            return Err(VocError::NoDevkit { path: root });
+            return Err(VocError::NoClassLists { path: lists_folder(&root) });
         }
         Ok(Self { root, year, classes, sets })
     }
@@ -176,7 +180,7 @@ impl Devkit {
         Ok(ImageSet { name: set.to_owned(), classes: self.classes.clone(), images, skipped })
     }
 
-    /// Path of the image file, which ends in .jpg, .jpeg or .png.
+    /// Path of the image file, which ends in .jpg, .jpeg or .png, in small or capital letters.
     ///
     /// # Errors
     /// [`VocError::MissingImage`] if no such file exists, [`VocError::Id`] if the id is not a plain file name.
@@ -195,12 +199,19 @@ impl Devkit {
     /// [`VocError::Id`] if the id is not a plain file name.
     pub fn annotation(&self, id: &str) -> Result<Annotation, VocError> {
         check_id(id).map_err(|_| VocError::Id { id: id.to_owned() })?;
-        let path = self.root.join("Annotations").join(format!("{id}.xml"));
-        match fs::read(&path) {
-            Ok(bytes) => read(&bytes).map_err(|problem| VocError::Annotation { path, problem }),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Err(VocError::MissingAnnotation { path }),
-            Err(cause) => Err(VocError::Io { path, cause }),
+        let paths =
+            ANNOTATION_EXTENSIONS.map(|extension| self.root.join("Annotations").join(format!("{id}.{extension}")));
+        for path in &paths {
+            match fisherlens_files::read(path, MAX_BYTES) {
+                Ok(bytes) => {
+                    return read(&bytes).map_err(|problem| VocError::Annotation { path: path.clone(), problem });
+                }
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                Err(cause) => return Err(VocError::Io { path: path.clone(), cause }),
+            }
         }
+        let [path, _] = paths;
+        Err(VocError::MissingAnnotation { path })
     }
 
     fn entry(&self, id: &str, labels: &[Option<i8>], set: &str) -> Result<ImageEntry, VocError> {
@@ -281,9 +292,13 @@ fn discover(folder: &Path) -> Result<(Vec<String>, Vec<String>), VocError> {
     let mut sets = BTreeSet::new();
     let mut labelled = Vec::new();
     for name in file_names(folder)? {
-        let Some(stem) = name.strip_suffix(".txt") else {
+        // Some systems leave hidden files such as `._train.txt` next to the lists.
+        let Some(stem) = name.strip_suffix(".txt").filter(|stem| !stem.starts_with('.')) else {
             continue;
         };
+        if folder.join(&name).is_dir() {
+            continue;
+        }
         match has_labels(&read_text(&folder.join(&name))?) {
             Some(true) => labelled.push(stem.to_owned()),
             Some(false) => {
@@ -314,7 +329,8 @@ fn file_names(folder: &Path) -> Result<Vec<String>, VocError> {
 }
 
 fn read_text(path: &Path) -> Result<String, VocError> {
-    let bytes = fs::read(path).map_err(|cause| VocError::Io { path: path.to_owned(), cause })?;
+    let bytes =
+        fisherlens_files::read(path, MAX_BYTES).map_err(|cause| VocError::Io { path: path.to_owned(), cause })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].split(|&byte| byte == b'\n').count();

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::image_list::ALLOWED;
+
 /// Errors of reading a devkit folder.
 ///
 /// Each message names the file, and is complete without the messages of its sources.
@@ -23,6 +25,15 @@ pub enum VocError {
     )]
     NoDevkit {
         /// The folder given.
+        path: PathBuf,
+    },
+    /// No list of `ImageSets/Main` has labels.
+    #[error(
+        "{} has no list <class>_<set>.txt with an image id and a label (-1, 0 or 1) per line: expected one list per class and image set",
+        path.display()
+    )]
+    NoClassLists {
+        /// The ImageSets/Main folder.
         path: PathBuf,
     },
     /// The requested year is missing, or no year was requested and there are several.
@@ -102,7 +113,7 @@ pub enum VocError {
         problem: String,
     },
     /// An id is not a plain file name.
-    #[error("\"{id}\" is not an image id: expected letters, digits, '_', '-' and '.', not starting with '.'")]
+    #[error("\"{}\" is not an image id: expected {}", id.escape_debug(), ALLOWED)]
     Id {
         /// The id.
         id: String,

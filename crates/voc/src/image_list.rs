@@ -15,7 +15,7 @@ pub(crate) fn parse_image_list(text: &str) -> Result<Vec<(usize, &str)>, (usize,
             let mut columns = row.split_whitespace();
             let id = columns.next().unwrap_or_default();
             if columns.next().is_some() {
-                return Err((line, format!("expected one id, found \"{}\"", shorten(row))));
+                return Err((line, format!("expected one id without spaces, found \"{}\"", shorten(row))));
             }
             check_id(id).map(|()| (line, id)).map_err(|problem| (line, problem))
         })
@@ -44,22 +44,30 @@ pub(crate) fn parse_class_list(text: &str) -> Result<Vec<LabelledLine<'_>>, (usi
         .collect()
 }
 
-/// Whether the first line that is not blank has a second column; `None` for a list of blank lines only.
+/// Whether the first line that is not blank ends with a number in a column of its own; `None` for a list of blank lines only. A second
+/// column that is no number belongs to an id with a space, which is refused when the list is read.
 pub(crate) fn has_labels(text: &str) -> Option<bool> {
-    numbered(text).next().map(|(_, row)| row.split_whitespace().count() > 1)
+    let (_, row) = numbered(text).next()?;
+    Some(row.split_whitespace().skip(1).last().is_some_and(|last| last.parse::<f64>().is_ok()))
 }
 
-/// Refuses ids that, used as file names, could lead out of the folder.
+/// The letters that an id may have, for messages.
+pub(crate) const ALLOWED: &str =
+    "letters, digits and signs except spaces and / \\ : * ? \" < > |, not starting with '.'";
+
+/// Refuses ids that, used as file names, could lead out of the folder, or that some file system refuses.
 pub(crate) fn check_id(id: &str) -> Result<(), String> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if id.is_empty() || id.starts_with('.') || !id.chars().all(plain) {
-        return Err(format!("\"{}\" is not an image id", shorten(id)));
+    let refused = |c: char| c.is_whitespace() || c.is_control() || "/\\:*?\"<>|".contains(c);
+    if id.is_empty() || id.starts_with('.') || id.contains(refused) {
+        return Err(format!("\"{}\" is not an image id: expected {ALLOWED}", shorten(id).escape_debug()));
     }
     Ok(())
 }
 
+/// The lines that are not blank, with their numbers. They end with LF, CR LF or, as in files of old programs, with CR alone.
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let rows = text.trim_start_matches('\u{feff}').lines().enumerate();
+    let end = if text.contains('\n') { '\n' } else { '\r' };
+    let rows = text.trim_start_matches('\u{feff}').split(end).enumerate();
     rows.map(|(index, row)| (index + 1, row.trim())).filter(|(_, row)| !row.is_empty())
 }
 
@@ -89,6 +97,27 @@ mod tests {
         assert_eq!(has_labels("\n000012 -1\n"), Some(true));
         assert_eq!(has_labels("000012\n"), Some(false));
         assert_eq!(has_labels(" \n"), None);
+        assert_eq!(parse_class_list("a 1\rb -1\r"), Ok(vec![(1, "a", 1), (2, "b", -1)]));
+    }
+
+    #[test]
+    fn ids_of_other_tools_are_read_and_paths_are_not() {
+        for id in ["A_1.mp4#t=1", "photo(1)", "a+b", "cafe\u{301}", "x,y", "100%", "a'b", "日本"] {
+            assert_eq!(check_id(id), Ok(()), "{id}");
+        }
+        for id in ["", ".hidden", "..", "a/b", "a\\b", "C:x", "a b", "a\u{7}", "what?", "a|b"] {
+            let problem = check_id(id).unwrap_err();
+            assert!(problem.contains("letters"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_id_with_a_space_is_not_a_label() {
+        assert_eq!(has_labels("my photo\n"), Some(false));
+        let (line, problem) = parse_image_list("my photo\n").unwrap_err();
+        assert!(line == 1 && problem.contains("without spaces"), "{problem}");
+        // A wrong label is still a label, so that the list is refused and not taken for a set.
+        assert_eq!(has_labels("a 7\n"), Some(true));
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn the_requested_year_is_opened() {
         Err(VocError::Year { found, .. }) => assert_eq!(found, [2011, 2012]),
         other => panic!("expected the two years, found {other:?}"),
     }
-    assert!(matches!(Devkit::open(folder.path(), Some(2012)), Err(VocError::NoDevkit { .. })));
+    assert!(matches!(Devkit::open(folder.path(), Some(2012)), Err(VocError::NoClassLists { .. })));
     assert!(matches!(Devkit::open(&root.join("Annotations"), None), Err(VocError::NoDevkit { .. })));
     assert!(matches!(Devkit::open(Path::new("nowhere"), None), Err(VocError::NoDevkit { .. })));
 }
