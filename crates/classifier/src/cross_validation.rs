@@ -9,17 +9,26 @@ use rayon::prelude::*;
 use crate::error::ClassifierError;
 use crate::training::CrossValidationRow;
 
+/// What one candidate for C gave in one problem.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// Scores of all n samples.
+    pub(crate) scores: Vec<f64>,
+    /// Whether the solver reached its tolerance.
+    pub(crate) converged: bool,
+}
+
 /// Measures all candidates for C. Returns one row per candidate, in rising order of C.
 ///
 /// `targets` `(n, n_classes)`: samples with target 0 are neither used for training nor measured. `scores_of_paths` receives all problems in
 /// one call. A problem is the number of a class and its targets, in which the held-out samples are set to 0. The function returns one path
-/// per problem: for every candidate, in rising order of C, the scores of all n samples.
+/// per problem: for every candidate, in rising order of C, the scores of all n samples and whether the problem was solved.
 pub(crate) fn cross_validate(
     targets: &Array2<i8>,
     c_grid: &[f64],
     n_folds: usize,
     seed: u64,
-    scores_of_paths: impl FnOnce(&[(usize, Vec<i8>)]) -> Result<Vec<Vec<Vec<f64>>>, ClassifierError>,
+    scores_of_paths: impl FnOnce(&[(usize, Vec<i8>)]) -> Result<Vec<Vec<Candidate>>, ClassifierError>,
 ) -> Result<Vec<CrossValidationRow>, ClassifierError> {
     let (n, n_classes) = targets.dim();
     if n_folds > n {
@@ -47,14 +56,22 @@ pub(crate) fn cross_validate(
         }
     }
     let paths = scores_of_paths(&problems)?;
+    let n_unsolved = |candidate: usize| paths.iter().filter(|path| !path[candidate].converged).count();
+    let row = |(candidate, &c): (usize, &f64)| CrossValidationRow {
+        c,
+        mean_average_precision: 0.0,
+        folds: Vec::new(),
+        n_problems: paths.len(),
+        n_unsolved: n_unsolved(candidate),
+    };
+    let mut rows: Vec<CrossValidationRow> = c_grid.iter().enumerate().map(row).collect();
     let measured: Vec<(usize, Vec<f64>)> = insides
         .par_iter()
-        .zip(paths)
-        .map(|((fold, inside), path)| (*fold, path.iter().map(|scores| average_precision(scores, inside)).collect()))
+        .zip(&paths)
+        .map(|((fold, inside), path)| {
+            (*fold, path.iter().map(|candidate| average_precision(&candidate.scores, inside)).collect())
+        })
         .collect();
-
-    let mut rows: Vec<CrossValidationRow> =
-        c_grid.iter().map(|&c| CrossValidationRow { c, mean_average_precision: 0.0, folds: Vec::new() }).collect();
     for fold in 0..n_folds {
         let classes: Vec<&Vec<f64>> = measured.iter().filter(|of| of.0 == fold).map(|of| &of.1).collect();
         if classes.is_empty() {
@@ -138,7 +155,13 @@ mod tests {
 
     #[test]
     fn the_smaller_of_equal_candidates_is_taken() {
-        let row = |c, mean_average_precision| CrossValidationRow { c, mean_average_precision, folds: Vec::new() };
+        let row = |c, mean_average_precision| CrossValidationRow {
+            c,
+            mean_average_precision,
+            folds: Vec::new(),
+            n_problems: 1,
+            n_unsolved: 0,
+        };
         assert_eq!(best_c(&[row(1.0, 0.4), row(2.0, 0.5), row(4.0, 0.5)]), Some(2.0));
         assert_eq!(best_c(&[]), None);
     }
@@ -155,9 +178,14 @@ mod tests {
             // The scores of the first candidate are the targets themselves; those of the second have the opposite sign.
             let known: Vec<f64> = targets.column(0).iter().map(|&y| f64::from(y)).collect();
             let wrong: Vec<f64> = known.iter().map(|y| -y).collect();
-            Ok(vec![vec![known, wrong]; 2])
+            let known = Candidate { scores: known, converged: true };
+            Ok(vec![
+                vec![known.clone(), Candidate { scores: wrong.clone(), converged: false }],
+                vec![known, Candidate { scores: wrong, converged: true }],
+            ])
         })
         .unwrap();
+        assert_eq!((rows[0].n_unsolved, rows[1].n_unsolved, rows[1].n_problems), (0, 1, 2));
         assert_eq!((rows[0].mean_average_precision, rows[0].folds.len()), (1.0, 2));
         assert!(rows[1].mean_average_precision < 1.0);
         assert_eq!(best_c(&rows), Some(1.0));
@@ -167,7 +195,9 @@ mod tests {
     fn folds_that_cannot_be_measured_are_refused() {
         let targets = array![[1_i8], [-1]];
         let run = |n_folds| {
-            cross_validate(&targets, &[1.0], n_folds, 0, |problems| Ok(vec![vec![vec![0.0; 2]]; problems.len()]))
+            cross_validate(&targets, &[1.0], n_folds, 0, |problems| {
+                Ok(vec![vec![Candidate { scores: vec![0.0; 2], converged: true }]; problems.len()])
+            })
         };
         assert!(matches!(run(3), Err(ClassifierError::Parameter { field: "n_folds", .. })));
         assert!(matches!(run(2), Err(ClassifierError::Fold { fold: 0, n_folds: 2 })));

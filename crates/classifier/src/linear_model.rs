@@ -124,13 +124,21 @@ impl LinearModel {
     /// Adds a dual view to the model.
     ///
     /// # Errors
-    /// [`ClassifierError::Length`] when the view has another number of classes.
+    /// [`ClassifierError::Length`] when the view has another number of classes; [`ClassifierError::Parameter`] when a number of it is not
+    /// finite.
     pub fn with_dual(self, dual: DualView) -> Result<Self, ClassifierError> {
         if dual.alphas.nrows() != self.n_classes() {
             return Err(ClassifierError::Length {
                 what: "classes of the dual view",
                 expected: self.n_classes(),
                 found: dual.alphas.nrows(),
+            });
+        }
+        if let Some(found) = dual.alphas.iter().find(|alpha| !alpha.is_finite()) {
+            return Err(ClassifierError::Parameter {
+                field: "alphas",
+                found: found.to_string(),
+                expected: "finite numbers",
             });
         }
         Ok(Self { dual: Some(dual), ..self })

@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2
 use rayon::prelude::*;
 
 use crate::cholesky::cholesky;
-use crate::cross_validation::{best_c, cross_validate};
+use crate::cross_validation::{Candidate, best_c, cross_validate};
 use crate::error::ClassifierError;
 use crate::gram::gram;
 use crate::linear_model::{DualView, LinearModel};
@@ -167,8 +167,11 @@ impl ClassifierTrainer for LogisticRegression {
             c_grid => {
                 let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |problems| {
                     let path = |(class, kept): &(usize, Vec<i8>)| {
-                        let scores = |&c: &f64| Ok(self.solve(&features, kept, *class, c)?.scores);
-                        c_grid.iter().map(scores).collect()
+                        let candidate = |&c: &f64| {
+                            let Solution { scores, report, .. } = self.solve(&features, kept, *class, c)?;
+                            Ok(Candidate { scores, converged: report.converged })
+                        };
+                        c_grid.iter().map(candidate).collect()
                     };
                     problems.par_iter().with_max_len(1).map(path).collect()
                 })?;

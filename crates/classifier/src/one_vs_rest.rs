@@ -4,7 +4,7 @@ use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Ix2};
 
-use crate::cross_validation::{best_c, cross_validate};
+use crate::cross_validation::{Candidate, best_c, cross_validate};
 use crate::dual::{DualPoint, Panels, Problems};
 use crate::error::ClassifierError;
 use crate::gram::gram;
@@ -82,9 +82,9 @@ impl LinearSvm {
                     let mut paths = vec![Vec::with_capacity(c_grid.len()); points.len()];
                     // C rises from candidate to candidate: the solution for one is a good starting point for the next.
                     for &c in c_grid {
-                        problems.solve(c, &mut points);
-                        for (path, point) in paths.iter_mut().zip(&points) {
-                            path.push(point.scores(&problems));
+                        let reports = problems.solve(c, &mut points);
+                        for ((path, point), report) in paths.iter_mut().zip(&points).zip(reports) {
+                            path.push(Candidate { scores: point.scores(&problems), converged: report.converged });
                         }
                     }
                     Ok(paths)

@@ -39,7 +39,7 @@ pub enum Difficult {
 
 impl Difficult {
     /// The target that is used for training and for measuring: −1, 0 (ignored) or +1.
-    pub(crate) fn resolve(self, target: i8) -> i8 {
+    pub fn resolve(self, target: i8) -> i8 {
         if target == 0 && self == Self::Negative { -1 } else { target }
     }
 }

@@ -65,6 +65,13 @@ pub struct TrainingReport {
     pub cross_validation: Vec<CrossValidationRow>,
 }
 
+impl ClassReport {
+    /// The duality gap as a share of the objective, which the tolerance of the settings limits; `None` if the solver has no dual.
+    pub fn relative_duality_gap(&self) -> Option<f64> {
+        self.duality_gap.map(|gap| if gap == 0.0 { 0.0 } else { gap / self.objective.abs() })
+    }
+}
+
 /// How the training of one class went.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -92,4 +99,8 @@ pub struct CrossValidationRow {
     pub mean_average_precision: f64,
     /// Mean average precision (area under the curve) on each held-out fold, in `[0, 1]`.
     pub folds: Vec<f64>,
+    /// Number of problems: one per fold and class.
+    pub n_problems: usize,
+    /// Number of those problems in which the solver did not reach its tolerance. The means of such a row say little.
+    pub n_unsolved: usize,
 }

@@ -26,9 +26,9 @@ pub struct Context {
     /// by values near 0; this difference does not.
     pub signed_difference: Option<f64>,
     /// Whether the pixel with the largest relevance is inside (of several, the first one, row by row). `None` without positive
-    /// relevance.
+    /// relevance, or if no pixel is inside: an image without boxes says nothing about the context.
     pub pointing_hit: Option<bool>,
-    /// Share of the positive relevance that lies inside, 0 to 1; `None` without positive relevance.
+    /// Share of the positive relevance that lies inside, 0 to 1; `None` without positive relevance, or if no pixel is inside.
     pub inside_share: Option<f64>,
     /// Rank correlation of relevance and distance from the boxes, over the pixels outside: see [`distance_correlation`].
     pub distance_correlation: Option<f64>,
@@ -88,7 +88,7 @@ pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
     };
     let (mean_outside, mean_inside) = (mean(positive, 0), mean(positive, 1));
     let both_sides = counts[0] > 0 && counts[1] > 0;
-    let any_positive = highest.0 > 0.0;
+    let is_measured = counts[1] > 0 && highest.0 > 0.0;
     Context {
         n_inside: counts[1],
         n_outside: counts[0],
@@ -97,8 +97,8 @@ pub fn context(relevance: ArrayView2<'_, f32>, boxes: &[Rect]) -> Context {
         ratio: (both_sides && mean_inside > 0.0).then(|| mean_outside / mean_inside),
         signed_difference: (both_sides && largest_size > 0.0)
             .then(|| (mean(signed, 0) - mean(signed, 1)) / largest_size),
-        pointing_hit: any_positive.then_some(highest.1),
-        inside_share: any_positive.then(|| positive[1] / (positive[0] + positive[1])),
+        pointing_hit: is_measured.then_some(highest.1),
+        inside_share: is_measured.then(|| positive[1] / (positive[0] + positive[1])),
         distance_correlation: distance_correlation(relevance, boxes),
     }
 }
@@ -119,14 +119,14 @@ pub struct ContextSummary {
     /// Sum of the images' means outside divided by the sum of their means inside.
     pub ratio_of_sums: Option<f64>,
     /// Mean positive relevance of the outside pixels of all images, divided by the mean of the inside pixels. So larger
-    /// images and images with more relevance have more weight. All images count, also those without a ratio. `None` if there is
-    /// no outside pixel or no positive relevance inside in any image.
+    /// images and images with more relevance have more weight. All images with a box count, also those without a ratio. `None` if
+    /// there is no outside pixel or no positive relevance inside in any image.
     pub size_weighted: Option<f64>,
     /// Mean of the signed differences of those images that have one.
     pub mean_signed_difference: Option<f64>,
     /// Number of images without a signed difference.
     pub n_excluded_signed: usize,
-    /// Among the images with positive relevance: the share whose largest relevance is inside a box.
+    /// Among the images with a box and with positive relevance: the share whose largest relevance is inside a box.
     pub pointing_rate: Option<f64>,
     /// Mean share of the positive relevance that is inside the boxes, over the same images.
     pub mean_inside_share: Option<f64>,
@@ -158,8 +158,9 @@ pub fn summarize_context(contexts: &[Context]) -> ContextSummary {
     let areas: Vec<f64> = contexts.iter().filter(|each| each.inside_share.is_some()).map(area).collect();
     let correlations: Vec<f64> = contexts.iter().filter_map(|each| each.distance_correlation).collect();
     // Mean relevance over the pixels of all images on one side. `side` gives an image's mean and its number of pixels there.
+    let with_box = || contexts.iter().filter(|each| each.n_inside > 0);
     let pooled = |side: fn(&Context) -> (f64, usize)| {
-        let (relevance, n_pixels) = contexts.iter().fold((0.0, 0), |(relevance, n_pixels), each| {
+        let (relevance, n_pixels) = with_box().fold((0.0, 0), |(relevance, n_pixels), each| {
             let (mean, n) = side(each);
             (relevance + mean * n as f64, n_pixels + n)
         });
@@ -167,7 +168,7 @@ pub fn summarize_context(contexts: &[Context]) -> ContextSummary {
     };
     let pooled_inside = pooled(|each| (each.mean_inside, each.n_inside));
     let pooled_outside = pooled(|each| (each.mean_outside, each.n_outside));
-    let any_outside = contexts.iter().any(|each| each.n_outside > 0);
+    let any_outside = with_box().any(|each| each.n_outside > 0);
     ContextSummary {
         n_images: contexts.len(),
         n_excluded: contexts.len() - included.len(),
@@ -221,7 +222,14 @@ mod tests {
         assert_eq!((covered.n_outside, covered.inside_share), (0, Some(1.0)));
         let without_boxes = context(ones.view(), &[rect(2, 2, 2, 3), rect(7, 0, 9, 3)]);
         assert_eq!((without_boxes.n_inside, without_boxes.ratio), (0, None));
-        assert_eq!(without_boxes.pointing_hit, Some(false));
+        assert_eq!((without_boxes.pointing_hit, without_boxes.inside_share), (None, None));
+        let summary = summarize_context(&[without_boxes, covered]);
+        assert_eq!((summary.pointing_rate, summary.mean_inside_share), (Some(1.0), Some(1.0)));
+        // The relevance of an image without boxes is not context either.
+        let half = context(ones.view(), &[rect(0, 0, 3, 1)]);
+        let [alone, together] =
+            [vec![half], vec![half, without_boxes]].map(|all| summarize_context(&all).size_weighted);
+        assert_eq!(alone, together);
         let negative_inside = context(array![[-1.0_f32, 2.0]].view(), &[rect(0, 0, 1, 1)]);
         assert_eq!(negative_inside.ratio, None);
         assert_eq!(negative_inside.signed_difference, Some(1.5));
