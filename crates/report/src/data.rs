@@ -228,6 +228,8 @@ pub struct CrossValidationRow {
     pub mean: f64,
     /// The same for each fold.
     pub folds: Vec<f64>,
+    /// Number of problems (one per fold and class) in which the solver did not reach its tolerance.
+    pub n_unsolved: usize,
 }
 
 /// How the training of one class ended.
@@ -237,8 +239,8 @@ pub struct TrainingRow {
     pub class: String,
     /// Value of the primal objective.
     pub objective: f64,
-    /// Relative duality gap.
-    pub duality_gap: f64,
+    /// The duality gap as a share of the objective.
+    pub relative_duality_gap: f64,
     /// Number of passes over the training images.
     pub n_epochs: usize,
     /// Whether the gap fell below the tolerance.

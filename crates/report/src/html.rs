@@ -1,6 +1,9 @@
 //! Fills the template: chooses the sections and makes the header and the content of each section.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use sha2::{Digest as _, Sha256};
 
 use crate::data::ReportData;
 use crate::error::ReportError;
@@ -11,6 +14,11 @@ use crate::{examples, perturbation, scores, surroundings, tables};
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
+/// Runs before the page is drawn, so that theme and controls do not flicker. Without storage the theme of the system is used.
+const FIRST_SCRIPT: &str = "\
+document.documentElement.classList.add(\"js\");
+try { document.documentElement.dataset.theme = localStorage.getItem(\"fisherlens-theme\") || \"\"; } catch {}
+";
 
 /// Stands for all extra sections in [`SECTIONS`].
 const EXTRA: &str = "extra";
@@ -48,6 +56,8 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
     let sections = sections(data, exports)?;
     let template = environment.get_template("report.html").map_err(failed)?;
     let page = template.render(context! {
+        policy => Value::from_safe_string(policy()),
+        first_script => Value::from_safe_string(FIRST_SCRIPT.to_owned()),
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
         title => data.title.as_str(),
@@ -72,6 +82,17 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
     });
     let page = page.map_err(failed)?;
     Ok((page, exports.take()))
+}
+
+/// What a browser may load and run: the page's own two scripts and pictures inside the page. Names from data sets could otherwise become
+/// scripts or requests if one of them was not escaped.
+fn policy() -> String {
+    let digest = |script: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script)));
+    format!(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {} {}; base-uri 'none'; form-action 'none'",
+        digest(FIRST_SCRIPT),
+        digest(SCRIPT)
+    )
 }
 
 /// The rows, or `None` if there are none.

@@ -153,11 +153,13 @@ pub(crate) fn training(summary: &ClassifierSummary, exports: &Exports) -> Result
         let folds: Vec<String> = (1..=n_folds).map(|fold| format!("Fold {fold}")).collect();
         let mut columns = vec!["C", "Mean (%)"];
         columns.extend(folds.iter().map(String::as_str));
+        columns.push("Problems not solved");
         View::numbers("Choice of C: mean average precision on held-out folds of the training images", &columns)
             .rows(summary.cross_validation.iter().map(|row| {
                 let chosen = if row.c == summary.chosen_c { " (chosen)" } else { "" };
                 let mut cells = vec![format!("{}{chosen}", plain(row.c)), percent(row.mean, 2)];
                 cells.extend((0..n_folds).map(|fold| maybe_percent(row.folds.get(fold).copied(), 2)));
+                cells.push(count(row.n_unsolved));
                 cells
             }))
             .place(exports)
@@ -171,7 +173,7 @@ pub(crate) fn training(summary: &ClassifierSummary, exports: &Exports) -> Result
             vec![
                 row.class.clone(),
                 significant(row.objective, 5),
-                significant(row.duality_gap, 2),
+                significant(row.relative_duality_gap, 2),
                 count(row.n_epochs),
                 count(row.n_support_vectors),
                 if row.converged { "yes" } else { "no" }.to_owned(),

@@ -39,7 +39,7 @@ pub(crate) fn surroundings(rows: &[ContextRow], exports: &Exports) -> Result<Val
     if has_pointing {
         columns.push("Pointing hits (%)");
     }
-    let table = View::numbers("Relevance outside and inside the boxes, true positives", &columns)
+    let table = View::numbers("Relevance outside against inside the boxes, true positives", &columns)
         .rows(rows.iter().map(|row| {
             let mut cells = vec![
                 row.class.clone(),

@@ -90,7 +90,7 @@ impl View {
 /// cell.
 fn csv(view: &View) -> String {
     let mut text = String::new();
-    line(&mut text, view.columns.iter().map(|(name, _)| name.clone()));
+    line(&mut text, view.columns.iter().map(|(name, _)| plain(name, false)));
     for row in view.rows.iter().chain(&view.foot) {
         line(&mut text, row.iter().zip(&view.columns).map(|(cell, (_, is_number))| plain(cell, *is_number)));
     }
@@ -112,10 +112,12 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
     text.push('\n');
 }
 
-/// A cell as programs read it. Only cells in columns of numbers are changed.
+/// A cell as programs read it. Numbers get the form that programs read. A word that a spreadsheet would take for a formula gets an apostrophe
+/// before it, because names come from data sets of others.
 fn plain(cell: &str, is_number: bool) -> String {
     if !is_number {
-        return cell.to_owned();
+        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+        return if is_formula { format!("'{cell}") } else { cell.to_owned() };
     }
     if cell == NONE {
         return String::new();
@@ -218,6 +220,7 @@ fn escape(text: &str) -> String {
             '–' => escaped.push_str("--"),
             '’' => escaped.push('\''),
             '…' => escaped.push_str("\\dots{}"),
+            control if control.is_control() => escaped.push(' '),
             other => escaped.push(other),
         }
     }
@@ -274,6 +277,15 @@ mod tests {
         assert_eq!(plain("1,234", false), "1,234");
         assert_eq!(plain("−12.0 × 10⁷", true), "-12.0e7");
         assert_eq!(plain("0.8 to −0.2", true), "0.8 to -0.2");
+    }
+
+    #[test]
+    fn names_are_not_formulas() {
+        assert_eq!(plain("=HYPERLINK(\"http://x\")", false), "'=HYPERLINK(\"http://x\")");
+        assert_eq!(plain("@cat", false), "'@cat");
+        assert_eq!(plain("-1.5", false), "-1.5");
+        assert_eq!(plain("cat=dog", false), "cat=dog");
+        assert_eq!(escape("a\u{1b}[31m\nb"), "a [31m b");
     }
 
     #[test]

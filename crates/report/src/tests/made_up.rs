@@ -249,13 +249,14 @@ pub(super) fn full() -> ReportData {
                     c,
                     mean,
                     folds: (0..5).map(|fold| mean + 0.01 * (noise(fold) - 0.5)).collect(),
+                    n_unsolved: 0,
                 })
                 .to_vec(),
             classes: each()
                 .map(|(n, class)| TrainingRow {
                     class: text(class),
                     objective: 120.0 + 400.0 * noise(n),
-                    duality_gap: 1e-4 * noise(n + 5),
+                    relative_duality_gap: 1e-4 * noise(n + 5),
                     n_epochs: 40 + n,
                     converged: n != 14,
                     n_support_vectors: 900 + (2000.0 * noise(n + 3)) as usize,
