@@ -43,7 +43,8 @@ const V0: LayerForm = LayerForm { name: 1, kind: 2, blobs: 50, older: None };
 /// Reads the weights of a `.caffemodel` file, a binary `NetParameter`. The current version (`layer`) and both older versions
 /// (`layers`) are supported.
 ///
-/// The first blob of a layer becomes its weights, in the shape of the file. The second becomes its bias, with one axis. Shapes in
+/// The first blob of a layer becomes its weights, in the shape of the file. If there are two, the second becomes its bias, with one axis;
+/// of a layer with more blobs, as a batch normalisation has, only the first is kept. Shapes in
 /// older files always have four axes, such as `(1, 1, outputs, inputs)`; [`Parameters::fitted`] accepts them. Layers without blobs
 /// are skipped. Weights of auxiliary heads are read too; [`Parameters::fitted`] leaves them out.
 ///
@@ -51,7 +52,7 @@ const V0: LayerForm = LayerForm { name: 1, kind: 2, blobs: 50, older: None };
 /// [`CnnError::File`] in these cases:
 /// - the bytes are not protobuf or are cut off;
 /// - the file has no weights;
-/// - a layer has more than two blobs (as a batch normalisation has), no name, or a name that another layer with weights has;
+/// - a layer with blobs has no name, or a name that another layer with weights has;
 /// - the shape of a blob is missing, has a side below 1 or more than 32 axes, or does not fit the number of values;
 /// - a bias has more than one side above 1.
 ///
@@ -118,7 +119,7 @@ fn read_layer<'a>(message: &'a [u8], form: &LayerForm) -> Result<Option<(&'a str
             Value::Bytes(text) if field == form.kind => kind = String::from_utf8_lossy(text).into_owned(),
             Value::Number(number) if field == form.kind => kind = format!("type {number}"),
             Value::Bytes(blob) if field == form.blobs => {
-                // Further blobs are only counted; they are an error below.
+                // Further blobs are only counted.
                 if let Some(entry) = blobs.get_mut(n_blobs) {
                     *entry = Some(blob);
                 }
@@ -131,9 +132,6 @@ fn read_layer<'a>(message: &'a [u8], form: &LayerForm) -> Result<Option<(&'a str
         }
     }
     let in_layer = |fault: String| format!("{name:?} ({kind}): {fault}");
-    if n_blobs > blobs.len() {
-        return Err(in_layer(format!("found {n_blobs} blobs, expected weights and at most one bias")));
-    }
     let read = |blob: Option<&[u8]>, part: &str| {
         blob.map(read_blob).transpose().map_err(|fault| in_layer(format!("{part}: {fault}")))
     };
@@ -141,7 +139,9 @@ fn read_layer<'a>(message: &'a [u8], form: &LayerForm) -> Result<Option<(&'a str
     if name.is_empty() {
         return Err("found weights without a name, expected the name of their layer".to_owned());
     }
-    let bias = read(blobs[1], "bias")?.map(flat).transpose().map_err(in_layer)?;
+    // The second of three or more blobs, as a batch normalisation has, is no bias. No known network needs such a layer.
+    let second = blobs[1].filter(|_| n_blobs == blobs.len());
+    let bias = read(second, "bias")?.map(flat).transpose().map_err(in_layer)?;
     Ok(Some((name, LayerParameters { weight, bias })))
 }
 

@@ -31,7 +31,7 @@ pub use gradient::Occlusion;
 pub use layer::{BlobShape, Layer, LayerKind, Pooling, ResponseNormalization, Window};
 pub use network::{Network, Trace};
 pub use parameters::{LayerParameters, Parameters};
-pub use preprocessing::{Crop, Framing, IMAGENET_MEAN, Mean, Placement};
+pub use preprocessing::{Crop, Framing, IMAGENET_MEAN, MAX_RATIO, Mean, Placement};
 pub use relevance::{
     Absorbed, Bookkeeping, Composite, LayerConservation, LayerRule, PRESETS, PixelRange, Relevance, Rule, Selector,
     Targets,

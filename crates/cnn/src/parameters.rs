@@ -109,6 +109,30 @@ impl Parameters {
         if mismatches.is_empty() { Ok(fitted) } else { Err(CnnError::Weights { mismatches }) }
     }
 
+    /// The layers with weights that a network does not have. [`Parameters::fitted`] passes over them, as Caffe does.
+    pub fn unused<'a>(&'a self, architecture: &Architecture) -> Vec<&'a str> {
+        let names = self.layers.keys().map(String::as_str);
+        names.filter(|name| architecture.layers().iter().all(|layer| layer.name != **name)).collect()
+    }
+
+    /// The layer of these weights that takes the place of a network's last layer if the network was trained again on `n_classes` classes:
+    /// the last layer itself, or else the only other layer with as many inputs and with `n_classes` outputs, whatever its name is. `None` if
+    /// there is no such layer, or several.
+    pub fn last_layer(&self, architecture: &Architecture, n_classes: usize) -> Option<&str> {
+        let last = architecture.score_blob().checked_sub(1)?;
+        let &[_, n_inputs] = architecture.weight_shape(last).as_slice() else { return None };
+        let fits = |name: &&str| {
+            let weight = self.layers.get(*name).map(|layer| &layer.weight);
+            weight.is_some_and(|weight| weight.len() == n_classes * n_inputs && weight.shape().contains(&n_classes))
+        };
+        let own = architecture.layers()[last].name.as_str();
+        if let Some((name, _)) = self.layers.get_key_value(own).filter(|_| fits(&own)) {
+            return Some(name);
+        }
+        let mut others = self.unused(architecture).into_iter().filter(fits);
+        others.next().filter(|_| others.next().is_none())
+    }
+
     fn fitted_layer(&self, name: &str, shape: &[usize], has_bias: bool) -> Result<LayerParameters, String> {
         let Some(found) = self.get(name) else {
             return Err(format!("{name}: found no weights, expected {shape:?}"));

@@ -75,19 +75,28 @@ pub struct Crop {
     pub mirrored: bool,
 }
 
+/// Greatest ratio of the sides of a photograph. The frame of a long strip would take hundreds of megabytes, and its centre shows little of it.
+pub const MAX_RATIO: usize = 16;
+
 impl Framing {
     /// Resizes a photograph `(height, width, 3)` to a frame. Returns the frame and the position of the photograph in it.
     ///
     /// The filter is a triangle. If the photograph becomes smaller, the filter is widened, so that every pixel contributes.
     ///
     /// # Errors
-    /// [`CnnError::Image`] for a photograph without pixels or without three channels, or a `side` of 0.
+    /// [`CnnError::Image`] for a photograph without pixels or without three channels, for one whose sides differ more than
+    /// [`MAX_RATIO`]-fold, or a `side` of 0.
     pub fn frame(self, photograph: ArrayView3<'_, u8>, side: usize) -> Result<(Array3<u8>, Placement), CnnError> {
         let (height, width, channels) = photograph.dim();
         if height == 0 || width == 0 || channels != 3 || side == 0 {
             let expected = format!(
                 "found {channels} channels and a frame of {side} pixels, expected 3 channels and at least one pixel"
             );
+            return Err(CnnError::Image { width, height, expected });
+        }
+        if width.max(height) / width.min(height) > MAX_RATIO {
+            let expected =
+                format!("expected a longer side of at most {MAX_RATIO} times the shorter side: cut out a part of it");
             return Err(CnnError::Image { width, height, expected });
         }
         let reference = if self == Self::Padded { width.max(height) } else { width.min(height) };
