@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store};
+use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store, StoreLock};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::dataset::{Dataset, Half};
+use crate::intake::Intake;
 use crate::interrupt::Interrupt;
 use crate::own_time::{OwnTime, Timer};
 use crate::program::Program;
@@ -38,6 +39,8 @@ pub struct Core {
     pub settings: toml::Table,
     /// Measures stages without the stages that they call.
     own_time: OwnTime,
+    /// Keeps `clean` from removing the artifacts under this run.
+    _lock: StoreLock,
 }
 
 /// Name and format version of a stage. They are the name of the folder of its artifacts.
@@ -104,17 +107,28 @@ impl Core {
         interrupt: Interrupt,
     ) -> Result<Self> {
         let root = session.devkit(data.source, &progress, &interrupt)?;
+        let store = Store::open(&session.artifacts)?;
+        let lock = store.share();
+        let intake = Intake { store: &store, progress: &progress, interrupt: &interrupt };
         Ok(Self {
             name: session.experiment.clone(),
-            dataset: Dataset::open(&root, data, session.missing, session.limit)?,
+            dataset: Dataset::open(&root, data, session.missing, session.limit, &intake)?,
             shard_size: data.shard_size,
-            store: Store::open(&session.artifacts)?,
+            store,
+            _lock: lock,
             progress,
             interrupt,
             program: session.program.clone(),
             settings: Header::new(settings, 0.0)?.settings,
             own_time: OwnTime::default(),
         })
+    }
+
+    /// Prints one line per warning.
+    pub fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
+            self.progress.stage_line("warning", warning);
+        }
     }
 
     /// The stored artifact; `None` if it is not stored.

@@ -1,16 +1,17 @@
 //! The photographs of an experiment: both image sets, and digests of everything that the stages read from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use fisherlens_artifact::Key;
 use fisherlens_eval::Rect;
-use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, VocError};
+use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, Skipped, VocError};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::settings::sections::DataSettings;
+use crate::intake::Intake;
+use crate::settings::sections::{DataSettings, DataSource};
 use crate::spread::spread;
 
 /// Training or test half of the experiment.
@@ -54,11 +55,13 @@ pub struct Dataset {
     pub train: Images,
     /// The test half.
     pub test: Images,
-    /// Classes that are left out because a limited half has no positive or no negative example of them.
+    /// Classes that are left out because the settings name them, or because a limited half has no positive or no negative example of them.
     pub left_out: Vec<String>,
+    /// Ids of a training image and of a test image whose files have the same bytes, in the order of the test images.
+    pub shared: Vec<[String; 2]>,
     /// The year of the devkit; `None` if the name of its folder contains no year.
     pub year: Option<u16>,
-    /// Folder of the object masks; only the embedded devkit has one.
+    /// Folder of the object masks; only the embedded devkit has them. A folder of the same name in another devkit holds something else.
     pub masks: Option<PathBuf>,
 }
 
@@ -90,12 +93,22 @@ impl Dataset {
     /// Opens the devkit under `root` and reads both halves.
     ///
     /// `limit` keeps this number of images of each half, evenly spread over its list. Classes for which a half then has no positive or no
-    /// negative example are left out.
+    /// negative example are left out. `intake` looks into every photograph; `missing` decides what happens to those that cannot be used.
     ///
     /// # Errors
-    /// The errors of the devkit, which name the file and the place in it; an empty image set; image sets with different classes.
-    pub fn open(root: &Path, settings: &DataSettings, missing: Missing, limit: Option<usize>) -> Result<Self> {
-        let devkit = Devkit::open(root, settings.year)?;
+    /// The errors of the devkit, which name the file and the place in it; a photograph that cannot be used; an empty image set; image sets
+    /// with different classes; a class of `data.leave_out` that does not exist.
+    pub(crate) fn open(
+        root: &Path,
+        settings: &DataSettings,
+        missing: Missing,
+        limit: Option<usize>,
+        intake: &Intake<'_>,
+    ) -> Result<Self> {
+        let devkit = Devkit::open(root, settings.year).map_err(|error| match error {
+            VocError::Year { .. } => anyhow!("{error} with --set data.year=YEAR"),
+            other => other.into(),
+        })?;
         let read = |set: &str| {
             devkit.image_set(set, missing).map_err(|error| match error {
                 VocError::Listed { .. } => {
@@ -109,11 +122,14 @@ impl Dataset {
         };
         let mut train = read(&settings.train)?;
         let mut test = read(&settings.test)?;
-        let mut left_out = Vec::new();
         if let Some(limit) = limit {
             limit_images(&mut train.images, limit);
             limit_images(&mut test.images, limit);
-            left_out = leave_out_classes(&mut train, &mut test);
+        }
+        let files = [usable_files(&mut train, missing, intake)?, usable_files(&mut test, missing, intake)?];
+        let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
+        if limit.is_some() {
+            left_out.extend(leave_out_one_sided(&mut train, &mut test));
         }
         for set in [&train, &test] {
             if set.images.is_empty() || set.classes.is_empty() {
@@ -135,15 +151,32 @@ impl Dataset {
                 root.display()
             );
         }
-        let masks = Some(devkit.root().join("Masks")).filter(|folder| folder.is_dir());
+        let masks = Some(devkit.root().join("Masks")).filter(|_| settings.source == DataSource::Mini);
+        let [train_files, test_files] = files;
         Ok(Self {
             root: devkit.root().to_owned(),
             year: devkit.year(),
-            train: digest(train)?,
-            test: digest(test)?,
+            shared: shared(&train_files, &test_files),
+            train: digest(train, &train_files),
+            test: digest(test, &test_files),
             left_out,
             masks,
         })
+    }
+
+    /// What a user must know about the images before the results are believed.
+    pub fn warnings(&self) -> Vec<String> {
+        let Some([first, same]) = self.shared.first() else { return Vec::new() };
+        let test_images: BTreeSet<&String> = self.shared.iter().map(|[_, test]| test).collect();
+        vec![format!(
+            "{} of the {} images of set {} have the same bytes as an image of set {}, from which the classifiers learn, so the results are \
+             too good; the first one is {same} (in set {}: {first})",
+            test_images.len(),
+            self.test.len(),
+            self.test.set.name,
+            self.train.set.name,
+            self.train.set.name
+        )]
     }
 
     /// One half.
@@ -187,17 +220,31 @@ fn limit_images(images: &mut Vec<ImageEntry>, limit: usize) {
     });
 }
 
+/// Removes the classes called `names`, and returns their names.
+fn leave_out_named(train: &mut ImageSet, test: &mut ImageSet, names: &[String]) -> Result<Vec<String>> {
+    if let Some(unknown) = names.iter().find(|name| !train.classes.contains(name)) {
+        bail!("data.leave_out has \"{unknown}\": expected classes of the data, which are {}", train.classes.join(", "));
+    }
+    let usable: Vec<bool> = train.classes.iter().map(|class| !names.contains(class)).collect();
+    Ok(leave_out(train, test, &usable))
+}
+
 /// Removes the classes that lack positive or negative examples in one of the halves, and returns their names.
-fn leave_out_classes(train: &mut ImageSet, test: &mut ImageSet) -> Vec<String> {
+fn leave_out_one_sided(train: &mut ImageSet, test: &mut ImageSet) -> Vec<String> {
     let has = |set: &ImageSet, class: usize, label: i8| set.images.iter().any(|entry| entry.labels[class] == label);
     let usable: Vec<bool> = (0..train.classes.len())
         .map(|class| has(train, class, 1) && has(train, class, -1) && has(test, class, 1) && has(test, class, -1))
         .collect();
-    let left_out = keep(&train.classes, &usable, false);
+    leave_out(train, test, &usable)
+}
+
+/// Removes the classes that are not usable from both halves, and returns their names.
+fn leave_out(train: &mut ImageSet, test: &mut ImageSet, usable: &[bool]) -> Vec<String> {
+    let left_out = keep(&train.classes, usable, false);
     for set in [train, test] {
-        set.classes = keep(&set.classes, &usable, true);
+        set.classes = keep(&set.classes, usable, true);
         for entry in &mut set.images {
-            entry.labels = keep(&entry.labels, &usable, true);
+            entry.labels = keep(&entry.labels, usable, true);
         }
     }
     left_out
@@ -220,16 +267,46 @@ pub fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
         .collect()
 }
 
-/// Reads every file once for its digest. This also finds unreadable files before any long computation starts.
-fn digest(set: ImageSet) -> Result<Images> {
-    let files = set
-        .images
-        .par_iter()
-        .map(|entry| {
-            let bytes = std::fs::read(&entry.path).with_context(|| format!("cannot read {}", entry.path.display()))?;
-            Ok((entry.id.clone(), *blake3::hash(&bytes).as_bytes()))
-        })
-        .collect::<Result<Vec<_>>>()?;
+/// Id of an image and digest of its file's bytes.
+type FileDigest = (String, [u8; 32]);
+
+fn files_key(files: &[FileDigest]) -> Key {
+    Key::builder("images", 1).setting("files", &files).finish()
+}
+
+/// Reads every file once for its digest, and looks into every photograph, so that no long computation ends at an unusable one. Images that
+/// cannot be used are an error, or are moved to the skipped ones.
+fn usable_files(set: &mut ImageSet, missing: Missing, intake: &Intake<'_>) -> Result<Vec<FileDigest>> {
+    let read = |entry: &ImageEntry| -> Result<FileDigest> {
+        let bytes = std::fs::read(&entry.path).with_context(|| format!("cannot read {}", entry.path.display()))?;
+        Ok((entry.id.clone(), *blake3::hash(&bytes).as_bytes()))
+    };
+    let mut files = set.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let faults = intake.faults(&set.images, files_key(&files))?;
+    let Some((id, problem)) = faults.first() else { return Ok(files) };
+    if missing == Missing::Refuse {
+        bail!(
+            "image {id} of set {}: {problem} ({} of {} images of this set cannot be used); repair the devkit, or give --allow-missing to \
+             skip and count such images",
+            set.name,
+            faults.len(),
+            files.len()
+        );
+    }
+    let unusable: BTreeSet<&String> = faults.iter().map(|(id, _)| id).collect();
+    set.images.retain(|entry| !unusable.contains(&entry.id));
+    files.retain(|(id, _)| !unusable.contains(id));
+    set.skipped.extend(faults.iter().map(|(id, reason)| Skipped { id: id.clone(), reason: reason.clone() }));
+    Ok(files)
+}
+
+/// Training image and test image with the same bytes.
+fn shared(train: &[FileDigest], test: &[FileDigest]) -> Vec<[String; 2]> {
+    let ids: HashMap<&[u8; 32], &String> = train.iter().rev().map(|(id, digest)| (digest, id)).collect();
+    test.iter().filter_map(|(id, digest)| ids.get(digest).map(|&same| [same.clone(), id.clone()])).collect()
+}
+
+fn digest(set: ImageSet, files: &[FileDigest]) -> Images {
     let labels: Vec<_> = set.images.iter().map(|entry| (&entry.id, &entry.labels)).collect();
     let annotations: Vec<_> = set
         .images
@@ -244,10 +321,10 @@ fn digest(set: ImageSet) -> Result<Images> {
             (&entry.id, &entry.annotation.owner, boxes)
         })
         .collect();
-    Ok(Images {
-        files: Key::builder("images", 1).setting("files", &files).finish(),
+    Images {
+        files: files_key(files),
         labels: Key::builder("labels", 1).setting("classes", &set.classes).setting("labels", &labels).finish(),
         annotations: Key::builder("annotations", 1).setting("annotations", &annotations).finish(),
         set,
-    })
+    }
 }

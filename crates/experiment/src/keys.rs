@@ -83,7 +83,14 @@ impl Keys {
         let encode_train = encode(dataset.train.files);
         let encode_test = encode(dataset.test.files);
         let classifier = match &settings.classifier.from {
-            Some(file) => Stage::Classifier.id().key().setting("file", &file_digest(file)?).finish(),
+            // The true positives, on which all later stages work, depend on `difficult` and on the classes.
+            Some(file) => Stage::Classifier
+                .id()
+                .key()
+                .setting("file", &file_digest(file)?)
+                .setting("difficult", &settings.data.difficult)
+                .setting("classes", &dataset.train.set.classes)
+                .finish(),
             None => Stage::Classifier
                 .id()
                 .key()
@@ -189,8 +196,11 @@ impl Keys {
     }
 }
 
+/// Largest model file that is read.
+const MAX_BYTES: u64 = 8 << 30;
+
 fn file_digest(path: &std::path::Path) -> Result<[u8; 32]> {
-    let bytes = std::fs::read(path)
+    let bytes = fisherlens_files::read(path, MAX_BYTES)
         .with_context(|| format!("cannot read the model file {}, which a setting \"from\" names", path.display()))?;
     Ok(*blake3::hash(&bytes).as_bytes())
 }

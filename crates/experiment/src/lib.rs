@@ -27,6 +27,8 @@
 pub mod core;
 pub mod dataset;
 pub mod experiment;
+mod given;
+mod intake;
 pub mod interrupt;
 pub mod keys;
 pub mod masks;

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::dataset::Half;
 use crate::experiment::Experiment;
+use crate::given;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::{
@@ -33,6 +34,8 @@ impl Run {
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let keys = Keys::of(experiment)?;
         let until = until.unwrap_or(Stage::Report);
+        given::check(experiment)?;
+        experiment.core.warn(&experiment.core.dataset.warnings());
         if until >= Stage::Strategies {
             // Wrong names of classes are refused here, before anything is computed. The settings could not check them without the
             // photographs.
@@ -54,7 +57,10 @@ impl Run {
                     encode::ensure_shards(experiment, &keys, Half::Train)?;
                     encode::ensure_shards(experiment, &keys, Half::Test)?;
                 }
-                Stage::Classifier => drop(classifier::get(experiment, &keys)?),
+                Stage::Classifier => {
+                    let report = classifier::get(experiment, &keys)?.report;
+                    experiment.core.warn(&classifier::unsolved(&report, experiment.core.dataset.classes()));
+                }
                 Stage::Scores => drop(scores::get(experiment, &keys)?),
                 Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
                 Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,

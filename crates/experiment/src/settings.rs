@@ -4,6 +4,7 @@
 //! (train → val). A settings file of a user has the same sections. There are no hidden defaults, so that a file states everything that a
 //! result depends on, except the photographs. Overrides such as `mixture.n_components=64` change single settings before they are checked.
 
+mod bounds;
 mod checks;
 pub(crate) mod file;
 mod names;

@@ -70,8 +70,11 @@ impl Stage {
     pub const fn id(self) -> StageId {
         let format_version = match self {
             // Since version 2, faer computes the matrix products and all classes are solved together, so numbers are rounded differently.
-            // Resampling: more series. Context: the distance from the boxes. Report: heatmaps by every rule, and context-driven images.
-            Self::Mixture | Self::Encode | Self::Classifier | Self::Resampling | Self::Context | Self::Report => 2,
+            // Resampling: more series. Report: heatmaps by every rule, and context-driven images.
+            Self::Mixture | Self::Encode | Self::Resampling | Self::Report => 2,
+            // Classifier: the number of problems of the cross-validation that were not solved. Context: the distance from the boxes, and no
+            // share for images without boxes.
+            Self::Classifier | Self::Context => 3,
             _ => 1,
         };
         StageId { name: self.name(), format_version }

@@ -83,6 +83,7 @@ pub fn collect(
         examples,
         ..ReportData::default()
     };
+    data.notes.extend(experiment.core.dataset.warnings());
     if found.compared.is_none() && !settings.comparison.experiment.is_empty() {
         let name = &settings.comparison.experiment;
         data.notes.push(format!(

@@ -26,6 +26,7 @@ pub fn run(
     folder: &Path,
     until: Option<NetworkStage>,
 ) -> Result<Option<PathBuf>> {
+    experiment.core.warn(&experiment.core.dataset.warnings());
     if until == Some(NetworkStage::Features) {
         for half in [Half::Train, Half::Test] {
             features::get(experiment, half)?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use crate::settings::bounds;
 use crate::settings::names::names_of;
 use crate::settings::overrides::{self, Change};
 
@@ -24,6 +25,9 @@ pub(crate) trait SettingsFile: Serialize + DeserializeOwned {
     fn check(&self) -> Result<()>;
 }
 
+/// Largest settings file that is read.
+const MAX_BYTES: u64 = 16 << 20;
+
 /// The settings of a built-in experiment, or of a file ending in `.toml`, changed by `changes` (`section.name=value`).
 pub(crate) fn load<T: SettingsFile>(experiment: &str, changes: &[String]) -> Result<T> {
     if let Some((_, text)) = T::BUILT_IN.iter().find(|(name, _)| *name == experiment) {
@@ -36,8 +40,8 @@ pub(crate) fn load<T: SettingsFile>(experiment: &str, changes: &[String]) -> Res
         T::KIND,
         names.join(", ")
     );
-    let text =
-        std::fs::read_to_string(experiment).with_context(|| format!("cannot read the settings file {experiment}"))?;
+    let text = fisherlens_files::read_text(Path::new(experiment), MAX_BYTES)
+        .with_context(|| format!("cannot read the settings file {experiment}"))?;
     parse(&text, changes).with_context(|| format!("settings file {experiment}"))
 }
 
@@ -59,6 +63,7 @@ pub(crate) fn parse<T: SettingsFile>(text: &str, changes: &[String]) -> Result<T
             change.apply(&mut table)?;
         }
     }
+    bounds::check(&table)?;
     let settings: T = table.try_into().map_err(|error| overrides::readable(&error))?;
     settings.check()?;
     Ok(settings)

@@ -20,12 +20,17 @@ impl<'a> Change<'a> {
     /// # Errors
     /// A text without `=`; a name that is not in `names`, with a suggestion of similar names.
     pub(crate) fn parse(change: &'a str, names: &[String]) -> Result<Self> {
-        let (name, text) = change
-            .split_once('=')
-            .with_context(|| format!("--set {change}: expected section.name=value, such as mixture.n_components=64"))?;
+        let (name, text) = change.split_once('=').with_context(|| {
+            format!("--set {}: expected section.name=value, such as mixture.n_components=64", shortened(change))
+        })?;
         let (name, text) = (name.trim(), text.trim());
         if !names.iter().any(|known| known == name) {
-            bail!("--set {change}: no setting is called \"{name}\"; {}", suggestion(name, names));
+            bail!(
+                "--set {}: no setting is called \"{}\"; {}",
+                shortened(change),
+                shortened(name),
+                suggestion(&shortened(name), names)
+            );
         }
         let (section, field) = name.split_once('.').unwrap_or(("", name));
         Ok(Self { section, field, text })
@@ -60,6 +65,15 @@ impl<'a> Change<'a> {
         }
         let entry = table.entry(self.section).or_insert_with(|| Value::Table(Table::new()));
         entry.as_table_mut().with_context(|| format!("{0}: expected a section [{0}]", self.section))
+    }
+}
+
+/// The text, cut to a length that fits into a message.
+fn shortened(text: &str) -> String {
+    const MAX_CHARACTERS: usize = 80;
+    match text.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -33,6 +33,9 @@ pub struct DataSettings {
     pub train: String,
     /// Image set that the classifiers are tested on.
     pub test: String,
+    /// Classes of the devkit that are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<String>,
     /// How images with label 0 are used, that is, images that contain only difficult instances of a class: `ignore` (`everingham2010`) or
     /// `negative` (the encoding toolbox of `chatfield2011`).
     pub difficult: Difficult,

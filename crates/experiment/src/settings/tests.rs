@@ -66,7 +66,8 @@ fn the_list_of_names_is_complete_and_in_order() {
         (["classifier.kernel=rbf", "classifier.gamma=0.5"].as_slice(), ["classifier.from"].as_slice()),
         (&["classifier.from=c.npz"], &of_kernel),
     ] {
-        let settings = changed(&[&["pca.from=a.npz", "mixture.from=b.npz"], changes].concat()).unwrap();
+        let optional = ["data.leave_out=[\"cow\"]", "pca.from=a.npz", "mixture.from=b.npz"];
+        let settings = changed(&[&optional, changes].concat()).unwrap();
         let described: Vec<String> = settings.describe().into_iter().map(|(name, _)| name).collect();
         let names = names_of::<Settings>();
         let expected: Vec<&str> = names.iter().map(String::as_str).filter(|name| !without.contains(name)).collect();
@@ -235,4 +236,35 @@ fn an_empty_value_removes_an_optional_setting() {
     // A setting that is required and may be an empty text becomes one.
     assert_eq!(changed(&["strategies.paste_on="]).unwrap().strategies.paste_on, "");
     refused(&["mixture.n_components="], &["mixture.n_components", "whole number"]);
+}
+
+#[test]
+fn every_number_has_bounds_that_are_checked_before_work_starts() {
+    for &(experiment, text) in Settings::BUILT_IN {
+        let table: toml::Table = text.parse().unwrap();
+        for name in names_of::<Settings>() {
+            let (section, field) = name.split_once('.').unwrap_or(("", &name));
+            let value = if section.is_empty() { table.get(field) } else { table[section].get(field) };
+            let is_list = match value {
+                Some(toml::Value::Integer(_)) => false,
+                Some(toml::Value::Array(values)) if values.iter().all(toml::Value::is_integer) => true,
+                _ => continue,
+            };
+            for extreme in ["9000000000000", "-1", "9223372036854775807"] {
+                let extreme = if is_list { format!("{name}=[{extreme}]") } else { format!("{name}={extreme}") };
+                let loaded = Settings::load(experiment, std::slice::from_ref(&extreme));
+                let may_be_large = name == "seed" && !extreme.contains("=-");
+                assert_eq!(loaded.is_ok(), may_be_large, "{extreme}: {loaded:?}");
+                if let Err(error) = loaded {
+                    assert!(format!("{error:#}").contains(field), "{extreme}: {error:#}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_change_is_cut_in_messages() {
+    let error = Settings::load("mini", &[format!("{}=1", "x".repeat(1_000_000))]).unwrap_err();
+    assert!(format!("{error:#}").chars().count() < 1000);
 }

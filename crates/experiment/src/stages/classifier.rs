@@ -111,6 +111,30 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     Ok(as_linear_model(stored.training()?))
 }
 
+/// What a user must know about problems that were not solved; nothing if all were.
+pub fn unsolved(report: &TrainingReport, classes: &[String]) -> Vec<String> {
+    const ADVICE: &str = "raise classifier.max_n_epochs, or choose smaller values of C in classifier.c_grid";
+    let mut lines = Vec::new();
+    let unsolved = || report.classes.iter().zip(classes).filter(|(class, _)| !class.converged);
+    if unsolved().next().is_some() {
+        let names: Vec<&str> = unsolved().map(|(_, name)| name.as_str()).collect();
+        let largest = unsolved().filter_map(|(class, _)| class.relative_duality_gap()).fold(0.0_f64, f64::max);
+        lines.push(format!(
+            "the classifiers of {} of {} classes were not solved to the tolerance (largest relative duality gap {largest:.2e}): {}; {ADVICE}",
+            names.len(),
+            report.classes.len(),
+            names.join(", ")
+        ));
+    }
+    for row in report.cross_validation.iter().filter(|row| row.n_unsolved > 0) {
+        lines.push(format!(
+            "cross-validation: {} of {} problems were not solved to the tolerance for C = {}, so the choice of C is uncertain; {ADVICE}",
+            row.n_unsolved, row.n_problems, row.c
+        ));
+    }
+    lines
+}
+
 fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     let core = &experiment.core;
     let classes = core.dataset.classes();

@@ -79,6 +79,9 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
         let mean = 100.0 * row.mean_average_precision;
         card.push((format!("cross-validated mAP (area), C = {}", row.c), format!("{mean:.2} %")));
     }
+    for line in classifier::unsolved(&training.report, &classes) {
+        card.push(("warning".to_owned(), line));
+    }
     let found = thresholds(experiment, keys, training.report.c)?;
     card.extend(found.card);
     card.push(("made by".to_owned(), format!("fisherlens {}", env!("CARGO_PKG_VERSION"))));

@@ -84,8 +84,7 @@ impl Scores {
 
     /// Labels of one class for the evaluation: label 0, for difficult instances, stays 0 and is ignored, or becomes −1.
     pub fn labels_of_class(&self, class: usize, difficult: Difficult) -> Vec<i8> {
-        let counted = |label: i8| if label == 0 && difficult == Difficult::Negative { -1 } else { label };
-        self.labels.column(class).iter().map(|label| counted(*label)).collect()
+        self.labels.column(class).iter().map(|&label| difficult.resolve(label)).collect()
     }
 
     /// Mean average precision over the classes that have a positive image, 0 to 1.

@@ -28,7 +28,7 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
     let rows = report.classes.iter().zip(experiment.core.dataset.classes()).map(|(class, name)| TrainingRow {
         class: name.clone(),
         objective: class.objective,
-        duality_gap: class.duality_gap.unwrap_or(f64::NAN),
+        relative_duality_gap: class.relative_duality_gap().unwrap_or(f64::NAN),
         n_epochs: class.n_epochs.unwrap_or(0),
         converged: class.converged,
         n_support_vectors: class.n_support_vectors,
@@ -39,7 +39,12 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
         cross_validation: report
             .cross_validation
             .iter()
-            .map(|row| CrossValidationRow { c: row.c, mean: row.mean_average_precision, folds: row.folds.clone() })
+            .map(|row| CrossValidationRow {
+                c: row.c,
+                mean: row.mean_average_precision,
+                folds: row.folds.clone(),
+                n_unsolved: row.n_unsolved,
+            })
             .collect(),
         classes: rows.collect(),
     })

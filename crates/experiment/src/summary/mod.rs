@@ -15,7 +15,7 @@ use crate::provenance;
 use crate::run::Run;
 use crate::settings::sections::DataSource;
 use crate::stage::Stage;
-use crate::stages::{context, gallery, relevance, scores};
+use crate::stages::{classifier, context, gallery, relevance, scores};
 use crate::summary::learned::Judged;
 
 /// Collects the results of all stages that were run.
@@ -36,12 +36,15 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     };
     if !experiment.core.dataset.left_out.is_empty() {
         data.notes.push(format!(
-            "The image sets were limited. Classes without examples in one of the sets are left out: {}.",
+            "These classes are left out, because the settings name them or because the limited image sets lack examples: {}.",
             experiment.core.dataset.left_out.join(", ")
         ));
     }
+    data.notes.extend(experiment.core.dataset.warnings());
     if ran(Stage::Classifier) {
         data.classifier = Some(learned::classifier_summary(experiment, run)?);
+        let report = classifier::get(experiment, &run.keys)?.report;
+        data.notes.extend(classifier::unsolved(&report, experiment.core.dataset.classes()));
     }
     if ran(Stage::Scores) {
         let scores = scores::get(experiment, &run.keys)?;
