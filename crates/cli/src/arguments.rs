@@ -12,6 +12,7 @@ use fisherlens_lrp::{ColorMap, Rule};
 use fisherlens_voc::Missing;
 
 use crate::caller::Caller;
+use crate::lookup::MAX_SIDE;
 use crate::terminal;
 
 /// The largest number of threads that is accepted. Millions of threads would make the machine stop answering.
@@ -90,9 +91,9 @@ impl Selection {
 /// `explain`
 #[derive(Debug, Clone, Args)]
 pub struct Explain {
-    /// JPEG or PNG files; with --experiment also ids of its images
+    /// JPEG or PNG files, or - for standard input; with --experiment also ids of its images
     #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<String>,
+    pub images: Vec<PathBuf>,
     /// A class whose score is explained (may be repeated); default: all classes that the model finds in the photograph
     #[arg(long = "class", value_name = "CLASS")]
     pub classes: Vec<String>,
@@ -109,7 +110,7 @@ pub struct Explain {
     #[command(flatten)]
     pub selection: Selection,
     /// Shrink files so that the longer side has at most N pixels (0: do not shrink); the models were trained on photographs of 500 pixels
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = MAX_SIDE)]
     pub max_side: usize,
     /// Colour map
     #[arg(long, value_name = "NAME", default_value = "diverging", value_parser = color_map())]

@@ -18,7 +18,9 @@ use serde::Serialize;
 use crate::answer;
 use crate::arguments::{Explain, Normalize, distinct};
 use crate::caller::PROGRAM;
+use crate::console::say;
 use crate::device::device;
+use crate::file_names::{parts, stems};
 
 /// Prints one line of the answer for people. With `--json`, prints nothing.
 macro_rules! line {
@@ -31,6 +33,9 @@ macro_rules! line {
 
 /// Names of ImageNet's classes in the order of the scores, from BVLC's list of synsets.
 const IMAGENET_CLASSES: &str = include_str!("imagenet_classes.txt");
+
+/// Largest file with names of classes that is read.
+const MAX_NAMES_BYTES: u64 = 64 << 20;
 
 /// Side to which photographs are resized, as in Caffe's examples and supplement §5.
 const FRAME: usize = 256;
@@ -73,7 +78,7 @@ struct Shown {
 /// One class explained by one network and composite, for `--json`.
 #[derive(Debug, Clone, Serialize)]
 struct Answer {
-    photograph: PathBuf,
+    photograph: String,
     network: String,
     class: String,
     score: f32,
@@ -89,7 +94,29 @@ struct Answer {
 struct Document {
     program: &'static str,
     explanations: Vec<Answer>,
-    panel: PathBuf,
+    panel: Option<PathBuf>,
+    /// One entry per photograph that could not be explained.
+    failed: Vec<Failure>,
+}
+
+/// A photograph that could not be explained, for `--json`.
+#[derive(Debug, Serialize)]
+struct Failure {
+    path: String,
+    error: String,
+}
+
+/// What is asked of each photograph.
+struct Asked<'a> {
+    arguments: &'a Explain,
+    columns: &'a [Column],
+    composites: &'a [String],
+    /// The composites as parts of file names.
+    composite_parts: Vec<String>,
+    classes: &'a [usize],
+    names: &'a [String],
+    /// The first name of each class as part of a file name.
+    class_parts: Vec<String>,
 }
 
 /// Runs the command.
@@ -101,9 +128,9 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
     let device = device(&options.device)?;
     let names: Vec<String> = match &options.class_names {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
+            let text = fisherlens_files::read_text(path, MAX_NAMES_BYTES)
                 .with_context(|| format!("cannot read the names of the classes {}", path.display()))?;
-            text.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect()
+            class_names(&text)
         }
         None => IMAGENET_CLASSES.lines().map(str::to_owned).collect(),
     };
@@ -114,12 +141,47 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
     let classes = distinct(classes);
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
+    let asked = Asked {
+        arguments,
+        columns: &columns,
+        composite_parts: parts(composites.iter().map(String::as_str)),
+        composites: &composites,
+        classes: &classes,
+        class_parts: parts(names.iter().map(|name| first_name(name))),
+        names: &names,
+    };
     let mut rows: Vec<Vec<Shown>> = Vec::new();
-    for image in &arguments.images {
+    let mut failed = Vec::new();
+    for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
-        rows.extend(explain(arguments, &columns, &composites, &classes, &names, Path::new(image))?);
+        match explain(&asked, image, &stem) {
+            Ok(explained) => rows.extend(explained),
+            Err(error) => {
+                say(format_args!("error: {error:#}"));
+                failed.push(Failure { path: image.display().to_string(), error: format!("{error:#}") });
+            }
+        }
     }
-    write(arguments, &rows)
+    let n_failed = failed.len();
+    write(arguments, &rows, failed)?;
+    ensure!(n_failed == 0, "{n_failed} of {} photographs could not be explained", arguments.images.len());
+    Ok(())
+}
+
+/// The names of the classes in a text with one class per line, without an ImageNet number at the beginning, as in `n01440764 tench, Tinca`
+/// of `synset_words.txt`.
+fn class_names(text: &str) -> Vec<String> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_number = |word: &str| {
+        word.strip_prefix('n')
+            .is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    lines
+        .map(|line| match line.split_once(char::is_whitespace) {
+            Some((first, rest)) if is_number(first) => rest.trim().to_owned(),
+            _ => line.to_owned(),
+        })
+        .collect()
 }
 
 fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec<Column>> {
@@ -143,8 +205,22 @@ fn columns(arguments: &Explain, names: &[String], device: &Device) -> Result<Vec
     let files = options.networks.iter().zip(&options.weights);
     for (index, ((name, path), mut architecture)) in files.zip(architectures).enumerate() {
         let (weights, _) = read_weights(path)?;
-        if weights.get(NEW_LAYER).is_some() {
-            architecture = architecture.with_classes(names.len(), NEW_LAYER)?;
+        // Weights that were trained again on other classes often have a last layer of another name.
+        let last = if weights.get(NEW_LAYER).is_some() {
+            Some(NEW_LAYER)
+        } else {
+            weights.last_layer(&architecture, names.len())
+        };
+        if let Some(last) = last.filter(|last| *last == NEW_LAYER || architecture.n_classes() != names.len()) {
+            architecture = architecture.with_classes(names.len(), last)?;
+        }
+        let unused = weights.unused(&architecture);
+        if !unused.is_empty() {
+            say(format_args!(
+                "weights {}: layers that {name} does not have are passed over: {}",
+                path.display(),
+                unused.join(", ")
+            ));
         }
         ensure!(
             architecture.n_classes() == names.len(),
@@ -224,20 +300,13 @@ impl Method {
     }
 }
 
-/// One row per class: the crop of the first network, then one picture per network and composite.
-fn explain(
-    arguments: &Explain,
-    columns: &[Column],
-    composites: &[String],
-    classes: &[usize],
-    names: &[String],
-    path: &Path,
-) -> Result<Vec<Vec<Shown>>> {
+/// One row per class: the crop of the first network, then one picture per network and composite. The names of the files begin with `stem`.
+fn explain(asked: &Asked<'_>, path: &Path, stem: &str) -> Result<Vec<Vec<Shown>>> {
+    let &Asked { arguments, columns, composites, classes, names, .. } = asked;
     let photograph = photograph::read_upright(path, 0)?;
     let framing = if arguments.networks.framing == "padded" { Framing::Padded } else { Framing::Covering };
     let (frame, _) = framing.frame(photograph.rgb().view(), FRAME).with_context(|| format!("{}", path.display()))?;
     line!(arguments, "{}  {} × {}", path.display(), photograph.width(), photograph.height());
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut classes = classes.to_vec();
     let mut rows: Vec<Vec<Shown>> = Vec::new();
     for Column { name, network, mean } in columns {
@@ -265,7 +334,7 @@ fn explain(
             };
             rows = classes.iter().map(|class| vec![input(class)]).collect();
         }
-        for composite in composites {
+        for (composite, composite_part) in composites.iter().zip(&asked.composite_parts) {
             let method = Method::parse(composite, mean)?;
             let maps = method.explain(network, &input, &classes)?;
             for ((row, &class), relevance) in rows.iter_mut().zip(&classes).zip(maps) {
@@ -276,11 +345,10 @@ fn explain(
                     scores[class],
                     relevance.sum()
                 );
-                let file = format!("{stem}-{}-{name}-{composite}", first_name(&names[class]));
+                let file = format!("{stem}-{}-{name}-{composite_part}", asked.class_parts[class]);
                 let caption = format!("{} {:+.2}\n{name}, {composite}", first_name(&names[class]), scores[class]);
-                let file = plain(&file);
                 let answer = Answer {
-                    photograph: path.to_owned(),
+                    photograph: path.display().to_string(),
                     network: name.clone(),
                     class: first_name(&names[class]).to_owned(),
                     score: scores[class],
@@ -311,12 +379,7 @@ fn first_name(name: &str) -> &str {
     name.split(", ").next().unwrap_or(name)
 }
 
-/// The text in a form that fits into a file name: all characters except letters, digits, dots and hyphens become hyphens.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' }).collect()
-}
-
-fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
+fn write(arguments: &Explain, rows: &[Vec<Shown>], failed: Vec<Failure>) -> Result<()> {
     let all = rows.iter().flatten().filter(|shown| !shown.file.is_empty());
     let common = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.relevance.view())));
     let mut cells: Vec<Vec<Cell>> = Vec::new();
@@ -341,14 +404,19 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>]) -> Result<()> {
         }
         cells.push(line);
     }
-    let file = arguments.out.join("networks-panel.png");
-    // The captions of the crops name the photographs.
-    let panel = if cells.len() == 1 { Panel::grid("", cells.remove(0)) } else { Panel::rows("", cells) };
-    write_png(&file, panel.draw().view())?;
-    line!(arguments, "  {}", file.display());
+    let panel = if cells.is_empty() {
+        None
+    } else {
+        let file = arguments.out.join("networks-panel.png");
+        // The captions of the crops name the photographs.
+        let panel = if cells.len() == 1 { Panel::grid("", cells.remove(0)) } else { Panel::rows("", cells) };
+        write_png(&file, panel.draw().view())?;
+        line!(arguments, "  {}", file.display());
+        Some(file)
+    };
     if arguments.json {
         let explanations = rows.iter().flatten().filter_map(|shown| shown.answer.clone()).collect();
-        let document = Document { program: PROGRAM, explanations, panel: file };
+        let document = Document { program: PROGRAM, explanations, panel, failed };
         answer!("{}", serde_json::to_string_pretty(&document)?);
     }
     Ok(())
@@ -363,6 +431,12 @@ fn twice(picture: &Array3<u8>) -> Array3<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_classes_are_read_in_the_forms_of_other_programs() {
+        let names = class_names("\u{feff}n01440764 tench, Tinca tinca\r\n\nn1 small cat\ngoldfish\n");
+        assert_eq!(names, ["tench, Tinca tinca", "n1 small cat", "goldfish"]);
+    }
 
     #[test]
     fn classes_are_found_by_any_of_their_names() {

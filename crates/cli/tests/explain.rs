@@ -151,3 +151,61 @@ fn a_model_file_gives_the_scores_of_its_experiment() {
     let message = format!("{:#}", Model::read(&other.unwrap()).unwrap_err());
     assert!(message.contains("expected model-v1"), "{message}");
 }
+
+#[test]
+fn photographs_with_one_name_keep_their_results_and_a_bad_one_stops_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for part in ["a", "b"] {
+        std::fs::create_dir(at(part)).unwrap();
+        write_picture(&at(part).join("0001.png"), 1);
+    }
+    std::fs::write(at("bad.png"), b"no picture").unwrap();
+    let out = at("out");
+    let names = ["a/0001.png", "bad.png", "b/0001.png"].map(&at);
+    let words =
+        [&["explain", "--class", "horse", "--json", "--out", text(&out)], &names.each_ref().map(|n| text(n))[..]];
+    let output = Command::new(env!("CARGO_BIN_EXE_fisherlens")).args(words.concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("bad.png") && said.contains("1 of 3 photographs"), "{said}");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["photographs"].as_array().unwrap().len(), 2);
+    assert!(document["failed"][0]["path"].as_str().unwrap().ends_with("bad.png"));
+    let mut files: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    let expected = ["0001-2-horse-epsilon-100-heatmap.png", "0001-2-horse-epsilon-100-overlay.png"];
+    assert_eq!(files[..2], expected);
+    assert_eq!(files.len(), 4);
+}
+
+#[test]
+fn a_photograph_may_come_from_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.png");
+    write_picture(&picture, 1);
+    let out = folder.path().join("out");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fisherlens"));
+    command.args(["explain", "-", "--class", "horse", "--out", text(&out)]).stdin(File::open(&picture).unwrap());
+    assert!(command.output().unwrap().status.success());
+    assert!(out.join("standard-input-horse-epsilon-100-heatmap.png").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_have_their_own_exit_codes_and_ignored_ones_stay_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |signal: &str, ignored: &str| {
+        // The embedded data is drawn first, which takes seconds.
+        let program = env!("CARGO_BIN_EXE_fisherlens");
+        let cache = folder.path().join(format!("{signal}{ignored}"));
+        let script = format!(
+            "{ignored}\n'{program}' explain 2016_000001 --experiment mini >/dev/null 2>&1 & p=$!; sleep 0.4; kill -{signal} $p; wait $p"
+        );
+        Command::new("bash").args(["-c", &script]).env("XDG_CACHE_HOME", cache).status().unwrap().code()
+    };
+    assert_eq!(run("TERM", ""), Some(143));
+    assert_eq!(run("HUP", ""), Some(129));
+    // The experiment has no stored classifiers, so the command ends with an error of its own.
+    assert_eq!(run("HUP", "trap '' HUP"), Some(1));
+}

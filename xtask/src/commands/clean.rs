@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &Clean, caller: &Caller) -> Result<()> {
     let folder = caller.artifacts(arguments.artifacts.as_deref());
     ensure!(folder.exists(), "there is no folder {}: expected a folder of artifacts", folder.display());
     let store = Store::open(folder)?;
+    let _lock = store.own()?;
     let bytes = match &arguments.stage {
         Some(stage) => {
             // Stored artifacts may also belong to stages of networks, which only some builds know, or to older versions.

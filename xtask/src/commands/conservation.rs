@@ -1,14 +1,14 @@
 //! `cargo xtask conservation`: how much relevance each step adds or loses, for every encoder, kernel and rule, on photographs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_classifier::{KernelKind, KernelSvm, LinearSvm, Model as Classifier};
 use fisherlens_cli::answer;
 use fisherlens_cli::caller::Caller;
-use fisherlens_cli::lookup::{ensure_learned, image_path};
+use fisherlens_cli::lookup::{self, Found, MAX_SIDE, ensure_learned};
 use fisherlens_descriptors::Pca;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
@@ -129,17 +129,18 @@ impl<'a> Table<'a> {
             !known.is_empty(),
             "no class has positive and negative examples among the {n} training images; use more images with --n-train"
         );
-        let images = if arguments.images.is_empty() {
+        let names = if arguments.images.is_empty() {
             let test = &experiment.core.dataset.test.set.images;
-            spread(&all(test.len()), N_IMAGES).into_iter().map(|image| test[image].path.clone()).collect()
+            spread(&all(test.len()), N_IMAGES).into_iter().map(|image| test[image].id.clone()).collect()
         } else {
-            arguments.images.iter().map(|name| image_path(experiment, name)).collect::<Result<Vec<_>>>()?
+            arguments.images.clone()
         };
-        let describe = |path: PathBuf| -> Result<(PathBuf, Described)> {
-            let described = Described::from_file(extractor, &pca, &path)?;
+        let describe = |name: &String| -> Result<(PathBuf, Described)> {
+            let Found { path, photograph, .. } = lookup::photograph(Some(experiment), Path::new(name), MAX_SIDE)?;
+            let described = Described::new(extractor, &pca, &photograph, &path)?;
             Ok((path, described))
         };
-        let explained = images.into_iter().map(describe).collect::<Result<Vec<_>>>()?;
+        let explained = names.iter().map(describe).collect::<Result<Vec<_>>>()?;
         Ok(Self {
             experiment,
             mixture: mixture::get(experiment, keys)?,

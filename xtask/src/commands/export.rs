@@ -17,15 +17,18 @@
 //!
 //! SERIES is an order, `epsilon=100`, `contrast` or `random`, which may be followed by `:least` (the lowest values are
 //! replaced first), `:mean` or `:removal` (another substitute). SET is the name of one of the experiment's two image sets, or `train` or
-//! `test` for its halves. Images are in the order of the set's list, classes in alphabetical order. Positions are in pixels, with (0, 0)
+//! `test` for its halves. IMAGE is the id of an image of the experiment, or a file, which is turned upright and shrunk to 500 pixels as
+//! `explain` does. Images are in the order of the set's list, classes in alphabetical order. Positions are in pixels, with (0, 0)
 //! at the centre of the top-left pixel.
+
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::Header;
 use fisherlens_classifier::Model as Classifier;
 use fisherlens_cli::answer;
 use fisherlens_cli::caller::Caller;
-use fisherlens_cli::lookup::{ensure_learned, image_path};
+use fisherlens_cli::lookup::{self, Found, MAX_SIDE, ensure_learned};
 use fisherlens_descriptors::Frame;
 use fisherlens_experiment::dataset::Half;
 use fisherlens_experiment::experiment::Experiment;
@@ -112,8 +115,8 @@ fn model(experiment: &Experiment, keys: &Keys, arguments: &Export) -> Result<()>
 
 fn descriptors(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
     ensure_learned(experiment, keys, Stage::Pca)?;
-    let path = image_path(experiment, subject(arguments, "an image (a file or an id)")?)?;
-    let local = photograph::extract(experiment.parts.extractor.value.as_ref(), &photograph::read(&path)?, &path)?;
+    let Found { path, photograph, .. } = found(experiment, arguments)?;
+    let local = photograph::extract(experiment.parts.extractor.value.as_ref(), &photograph, &path)?;
     add_frames(file, &local.frames)?;
     file.add("norm", &local.frames.iter().map(|frame| frame.norm).collect::<Array1<f32>>())?;
     file.add("projected", &pca::get(experiment, keys)?.transform(local.values.view())?)?;
@@ -123,7 +126,7 @@ fn descriptors(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &
 
 fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mut NpzFile) -> Result<()> {
     ensure_learned(experiment, keys, Stage::Classifier)?;
-    let path = image_path(experiment, subject(arguments, "an image (a file or an id)")?)?;
+    let Found { path, photograph, .. } = found(experiment, arguments)?;
     let class = arguments.class.as_deref().context("relevance needs a class: give it with --class CLASS")?;
     let class = experiment.core.dataset.class_index(class)?;
     let rule = match &arguments.rule {
@@ -131,7 +134,7 @@ fn relevance(experiment: &Experiment, keys: &Keys, arguments: &Export, file: &mu
         None => experiment.settings.relevance.display_rule,
     };
     let explainer = learned::explainer(experiment, keys)?;
-    let described = explainer.describe_file(&path)?;
+    let described = explainer.describe(&photograph, &path)?;
     let explanation = explainer.map(&described, &[rule])?.explain(class, rule)?;
     add_frames(file, &described.frames)?;
     file.add("score", &Array1::from(vec![explanation.score]))?;
@@ -146,6 +149,11 @@ fn add_frames(file: &mut NpzFile, frames: &[Frame]) -> Result<()> {
     file.add("y", &frames.iter().map(|frame| frame.y).collect::<Array1<f32>>())?;
     file.add("bin_size", &frames.iter().map(|frame| u32::from(frame.bin_size)).collect::<Array1<u32>>())?;
     Ok(())
+}
+
+/// The photograph that the argument names, as `explain` reads it.
+fn found(experiment: &Experiment, arguments: &Export) -> Result<Found> {
+    lookup::photograph(Some(experiment), Path::new(subject(arguments, "an image (a file or an id)")?), MAX_SIDE)
 }
 
 fn subject<'a>(arguments: &'a Export, what: &str) -> Result<&'a str> {

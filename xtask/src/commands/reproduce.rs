@@ -53,7 +53,7 @@ fn announce(experiment: &Experiment) {
         let _ = write!(line, ", {skipped} missing images skipped");
     }
     if !dataset.left_out.is_empty() {
-        let _ = write!(line, "; left out because the limited sets lack examples: {}", dataset.left_out.join(", "));
+        let _ = write!(line, "; left out: {}", dataset.left_out.join(", "));
     }
     experiment.core.progress.stage_line("reproduce", &line);
 }

@@ -52,6 +52,15 @@ pub(crate) fn run(arguments: &Status, caller: &Caller) -> Result<()> {
         seconds += row.2;
     }
     answer!("{:<16} {:<18} {files:>6} {:>12} {:>14}", "all", "", size(bytes), time(seconds));
+    let unfinished = store.unfinished();
+    if !unfinished.is_empty() {
+        let bytes = unfinished.iter().map(|(_, bytes)| bytes).sum();
+        answer!(
+            "{} unfinished files, {}, of a run that is at work or was killed; the next run that has the folder for itself removes them",
+            unfinished.len(),
+            size(bytes)
+        );
+    }
     Ok(())
 }
 

@@ -1,13 +1,15 @@
 //! The answer of the command: lines for people, or one JSON document for programs.
 
-use std::path::PathBuf;
+use std::path::Path;
 
+use anyhow::Result;
 use fisherlens_lrp::Conservation;
 use fisherlens_model::conservation_line;
 use serde::Serialize;
 
 use crate::answer;
 use crate::caller::PROGRAM;
+use crate::console::say;
 use crate::explain::pictures::{Files, Pictures};
 use crate::explain::source::{Explained, Source};
 
@@ -18,14 +20,16 @@ pub(super) struct Answer {
     program: &'static str,
     /// `built-in`, a file or an experiment.
     model: String,
-    /// One entry per photograph.
+    /// One entry per photograph that was explained.
     pub(super) photographs: Vec<Photograph>,
+    /// One entry per photograph that could not be explained.
+    pub(super) failed: Vec<Failure>,
 }
 
 /// What was found in one photograph.
 #[derive(Debug, Serialize)]
 pub(super) struct Photograph {
-    path: PathBuf,
+    path: String,
     /// Pixels of the file.
     original_width: usize,
     original_height: usize,
@@ -37,9 +41,16 @@ pub(super) struct Photograph {
     scores: Vec<ClassScore>,
     explanations: Vec<Explanation>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    panel: Option<PathBuf>,
+    panel: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    npz: Option<PathBuf>,
+    npz: Option<String>,
+}
+
+/// A photograph that could not be explained.
+#[derive(Debug, Serialize)]
+pub(super) struct Failure {
+    path: String,
+    error: String,
 }
 
 /// The score of one class.
@@ -68,7 +79,17 @@ struct Explanation {
 
 impl Answer {
     pub(super) fn new(source: &Source) -> Self {
-        Self { program: PROGRAM, model: source.name.clone(), photographs: Vec::new() }
+        Self { program: PROGRAM, model: source.name.clone(), photographs: Vec::new(), failed: Vec::new() }
+    }
+}
+
+impl Answer {
+    /// Reports a photograph that could not be explained. The other photographs are explained all the same.
+    pub(super) fn note_failure(&mut self, image: &Path, done: Result<()>) {
+        if let Err(error) = done {
+            say(format_args!("error: {error:#}"));
+            self.failed.push(Failure { path: image.display().to_string(), error: format!("{error:#}") });
+        }
     }
 }
 
@@ -94,7 +115,7 @@ impl Photograph {
             files,
         });
         Self {
-            path: explained.path.clone(),
+            path: explained.path.display().to_string(),
             original_width: explained.original.0,
             original_height: explained.original.1,
             width: explained.photograph.width(),
@@ -112,9 +133,9 @@ impl Photograph {
         let size = format!("{} × {}", self.width, self.height);
         let (width, height) = explained.original;
         if (width, height) == (self.width, self.height) {
-            answer!("{}  {size}", self.path.display());
+            answer!("{}  {size}", self.path);
         } else {
-            answer!("{}  {width} × {height}, shrunk to {size} (--max-side)", self.path.display());
+            answer!("{}  {width} × {height}, shrunk to {size} (--max-side)", self.path);
         }
         if explained.is_nearest {
             answer!("  no class is above its threshold; the class nearest to its threshold is shown");
@@ -132,11 +153,11 @@ impl Photograph {
             answer!("  {}", conservation_line(&explanation.conservation));
             let Pictures { heatmap, overlay, top } = &explanation.files;
             for file in [Some(heatmap), Some(overlay), top.as_ref()].into_iter().flatten() {
-                answer!("  {}", file.display());
+                answer!("  {file}");
             }
         }
         for file in [&self.panel, &self.npz].into_iter().flatten() {
-            answer!("  {}", file.display());
+            answer!("  {file}");
         }
     }
 }

@@ -13,11 +13,13 @@ use crate::arguments::{Explain, Normalize, distinct};
 use crate::caller::Caller;
 use crate::explain::answer::Answer;
 use crate::explain::source::{Explained, Source};
+use crate::file_names::stems;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A model that is not stored, an unknown class or rule, an unreadable photograph.
+/// A model that is not stored, an unknown class or rule. A photograph that cannot be explained does not stop the others; the command ends
+/// with an error after the last one.
 pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     arguments.selection.start_threads()?;
     if arguments.experiment.is_none()
@@ -41,23 +43,31 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     }
     // For a common scale, all photographs are explained before the first one is drawn. Otherwise each one is drawn at once.
     let mut waiting = Vec::new();
-    for name in &arguments.images {
+    for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
-        let explained = source.explain(name, &classes, &rules, arguments.max_side)?;
-        match arguments.normalize {
-            Normalize::Image => answer.photographs.push(show(&source, &explained, arguments, None)?),
-            Normalize::Common => waiting.push(explained),
-        }
+        let explained = source.explain(image, &stem, &classes, &rules, arguments.max_side);
+        let done = explained.and_then(|explained| {
+            match arguments.normalize {
+                Normalize::Image => answer.photographs.push(show(&source, &explained, arguments, None)?),
+                Normalize::Common => waiting.push((image, explained)),
+            }
+            Ok(())
+        });
+        answer.note_failure(image, done);
     }
-    let all = waiting.iter().flat_map(|explained| &explained.shown);
+    let all = waiting.iter().flat_map(|(_, explained)| &explained.shown);
     let largest = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.explanation.pixels.view())));
-    for explained in &waiting {
-        answer.photographs.push(show(&source, explained, arguments, Some(largest))?);
+    for (image, explained) in &waiting {
+        let done = show(&source, explained, arguments, Some(largest)).map(|shown| answer.photographs.push(shown));
+        answer.note_failure(image, done);
     }
     if arguments.json {
         answer!("{}", serde_json::to_string_pretty(&answer)?);
     }
-    Ok(())
+    match answer.failed.len() {
+        0 => Ok(()),
+        n => bail!("{n} of {} photographs could not be explained", arguments.images.len()),
+    }
 }
 
 /// Writes the pictures of one photograph and prints its results.

@@ -1,6 +1,6 @@
 //! The files of one photograph: heatmap, overlay, squares of descriptors, panel, arrays.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use fisherlens_lrp::{Rule, blend, draw_descriptors, heatmap_scaled, largest_size};
@@ -11,14 +11,14 @@ use serde::Serialize;
 use crate::arguments::Explain;
 use crate::explain::source::{Explained, Shown, Source};
 
-/// The pictures of one class and rule.
+/// The pictures of one class and rule. Paths are text, because a name that is not Unicode has no form in JSON.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Pictures {
-    pub(super) heatmap: PathBuf,
-    pub(super) overlay: PathBuf,
+    pub(super) heatmap: String,
+    pub(super) overlay: String,
     /// Squares of the most relevant descriptors, if they were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) top: Option<PathBuf>,
+    pub(super) top: Option<String>,
 }
 
 /// Everything that was written for one photograph.
@@ -27,9 +27,9 @@ pub(super) struct Files {
     /// In the order of the explanations.
     pub(super) pictures: Vec<Pictures>,
     /// All of them in one picture, if there are several.
-    pub(super) panel: Option<PathBuf>,
+    pub(super) panel: Option<String>,
     /// Arrays, if they were requested.
-    pub(super) npz: Option<PathBuf>,
+    pub(super) npz: Option<String>,
 }
 
 /// Draws and writes everything that was asked for. `largest`: the relevance that the strongest colour stands for, where it is common to
@@ -40,23 +40,22 @@ pub(super) fn write(
     arguments: &Explain,
     largest: Option<f32>,
 ) -> Result<Files> {
-    let Explained { path, photograph, described, shown, .. } = explained;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let Explained { stem, photograph, described, shown, .. } = explained;
     let rgb = photograph.rgb();
     let mut pictures = Vec::new();
     let mut overlays = Vec::new();
     for Shown { class, rule, explanation } in shown {
-        let name = &source.classes[*class];
+        let name = &source.class_parts[*class];
         let pixels = explanation.pixels.view();
         let heat = heatmap_scaled(pixels, arguments.color_map, largest.unwrap_or_else(|| largest_size(pixels)));
         let over = blend(rgb.view(), heat.view(), arguments.opacity);
-        let save = |kind: &str, picture: &Array3<u8>| -> Result<PathBuf> {
+        let save = |kind: &str, picture: &Array3<u8>| -> Result<String> {
             let rule = rule.to_string().replace('=', "-");
             let file = arguments.out.join(format!("{stem}-{name}-{rule}-{kind}.png"));
             write_png(&file, picture.view())?;
-            Ok(file)
+            Ok(file.display().to_string())
         };
-        let top = arguments.top.map(|n| -> Result<PathBuf> {
+        let top = arguments.top.map(|n| -> Result<String> {
             let map = arguments.color_map;
             save("top", &draw_descriptors(rgb.view(), &described.frames, &explanation.descriptors, n, map)?)
         });
@@ -71,12 +70,12 @@ pub(super) fn write(
     if shown.len() > 1 {
         let file = arguments.out.join(format!("{stem}-panel.png"));
         write_png(&file, arranged(explained, rgb.clone(), overlays).draw().view())?;
-        files.panel = Some(file);
+        files.panel = Some(file.display().to_string());
     }
     if arguments.npz {
         let file = arguments.out.join(format!("{stem}.npz"));
         write_npz(source, explained, &rgb, &file)?;
-        files.npz = Some(file);
+        files.npz = Some(file.display().to_string());
     }
     Ok(files)
 }

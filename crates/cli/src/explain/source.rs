@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fisherlens_descriptors::Photograph;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
@@ -10,11 +10,12 @@ use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::{learned, scores};
 use fisherlens_lrp::Rule;
-use fisherlens_model::{Described, Explainer, Explanation, Model, photograph};
+use fisherlens_model::{Described, Explainer, Explanation, Model};
 
 use crate::arguments::Explain;
 use crate::caller::Caller;
-use crate::lookup::{ensure_learned, image_path};
+use crate::file_names::parts;
+use crate::lookup::{self, Found, ensure_learned};
 
 /// Maximum memory for the explanation of one photograph, in bytes.
 const MAX_MEMORY: usize = 2_000_000_000;
@@ -26,6 +27,8 @@ pub(super) struct Source {
     explainer: Explainer,
     /// Names of the classes.
     pub(super) classes: Vec<String>,
+    /// The same names as parts of file names.
+    pub(super) class_parts: Vec<String>,
     /// Scores above which a class counts as found; `None` if they are not known.
     pub(super) thresholds: Option<Vec<f64>>,
     /// The rule for pictures unless the arguments name others.
@@ -48,6 +51,8 @@ pub(super) struct Shown {
 /// One photograph with its explanations.
 pub(super) struct Explained {
     pub(super) path: PathBuf,
+    /// The beginning of the names of its files.
+    pub(super) stem: String,
     pub(super) photograph: Photograph,
     /// Width and height of the file, before it was shrunk.
     pub(super) original: (usize, usize),
@@ -76,6 +81,7 @@ impl Source {
         Ok(Self {
             explainer: learned::explainer(&experiment, &keys)?,
             classes: experiment.core.dataset.classes().to_vec(),
+            class_parts: parts(experiment.core.dataset.classes().iter().map(String::as_str)),
             thresholds,
             display_rule: experiment.settings.relevance.display_rule,
             name: experiment.core.name.clone(),
@@ -95,6 +101,7 @@ impl Source {
             explainer: Explainer::from_model(&model)?,
             line: format!("model {name}{learned}"),
             name,
+            class_parts: parts(model.classes.iter().map(String::as_str)),
             classes: model.classes,
             thresholds: model.thresholds,
             display_rule: model.display_rule,
@@ -113,8 +120,16 @@ impl Source {
         self.thresholds.as_ref().map_or(0.0, |thresholds| thresholds[class])
     }
 
-    pub(super) fn explain(&self, name: &str, classes: &[usize], rules: &[Rule], max_side: usize) -> Result<Explained> {
-        let (path, photograph, original) = self.photograph(name, max_side)?;
+    /// Explains the photograph that `name` names. Its files begin with `stem`.
+    pub(super) fn explain(
+        &self,
+        name: &Path,
+        stem: &str,
+        classes: &[usize],
+        rules: &[Rule],
+        max_side: usize,
+    ) -> Result<Explained> {
+        let Found { path, photograph, original } = lookup::photograph(self.experiment.as_ref(), name, max_side)?;
         self.refuse_memory(&photograph, &path)?;
         let described = self.explainer.describe(&photograph, &path)?;
         let mapped = self.explainer.map(&described, rules).with_context(|| format!("{}", path.display()))?;
@@ -137,28 +152,7 @@ impl Source {
             }
         }
         drop(mapped);
-        Ok(Explained { path, photograph, original, described, scores, is_nearest, shown })
-    }
-
-    /// Reads a file, turned upright and shrunk, or an image of the experiment in the form that the experiment uses.
-    fn photograph(&self, name: &str, max_side: usize) -> Result<(PathBuf, Photograph, (usize, usize))> {
-        let path = PathBuf::from(name);
-        // A symbolic link that leads nowhere is reported by the reader of the file.
-        if path.symlink_metadata().is_ok() {
-            let whole = photograph::read_upright(&path, 0)?;
-            let size = (whole.width(), whole.height());
-            let photograph = if max_side == 0 { whole } else { whole.fitted(max_side) };
-            return Ok((path, photograph, size));
-        }
-        let Some(experiment) = &self.experiment else {
-            bail!(
-                "there is no file {name}; if it is the id of an image, give the experiment of the image with --experiment E"
-            );
-        };
-        let path = image_path(experiment, name)?;
-        let photograph = photograph::read(&path)?;
-        let size = (photograph.width(), photograph.height());
-        Ok((path, photograph, size))
+        Ok(Explained { path, stem: stem.to_owned(), photograph, original, described, scores, is_nearest, shown })
     }
 
     /// Refuses a photograph that would take more memory than allowed, before the memory is taken.
