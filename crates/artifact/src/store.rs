@@ -233,8 +233,14 @@ pub(crate) fn replace<T: Serialize>(
 ) -> Result<u64, ArtifactError> {
     let failed = || ArtifactError::io("write", path);
     let file = temporary_file(path).map_err(failed())?;
-    let n_bytes = envelope::write(file.as_file(), address, header, value)
-        .map_err(|problem| not_written(path, address, header, value, problem))?;
+    let n_bytes = match envelope::write(file.as_file(), address, header, value) {
+        Ok(n_bytes) => n_bytes,
+        Err(problem) => {
+            // The unfinished file must not count as taken space.
+            drop(file);
+            return Err(not_written(path, address, header, value, problem));
+        }
+    };
     file.as_file().sync_all().map_err(failed())?;
     file.persist(path).map_err(|error| failed()(error.error))?;
     // The folder holds the names of its files. The new name is therefore safe on the disk only after the folder is synced too.
