@@ -9,13 +9,24 @@ use crate::gram::gram;
 use crate::one_vs_rest::checked_targets;
 use crate::params::LinearSvm;
 
+/// Scores of samples by classifiers that have not seen them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldOut {
+    /// `(n_samples, n_classes)`, bias included.
+    pub scores: Array2<f32>,
+    /// Number of problems: one per fold and class.
+    pub n_problems: usize,
+    /// Number of those problems in which the solver did not reach its tolerance.
+    pub n_unsolved: usize,
+}
+
 impl LinearSvm {
     /// Scores of all training samples, each by the classifiers that were trained on the other folds.
     ///
     /// A score on a training sample is higher than the score on a new one, so thresholds cannot be chosen from it. The samples are assigned to
     /// `n_folds` folds; for each fold and class one problem is solved on the other folds with the cost `c`, and scores the samples of the fold.
     ///
-    /// `x` `(n_samples, n_dimensions)`, `targets` `(n_samples, n_classes)` as for training. Returns `(n_samples, n_classes)`, bias included.
+    /// `x` `(n_samples, n_dimensions)`, `targets` `(n_samples, n_classes)` as for training.
     ///
     /// # Errors
     /// The errors of training; `ClassifierError::Fold` when the samples outside of a fold lack a positive or a negative sample of a class.
@@ -24,7 +35,7 @@ impl LinearSvm {
         x: ArrayView2<'_, f32>,
         targets: ArrayView2<'_, i8>,
         c: f64,
-    ) -> Result<Array2<f32>, ClassifierError> {
+    ) -> Result<HeldOut, ClassifierError> {
         let targets = checked_targets(x, targets, self.difficult)?;
         let (n, n_classes) = targets.dim();
         let n_folds = self.n_folds.min(n);
@@ -42,7 +53,7 @@ impl LinearSvm {
         }
         let gram = gram(x);
         let problems = self.problems(gram.view());
-        problems.solve(c, &mut points);
+        let reports = problems.solve(c, &mut points);
         let mut scores = Array2::zeros((n, n_classes));
         for (at, point) in points.iter().enumerate() {
             let (fold, class) = (at / n_classes, at % n_classes);
@@ -52,7 +63,8 @@ impl LinearSvm {
                 }
             }
         }
-        Ok(scores)
+        let n_unsolved = reports.iter().filter(|report| !report.converged).count();
+        Ok(HeldOut { scores, n_problems: points.len(), n_unsolved })
     }
 }
 
@@ -72,7 +84,8 @@ mod tests {
         });
         let targets = Array2::from_shape_fn((n, 2), |(i, class)| if i % 3 == class { 1 } else { -1 });
         let svm = LinearSvm::params().c(1.0).n_folds(5).tolerance(1e-6).seed(3).check().unwrap();
-        let scores = svm.held_out_scores(x.view(), targets.view(), 1.0).unwrap();
+        let HeldOut { scores, n_problems, n_unsolved } = svm.held_out_scores(x.view(), targets.view(), 1.0).unwrap();
+        assert_eq!((n_problems, n_unsolved), (10, 0));
         // The slow way: one training per fold on a copy without the fold.
         let fold_of = assign_folds(n, 5, 3);
         for fold in 0..5 {

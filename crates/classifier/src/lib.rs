@@ -47,6 +47,7 @@ mod training;
 
 pub use error::ClassifierError;
 pub use gram::gram;
+pub use held_out::HeldOut;
 pub use kernel::{Kernel, KernelKind};
 pub use kernel_model::KernelModel;
 pub use kernel_svm::{KernelSvm, KernelSvmParams};
