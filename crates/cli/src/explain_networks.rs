@@ -156,6 +156,7 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
         interrupt.check()?;
         match explain(&asked, image, &stem) {
             Ok(explained) => rows.extend(explained),
+            Err(error) if arguments.images.len() == 1 => return Err(error),
             Err(error) => {
                 say(format_args!("error: {error:#}"));
                 failed.push(Failure { path: image.display().to_string(), error: format!("{error:#}") });

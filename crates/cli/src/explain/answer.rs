@@ -50,7 +50,7 @@ pub(super) struct Photograph {
 #[derive(Debug, Serialize)]
 pub(super) struct Failure {
     path: String,
-    error: String,
+    pub(super) error: String,
 }
 
 /// The score of one class.
@@ -84,10 +84,13 @@ impl Answer {
 }
 
 impl Answer {
-    /// Reports a photograph that could not be explained. The other photographs are explained all the same.
-    pub(super) fn note_failure(&mut self, image: &Path, done: Result<()>) {
+    /// Reports a photograph that could not be explained. The other photographs are explained all the same. The error of an `only` photograph
+    /// is the error of the command, and is reported there.
+    pub(super) fn note_failure(&mut self, image: &Path, only: bool, done: Result<()>) {
         if let Err(error) = done {
-            say(format_args!("error: {error:#}"));
+            if !only {
+                say(format_args!("error: {error:#}"));
+            }
             self.failed.push(Failure { path: image.display().to_string(), error: format!("{error:#}") });
         }
     }

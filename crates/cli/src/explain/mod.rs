@@ -43,6 +43,7 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     }
     // For a common scale, all photographs are explained before the first one is drawn. Otherwise each one is drawn at once.
     let mut waiting = Vec::new();
+    let only = arguments.images.len() == 1;
     for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
         let explained = source.explain(image, &stem, &classes, &rules, arguments.max_side);
@@ -53,20 +54,21 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
             }
             Ok(())
         });
-        answer.note_failure(image, done);
+        answer.note_failure(image, only, done);
     }
     let all = waiting.iter().flat_map(|(_, explained)| &explained.shown);
     let largest = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.explanation.pixels.view())));
     for (image, explained) in &waiting {
         let done = show(&source, explained, arguments, Some(largest)).map(|shown| answer.photographs.push(shown));
-        answer.note_failure(image, done);
+        answer.note_failure(image, only, done);
     }
     if arguments.json {
         answer!("{}", serde_json::to_string_pretty(&answer)?);
     }
-    match answer.failed.len() {
-        0 => Ok(()),
-        n => bail!("{n} of {} photographs could not be explained", arguments.images.len()),
+    match answer.failed.as_slice() {
+        [] => Ok(()),
+        [failure] if only => bail!("{}", failure.error),
+        failed => bail!("{} of {} photographs could not be explained", failed.len(), arguments.images.len()),
     }
 }
 
