@@ -58,6 +58,17 @@ fn a_picture_that_is_larger_than_its_data_is_refused() {
 }
 
 #[test]
+fn a_file_of_endless_scans_is_refused() {
+    let bytes = file("s1x1-prog2-0-33");
+    // The last scan, again and again.
+    let at = bytes.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap();
+    let (start, scan) = bytes[..bytes.len() - 2].split_at(at);
+    let many = [start, &scan.repeat(1000), &[0xff, 0xd9]].concat();
+    let message = Photograph::decode(&many).unwrap_err().to_string();
+    assert!(message.contains("more than 500 scans"), "{message}");
+}
+
+#[test]
 fn sound_files_are_not_called_damaged() {
     let message = Photograph::decode(&file("arith-75-33")).unwrap_err().to_string();
     assert!(message.contains("arithmetic coding") && !message.contains("damaged"), "{message}");

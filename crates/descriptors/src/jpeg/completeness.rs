@@ -8,15 +8,16 @@
 
 use memchr::memchr;
 
-use crate::jpeg::huffman::{Bits, Codes, Ended};
+use crate::jpeg::huffman::{Bits, Codes, Stop};
 use crate::jpeg::structure::{Process, Scan, ScanComponent, Structure};
 
 /// Checks every scan; the error is a sentence about what is missing.
 pub(super) fn check(structure: &Structure<'_>) -> Result<(), String> {
     let mut state = State::new(structure);
     for (number, scan) in structure.scans.iter().enumerate() {
-        let (n_units, unit_of) = units(structure, scan);
-        let found = walk(scan, n_units, |bits, unit| state.read(scan, &unit_of, bits, unit))
+        let units = Units::of(structure, scan);
+        let n_units = units.number;
+        let found = walk(scan, n_units, |bits, unit| state.read(scan, &units, bits, unit))
             .ok_or_else(|| format!("scan {} uses a table of Huffman codes that is not there", number + 1))?;
         if found < n_units {
             let share = 100.0 * (n_units - found) as f64 / n_units as f64;
@@ -33,49 +34,47 @@ pub(super) fn check(structure: &Structure<'_>) -> Result<(), String> {
     }
 }
 
-/// Number of units of a scan, and what a unit is.
-fn units(structure: &Structure<'_>, scan: &Scan<'_>) -> (usize, Unit) {
-    let largest = structure.largest_sampling();
-    let size = [structure.width, structure.height];
-    if let [only] = scan.components.as_slice() {
-        // A scan of one component has only the blocks that hold pixels.
-        let sampling = structure.components[only.index].sampling;
-        let [columns, rows] = [0, 1].map(|axis| (size[axis] * sampling[axis]).div_ceil(largest[axis]).div_ceil(8));
-        return (columns * rows, Unit { n_blocks: vec![1] });
-    }
-    let [columns, rows] = [0, 1].map(|axis| size[axis].div_ceil(8 * largest[axis]));
-    let n_blocks = |component: &ScanComponent| structure.components[component.index].sampling.iter().product();
-    (columns * rows, Unit { n_blocks: scan.components.iter().map(n_blocks).collect() })
-}
-
-/// The smallest unit of a scan.
-struct Unit {
-    /// Number of blocks of each component.
+/// The smallest units of a scan.
+struct Units {
+    number: usize,
+    /// Number of blocks of each component in one unit.
     n_blocks: Vec<usize>,
 }
 
+impl Units {
+    fn of(structure: &Structure<'_>, scan: &Scan<'_>) -> Self {
+        if let [only] = scan.components.as_slice() {
+            // A scan of one component has only the blocks that hold pixels.
+            return Self { number: structure.n_blocks(only.index), n_blocks: vec![1] };
+        }
+        let largest = structure.largest_sampling();
+        let units = |axis: usize, size: usize| size.div_ceil(8 * largest[axis]);
+        let n_blocks = |component: &ScanComponent| structure.components[component.index].sampling.iter().product();
+        Self {
+            number: units(0, structure.width) * units(1, structure.height),
+            n_blocks: scan.components.iter().map(n_blocks).collect(),
+        }
+    }
+}
+
 /// Reads units until `read` finds the end of the bits; returns their number. `None` if a table of codes is missing.
-fn walk(
-    scan: &Scan<'_>,
-    n_units: usize,
-    mut read: impl FnMut(&mut Bits, usize) -> Option<Result<(), Ended>>,
-) -> Option<usize> {
+fn walk(scan: &Scan<'_>, n_units: usize, mut read: impl FnMut(&mut Bits, usize) -> Result<(), Stop>) -> Option<usize> {
     let interval = if scan.restart_interval == 0 { n_units } else { scan.restart_interval };
     let mut n_found = 0;
-    let mut rest = scan.data;
-    while n_found < n_units {
-        let (segment, after) = split_at_restart(rest);
+    let mut rest = Some(scan.data);
+    while let Some(data) = rest.filter(|_| n_found < n_units) {
+        let (segment, after) = split_at_restart(data);
         let mut bits = Bits::new(segment);
-        for unit in n_found..(n_found + interval).min(n_units) {
-            if read(&mut bits, unit)?.is_err() {
-                return Some(unit);
+        let end = (n_found + interval).min(n_units);
+        for unit in n_found..end {
+            match read(&mut bits, unit) {
+                Ok(()) => {}
+                Err(Stop::Ended) => return Some(unit),
+                Err(Stop::NoCodes) => return None,
             }
         }
-        n_found = (n_found + interval).min(n_units);
-        match after {
-            Some(after) => rest = after,
-            None => break,
-        }
+        n_found = end;
+        rest = after;
     }
     Some(n_found)
 }
@@ -108,66 +107,58 @@ struct State {
 
 impl State {
     fn new(structure: &Structure<'_>) -> Self {
-        let largest = structure.largest_sampling();
-        let n_blocks = |sampling: [usize; 2]| {
-            let side = |axis: usize, size: usize| (size * sampling[axis]).div_ceil(largest[axis]).div_ceil(8);
-            side(0, structure.width) * side(1, structure.height)
-        };
         let is_progressive = structure.process == Process::Progressive;
-        let masks = |sampling| if is_progressive { vec![0; n_blocks(sampling)] } else { Vec::new() };
+        let masks = |index| if is_progressive { vec![0; structure.n_blocks(index)] } else { Vec::new() };
         Self {
             process: structure.process,
-            nonzero: structure.components.iter().map(|component| masks(component.sampling)).collect(),
+            nonzero: (0..structure.components.len()).map(masks).collect(),
             unfinished: vec![u8::MAX; structure.components.len()],
             end_of_band: 0,
         }
     }
 
-    /// Reads one unit; `None` if a table of codes is missing.
-    fn read(&mut self, scan: &Scan<'_>, unit: &Unit, bits: &mut Bits, number: usize) -> Option<Result<(), Ended>> {
-        if number == 0 || (scan.restart_interval > 0 && number.is_multiple_of(scan.restart_interval)) {
+    /// Reads one unit.
+    fn read(&mut self, scan: &Scan<'_>, units: &Units, bits: &mut Bits, unit: usize) -> Result<(), Stop> {
+        if unit == 0 || (scan.restart_interval > 0 && unit.is_multiple_of(scan.restart_interval)) {
             self.end_of_band = 0;
         }
-        for (component, &n_blocks) in scan.components.iter().zip(&unit.n_blocks) {
-            let ScanComponent { index, dc, ac } = component;
-            if self.process == Process::Sequential {
-                let (dc, ac) = (dc.as_deref()?, ac.as_deref()?);
-                self.unfinished[*index] = 0;
-                if (0..n_blocks).any(|_| bits.skip_block(dc, ac).is_err()) {
-                    return Some(Err(Ended));
-                }
-                continue;
-            }
+        for (component, &n_blocks) in scan.components.iter().zip(&units.n_blocks) {
+            let index = component.index;
+            let dc = component.dc.as_deref().ok_or(Stop::NoCodes);
+            let ac = component.ac.as_deref().ok_or(Stop::NoCodes);
             let [before, now] = scan.bits;
-            let read = match (scan.band[0], before) {
-                (0, _) => {
-                    self.unfinished[*index] = now;
-                    (0..n_blocks).try_for_each(|_| dc_part(bits, dc.as_deref(), before > 0))
+            match (self.process, scan.band[0], before) {
+                (Process::Sequential, ..) => {
+                    self.unfinished[index] = 0;
+                    let (dc, ac) = (dc?, ac?);
+                    (0..n_blocks).try_for_each(|_| bits.skip_block(dc, ac))?;
                 }
-                (_, 0) => self.ac_first(bits, ac.as_deref()?, scan.band, *index, number),
-                _ => self.ac_refined(bits, ac.as_deref()?, scan.band, *index, number),
-            };
-            if read.is_err() {
-                return Some(read);
+                (_, 0, 0) => {
+                    self.unfinished[index] = now;
+                    let dc = dc?;
+                    for _ in 0..n_blocks {
+                        let size = bits.symbol(dc)?;
+                        bits.skip(u32::from(size))?;
+                    }
+                }
+                (_, 0, _) => {
+                    self.unfinished[index] = now;
+                    bits.skip(n_blocks as u32)?;
+                }
+                (_, _, 0) => self.ac_first(bits, ac?, scan.band, [index, unit])?,
+                _ => self.ac_refined(bits, ac?, scan.band, [index, unit])?,
             }
         }
-        Some(Ok(()))
+        Ok(())
     }
 
-    /// The first bits of the AC values of one block.
-    fn ac_first(
-        &mut self,
-        bits: &mut Bits,
-        codes: &Codes,
-        [first, last]: [usize; 2],
-        component: usize,
-        block: usize,
-    ) -> Result<(), Ended> {
+    /// The first bits of the AC values of one block. `place`: index of the component and of its block.
+    fn ac_first(&mut self, bits: &mut Bits, codes: &Codes, band: [usize; 2], place: [usize; 2]) -> Result<(), Stop> {
         if self.end_of_band > 0 {
             self.end_of_band -= 1;
             return Ok(());
         }
-        let mut coefficient = first;
+        let [mut coefficient, last] = band;
         while coefficient <= last {
             let symbol = bits.symbol(codes)?;
             let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -178,7 +169,7 @@ impl State {
             coefficient += run as usize;
             if size > 0 {
                 bits.skip(size)?;
-                self.mark(component, block, coefficient);
+                self.mark(place, coefficient);
             }
             coefficient += 1;
         }
@@ -186,42 +177,33 @@ impl State {
     }
 
     /// One more bit of the AC values of one block.
-    fn ac_refined(
-        &mut self,
-        bits: &mut Bits,
-        codes: &Codes,
-        [first, last]: [usize; 2],
-        component: usize,
-        block: usize,
-    ) -> Result<(), Ended> {
-        let known = self.nonzero[component].get(block).copied().unwrap_or(0);
+    fn ac_refined(&mut self, bits: &mut Bits, codes: &Codes, band: [usize; 2], place: [usize; 2]) -> Result<(), Stop> {
+        let known = self.nonzero[place[0]].get(place[1]).copied().unwrap_or(0);
         let is_known = |coefficient: usize| known >> coefficient & 1 == 1;
-        let mut coefficient = first;
-        if self.end_of_band == 0 {
+        let [mut coefficient, last] = band;
+        while self.end_of_band == 0 && coefficient <= last {
+            let symbol = bits.symbol(codes)?;
+            let (mut run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+            if size == 0 && run < 15 {
+                self.end_of_band = (1 << run) + bits.number(run)?;
+                break;
+            }
+            bits.skip(u32::from(size > 0))?;
+            // The run counts coefficients that are still 0; each of the others has one more bit.
             while coefficient <= last {
-                let symbol = bits.symbol(codes)?;
-                let (mut run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-                if size == 0 && run < 15 {
-                    self.end_of_band = (1 << run) + bits.number(run)?;
+                if is_known(coefficient) {
+                    bits.skip(1)?;
+                } else if run == 0 {
                     break;
-                }
-                bits.skip(u32::from(size > 0))?;
-                // The run counts coefficients that are still 0; each of the others has one more bit.
-                while coefficient <= last {
-                    if is_known(coefficient) {
-                        bits.skip(1)?;
-                    } else if run == 0 {
-                        break;
-                    } else {
-                        run -= 1;
-                    }
-                    coefficient += 1;
-                }
-                if size > 0 {
-                    self.mark(component, block, coefficient);
+                } else {
+                    run -= 1;
                 }
                 coefficient += 1;
             }
+            if size > 0 {
+                self.mark(place, coefficient);
+            }
+            coefficient += 1;
         }
         if self.end_of_band > 0 {
             let n_known = (coefficient..=last).filter(|&coefficient| is_known(coefficient)).count();
@@ -231,18 +213,9 @@ impl State {
         Ok(())
     }
 
-    fn mark(&mut self, component: usize, block: usize, coefficient: usize) {
+    fn mark(&mut self, [component, block]: [usize; 2], coefficient: usize) {
         if let Some(mask) = self.nonzero[component].get_mut(block).filter(|_| coefficient < 64) {
             *mask |= 1 << coefficient;
         }
     }
-}
-
-/// The first bits of a DC value, or one more bit of it.
-fn dc_part(bits: &mut Bits, codes: Option<&Codes>, is_refined: bool) -> Result<(), Ended> {
-    if is_refined {
-        return bits.skip(1);
-    }
-    let size = bits.symbol(codes.ok_or(Ended)?)?;
-    bits.skip(u32::from(size))
 }

@@ -105,9 +105,14 @@ pub(super) struct Bits {
     position: usize,
 }
 
-/// The bits ended too early, or no code is there.
+/// Why bits cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ended;
+pub(super) enum Stop {
+    /// They ended too early, or no code is there.
+    Ended,
+    /// The scan uses a table of codes that the file does not have.
+    NoCodes,
+}
 
 impl Bits {
     pub(super) fn new(mut stuffed: &[u8]) -> Self {
@@ -132,51 +137,76 @@ impl Bits {
     }
 
     #[inline]
-    pub(super) fn skip(&mut self, n: u32) -> Result<(), Ended> {
+    pub(super) fn skip(&mut self, n: u32) -> Result<(), Stop> {
         self.position += n as usize;
-        if self.position <= self.length { Ok(()) } else { Err(Ended) }
+        if self.position <= self.length { Ok(()) } else { Err(Stop::Ended) }
     }
 
     /// The next `n` bits as a number, at most 16.
-    pub(super) fn number(&mut self, n: u32) -> Result<u32, Ended> {
+    pub(super) fn number(&mut self, n: u32) -> Result<u32, Stop> {
         let number = if n == 0 { 0 } else { (self.window() >> (64 - n)) as u32 };
         self.skip(n)?;
         Ok(number)
     }
 
-    pub(super) fn symbol(&mut self, codes: &Codes) -> Result<u8, Ended> {
-        let (length, symbol) = codes.find(self.window()).ok_or(Ended)?;
+    pub(super) fn symbol(&mut self, codes: &Codes) -> Result<u8, Stop> {
+        let (length, symbol) = codes.find(self.window()).ok_or(Stop::Ended)?;
         self.skip(length)?;
         Ok(symbol)
     }
 
     /// Skips one whole block: the code and the bits of its DC value, then those of its AC values.
     #[inline]
-    pub(super) fn skip_block(&mut self, dc: &Codes, ac: &Codes) -> Result<(), Ended> {
-        let (length, size) = dc.find(self.window()).ok_or(Ended)?;
-        self.position += length as usize + usize::from(size);
+    pub(super) fn skip_block(&mut self, dc: &Codes, ac: &Codes) -> Result<(), Stop> {
+        let mut ahead = Ahead { window: self.window(), n_valid: WINDOW_BITS };
+        let (length, size) = dc.find(ahead.window).ok_or(Stop::Ended)?;
+        ahead.take(self, length as usize + usize::from(size));
         let steps = ac.steps();
         let mut coefficient = 1;
         while coefficient < 64 {
-            let step = steps[(self.window() >> (64 - LOOKUP_BITS)) as usize];
+            let step = steps[(ahead.window >> (64 - LOOKUP_BITS)) as usize];
             let after = coefficient + usize::from(step.n_coefficients);
             // Behind coefficient 63 the next block begins, so several codes are taken at once only if all of them are in this block.
             if step.n_bits > 0 && after < 64 {
-                self.position += usize::from(step.n_bits);
+                ahead.take(self, usize::from(step.n_bits));
                 coefficient = after;
                 if step.is_end {
                     break;
                 }
                 continue;
             }
-            let (length, symbol) = ac.find(self.window()).ok_or(Ended)?;
+            let (length, symbol) = ac.find(ahead.window).ok_or(Stop::Ended)?;
             let (run, size) = (usize::from(symbol >> 4), usize::from(symbol & 15));
-            self.position += length as usize + size;
+            ahead.take(self, length as usize + size);
             if size == 0 && run != 15 {
                 break;
             }
             coefficient += run + 1;
         }
-        if self.position <= self.length { Ok(()) } else { Err(Ended) }
+        if self.position <= self.length { Ok(()) } else { Err(Stop::Ended) }
+    }
+}
+
+/// Bits of a window that are valid wherever it begins within a byte.
+const WINDOW_BITS: usize = 57;
+/// Bits of the longest code.
+const LONGEST_CODE: usize = 16;
+
+/// A window that moves along with the position, so that memory is read only after some codes.
+struct Ahead {
+    window: u64,
+    n_valid: usize,
+}
+
+impl Ahead {
+    #[inline]
+    fn take(&mut self, bits: &mut Bits, n: usize) {
+        bits.position += n;
+        if n + LONGEST_CODE <= self.n_valid {
+            self.window <<= n;
+            self.n_valid -= n;
+        } else {
+            *self = Self { window: bits.window(), n_valid: WINDOW_BITS };
+        }
     }
 }

@@ -68,7 +68,18 @@ pub(super) enum Fault {
     Unsupported(&'static str),
 }
 
+/// Largest number of scans. A scan of some bytes can go over all blocks of a large picture, so a file of many scans could take hours; encoders
+/// write about ten.
+const MAX_N_SCANS: usize = 500;
+
 impl Structure<'_> {
+    /// Number of blocks of a component that hold pixels.
+    pub(super) fn n_blocks(&self, component: usize) -> usize {
+        let (sampling, largest) = (self.components[component].sampling, self.largest_sampling());
+        let blocks = |axis: usize, size: usize| (size * sampling[axis]).div_ceil(largest[axis]).div_ceil(8);
+        blocks(0, self.width) * blocks(1, self.height)
+    }
+
     /// Largest sampling factors.
     pub(super) fn largest_sampling(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.components.iter().map(|component| component.sampling[axis]).max().unwrap_or(1))
@@ -131,6 +142,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Fault> {
                 position += data.len();
                 let scan = read_scan(segment, frame, &codes, restart_interval, data)?;
                 frame.scans.push(scan);
+                if frame.scans.len() > MAX_N_SCANS {
+                    return Err(Fault::Unsupported("more than 500 scans"));
+                }
             }
             _ => {}
         }
