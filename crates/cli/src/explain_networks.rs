@@ -20,7 +20,8 @@ use crate::arguments::{Explain, Normalize, distinct};
 use crate::caller::PROGRAM;
 use crate::console::say;
 use crate::device::device;
-use crate::file_names::{parts, stems};
+use crate::failures::Failures;
+use crate::file_names::{class_parts, parts, stems};
 
 /// Prints one line of the answer for people. With `--json`, prints nothing.
 macro_rules! line {
@@ -91,19 +92,12 @@ struct Answer {
 
 /// The whole answer for `--json`.
 #[derive(Debug, Serialize)]
-struct Document {
+struct Document<'a> {
     program: &'static str,
     explanations: Vec<Answer>,
     panel: Option<PathBuf>,
     /// One entry per photograph that could not be explained.
-    failed: Vec<Failure>,
-}
-
-/// A photograph that could not be explained, for `--json`.
-#[derive(Debug, Serialize)]
-struct Failure {
-    path: String,
-    error: String,
+    failed: &'a Failures,
 }
 
 /// What is asked of each photograph.
@@ -147,26 +141,20 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
         composite_parts: parts(composites.iter().map(String::as_str)),
         composites: &composites,
         classes: &classes,
-        class_parts: parts(names.iter().map(|name| first_name(name))),
+        class_parts: class_parts(names.iter().map(|name| first_name(name))),
         names: &names,
     };
     let mut rows: Vec<Vec<Shown>> = Vec::new();
-    let mut failed = Vec::new();
+    let mut failed = Failures::of(arguments.images.len());
     for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
         match explain(&asked, image, &stem) {
             Ok(explained) => rows.extend(explained),
-            Err(error) if arguments.images.len() == 1 => return Err(error),
-            Err(error) => {
-                say(format_args!("error: {error:#}"));
-                failed.push(Failure { path: image.display().to_string(), error: format!("{error:#}") });
-            }
+            Err(error) => failed.note(image, &error),
         }
     }
-    let n_failed = failed.len();
-    write(arguments, &rows, failed)?;
-    ensure!(n_failed == 0, "{n_failed} of {} photographs could not be explained", arguments.images.len());
-    Ok(())
+    write(arguments, &rows, &failed)?;
+    failed.finish()
 }
 
 /// The names of the classes in a text with one class per line, without an ImageNet number at the beginning, as in `n01440764 tench, Tinca`
@@ -380,7 +368,7 @@ fn first_name(name: &str) -> &str {
     name.split(", ").next().unwrap_or(name)
 }
 
-fn write(arguments: &Explain, rows: &[Vec<Shown>], failed: Vec<Failure>) -> Result<()> {
+fn write(arguments: &Explain, rows: &[Vec<Shown>], failed: &Failures) -> Result<()> {
     let all = rows.iter().flatten().filter(|shown| !shown.file.is_empty());
     let common = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.relevance.view())));
     let mut cells: Vec<Vec<Cell>> = Vec::new();

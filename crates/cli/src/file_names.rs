@@ -37,6 +37,13 @@ pub(crate) fn parts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String>
     texts.into_iter().map(different).collect()
 }
 
+/// The names of classes as parts of file names. A hyphen parts a name from what follows it, so that photograph `a` of class `b-c` and photograph
+/// `a-b` of class `c` would have one file; inside of classes it becomes an underscore.
+pub(crate) fn class_parts<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let names: Vec<String> = names.into_iter().map(|name| name.replace('-', "_")).collect();
+    parts(names.iter().map(String::as_str))
+}
+
 /// The beginning of the names of each photograph's files: its own name without folder and extension.
 pub(crate) fn stems(images: &[PathBuf]) -> Vec<String> {
     let name = |image: &'_ PathBuf| match image.file_stem() {
@@ -57,6 +64,11 @@ mod tests {
             ["a/0001.jpg", "b/0001.jpg", "0001-2.png", "B/0001.JPG", "Pferd.jpg", "pferd.png", "馬.jpg", "犬.jpg"];
         let stems = stems(&images.map(PathBuf::from));
         assert_eq!(stems, ["0001", "0001-2", "0001-2-2", "0001-3", "Pferd", "pferd-2", "馬", "犬"]);
+    }
+
+    #[test]
+    fn photograph_and_class_can_be_told_apart() {
+        assert_eq!(class_parts(["c", "b-c", "B_C"]), ["c", "b_c", "B_C-2"]);
     }
 
     #[test]

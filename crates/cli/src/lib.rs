@@ -21,6 +21,7 @@ pub mod device;
 pub mod explain;
 #[cfg(feature = "cnn")]
 mod explain_networks;
+mod failures;
 mod file_names;
 pub mod lookup;
 pub mod signals;

@@ -33,7 +33,7 @@ Examples:
       also the arrays for numpy, and squares around the 50 most relevant descriptors
 
 Exit codes: 0 success; 1 an error, such as an unreadable file or a class that the model does not have; 2 arguments of a wrong form;
-130 stopped by Ctrl-C.";
+130, 143, 129 stopped by Ctrl-C, SIGTERM, SIGHUP.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -89,7 +89,8 @@ impl Devkit {
     /// and a set "train".
     ///
     /// # Errors
-    /// [`VocError::NoDevkit`], [`VocError::NoClassLists`], [`VocError::Year`] if the year is missing or there are several to choose from, [`VocError::Io`].
+    /// [`VocError::NoDevkit`], [`VocError::NoClassLists`], [`VocError::Year`] if the year is missing or there are several to choose from,
+    /// [`VocError::Io`].
     pub fn open(path: &Path, year: Option<u16>) -> Result<Self, VocError> {
         let (root, year) = locate(path, year)?;
         let (classes, sets) = discover(&lists_folder(&root))?;

@@ -1,17 +1,14 @@
 //! The answer of the command: lines for people, or one JSON document for programs.
 
-use std::path::Path;
-
-use anyhow::Result;
 use fisherlens_lrp::Conservation;
 use fisherlens_model::conservation_line;
 use serde::Serialize;
 
 use crate::answer;
 use crate::caller::PROGRAM;
-use crate::console::say;
 use crate::explain::pictures::{Files, Pictures};
 use crate::explain::source::{Explained, Source};
+use crate::failures::Failures;
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -23,7 +20,7 @@ pub(super) struct Answer {
     /// One entry per photograph that was explained.
     pub(super) photographs: Vec<Photograph>,
     /// One entry per photograph that could not be explained.
-    pub(super) failed: Vec<Failure>,
+    pub(super) failed: Failures,
 }
 
 /// What was found in one photograph.
@@ -44,13 +41,6 @@ pub(super) struct Photograph {
     panel: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     npz: Option<String>,
-}
-
-/// A photograph that could not be explained.
-#[derive(Debug, Serialize)]
-pub(super) struct Failure {
-    path: String,
-    pub(super) error: String,
 }
 
 /// The score of one class.
@@ -78,21 +68,9 @@ struct Explanation {
 }
 
 impl Answer {
-    pub(super) fn new(source: &Source) -> Self {
-        Self { program: PROGRAM, model: source.name.clone(), photographs: Vec::new(), failed: Vec::new() }
-    }
-}
-
-impl Answer {
-    /// Reports a photograph that could not be explained. The other photographs are explained all the same. The error of an `only` photograph
-    /// is the error of the command, and is reported there.
-    pub(super) fn note_failure(&mut self, image: &Path, only: bool, done: Result<()>) {
-        if let Err(error) = done {
-            if !only {
-                say(format_args!("error: {error:#}"));
-            }
-            self.failed.push(Failure { path: image.display().to_string(), error: format!("{error:#}") });
-        }
+    pub(super) fn new(source: &Source, n_photographs: usize) -> Self {
+        let failed = Failures::of(n_photographs);
+        Self { program: PROGRAM, model: source.name.clone(), photographs: Vec::new(), failed }
     }
 }
 

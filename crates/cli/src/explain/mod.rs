@@ -37,13 +37,12 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     let classes = distinct(classes);
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
-    let mut answer = Answer::new(&source);
+    let mut answer = Answer::new(&source, arguments.images.len());
     if !arguments.json {
         answer!("{}", source.line);
     }
     // For a common scale, all photographs are explained before the first one is drawn. Otherwise each one is drawn at once.
     let mut waiting = Vec::new();
-    let only = arguments.images.len() == 1;
     for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
         let explained = source.explain(image, &stem, &classes, &rules, arguments.max_side);
@@ -54,22 +53,20 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
             }
             Ok(())
         });
-        answer.note_failure(image, only, done);
+        done.unwrap_or_else(|error| answer.failed.note(image, &error));
     }
     let all = waiting.iter().flat_map(|(_, explained)| &explained.shown);
     let largest = all.fold(0.0_f32, |largest, shown| largest.max(largest_size(shown.explanation.pixels.view())));
     for (image, explained) in &waiting {
-        let done = show(&source, explained, arguments, Some(largest)).map(|shown| answer.photographs.push(shown));
-        answer.note_failure(image, only, done);
+        match show(&source, explained, arguments, Some(largest)) {
+            Ok(shown) => answer.photographs.push(shown),
+            Err(error) => answer.failed.note(image, &error),
+        }
     }
     if arguments.json {
         answer!("{}", serde_json::to_string_pretty(&answer)?);
     }
-    match answer.failed.as_slice() {
-        [] => Ok(()),
-        [failure] if only => bail!("{}", failure.error),
-        failed => bail!("{} of {} photographs could not be explained", failed.len(), arguments.images.len()),
-    }
+    answer.failed.finish()
 }
 
 /// Writes the pictures of one photograph and prints its results.

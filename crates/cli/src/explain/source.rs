@@ -14,7 +14,7 @@ use fisherlens_model::{Described, Explainer, Explanation, Model};
 
 use crate::arguments::Explain;
 use crate::caller::Caller;
-use crate::file_names::parts;
+use crate::file_names::class_parts;
 use crate::lookup::{self, Found, ensure_learned};
 
 /// Maximum memory for the explanation of one photograph, in bytes.
@@ -81,7 +81,7 @@ impl Source {
         Ok(Self {
             explainer: learned::explainer(&experiment, &keys)?,
             classes: experiment.core.dataset.classes().to_vec(),
-            class_parts: parts(experiment.core.dataset.classes().iter().map(String::as_str)),
+            class_parts: class_parts(experiment.core.dataset.classes().iter().map(String::as_str)),
             thresholds,
             display_rule: experiment.settings.relevance.display_rule,
             name: experiment.core.name.clone(),
@@ -101,7 +101,7 @@ impl Source {
             explainer: Explainer::from_model(&model)?,
             line: format!("model {name}{learned}"),
             name,
-            class_parts: parts(model.classes.iter().map(String::as_str)),
+            class_parts: class_parts(model.classes.iter().map(String::as_str)),
             classes: model.classes,
             thresholds: model.thresholds,
             display_rule: model.display_rule,
