@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fisherlens_files::LARGEST_MODEL;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -9,9 +10,6 @@ use crate::address::Address;
 use crate::envelope::{self, Header};
 use crate::error::ArtifactError;
 use crate::store;
-
-/// Largest file that is read. It is a limit against mistakes; models are a thousand times smaller.
-const MAX_BYTES: u64 = 16 << 30;
 
 /// Writes an artifact into the file `path` and returns its size in bytes. If something goes wrong, an old file of that name stays as it
 /// was.
@@ -49,7 +47,7 @@ pub fn read_file<T: DeserializeOwned>(
     stage: &str,
     format_version: u32,
 ) -> Result<(Header, T), ArtifactError> {
-    let bytes = fisherlens_files::read(path, MAX_BYTES).map_err(ArtifactError::io("read", path))?;
+    let bytes = fisherlens_files::read(path, LARGEST_MODEL).map_err(ArtifactError::io("read", path))?;
     read_bytes(&bytes, stage, format_version).map_err(|cause| ArtifactError::File {
         path: path.to_owned(),
         stage: stage.to_owned(),

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use caffe::*;
 use fisherlens_cnn::{
-    Architecture, CnnError, DATA, IMAGENET_MEAN, LayerKind, Pooling, networks, read_binaryproto, read_caffemodel,
+    Architecture, CnnError, DATA, Framing, IMAGENET_MEAN, LayerKind, LayerParameters, MAX_RATIO, Parameters, Pooling,
+    networks, read_binaryproto, read_caffemodel,
 };
-use ndarray::{Array1, Axis, array};
+use ndarray::{Array1, Array3, ArrayD, Axis, array};
 use prost::Message;
 
 #[test]
@@ -257,4 +258,30 @@ fn real_mean_images_are_read() {
         assert!(channels.iter().zip(IMAGENET_MEAN).all(|(found, expected)| (found - expected).abs() < 1.5));
         assert!(fault(&bytes).contains("expected a layer of a NetParameter"));
     }
+}
+
+#[test]
+fn other_layers_are_passed_over_and_the_last_one_may_have_any_name() {
+    let small = networks::small(4);
+    let layer = |shape: &[usize]| LayerParameters { weight: ArrayD::zeros(shape), bias: None };
+    let mut weights = Parameters::drawn(&small, 1);
+    assert!(weights.unused(&small).is_empty());
+    assert_eq!(weights.last_layer(&small, 4), Some("fc5"));
+    assert_eq!(weights.last_layer(&small, 3), None);
+    weights.insert("my/bn", layer(&[64]));
+    weights.insert("birds", layer(&[3, 80]));
+    assert_eq!(weights.unused(&small), ["birds", "my/bn"]);
+    assert_eq!(weights.last_layer(&small, 3), Some("birds"));
+    assert!(weights.fitted(&small.with_classes(3, "birds").unwrap()).is_err(), "this layer has no bias");
+    // Two candidates leave it open which one is meant.
+    weights.insert("flowers", layer(&[1, 1, 3, 80]));
+    assert_eq!(weights.last_layer(&small, 3), None);
+}
+
+#[test]
+fn a_long_strip_has_no_frame() {
+    let strip = |length: usize| Array3::zeros((2, length, 3));
+    assert!(Framing::Covering.frame(strip(2 * MAX_RATIO).view(), 16).is_ok());
+    let message = Framing::Covering.frame(strip(3000).view(), 16).unwrap_err().to_string();
+    assert!(message.contains("3000 x 2") && message.contains("16 times"), "{message}");
 }

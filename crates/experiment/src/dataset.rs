@@ -57,7 +57,7 @@ pub struct Dataset {
     pub test: Images,
     /// Classes that are left out because the settings name them, or because a limited half has no positive or no negative example of them.
     pub left_out: Vec<String>,
-    /// Ids of a training image and of a test image whose files have the same bytes, in the order of the test images.
+    /// For each test image whose file has the same bytes as that of a training image: the ids of the training image and of the test image.
     pub shared: Vec<[String; 2]>,
     /// The year of the devkit; `None` if the name of its folder contains no year.
     pub year: Option<u16>,
@@ -167,11 +167,10 @@ impl Dataset {
     /// What a user must know about the images before the results are believed.
     pub fn warnings(&self) -> Vec<String> {
         let Some([first, same]) = self.shared.first() else { return Vec::new() };
-        let test_images: BTreeSet<&String> = self.shared.iter().map(|[_, test]| test).collect();
         vec![format!(
             "{} of the {} images of set {} have the same bytes as an image of set {}, from which the classifiers learn, so the results are \
              too good; the first one is {same} (in set {}: {first})",
-            test_images.len(),
+            self.shared.len(),
             self.test.len(),
             self.test.set.name,
             self.train.set.name,

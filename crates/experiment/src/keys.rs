@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use fisherlens_artifact::Key;
+use fisherlens_files::LARGEST_MODEL;
 use fisherlens_lrp::Rule;
 
 use crate::dataset::Half;
@@ -196,11 +197,8 @@ impl Keys {
     }
 }
 
-/// Largest model file that is read.
-const MAX_BYTES: u64 = 8 << 30;
-
 fn file_digest(path: &std::path::Path) -> Result<[u8; 32]> {
-    let bytes = fisherlens_files::read(path, MAX_BYTES)
+    let bytes = fisherlens_files::read(path, LARGEST_MODEL)
         .with_context(|| format!("cannot read the model file {}, which a setting \"from\" names", path.display()))?;
     Ok(*blake3::hash(&bytes).as_bytes())
 }

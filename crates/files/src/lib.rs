@@ -13,6 +13,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+/// Largest file of a model or of weights that is read, 8 GiB. It is a limit against mistakes and against files that unpack to far more than they
+/// hold: the weights of VGG CNN S have 0.4 GB.
+pub const LARGEST_MODEL: u64 = 8 << 30;
+
 mod free;
 mod reading;
 mod unfinished;

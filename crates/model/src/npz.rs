@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use fisherlens_classifier::{DualView, KernelModel, LinearModel, Training, TrainingReport};
 use fisherlens_descriptors::Pca;
-use fisherlens_files::{read_stream, temporary_file};
+use fisherlens_files::{LARGEST_MODEL, read_stream, temporary_file};
 use fisherlens_mixture::DiagonalGmm;
 use ndarray::{Array1, Array2, ArrayBase, ArrayD, Data, Dimension, OwnedRepr};
 use ndarray_npy::{NpzWriter, ReadNpyError, ReadNpyExt as _, WritableElement};
@@ -194,10 +194,6 @@ pub fn read_classifier(path: &Path, classes: &[String]) -> Result<Training, Mode
     Ok(Training { model, report: TrainingReport::default() })
 }
 
-/// Largest file, and largest array in it, that is read. It is a limit against mistakes and against files that unpack to far more than they
-/// hold.
-const MAX_BYTES: u64 = 8 << 30;
-
 /// A `.npz` file that is being read.
 struct Source {
     path: PathBuf,
@@ -207,7 +203,7 @@ struct Source {
 
 impl Source {
     fn open(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fisherlens_files::read(path, MAX_BYTES);
+        let bytes = fisherlens_files::read(path, LARGEST_MODEL);
         let bytes = bytes.map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
         let archive = ZipArchive::new(Cursor::new(bytes))
             .map_err(|error| ModelError::Npz { path: path.to_owned(), source: error.into() })?;
@@ -246,7 +242,7 @@ impl Source {
     fn entry(&mut self, array: &str) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
         let with_ending = format!("{array}.npy");
         let name = if self.archive.index_for_name(&with_ending).is_some() { with_ending.as_str() } else { array };
-        Ok(read_stream(self.archive.by_name(name)?, MAX_BYTES)?)
+        Ok(read_stream(self.archive.by_name(name)?, LARGEST_MODEL)?)
     }
 
     fn read_f64(&self, array: &'static str, bytes: &[u8]) -> Result<ArrayD<f32>, ModelError> {

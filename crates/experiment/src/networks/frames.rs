@@ -4,18 +4,16 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_cnn::{Crop, Framing, Mean, Parameters, Placement, read_binaryproto, read_caffemodel, read_safetensors};
+use fisherlens_files::LARGEST_MODEL;
 use fisherlens_model::photograph;
 use ndarray::{Array3, Array4};
-
-/// Largest file of weights that is read; VGG CNN S has 0.4 GB.
-const MAX_BYTES: u64 = 8 << 30;
 
 /// Reads weights, and computes a digest of the file. The ending of the file's name determines the format.
 ///
 /// # Errors
 /// A file that cannot be read or decoded; the message names it.
 pub fn read_weights(path: &Path) -> Result<(Parameters, [u8; 32])> {
-    let bytes = fisherlens_files::read(path, MAX_BYTES)
+    let bytes = fisherlens_files::read(path, LARGEST_MODEL)
         .with_context(|| format!("cannot read the weights {}", path.display()))?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let weights = match ending {
@@ -54,7 +52,7 @@ pub fn crops(path: &Path, frame_side: usize, crop_side: usize, n_crops: usize, m
 /// # Errors
 /// A file that cannot be read or decoded; the message names it.
 pub fn read_mean(path: &Path) -> Result<Mean> {
-    let bytes =
-        fisherlens_files::read(path, MAX_BYTES).with_context(|| format!("cannot read the mean {}", path.display()))?;
+    let bytes = fisherlens_files::read(path, LARGEST_MODEL)
+        .with_context(|| format!("cannot read the mean {}", path.display()))?;
     Ok(Mean::Image(read_binaryproto(&bytes).with_context(|| format!("mean {}", path.display()))?))
 }

@@ -165,3 +165,37 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     core.interrupt.check()?;
     Ok(training)
 }
+
+#[cfg(test)]
+mod tests {
+    use fisherlens_classifier::{ClassReport, CrossValidationRow};
+
+    use super::*;
+
+    #[test]
+    fn every_problem_that_was_not_solved_is_announced() {
+        let class = |converged: bool| ClassReport {
+            objective: 20.0,
+            duality_gap: Some(if converged { 1e-3 } else { 5.0 }),
+            n_epochs: Some(9),
+            converged,
+            n_support_vectors: 1,
+        };
+        let row = |c: f64, n_unsolved: usize| CrossValidationRow {
+            c,
+            mean_average_precision: 0.5,
+            folds: vec![0.5],
+            n_problems: 8,
+            n_unsolved,
+        };
+        let classes = ["cat".to_owned(), "dog".to_owned()];
+        let mut report =
+            TrainingReport { c: Some(1.0), classes: vec![class(true); 2], cross_validation: vec![row(1.0, 0)] };
+        assert!(unsolved(&report, &classes).is_empty());
+        report.classes[1] = class(false);
+        report.cross_validation.push(row(10.0, 3));
+        let [of_classes, of_rows] = unsolved(&report, &classes).try_into().unwrap();
+        assert!(of_classes.contains("1 of 2 classes") && of_classes.contains("dog") && of_classes.contains("2.50e-1"));
+        assert!(of_rows.contains("3 of 8 problems") && of_rows.contains("C = 10"), "{of_rows}");
+    }
+}

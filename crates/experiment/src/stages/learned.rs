@@ -112,19 +112,14 @@ fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Th
     let Experiment { core, settings, .. } = experiment;
     // Scores on training images do not predict the quality on new ones.
     let seen = |entry: &ImageEntry| core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
-    let is_held_out = !core.dataset.test.set.images.iter().any(seen);
+    let is_held_out = core.dataset.shared.is_empty() && !core.dataset.test.set.images.iter().any(seen);
     let mut warning = None;
     let (scores, what) = if is_held_out && core.has(&Stage::Scores.id().at(keys.scores)) {
         (scores::get(experiment, keys)?, format!("set {}", core.dataset.test.set.name))
     } else {
-        let Some((scores, held_out)) = held_out(experiment, keys, c)? else { return Ok(Thresholds::default()) };
+        let Some((scores, unsolved)) = held_out(experiment, keys, c)? else { return Ok(Thresholds::default()) };
         let folds = settings.classifier.n_folds;
-        if held_out.n_unsolved > 0 {
-            let HeldOut { n_problems, n_unsolved, .. } = held_out;
-            let text =
-                format!("{n_unsolved} of {n_problems} problems of the held-out folds were not solved to the tolerance");
-            warning = Some(("warning".to_owned(), text));
-        }
+        warning = unsolved.map(|text| ("warning".to_owned(), text));
         (scores, format!("{folds} held-out folds of set {}", core.dataset.train.set.name))
     };
     let mean = 100.0 * scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
@@ -139,9 +134,9 @@ fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Th
     Ok(Thresholds { values: Some(scores::thresholds(&predictions)), card })
 }
 
-/// Scores of the training images by classifiers that learned from the other folds. `None` if the classifiers are not support vector
-/// machines that this experiment trains by its settings.
-fn held_out(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Option<(Scores, HeldOut)>> {
+/// Scores of the training images by classifiers that learned from the other folds, and a warning if some of those were not solved. `None` if
+/// the classifiers are not support vector machines that this experiment trains by its settings.
+fn held_out(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Option<(Scores, Option<String>)>> {
     let Experiment { core, settings, parts } = experiment;
     let is_built_in = parts.trainer.identity == Parts::from_settings(settings)?.trainer.identity;
     let is_svm = settings.classifier.kind == ClassifierKind::LinearSvm && settings.classifier.from.is_none();
@@ -149,13 +144,16 @@ fn held_out(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Opti
     let (vectors, n_descriptors) = encode::normalized(experiment, keys, Half::Train)?;
     let labels = core.dataset.train.label_matrix();
     let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
-    let held_out = svm.held_out_scores(vectors.view(), labels.view(), c)?;
+    let HeldOut { scores, n_problems, n_unsolved } = svm.held_out_scores(vectors.view(), labels.view(), c)?;
+    let unsolved = (n_unsolved > 0).then(|| {
+        format!("{n_unsolved} of {n_problems} problems of the held-out folds were not solved to the tolerance")
+    });
     let scores = Scores {
         ids: core.dataset.train.set.images.iter().map(|entry| entry.id.clone()).collect(),
         classes: core.dataset.classes().to_vec(),
-        scores: held_out.scores.clone(),
+        scores,
         labels,
         n_descriptors,
     };
-    Ok(Some((scores, held_out)))
+    Ok(Some((scores, unsolved)))
 }

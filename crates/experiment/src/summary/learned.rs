@@ -1,7 +1,6 @@
 //! Tables about scores, thresholds and training.
 
-use anyhow::Result;
-use fisherlens_classifier::Difficult;
+use fisherlens_classifier::{Difficult, TrainingReport};
 use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_precision, precision_recall};
 use fisherlens_report::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
@@ -12,12 +11,10 @@ use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::run::Run;
 use crate::settings::sections::{DataSettings, DataSource};
-use crate::stages::classifier;
 use crate::stages::scores::{Prediction, Scores};
 
-pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<ClassifierSummary> {
+pub(super) fn classifier_summary(experiment: &Experiment, report: &TrainingReport) -> ClassifierSummary {
     let settings = &experiment.settings.classifier;
-    let report = classifier::get(experiment, &run.keys)?.report;
     let choice = if settings.from.is_some() {
         "from a file".to_owned()
     } else if settings.c_grid.len() > 1 {
@@ -33,7 +30,7 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
         converged: class.converged,
         n_support_vectors: class.n_support_vectors,
     });
-    Ok(ClassifierSummary {
+    ClassifierSummary {
         chosen_c: report.c.unwrap_or(f64::NAN),
         choice,
         cross_validation: report
@@ -47,7 +44,7 @@ pub(super) fn classifier_summary(experiment: &Experiment, run: &Run) -> Result<C
             })
             .collect(),
         classes: rows.collect(),
-    })
+    }
 }
 
 /// The values besides the scores from which the summary of average precision is computed.

@@ -42,8 +42,8 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     }
     data.notes.extend(experiment.core.dataset.warnings());
     if ran(Stage::Classifier) {
-        data.classifier = Some(learned::classifier_summary(experiment, run)?);
         let report = classifier::get(experiment, &run.keys)?.report;
+        data.classifier = Some(learned::classifier_summary(experiment, &report));
         data.notes.extend(classifier::unsolved(&report, experiment.core.dataset.classes()));
     }
     if ran(Stage::Scores) {
