@@ -75,7 +75,7 @@ pub struct Crop {
     pub mirrored: bool,
 }
 
-/// Greatest ratio of the sides of a photograph. The frame of a long strip would take hundreds of megabytes, and its centre shows little of it.
+/// Greatest ratio of the sides of a photograph that [`Framing::Covering`] takes. The frame of a longer strip would take hundreds of megabytes.
 pub const MAX_RATIO: usize = 16;
 
 impl Framing {
@@ -84,8 +84,8 @@ impl Framing {
     /// The filter is a triangle. If the photograph becomes smaller, the filter is widened, so that every pixel contributes.
     ///
     /// # Errors
-    /// [`CnnError::Image`] for a photograph without pixels or without three channels, for one whose sides differ more than
-    /// [`MAX_RATIO`]-fold, or a `side` of 0.
+    /// [`CnnError::Image`] for a photograph without pixels or without three channels, or a `side` of 0;
+    /// with [`Framing::Covering`] for a photograph whose longer side is more than [`MAX_RATIO`] times the shorter one.
     pub fn frame(self, photograph: ArrayView3<'_, u8>, side: usize) -> Result<(Array3<u8>, Placement), CnnError> {
         let (height, width, channels) = photograph.dim();
         if height == 0 || width == 0 || channels != 3 || side == 0 {
@@ -94,7 +94,7 @@ impl Framing {
             );
             return Err(CnnError::Image { width, height, expected });
         }
-        if width.max(height) / width.min(height) > MAX_RATIO {
+        if self == Self::Covering && width.max(height) > MAX_RATIO * width.min(height) {
             let expected =
                 format!("expected a longer side of at most {MAX_RATIO} times the shorter side: cut out a part of it");
             return Err(CnnError::Image { width, height, expected });

@@ -279,9 +279,12 @@ fn other_layers_are_passed_over_and_the_last_one_may_have_any_name() {
 }
 
 #[test]
-fn a_long_strip_has_no_frame() {
+fn a_long_strip_has_no_covering_frame() {
     let strip = |length: usize| Array3::zeros((2, length, 3));
     assert!(Framing::Covering.frame(strip(2 * MAX_RATIO).view(), 16).is_ok());
+    assert!(Framing::Covering.frame(strip(2 * MAX_RATIO + 1).view(), 16).is_err());
+    // A padded frame is never larger than its side.
+    assert!(Framing::Padded.frame(strip(3000).view(), 16).is_ok());
     let message = Framing::Covering.frame(strip(3000).view(), 16).unwrap_err().to_string();
     assert!(message.contains("3000 x 2") && message.contains("16 times"), "{message}");
 }

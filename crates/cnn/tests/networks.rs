@@ -3,7 +3,7 @@
 
 use fisherlens_cnn::{
     Architecture, Bookkeeping, CnnError, Composite, Crop, Device, Framing, IMAGENET_MEAN, Layer, LayerKind, LayerRule,
-    Mean, Network, Occlusion, Parameters, Rule, Selector, Targets, Window, networks,
+    MAX_RATIO, Mean, Network, Occlusion, Parameters, Rule, Selector, Targets, Window, networks,
 };
 use ndarray::{Array3, Array4, Axis, s};
 use proptest::prelude::*;
@@ -376,7 +376,10 @@ proptest! {
         let (padded, placement) = Framing::Padded.frame(photograph(height, width).view(), side).unwrap();
         prop_assert_eq!(padded.dim(), (side, side, 3));
         prop_assert!(placement.offset[0] + placement.size[0] <= side && placement.offset[1] + placement.size[1] <= side);
-        let (covering, _) = Framing::Covering.frame(photograph(height, width).view(), side).unwrap();
-        prop_assert_eq!(covering.dim().0.min(covering.dim().1), side);
+        let covering = Framing::Covering.frame(photograph(height, width).view(), side);
+        prop_assert_eq!(covering.is_err(), height.max(width) > MAX_RATIO * height.min(width));
+        if let Ok((covering, _)) = covering {
+            prop_assert_eq!(covering.dim().0.min(covering.dim().1), side);
+        }
     }
 }
