@@ -6,10 +6,35 @@ use rayon::prelude::*;
 
 use crate::dual::{DualPoint, LossTerms, Problems};
 
-/// Largest number of steps before the bounds are checked again.
-const MAX_N_STEPS: usize = 4;
-/// The steps end when the squared length of the gradient has fallen to this share of its first value.
-const MAX_RESIDUAL_RATIO: f64 = 1e-3;
+/// How exactly the steps of one epoch solve for the samples that are not at a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// A few steps with products in `f32`. Enough for almost all problems.
+    Usual,
+    /// Many steps with products in `f64`. If the steps leave the bounds, the point moves at least to the first bound. This solves
+    /// problems in which more samples are free than there are dimensions: the objective is then flat along some directions, and
+    /// only a bound ends a move along them.
+    High,
+}
+
+impl Effort {
+    /// Largest number of steps before the bounds are checked again.
+    fn max_n_steps(self) -> usize {
+        match self {
+            Self::Usual => 4,
+            Self::High => 64,
+        }
+    }
+
+    /// The steps end when the squared length of the gradient has fallen to this share of its first value.
+    fn max_residual_ratio(self) -> f64 {
+        match self {
+            Self::Usual => 1e-3,
+            Self::High => 1e-14,
+        }
+    }
+}
+
 /// A move that was cut off at the bounds is accepted if its best point lies beyond this share of its length. Its end is then not worse than
 /// its start, because the objective along a move is a parabola. Otherwise a move of half the length is tried: the bounds cut off less of
 /// it. Moving only to the best point would need more epochs, because fewer samples would then end at their bounds.
@@ -35,19 +60,21 @@ struct Descent<'p> {
     accepted: bool,
 }
 
-/// Moves every point by up to [`MAX_N_STEPS`] steps of conjugate gradients and cuts the sum of the steps off at the bounds. No objective
-/// gets worse.
-pub(crate) fn descend(problems: &Problems<'_>, loss_terms: LossTerms, points: Vec<&mut DualPoint>) {
+/// Moves every point by a number of steps of conjugate gradients and cuts the sum of the steps off at the bounds. No objective gets worse.
+pub(crate) fn descend(problems: &Problems<'_>, loss_terms: LossTerms, points: Vec<&mut DualPoint>, effort: Effort) {
     let mut descents: Vec<Descent<'_>> =
         points.into_iter().map(|point| Descent::new(problems, loss_terms, point)).collect();
-    for _ in 0..MAX_N_STEPS {
-        let mut active: Vec<&mut Descent<'_>> = descents.iter_mut().filter(|descent| descent.is_unfinished()).collect();
+    for _ in 0..effort.max_n_steps() {
+        let mut active: Vec<&mut Descent<'_>> =
+            descents.iter_mut().filter(|descent| descent.is_unfinished(effort)).collect();
         if active.is_empty() {
             break;
         }
         let directions: Vec<&[f64]> = active.iter().map(|descent| descent.direction.as_slice()).collect();
-        let products = outputs_of(problems, &directions);
-        active.par_iter_mut().zip(products).for_each(|(descent, product)| descent.step(problems, loss_terms, product));
+        let products = outputs_of(problems, &directions, effort);
+        active.par_iter_mut().zip(products).for_each(|(descent, product)| {
+            descent.step(problems, loss_terms, product, effort);
+        });
     }
     descents.par_iter_mut().for_each(|descent| descent.finish_inside(loss_terms));
     // The points whose move stays inside the bounds are done. For the others the move is cut off, and halved where that is needed.
@@ -65,14 +92,18 @@ pub(crate) fn descend(problems: &Problems<'_>, loss_terms: LossTerms, points: Ve
             break;
         }
         let moves: Vec<&[f64]> = outside.iter().map(|(_, to_bounds)| to_bounds.as_slice()).collect();
-        let products = outputs_of(problems, &moves);
+        let products = outputs_of(problems, &moves, effort);
         outside.par_iter_mut().zip(products).for_each(|((descent, to_bounds), product)| {
-            let share = descent.best_share(problems, loss_terms, to_bounds, &product);
+            let share = descent.best_share(problems, loss_terms, to_bounds, &product, effort);
             if share > MIN_SHARE {
                 descent.outputs = product;
                 descent.accept(loss_terms, length);
             }
         });
+    }
+    if effort == Effort::High {
+        let remaining = descents.par_iter_mut().filter(|descent| !descent.accepted);
+        remaining.for_each(|descent| descent.move_to_first_bound(loss_terms));
     }
 }
 
@@ -104,24 +135,28 @@ impl<'p> Descent<'p> {
         }
     }
 
-    fn is_unfinished(&self) -> bool {
-        self.squared_residual > MAX_RESIDUAL_RATIO * self.first_squared_residual
+    fn is_unfinished(&self, effort: Effort) -> bool {
+        self.squared_residual > effort.max_residual_ratio() * self.first_squared_residual
     }
 
     /// One step; `product` is K · direction.
-    fn step(&mut self, problems: &Problems<'_>, loss_terms: LossTerms, product: Vec<f64>) {
+    fn step(&mut self, problems: &Problems<'_>, loss_terms: LossTerms, product: Vec<f64>, effort: Effort) {
         let sum: f64 = self.direction.iter().sum();
         let bias = problems.squared_bias_feature * sum;
         let curvature =
             dot(&self.direction, &product) + bias * sum + loss_terms.diagonal * dot(&self.direction, &self.direction);
         if curvature <= 0.0 {
-            // The objective is flat along this direction, up to rounding: stop.
+            // The objective is flat along this direction, up to rounding: these steps are over.
             self.squared_residual = 0.0;
+            if effort == Effort::High && loss_terms.upper.is_finite() {
+                // The objective falls along this direction without end. A move of this length leaves the bounds.
+                let largest = self.direction.iter().fold(0.0_f64, |largest, entry| largest.max(entry.abs()));
+                self.extend_shift(&product, 2.0 * loss_terms.upper / largest);
+            }
             return;
         }
         let length = self.squared_residual / curvature;
-        add_scaled(&mut self.shift, &self.direction, length);
-        add_scaled(&mut self.outputs, &product, length);
+        self.extend_shift(&product, length);
         let changes = product.iter().zip(&self.direction);
         for ((residual, (product, direction)), &free) in self.residual.iter_mut().zip(changes).zip(&self.free) {
             if free {
@@ -136,6 +171,12 @@ impl<'p> Descent<'p> {
         self.squared_residual = squared_residual;
     }
 
+    /// Adds the direction times `length` to the shift; `product` is K · direction.
+    fn extend_shift(&mut self, product: &[f64], length: f64) {
+        add_scaled(&mut self.shift, &self.direction, length);
+        add_scaled(&mut self.outputs, product, length);
+    }
+
     /// Accepts the steps if they end inside the bounds.
     fn finish_inside(&mut self, loss_terms: LossTerms) {
         let inside = self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).all(|((&y, alpha), shift)| {
@@ -147,14 +188,43 @@ impl<'p> Descent<'p> {
         }
     }
 
+    /// Moves along the shift until the first sample reaches a bound. The objective falls along the whole shift, so this move needs no test.
+    fn move_to_first_bound(&mut self, loss_terms: LossTerms) {
+        let mut length = 1.0_f64;
+        let mut first = None;
+        for (i, &shift) in self.shift.iter().enumerate() {
+            let y = f64::from(self.point.targets[i]);
+            let (a, change) = (y * self.point.alphas[i], y * shift);
+            let bound = if change > 0.0 { loss_terms.upper } else { 0.0 };
+            if change != 0.0 && (bound - a) / change < length {
+                length = (bound - a) / change;
+                first = Some((i, y * bound));
+            }
+        }
+        self.outputs.iter_mut().for_each(|output| *output *= length);
+        if let Some((i, bound)) = first {
+            // Rounding must not leave this sample beside its bound.
+            self.shift[i] = (bound - self.point.alphas[i]) / length;
+        }
+        self.accept(loss_terms, length);
+    }
+
     /// The shift times `length`, cut off at the bounds.
     fn to_bounds(&self, loss_terms: LossTerms, length: f64) -> Vec<f64> {
         let of = |((&y, &alpha), &shift): ((&i8, &f64), &f64)| loss_terms.clamp(y, alpha + length * shift) - alpha;
         self.point.targets.iter().zip(&self.point.alphas).zip(&self.shift).map(of).collect()
     }
 
-    /// The share of a move of α (0: its start, 1: its end) at which the dual objective is lowest; `product` is K · shift.
-    fn best_share(&self, problems: &Problems<'_>, loss_terms: LossTerms, shift: &[f64], product: &[f64]) -> f64 {
+    /// The share of a move of α (0: its start, 1: its end) at which the dual objective is lowest; `product` is K · shift. Infinite with
+    /// [`Effort::High`] if the objective falls along the move without end.
+    fn best_share(
+        &self,
+        problems: &Problems<'_>,
+        loss_terms: LossTerms,
+        shift: &[f64],
+        product: &[f64],
+        effort: Effort,
+    ) -> f64 {
         let sum: f64 = shift.iter().sum();
         let bias = problems.squared_bias_feature * self.point.alpha_sum;
         let (mut slope, mut curvature) = (0.0, problems.squared_bias_feature * sum * sum);
@@ -163,7 +233,13 @@ impl<'p> Descent<'p> {
             slope += shift * (self.point.outputs[i] + bias + loss_terms.diagonal * self.point.alphas[i] - y);
             curvature += shift * (product + loss_terms.diagonal * shift);
         }
-        if curvature > 0.0 { -slope / curvature } else { 0.0 }
+        if curvature > 0.0 {
+            -slope / curvature
+        } else if effort == Effort::High && slope < 0.0 {
+            f64::INFINITY
+        } else {
+            0.0
+        }
     }
 
     /// Moves the point by the shift times `length`, cut off at the bounds. A sample that is cut off lies exactly on its bound.
@@ -180,7 +256,10 @@ impl<'p> Descent<'p> {
 }
 
 /// `K · direction` for each direction.
-fn outputs_of(problems: &Problems<'_>, directions: &[&[f64]]) -> Vec<Vec<f64>> {
+fn outputs_of(problems: &Problems<'_>, directions: &[&[f64]], effort: Effort) -> Vec<Vec<f64>> {
+    if effort == Effort::High {
+        return directions.par_iter().map(|direction| problems.exact_outputs(direction)).collect();
+    }
     let n = problems.gram.nrows();
     let mut left = Array2::<f32>::zeros((directions.len(), n));
     for (mut row, direction) in left.rows_mut().into_iter().zip(directions) {

@@ -271,6 +271,39 @@ fn the_gap_of_an_optimum_reached_at_once_is_not_negative() {
     }
 }
 
+#[test]
+fn problems_with_flat_directions_are_solved() {
+    // Many more samples are not at a bound than there are dimensions, so the objective is flat along many directions. Steps of
+    // conjugate gradients in f32 alone left gaps of 2e-5 to 9e-5 after 5,000 epochs.
+    for (n, d, c, seed) in [
+        (34, 4, 215.324_4, 213_325),
+        (57, 2, 107.127_7, 468_363),
+        (54, 21, 148.026_4, 696_275),
+        (42, 4, 855.703_7, 582_386),
+    ] {
+        let (x, targets) = samples(n, d, 1, seed);
+        let params = LinearSvm::params().c(c).loss(Loss::Hinge).tolerance(1e-6).max_n_epochs(1_000);
+        let report = train(params, &x, &targets).report.classes.remove(0);
+        assert!(report.converged, "{n} {d} {c} {seed}: {:?}", report.relative_duality_gap());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn problems_of_any_size_and_c_are_solved(
+        n in 4_usize..60, d in 1_usize..40, exponent in -2.0_f64..3.0, seed in 0_u64..1_000_000,
+    ) {
+        let (x, targets) = samples(n, d, 1, seed);
+        for loss in LOSSES {
+            let params = LinearSvm::params().c(10_f64.powf(exponent)).loss(loss).tolerance(1e-5).max_n_epochs(5_000);
+            let report = train(params, &x, &targets).report.classes.remove(0);
+            prop_assert!(report.converged, "{:?}", report.relative_duality_gap());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -286,8 +319,8 @@ proptest! {
                 .report.classes.remove(0);
             let (gap, late_gap) = (early.duality_gap.unwrap(), late.duality_gap.unwrap());
             prop_assert!(gap >= 0.0 && late_gap >= 0.0);
-            // Convergence is slow if more samples are free than there are dimensions, and products are f32.
-            prop_assert!(late.converged || late_gap <= 1e-3 * late.objective, "{}", late_gap / late.objective);
+            // A tolerance of 1e-8 is near the rounding of the products, so that not every problem reaches it.
+            prop_assert!(late.converged || late_gap <= 1e-6 * late.objective, "{}", late_gap / late.objective);
             // The optimum is not above either objective, and neither objective is further above the optimum than its gap.
             let rounding = 1e-6 * late.objective;
             prop_assert!(early.objective - late.objective <= gap + rounding);
