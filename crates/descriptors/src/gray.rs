@@ -1,5 +1,6 @@
 //! Grey values of colour images, by the formula of MATLAB's `rgb2gray`, which `vl_phow` uses.
 
+use fisherlens_lanes::vectorised;
 use ndarray::{Array2, ArrayView3};
 
 use crate::error::DescriptorError;
@@ -31,16 +32,28 @@ const BLUE: f32 = 0.114;
 pub fn gray_from_rgb(rgb: ArrayView3<u8>) -> Array2<f32> {
     let (height, width, n_channels) = rgb.dim();
     assert_eq!(n_channels, 3, "an RGB image has 3 channels on its last axis");
-    let (red, green, blue) = (RED / 255.0, GREEN / 255.0, BLUE / 255.0);
-    let mix = |r: u8, g: u8, b: u8| red * f32::from(r) + green * f32::from(g) + blue * f32::from(b);
-    match rgb.as_slice() {
-        Some(bytes) => {
-            let values = bytes.chunks_exact(3).map(|pixel| mix(pixel[0], pixel[1], pixel[2])).collect();
-            Array2::from_shape_vec((height, width), values).expect("there is one grey value per pixel")
-        }
-        None => Array2::from_shape_fn((height, width), |(y, x)| mix(rgb[[y, x, 0]], rgb[[y, x, 1]], rgb[[y, x, 2]])),
+    let mut gray = Array2::zeros((height, width));
+    match (rgb.as_slice(), gray.as_slice_mut()) {
+        (Some(rgb), Some(gray)) => mix_all(rgb.as_chunks().0, gray),
+        _ => gray
+            .indexed_iter_mut()
+            .for_each(|((y, x), gray)| *gray = mix(&[0, 1, 2].map(|channel| rgb[[y, x, channel]]))),
     }
+    gray
 }
+
+#[inline(always)]
+fn mix(&[red, green, blue]: &[u8; 3]) -> f32 {
+    RED / 255.0 * f32::from(red) + GREEN / 255.0 * f32::from(green) + BLUE / 255.0 * f32::from(blue)
+}
+
+vectorised!(
+    fn mix_all(rgb: &[[u8; 3]], gray: &mut [f32]) {
+        for (pixel, gray) in rgb.iter().zip(gray) {
+            *gray = mix(pixel);
+        }
+    }
+);
 
 /// Returns an error that names the first pixel outside `[0, 1]`, if there is one.
 pub(crate) fn refuse_pixels_out_of_range(pixels: &[f32], width: usize) -> Result<(), DescriptorError> {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::error::DescriptorError;
 use crate::gray::gray_from_rgb;
@@ -137,7 +137,10 @@ impl Photograph {
                 let values = values.iter().map(|&value| f32::from(value) / 255.0).collect();
                 Array2::from_shape_vec((self.height, self.width), values).expect("there is one value per pixel")
             }
-            Pixels::Rgb(_) => gray_from_rgb(self.rgb().view()),
+            Pixels::Rgb(values) => {
+                let rgb = ArrayView3::from_shape((self.height, self.width, 3), values);
+                gray_from_rgb(rgb.expect("there are three values per pixel"))
+            }
         }
     }
 
