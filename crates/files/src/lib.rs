@@ -20,7 +20,9 @@ pub const LARGEST_MODEL: u64 = 8 << 30;
 mod free;
 mod reading;
 mod unfinished;
+mod unfinished_folder;
 
 pub use free::free_bytes;
 pub use reading::{read, read_stream, read_text};
 pub use unfinished::{folder_of, is_unfinished, temporary_file};
+pub use unfinished_folder::TemporaryFolder;

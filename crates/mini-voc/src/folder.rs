@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use fisherlens_files::TemporaryFolder;
 use rayon::prelude::*;
 
 use crate::contents::{CHECKSUM, CLASSES, N_IMAGES, YEAR};
@@ -43,8 +44,7 @@ pub fn ensure_while(dir: &Path, goes_on: &(dyn Fn() -> bool + Sync)) -> Result<P
         return Err(MiniVocError::Foreign { path: target });
     }
     fs::create_dir_all(dir).map_err(MiniVocError::io("make the folder", dir))?;
-    let temporary = tempfile::Builder::new().prefix(".drawing-").tempdir_in(dir);
-    let temporary = temporary.map_err(MiniVocError::io("make a folder in", dir))?;
+    let temporary = TemporaryFolder::new(dir).map_err(MiniVocError::io("make a folder in", dir))?;
     let drawn = temporary.path().join("VOC");
     let found = draw_into(&drawn, goes_on)?;
     if found != CHECKSUM {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use fisherlens_files::TemporaryFolder;
+
 use crate::data::ReportData;
 use crate::error::ReportError;
 use crate::html;
@@ -33,8 +35,7 @@ pub fn write(data: &ReportData, folder: &Path) -> Result<PathBuf, ReportError> {
     files.push((LIST.to_owned(), list.join("\n") + "\n"));
 
     fs::create_dir_all(folder).map_err(ReportError::io("make the folder", folder))?;
-    let aside = tempfile::Builder::new().prefix(".report-").tempdir_in(folder);
-    let aside = aside.map_err(ReportError::io("make a folder in", folder))?;
+    let aside = TemporaryFolder::new(folder).map_err(ReportError::io("make a folder in", folder))?;
     for (name, text) in &files {
         let path = aside.path().join(name);
         make_parent(&path)?;
@@ -93,7 +94,7 @@ mod tests {
         assert!(
             !std::fs::read_dir(folder.path())
                 .unwrap()
-                .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with(".report-") })
+                .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with(".unfinished-") })
         );
         std::fs::remove_file(outside).unwrap();
     }
