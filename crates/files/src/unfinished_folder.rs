@@ -17,7 +17,7 @@ const LOCK: &str = "fisherlens.lock";
 #[derive(Debug)]
 pub struct TemporaryFolder {
     // Fields are dropped in this order: some systems do not remove a folder that has an open file.
-    lock: Option<File>,
+    _lock: Option<File>,
     folder: TempDir,
 }
 
@@ -47,7 +47,7 @@ impl TemporaryFolder {
         let lock = temporary_file(&folder.path().join(LOCK))?;
         let is_locked = lock.as_file().try_lock().is_ok();
         let lock = if is_locked { Some(lock.persist(folder.path().join(LOCK))?) } else { None };
-        Ok(Self { lock, folder })
+        Ok(Self { _lock: lock, folder })
     }
 
     /// The folder.
@@ -58,7 +58,6 @@ impl TemporaryFolder {
     /// Leaves the folder as a process does that is killed: unlocked, and on the disk.
     #[cfg(test)]
     fn abandon(self) -> std::path::PathBuf {
-        drop(self.lock);
         self.folder.keep()
     }
 }
