@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
+use fisherlens_dataset::Missing;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::progress::Progress;
 use fisherlens_experiment::session::Session;
 use fisherlens_model::write_png;
-use fisherlens_voc::Missing;
 use ndarray::Array3;
 
 /// Six images in each of two sets; image `k` shows a cat if `k` is even, and a dog otherwise.

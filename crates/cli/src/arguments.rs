@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use fisherlens_dataset::Missing;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::session::Session;
 use fisherlens_lrp::{ColorMap, Rule};
-use fisherlens_voc::Missing;
 
 use crate::caller::Caller;
 use crate::lookup::MAX_SIDE;
@@ -34,7 +34,7 @@ pub struct Selection {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..).map(|n| n as usize))]
     pub limit: Option<usize>,
     /// Number of threads (0: one per core); the results do not depend on it
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_THREADS).map(|n| n as usize))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads())]
     pub threads: usize,
     /// Folder of the artifacts
     #[arg(long, value_name = "DIR")]
@@ -81,11 +81,22 @@ impl Selection {
     /// # Errors
     /// When threads were started before.
     pub fn start_threads(&self) -> Result<()> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads)
-            .build_global()
-            .context("cannot start the threads, because they were started before")
+        start_threads(self.threads)
     }
+}
+
+/// Starts the threads for all computations of the program; 0 means one per core.
+///
+/// # Errors
+/// When threads were started before.
+pub(crate) fn start_threads(n: usize) -> Result<()> {
+    let built = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+    built.context("cannot start the threads, because they were started before")
+}
+
+/// Reads a number of threads.
+pub(crate) fn threads() -> impl clap::builder::TypedValueParser<Value = usize> {
+    clap::value_parser!(u64).range(..=MAX_THREADS).map(|n| n as usize)
 }
 
 /// `explain`

@@ -45,7 +45,7 @@ pub fn photograph(experiment: Option<&Experiment>, name: &Path, max_side: usize)
     let Some(entry) = name.to_str().and_then(|id| experiment.core.dataset.image(id)) else {
         bail!("{shown} is neither a file nor the id of an image of experiment {}", experiment.core.name)
     };
-    let photograph = photograph::read(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
     let original = (photograph.width(), photograph.height());
     Ok(Found { path: entry.path.clone(), photograph, original })
 }

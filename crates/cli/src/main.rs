@@ -9,6 +9,9 @@ use clap_complete::Shell;
 use etcetera::BaseStrategy as _;
 use fisherlens_cli::arguments::Explain;
 use fisherlens_cli::caller::Caller;
+use fisherlens_cli::info::{self, Info};
+use fisherlens_cli::predict::{self, Predict};
+use fisherlens_cli::train::{self, Train};
 use fisherlens_cli::{explain, signals};
 use fisherlens_experiment::program::Program;
 
@@ -35,11 +38,28 @@ Examples:
 Exit codes: 0 success; 1 an error, such as an unreadable file or a class that the model does not have; 2 arguments of a wrong form;
 130, 143, 129 stopped by Ctrl-C, SIGTERM, SIGHUP.";
 
+/// Examples under the help of `train`.
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  fisherlens train photographs/ --out cats-and-dogs.flm
+      photographs/cat/*.jpg and photographs/dog/*.jpg, divided into training and test
+  fisherlens train labels.csv --group photographer
+      a table with the columns path, label and photographer; nobody's photographs lie in both halves
+  fisherlens explain cat.jpg --model cats-and-dogs.flm
+      which pixels led to the decision";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Explain the decision on single photographs: scores, heatmaps, overlays
     #[command(after_help = EXAMPLES)]
     Explain(Box<Explain>),
+    /// Learn a model from labelled photographs of your own, and measure it on photographs that it did not learn from
+    #[command(after_help = TRAIN_EXAMPLES)]
+    Train(Box<Train>),
+    /// Print scores and found classes of many photographs
+    Predict(Predict),
+    /// Print what a model file says about itself
+    Info(Info),
     /// Print a script that completes this command's arguments in a shell
     #[command(after_help = "Example:\n  mkdir -p ~/.local/share/bash-completion/completions\n  \
                       fisherlens completions bash > ~/.local/share/bash-completion/completions/fisherlens")]
@@ -52,7 +72,7 @@ enum Command {
                             fisherlens man > ~/.local/share/man/man1/fisherlens.1\n  \
                             fisherlens man explain > ~/.local/share/man/man1/fisherlens-explain.1")]
     Man {
-        /// The command: explain, completions or man
+        /// The command, such as explain
         command: Option<String>,
     },
 }
@@ -61,6 +81,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     signals::run(|interrupt| match cli.command {
         Command::Explain(arguments) => explain::run(&arguments, &caller(), interrupt),
+        Command::Train(arguments) => train::run(&arguments, &caller(), interrupt),
+        Command::Predict(arguments) => predict::run(&arguments, interrupt),
+        Command::Info(arguments) => info::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "fisherlens", &mut script);

@@ -9,25 +9,27 @@ pub enum DescriptorError {
     /// There are no bytes.
     #[error("the file is empty: get it again")]
     Empty,
-    /// The bytes are neither a JPEG nor a PNG.
+    /// The bytes are no image of a format that is read.
     #[error(
-        "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47): convert the image to one \
-         of the two formats"
+        "the bytes begin with {found}, which is neither a JPEG (ff d8 ff) nor a PNG (89 50 4e 47), and no WebP, BMP or TIFF: convert the \
+         image to one of these formats"
     )]
     UnknownFormat {
         /// First bytes in hexadecimal, with the name of the format if it is a well-known one.
         found: String,
     },
-    /// A PNG file holds several pictures.
-    #[error("the PNG is an animation of {n_frames} pictures: save one of them as a separate file")]
+    /// A file holds several pictures.
+    #[error("the {format} is an animation{}: save one of its pictures as a separate file", n_frames.map_or_else(String::new, |n| format!(" of {n} pictures")))]
     Animated {
-        /// Number of pictures.
-        n_frames: u32,
+        /// "PNG" or "WebP".
+        format: &'static str,
+        /// Number of pictures, where the file says it.
+        n_frames: Option<u32>,
     },
     /// The bytes begin like an image, but cannot be decoded to the end.
     #[error("the {format} data cannot be decoded: {reason}; the file is damaged or incomplete, get it again")]
     Decode {
-        /// "JPEG" or "PNG".
+        /// The name of the format.
         format: &'static str,
         /// The error of the decoder.
         reason: String,
@@ -37,7 +39,7 @@ pub enum DescriptorError {
         "the {format} has {what}, which is not supported: save it as an ordinary baseline or progressive JPEG, or as a PNG"
     )]
     Unsupported {
-        /// "JPEG".
+        /// The name of the format.
         format: &'static str,
         /// The kind of coding.
         what: &'static str,

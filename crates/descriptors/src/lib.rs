@@ -34,6 +34,8 @@ mod multiscale;
 mod normalize;
 #[cfg(feature = "decode")]
 mod orientation;
+#[cfg(feature = "decode")]
+mod other_formats;
 mod params;
 mod pca;
 #[cfg(feature = "decode")]

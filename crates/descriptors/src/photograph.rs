@@ -1,4 +1,4 @@
-//! Photographs from the bytes of JPEG and PNG files.
+//! Photographs from the bytes of JPEG, PNG, WebP, BMP and TIFF files.
 
 use std::io::Cursor;
 
@@ -10,6 +10,7 @@ use crate::error::DescriptorError;
 use crate::gray::gray_from_rgb;
 use crate::jpeg;
 use crate::orientation::Orientation;
+use crate::other_formats::{self, Format};
 
 /// Largest accepted number of pixels, so that a few damaged bytes cannot make the program request all memory. 64 million colour
 /// pixels take 192 MB.
@@ -23,8 +24,9 @@ const PNG_SIGNATURE: &[u8] = &[0x89, b'P', b'N', b'G'];
 
 /// A decoded photograph in colour or grey, with 8 bits per channel.
 ///
-/// JPEG: all colour spaces, also CMYK, are converted to RGB; grey stays grey. PNG: 16 bits are rounded to 8, colours of palettes are looked
-/// up, and transparent pixels are blended with white; animations are refused. Colour profiles are ignored.
+/// The formats are JPEG, PNG, WebP, BMP and TIFF; the first bytes say which one a file has. All colour spaces, also CMYK in JPEG, are converted
+/// to RGB; grey stays grey. 16 bits are rounded to 8, colours of palettes are looked up, and transparent pixels are blended with white.
+/// Animations are refused. Colour profiles are ignored. Of a TIFF with several pages the first one is taken.
 ///
 /// ```no_run
 /// use fisherlens_descriptors::{DenseSift, DescriptorExtractor, Photograph};
@@ -50,19 +52,21 @@ enum Pixels {
 }
 
 impl Photograph {
-    /// Decodes a whole JPEG or PNG file, with the pixels in the order in which they are stored.
+    /// Decodes a whole file, with the pixels in the order in which they are stored.
     ///
     /// An orientation in the EXIF data is not applied, because the boxes of PASCAL VOC refer to the stored pixels.
     ///
     /// # Errors
     /// [`DescriptorError::UnknownFormat`] for other formats, [`DescriptorError::Decode`] for damaged or incomplete bytes,
     /// [`DescriptorError::Unsupported`] for kinds of JPEG that no camera writes, such as arithmetic coding,
-    /// [`DescriptorError::TooLarge`] for more than 64 million pixels, [`DescriptorError::Animated`] for an animated PNG.
+    /// [`DescriptorError::TooLarge`] for more than 64 million pixels, [`DescriptorError::Animated`] for an animation.
     pub fn decode(bytes: &[u8]) -> Result<Self, DescriptorError> {
         if bytes.starts_with(JPEG_SIGNATURE) {
             decode_jpeg(bytes)
         } else if bytes.starts_with(PNG_SIGNATURE) {
             decode_png(bytes)
+        } else if let Some(format) = Format::of(bytes) {
+            decode_other(format, bytes)
         } else if bytes.is_empty() {
             Err(DescriptorError::Empty)
         } else {
@@ -160,9 +164,6 @@ fn first_bytes(bytes: &[u8]) -> String {
     let brand = bytes.get(4..8) == Some(b"ftyp");
     let name = match bytes {
         [b'G', b'I', b'F', b'8', ..] => " (GIF)",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => " (WebP)",
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => " (TIFF or a raw file of a camera)",
-        [b'B', b'M', ..] => " (BMP)",
         _ if brand => " (HEIC, AVIF or a video)",
         _ => "",
     };
@@ -193,7 +194,7 @@ fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
     if let Some(animation) = reader.info().animation_control
         && animation.num_frames > 1
     {
-        return Err(DescriptorError::Animated { n_frames: animation.num_frames });
+        return Err(DescriptorError::Animated { format: "PNG", n_frames: Some(animation.num_frames) });
     }
     let size = reader.output_buffer_size().ok_or(DescriptorError::TooLarge { width, height, limit: MAX_PIXELS })?;
     let mut buffer = vec![0; size];
@@ -211,6 +212,18 @@ fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
         png::ColorType::Indexed => {
             return Err(DescriptorError::Decode { format: "PNG", reason: "its palette was not applied".into() });
         }
+    };
+    Ok(Photograph { width, height, pixels })
+}
+
+fn decode_other(format: Format, bytes: &[u8]) -> Result<Photograph, DescriptorError> {
+    let other_formats::Decoded { width, height, values, n_channels } =
+        other_formats::decode(format, bytes, refuse_size)?;
+    let pixels = match n_channels {
+        1 => Pixels::Gray(values),
+        2 => Pixels::Gray(on_white::<2>(&values)),
+        3 => Pixels::Rgb(values),
+        _ => Pixels::Rgb(on_white::<4>(&values)),
     };
     Ok(Photograph { width, height, pixels })
 }

@@ -16,7 +16,7 @@ use crate::own_time::{OwnTime, Timer};
 use crate::program::Program;
 use crate::progress::{Bar, Progress};
 use crate::session::Session;
-use crate::settings::sections::DataSettings;
+use crate::settings::sections::{DataSettings, DataSource};
 
 /// Everything that a stage needs besides its settings.
 #[derive(Debug)]
@@ -106,13 +106,18 @@ impl Core {
         progress: Progress,
         interrupt: Interrupt,
     ) -> Result<Self> {
-        let root = session.devkit(data.source, &progress, &interrupt)?;
         let store = Store::open(&session.artifacts)?;
         let lock = store.share();
         let intake = Intake { store: &store, progress: &progress, interrupt: &interrupt };
         Ok(Self {
             name: session.experiment.clone(),
-            dataset: Dataset::open(&root, data, session.missing, session.limit, &intake)?,
+            dataset: match &session.own {
+                Some(own) if data.source == DataSource::Own => Dataset::open_own(own, data, session.limit, &intake)?,
+                _ => {
+                    let root = session.devkit(data.source, &progress, &interrupt)?;
+                    Dataset::open(&root, data, session.missing, session.limit, &intake)?
+                }
+            },
             shard_size: data.shard_size,
             store,
             _lock: lock,

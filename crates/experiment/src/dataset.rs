@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use fisherlens_artifact::Key;
+use fisherlens_dataset::{Devkit, ImageEntry, ImageSet, Missing, Skipped, VocError};
+use fisherlens_descriptors::Photograph;
 use fisherlens_eval::Rect;
-use fisherlens_voc::{Devkit, ImageEntry, ImageSet, Missing, Skipped, VocError};
+use fisherlens_model::{ModelError, photograph};
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::intake::Intake;
+use crate::own::{self, Halves, OwnPhotographs};
 use crate::settings::sections::{DataSettings, DataSource};
 use crate::spread::spread;
 
@@ -29,6 +32,28 @@ impl Half {
         match self {
             Self::Train => "train",
             Self::Test => "test",
+        }
+    }
+}
+
+/// How the pixels of photographs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As they are stored: the boxes of PASCAL VOC refer to the stored pixels.
+    Stored,
+    /// Turned as the EXIF data says, and shrunk to [`own::MAX_SIDE`].
+    Upright,
+}
+
+impl Reading {
+    /// Reads a photograph.
+    ///
+    /// # Errors
+    /// The errors of reading and decoding, with the name of the file.
+    pub fn photograph(self, path: &Path) -> Result<Photograph, ModelError> {
+        match self {
+            Self::Stored => photograph::read(path),
+            Self::Upright => own::read(path),
         }
     }
 }
@@ -59,6 +84,10 @@ pub struct Dataset {
     pub left_out: Vec<String>,
     /// For each test image whose file has the same bytes as that of a training image: the ids of the training image and of the test image.
     pub shared: Vec<[String; 2]>,
+    /// What a user must know besides [`Dataset::shared`].
+    pub notes: Vec<String>,
+    /// How the photographs are read.
+    pub reading: Reading,
     /// The year of the devkit; `None` if the name of its folder contains no year.
     pub year: Option<u16>,
     /// Folder of the object masks; only the embedded devkit has them. A folder of the same name in another devkit holds something else.
@@ -157,17 +186,57 @@ impl Dataset {
             root: devkit.root().to_owned(),
             year: devkit.year(),
             shared: shared(&train_files, &test_files),
-            train: digest(train, &train_files),
-            test: digest(test, &test_files),
+            notes: Vec::new(),
+            reading: Reading::Stored,
+            train: digest(train, &train_files, Reading::Stored),
+            test: digest(test, &test_files, Reading::Stored),
             left_out,
             masks,
         })
     }
 
+    /// Opens photographs of one's own. Classes without a positive or a negative training image are left out.
+    ///
+    /// # Errors
+    /// The errors of the collection, which name the file and the line; fewer than two classes.
+    pub(crate) fn open_own(
+        own: &OwnPhotographs,
+        settings: &DataSettings,
+        limit: Option<usize>,
+        intake: &Intake<'_>,
+    ) -> Result<Self> {
+        let Halves { sets: [mut train, mut test], files: [train_files, test_files], warnings } =
+            own.halves(intake, limit)?;
+        let found = train.classes.clone();
+        let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
+        let usable: Vec<bool> =
+            (0..train.classes.len()).map(|class| has(&train, class, 1) && has(&train, class, -1)).collect();
+        left_out.extend(leave_out(&mut train, &mut test, &usable));
+        if train.classes.is_empty() {
+            bail!(
+                "{}: the classes {} give nothing to learn: expected at least one class with images, and images without it, in the training half",
+                own.path.display(),
+                found.join(", ")
+            );
+        }
+        Ok(Self {
+            root: own.path.clone(),
+            year: None,
+            shared: shared(&train_files, &test_files),
+            notes: warnings,
+            reading: Reading::Upright,
+            train: digest(train, &train_files, Reading::Upright),
+            test: digest(test, &test_files, Reading::Upright),
+            left_out,
+            masks: None,
+        })
+    }
+
     /// What a user must know about the images before the results are believed.
     pub fn warnings(&self) -> Vec<String> {
-        let Some([first, same]) = self.shared.first() else { return Vec::new() };
-        vec![format!(
+        let mut warnings = self.notes.clone();
+        let Some([first, same]) = self.shared.first() else { return warnings };
+        warnings.push(format!(
             "{} of the {} images of set {} have the same bytes as an image of set {}, from which the classifiers learn, so the results are \
              too good; the first one is {same} (in set {}: {first})",
             self.shared.len(),
@@ -175,7 +244,8 @@ impl Dataset {
             self.test.set.name,
             self.train.set.name,
             self.train.set.name
-        )]
+        ));
+        warnings
     }
 
     /// One half.
@@ -209,7 +279,7 @@ impl Dataset {
 }
 
 /// Keeps `limit` images, evenly spread.
-fn limit_images(images: &mut Vec<ImageEntry>, limit: usize) {
+pub(crate) fn limit_images(images: &mut Vec<ImageEntry>, limit: usize) {
     let all: Vec<usize> = (0..images.len()).collect();
     let kept: BTreeSet<usize> = spread(&all, limit).into_iter().collect();
     let mut index = 0;
@@ -230,11 +300,14 @@ fn leave_out_named(train: &mut ImageSet, test: &mut ImageSet, names: &[String]) 
 
 /// Removes the classes that lack positive or negative examples in one of the halves, and returns their names.
 fn leave_out_one_sided(train: &mut ImageSet, test: &mut ImageSet) -> Vec<String> {
-    let has = |set: &ImageSet, class: usize, label: i8| set.images.iter().any(|entry| entry.labels[class] == label);
     let usable: Vec<bool> = (0..train.classes.len())
         .map(|class| has(train, class, 1) && has(train, class, -1) && has(test, class, 1) && has(test, class, -1))
         .collect();
     leave_out(train, test, &usable)
+}
+
+fn has(set: &ImageSet, class: usize, label: i8) -> bool {
+    set.images.iter().any(|entry| entry.labels[class] == label)
 }
 
 /// Removes the classes that are not usable from both halves, and returns their names.
@@ -255,7 +328,7 @@ fn keep<T: Clone>(values: &[T], usable: &[bool], wanted: bool) -> Vec<T> {
 
 /// All boxes of a class in an image. Difficult objects are included, because their pixels are not context either.
 pub fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
-    let of_class = entry.annotation.objects.iter().filter(|object| object.class == class);
+    let of_class = entry.objects.iter().filter(|object| object.class == class);
     of_class
         .map(|object| Rect {
             left: object.bounds.left as usize,
@@ -269,8 +342,12 @@ pub fn boxes(entry: &ImageEntry, class: &str) -> Vec<Rect> {
 /// Id of an image and digest of its file's bytes.
 type FileDigest = (String, [u8; 32]);
 
-fn files_key(files: &[FileDigest]) -> Key {
-    Key::builder("images", 1).setting("files", &files).finish()
+fn files_key(files: &[FileDigest], reading: Reading) -> Key {
+    let name = match reading {
+        Reading::Stored => "images",
+        Reading::Upright => "upright images",
+    };
+    Key::builder(name, 1).setting("files", &files).finish()
 }
 
 /// Reads every file once for its digest, and looks into every photograph, so that no long computation ends at an unusable one. Images that
@@ -281,7 +358,7 @@ fn usable_files(set: &mut ImageSet, missing: Missing, intake: &Intake<'_>) -> Re
         Ok((entry.id.clone(), *blake3::hash(&bytes).as_bytes()))
     };
     let mut files = set.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
-    let faults = intake.faults(&set.images, files_key(&files))?;
+    let faults = intake.faults(&set.images, files_key(&files, Reading::Stored))?;
     let Some((id, problem)) = faults.first() else { return Ok(files) };
     if missing == Missing::Refuse {
         bail!(
@@ -305,23 +382,22 @@ fn shared(train: &[FileDigest], test: &[FileDigest]) -> Vec<[String; 2]> {
     test.iter().filter_map(|(id, digest)| ids.get(digest).map(|&same| [same.clone(), id.clone()])).collect()
 }
 
-fn digest(set: ImageSet, files: &[FileDigest]) -> Images {
+fn digest(set: ImageSet, files: &[FileDigest], reading: Reading) -> Images {
     let labels: Vec<_> = set.images.iter().map(|entry| (&entry.id, &entry.labels)).collect();
     let annotations: Vec<_> = set
         .images
         .iter()
         .map(|entry| {
             let boxes: Vec<_> = entry
-                .annotation
                 .objects
                 .iter()
                 .map(|o| (&o.class, o.difficult, [o.bounds.left, o.bounds.top, o.bounds.right, o.bounds.bottom]))
                 .collect();
-            (&entry.id, &entry.annotation.owner, boxes)
+            (&entry.id, entry.owner(), boxes)
         })
         .collect();
     Images {
-        files: files_key(files),
+        files: files_key(files, reading),
         labels: Key::builder("labels", 1).setting("classes", &set.classes).setting("labels", &labels).finish(),
         annotations: Key::builder("annotations", 1).setting("annotations", &annotations).finish(),
         set,

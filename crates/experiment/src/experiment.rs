@@ -1,7 +1,7 @@
 //! One experiment with Fisher vectors: its settings and its swappable stages, on the core that all experiments share.
 
 use anyhow::{Result, ensure};
-use fisherlens_voc::ImageEntry;
+use fisherlens_dataset::ImageEntry;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 

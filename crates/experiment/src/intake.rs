@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Error, Result};
 use fisherlens_artifact::{Address, Header, Key, Store};
+use fisherlens_dataset::ImageEntry;
 use fisherlens_model::photograph;
-use fisherlens_voc::ImageEntry;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +42,7 @@ impl Intake<'_> {
     /// # Errors
     /// The errors of the store; a stop on request.
     pub(crate) fn faults(&self, images: &[ImageEntry], files: Key) -> Result<Vec<(String, String)>> {
-        let sizes: Vec<_> = images.iter().map(|entry| (entry.annotation.width, entry.annotation.height)).collect();
+        let sizes: Vec<_> = images.iter().map(|entry| entry.size.unwrap_or_default()).collect();
         let key = Key::builder(NAME, FORMAT_VERSION).setting("sizes", &sizes).input("images", files).finish();
         let address = Address::new(NAME, FORMAT_VERSION, key, None);
         if let Some(stored) = self.store.load::<Looked>(&address)? {
@@ -70,7 +70,7 @@ fn problem(entry: &ImageEntry) -> Option<String> {
         Err(error) => return Some(format!("{:#}", Error::from(error))),
     };
     let found = (photograph.width(), photograph.height());
-    let annotated = (entry.annotation.width as usize, entry.annotation.height as usize);
+    let annotated = entry.size.map(|[width, height]| (width as usize, height as usize))?;
     (found != annotated).then(|| {
         format!(
             "{} has {} × {} pixels, but its annotation says {} × {}, so its boxes belong to another picture{}",

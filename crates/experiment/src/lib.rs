@@ -32,8 +32,10 @@ mod intake;
 pub mod interrupt;
 pub mod keys;
 pub mod masks;
+mod near;
 #[cfg(feature = "cnn")]
 pub mod networks;
+pub mod own;
 pub mod own_time;
 pub mod parts;
 pub mod program;

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use fisherlens_dataset::Missing;
 use fisherlens_mini_voc::{MiniVocError, N_IMAGES};
-use fisherlens_voc::Missing;
 
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::own::OwnPhotographs;
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::settings::sections::DataSource;
@@ -22,6 +23,8 @@ pub struct Session {
     pub set: Vec<String>,
     /// The PASCAL VOC devkit; `None` for experiments on the embedded data.
     pub voc: Option<PathBuf>,
+    /// Photographs of the user's own, for experiments with `data.source = "own"`.
+    pub own: Option<OwnPhotographs>,
     /// Whether missing images are refused or skipped.
     pub missing: Missing,
     /// Number of images of each half; `None` means all.
@@ -41,6 +44,7 @@ impl Session {
             experiment: experiment.to_owned(),
             set: Vec::new(),
             voc: None,
+            own: None,
             missing: Missing::Refuse,
             limit: None,
             artifacts: folder.join("artifacts"),
@@ -61,6 +65,10 @@ impl Session {
                 self.experiment
             ),
             (DataSource::Voc, Some(folder)) => Ok(folder.clone()),
+            (DataSource::Own, _) => bail!(
+                "experiment {} learns from photographs of your own: expected `fisherlens train DATA`",
+                self.experiment
+            ),
             (DataSource::Voc, None) => bail!(
                 "experiment {} needs PASCAL VOC: give its devkit with --voc DIR (data/README.md says where to get it)",
                 self.experiment

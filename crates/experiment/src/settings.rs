@@ -13,7 +13,7 @@ pub mod sections;
 pub mod strategies;
 
 use anyhow::Result;
-use fisherlens_model::{DescriptorSettings, EncoderSettings};
+use fisherlens_model::{DescriptorSettings, EncoderSettings, describe};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::sections::{
@@ -94,28 +94,6 @@ impl Settings {
     pub fn describe(&self) -> Vec<(String, String)> {
         describe(self)
     }
-}
-
-/// The dotted name and the value of every setting.
-pub(crate) fn describe(settings: &impl Serialize) -> Vec<(String, String)> {
-    // The settings are written as text first: an f32 that is converted to TOML's f64 directly would show digits that nobody wrote.
-    let text = toml::to_string(settings).expect("settings were read from TOML and so have a TOML form");
-    let mut section = String::new();
-    let mut rows = Vec::new();
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = format!("{name}.");
-        } else if let Some((name, _)) = line.split_once(" = ") {
-            let mut one: toml::Table = line.parse().expect("each line of a table in TOML is TOML, too");
-            let value = match one.remove(name) {
-                Some(toml::Value::String(text)) => text,
-                Some(other) => other.to_string(),
-                None => continue,
-            };
-            rows.push((format!("{section}{name}"), value));
-        }
-    }
-    rows
 }
 
 #[cfg(test)]

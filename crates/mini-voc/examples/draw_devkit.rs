@@ -7,8 +7,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use fisherlens_dataset::{Devkit, Missing};
 use fisherlens_mini_voc::{CHECKSUM, YEAR, ensure, verify};
-use fisherlens_voc::{Devkit, Missing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args_os().nth(1) {
@@ -31,7 +31,7 @@ fn draw(folder: &Path) -> Result<(), Box<dyn Error>> {
             println!("  {class:<5} {n_positives:>4} images");
         }
         let owner = fisherlens_mini_voc::TAG_OWNER;
-        let n_tags = set.images.iter().filter(|image| image.annotation.owner.as_deref() == Some(owner)).count();
+        let n_tags = set.images.iter().filter(|image| image.owner() == Some(owner)).count();
         println!("  {n_tags} images by {owner}, whose tag is in the lower right corner");
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! From a scene to pixels, masks and boxes.
 
-use fisherlens_voc::BoundingBox;
+use fisherlens_dataset::BoundingBox;
 
 use crate::contents::{CLASSES, HEIGHT, N_IMAGES, TAGGED_CLASS, WIDTH, YEAR};
 use crate::error::MiniVocError;

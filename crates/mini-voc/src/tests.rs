@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fisherlens_voc::{BoundingBox, Devkit, ImageSet, Missing};
+use fisherlens_dataset::{BoundingBox, Devkit, ImageSet, Missing};
 
 use crate::contents::{CLASSES, N_IMAGES, TAG_OWNER, TAGGED_CLASS, YEAR};
 use crate::error::MiniVocError;
@@ -106,7 +106,7 @@ fn both_halves_have_the_documented_numbers() {
         let mut n_tags = 0;
         for image in &set.images {
             let tagged = masks(&image.id).has_tag();
-            assert_eq!(tagged, image.annotation.owner.as_deref() == Some(TAG_OWNER), "{}", image.id);
+            assert_eq!(tagged, image.owner() == Some(TAG_OWNER), "{}", image.id);
             assert!(!tagged || image.labels[tagged_class] == 1, "{}", image.id);
             n_tags += usize::from(tagged);
         }
@@ -124,8 +124,8 @@ fn both_halves_have_the_documented_numbers() {
 fn masks_boxes_and_labels_agree() {
     for image in sets().iter().flat_map(|set| &set.images) {
         let masks = masks(&image.id);
-        assert_eq!((masks.width as u32, masks.height as u32), (image.annotation.width, image.annotation.height));
-        for (number, object) in (1..).zip(&image.annotation.objects) {
+        assert_eq!(Some([masks.width as u32, masks.height as u32]), image.size);
+        for (number, object) in (1..).zip(&image.objects) {
             assert_eq!(bounds(&masks, number), Some(object.bounds), "{}, object {number}", image.id);
             let class = CLASSES.iter().position(|class| *class == object.class).expect("a class of the devkit");
             let of_class = masks.of_class(class);
@@ -133,9 +133,9 @@ fn masks_boxes_and_labels_agree() {
             assert!(places.all(|(_, inside)| inside), "{}, object {number}", image.id);
         }
         let highest = masks.objects.iter().copied().max().unwrap_or(0);
-        assert_eq!(usize::from(highest), image.annotation.objects.len(), "{}", image.id);
+        assert_eq!(usize::from(highest), image.objects.len(), "{}", image.id);
         for (class, &label) in CLASSES.iter().zip(&image.labels) {
-            let objects = image.annotation.objects.iter().filter(|object| object.class == *class);
+            let objects = image.objects.iter().filter(|object| object.class == *class);
             let expected = objects.map(|object| i8::from(!object.difficult)).max().unwrap_or(-1);
             assert_eq!(label, expected, "{}, class {class}", image.id);
         }

@@ -169,6 +169,19 @@ impl Explainer {
         Ok(MappedImage { explainer: self, described, mapping, sums, phi })
     }
 
+    /// The score of every class, for callers that explain nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::NoDescriptors`] for an image without descriptors.
+    pub fn scores(&self, described: &Described) -> Result<Vec<f64>, ModelError> {
+        if described.is_empty() {
+            return Err(ModelError::NoDescriptors { width: described.width, height: described.height });
+        }
+        let mut vector = self.encoder.encode(described.set())?.to_vec();
+        self.normalization.apply(&mut vector, &self.layout);
+        Ok((0..self.classifier.n_classes()).map(|class| self.classifier.score(class, &vector)).collect())
+    }
+
     /// The score of one class for a raw vector, one that is not normalised yet. `scratch` is memory that is used again.
     pub fn score(&self, class: usize, raw: &[f32], scratch: &mut Vec<f32>) -> f64 {
         if let Some(model) = self.classifier.linear() {

@@ -50,4 +50,4 @@ pub use part::{BuildEncoder, Part, encoder, extractor};
 pub use photograph::Described;
 pub use png_file::write_png;
 pub use pyramid::PyramidLevel;
-pub use settings::{AssignmentKind, DescriptorKind, DescriptorSettings, EncoderKind, EncoderSettings};
+pub use settings::{AssignmentKind, DescriptorKind, DescriptorSettings, EncoderKind, EncoderSettings, describe};

@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
-use crate::settings::{DescriptorSettings, EncoderSettings};
+use crate::settings::{DescriptorSettings, EncoderSettings, describe};
 
 /// The name by which the file says what it holds.
 const STAGE: &str = "model";
@@ -168,6 +168,16 @@ impl Model {
     pub fn read_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let read = artifact::read_bytes::<Stored>(bytes, STAGE, FORMAT_VERSION);
         read.map_err(|error| ModelError::Bytes(error.into()))?.1.model()
+    }
+
+    /// The dotted name and the value of every setting of the descriptors and of the encoder.
+    pub fn described_settings(&self) -> Vec<(String, String)> {
+        #[derive(Serialize)]
+        struct Sections<'a> {
+            descriptors: &'a DescriptorSettings,
+            encoder: &'a EncoderSettings,
+        }
+        describe(&Sections { descriptors: &self.descriptors, encoder: &self.encoder })
     }
 
     /// The model that comes with this crate: the twenty classes of PASCAL VOC 2007, learned from its trainval half.

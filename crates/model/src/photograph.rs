@@ -12,7 +12,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::error::ModelError;
 
 /// Largest file of a photograph that is read. The largest accepted picture takes less, also without compression.
-const MAX_BYTES: u64 = 256 << 20;
+pub const MAX_BYTES: u64 = 256 << 20;
 
 /// The projected descriptors of one image.
 ///

@@ -116,8 +116,10 @@ impl<'a> Table<'a> {
         let chosen = spread(&all(train.len()), arguments.n_train);
         let n = chosen.len();
         let bar = experiment.core.progress.bar("describe", n as u64);
+        let reading = experiment.core.dataset.reading;
         let learned_from = experiment.core.for_each(bar.as_ref(), &chosen, |image| {
-            Ok(Described::from_file(extractor, &pca, &train.set.images[image].path)?)
+            let path = &train.set.images[image].path;
+            Ok(Described::new(extractor, &pca, &reading.photograph(path)?, path)?)
         })?;
         drop(bar);
         let labels = train.label_matrix().select(Axis(0), &chosen);

@@ -13,7 +13,7 @@ use crate::networks::retraining::{Look, State};
 use crate::networks::scores::NetworkScores;
 use crate::networks::stage::NetworkStage;
 use crate::provenance;
-use crate::settings::describe;
+
 use crate::settings::sections::DataSource;
 use crate::settings::strategies::Corner;
 use crate::stages::gallery::PHOTOGRAPH;
@@ -328,7 +328,7 @@ fn tag(experiment: &NetworkExperiment, found: &NetworkFindings<'_>) -> Option<Ta
                 .iter()
                 .filter(|measured| measured.class == index && measured.composite == composite)
                 .filter_map(|measured| {
-                    let is_owners = images[measured.image].annotation.owner.as_deref() == Some(owner);
+                    let is_owners = images[measured.image].owner() == Some(owner);
                     Some((is_owners, measured.corners?))
                 })
                 .collect();

@@ -22,6 +22,8 @@ impl SettingsFile for Settings {
         ("mini", include_str!("../../experiments/mini.toml")),
         ("voc2007", include_str!("../../experiments/voc2007.toml")),
         ("voc2007-val", include_str!("../../experiments/voc2007-val.toml")),
+        ("paper", include_str!("../../experiments/paper.toml")),
+        ("fast", include_str!("../../experiments/fast.toml")),
     ];
     const KIND: &'static str = "experiment";
 

@@ -18,13 +18,15 @@ pub enum DataSource {
     Mini,
     /// A PASCAL VOC devkit on the user's disk.
     Voc,
+    /// Photographs of the user's own, in any layout.
+    Own,
 }
 
 /// `[data]`: photographs and labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {
-    /// `mini` or `voc`.
+    /// `mini`, `voc` or `own`.
     pub source: DataSource,
     /// The year of the VOC folder in the devkit. It may be left out if the devkit contains only one VOC folder.
     #[serde(skip_serializing_if = "Option::is_none")]

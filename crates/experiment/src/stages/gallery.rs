@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use fisherlens_lrp::{ColorMap, Conservation, Rule, heatmap};
-use fisherlens_model::{Explainer, photograph};
+use fisherlens_model::Explainer;
 use fisherlens_report::{RgbImage, shrink};
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,7 @@ pub(crate) fn choose(
 
 fn example(experiment: &Experiment, explainer: &Explainer, choice: Choice) -> Result<Option<Example>> {
     let entry = &experiment.core.dataset.test.set.images[choice.image];
-    let photograph = photograph::read(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
     let described = explainer.describe(&photograph, &entry.path)?;
     if described.is_empty() {
         return Ok(None);

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_classifier::{Difficult, HeldOut, Model as Classifier};
+use fisherlens_dataset::ImageEntry;
 use fisherlens_model::{Explainer, Model};
-use fisherlens_voc::ImageEntry;
 use linfa::ParamGuard as _;
 
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::parts::{Parts, linear_svm};
-use crate::settings::sections::ClassifierKind;
+use crate::settings::sections::{ClassifierKind, DataSource};
 use crate::stage::Stage;
 use crate::stages::scores::Scores;
 use crate::stages::{classifier, encode, mixture, pca, scores};
@@ -112,7 +112,9 @@ fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Th
     let Experiment { core, settings, .. } = experiment;
     // Scores on training images do not predict the quality on new ones.
     let seen = |entry: &ImageEntry| core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
-    let is_held_out = core.dataset.shared.is_empty() && !core.dataset.test.set.images.iter().any(seen);
+    // On photographs of one's own the test half judges the thresholds too, so they are not chosen on it.
+    let is_own = settings.data.source == DataSource::Own;
+    let is_held_out = !is_own && core.dataset.shared.is_empty() && !core.dataset.test.set.images.iter().any(seen);
     let mut warning = None;
     let (scores, what) = if is_held_out && core.has(&Stage::Scores.id().at(keys.scores)) {
         (scores::get(experiment, keys)?, format!("set {}", core.dataset.test.set.name))

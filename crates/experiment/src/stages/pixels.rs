@@ -7,7 +7,7 @@ use fisherlens_eval::{
     Perturbation, RawSums, Rect, Trace, perturbation_trace, random_order, region_relevance, regions, relevance_order,
 };
 use fisherlens_fisher::DescriptorSet;
-use fisherlens_model::{Described, Explainer, MappedImage, photograph};
+use fisherlens_model::{Described, Explainer, MappedImage};
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ fn trace_image(
 ) -> Result<Vec<PixelTarget>> {
     let settings = &experiment.settings.pixels;
     let entry = &experiment.core.dataset.test.set.images[image];
-    let photograph = photograph::read(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
     let described = explainer.describe(&photograph, &entry.path)?;
     if described.is_empty() {
         return Ok(Vec::new());

@@ -39,14 +39,15 @@ fn draw(experiment: &Experiment, keys: &Keys) -> Result<(Sample, String)> {
     let indices: Vec<usize> = (0..images.len()).collect();
     // The next image uses the memory of one image's descriptors again: new memory for each image would cost more time than the extraction.
     let memory = Mutex::new(Vec::new());
+    let reading = experiment.core.dataset.reading;
     let drawn = experiment.core.for_each(bar.as_ref(), &indices, |i| {
         let entry = &images[i];
         let not_poisoned = "no thread panics while it holds this lock";
         let mut local: LocalDescriptors = memory.lock().expect(not_poisoned).pop().unwrap_or_default();
-        photograph::extract_into(extractor, &photograph::read(&entry.path)?, &entry.path, &mut local)?;
+        photograph::extract_into(extractor, &reading.photograph(&entry.path)?, &entry.path, &mut local)?;
         // The shares of the images add up exactly to the requested number.
         let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
-        let mut rng = generator(keys.seed, "sample", &entry.id, 0);
+        let mut rng = generator(keys.seed, "sample", &entry.stem(), 0);
         let mut rows = index::sample(&mut rng, local.len(), share.min(local.len())).into_vec();
         rows.sort_unstable();
         let drawn = local.values.select(Axis(0), &rows);

@@ -10,10 +10,11 @@ use fisherlens_eval::{
     find_strategies,
 };
 use fisherlens_lrp::{ColorMap, heatmap, pixel_relevance};
-use fisherlens_model::{Explainer, photograph};
+use fisherlens_model::Explainer;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, s};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::Reading;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::settings::strategies::{Corner, ExplainedImages};
@@ -137,9 +138,10 @@ fn compute(experiment: &Experiment, keys: &Keys) -> Result<(StrategiesFound, Str
         let mut strategies = cluster(experiment, class, &explained)?;
         if let Some(owner) = owner {
             let threshold = scores::thresholds(&predictions)[class];
-            let (tagged, untagged): (Vec<usize>, Vec<usize>) = explained.iter().map(|e| e.image).partition(|&image| {
-                experiment.core.dataset.test.set.images[image].annotation.owner.as_deref() == Some(owner)
-            });
+            let (tagged, untagged): (Vec<usize>, Vec<usize>) = explained
+                .iter()
+                .map(|e| e.image)
+                .partition(|&image| experiment.core.dataset.test.set.images[image].owner() == Some(owner));
             if !tagged.is_empty() {
                 let tag_scores = TagScores::new(experiment, &explainer, class, &scores, threshold);
                 strategies.changes = tag_scores.all(found.tag.as_ref(), &tagged, &untagged)?;
@@ -192,7 +194,7 @@ fn explain(
             let path = &experiment.core.dataset.test.set.images[image].path;
             let stored = shard.targets.iter().find(|target| target.image == image && target.class == class);
             let pixels = if let Some(target) = stored {
-                let photograph = photograph::read(path)?;
+                let photograph = experiment.core.dataset.reading.photograph(path)?;
                 let frames = explainer.frames(&photograph, path)?;
                 pixel_relevance(&target.relevance, &frames, photograph.width(), photograph.height())
             } else {
@@ -238,7 +240,7 @@ fn cluster(experiment: &Experiment, class: usize, explained: &[ClassHeatmap]) ->
     } else {
         find_strategies(flat.view(), &settings.n_neighbours, &settings.n_clusters, experiment.settings.seed)?
     };
-    let owners: Vec<Option<String>> = entries.iter().map(|entry| entry.annotation.owner.clone()).collect();
+    let owners: Vec<Option<String>> = entries.iter().map(|entry| entry.owner().map(str::to_owned)).collect();
     let (mut clusters, mut agreement) = (Vec::new(), Vec::new());
     if let Some(choice) = strategies.choice() {
         let n_labels = choice.labels.iter().copied().max().map_or(0, |label| label + 1);
@@ -247,8 +249,9 @@ fn cluster(experiment: &Experiment, class: usize, explained: &[ClassHeatmap]) ->
             let window = excess_window(heatmaps.view(), &members)?;
             let members = nearest_first(heatmaps.view(), &members);
             let shown = members.iter().take(MAX_N_EXAMPLES);
-            let examples =
-                shown.map(|&place| example(place, explained, &entries[place].path)).collect::<Result<Vec<_>>>()?;
+            let reading = experiment.core.dataset.reading;
+            let examples = shown.map(|&place| example(place, explained, reading, &entries[place].path));
+            let examples = examples.collect::<Result<Vec<_>>>()?;
             clusters.push(Cluster { label, members, window, examples });
         }
         let suspicion = |cluster: &Cluster| cluster.window.as_ref().map_or(f64::NEG_INFINITY, |w| w.suspicion);
@@ -285,8 +288,8 @@ fn nearest_first(heatmaps: ArrayView3<'_, f64>, members: &[bool]) -> Vec<usize> 
     places
 }
 
-fn example(place: usize, explained: &[ClassHeatmap], path: &std::path::Path) -> Result<Example> {
-    let rgb = photograph::read(path)?.rgb();
+fn example(place: usize, explained: &[ClassHeatmap], reading: Reading, path: &std::path::Path) -> Result<Example> {
+    let rgb = reading.photograph(path)?.rgb();
     let [height, width] = small_size((rgb.dim().0, rgb.dim().1));
     let n_pixels = (rgb.dim().0 * rgb.dim().1) as f64 / (height * width) as f64;
     let mut photograph = Array3::zeros((height, width, 3));

@@ -2,10 +2,10 @@
 //! it.
 
 use anyhow::{Context as _, Result};
+use fisherlens_dataset::ImageEntry;
 use fisherlens_descriptors::gray_from_rgb;
 use fisherlens_mini_voc::Picture;
-use fisherlens_model::{Described, Explainer, photograph};
-use fisherlens_voc::ImageEntry;
+use fisherlens_model::{Described, Explainer};
 use ndarray::{Array2, Array3, s};
 use serde::{Deserialize, Serialize};
 
@@ -84,11 +84,10 @@ pub struct TagScores<'a> {
 pub fn estimate(experiment: &Experiment, owner: &str) -> Result<Option<Tag>> {
     let settings = &experiment.settings.strategies;
     let images = &experiment.core.dataset.half(Half::Train).set.images;
-    let of_owner: Vec<usize> =
-        (0..images.len()).filter(|&image| images[image].annotation.owner.as_deref() == Some(owner)).collect();
+    let of_owner: Vec<usize> = (0..images.len()).filter(|&image| images[image].owner() == Some(owner)).collect();
     let bar = experiment.core.progress.bar("tag", of_owner.len() as u64);
     let grays = experiment.core.for_each(bar.as_ref(), &of_owner, |image| {
-        let gray = photograph::read(&images[image].path)?.gray();
+        let gray = experiment.core.dataset.reading.photograph(&images[image].path)?.gray();
         Ok(gray.mapv(|value| (255.0 * value).round() as u8))
     })?;
     drop(bar);
@@ -188,7 +187,7 @@ impl<'a> TagScores<'a> {
 
     /// The score of the changed image; `None` if the image is too small for a descriptor.
     fn after(&self, entry: &ImageEntry, change: &Change<'_>) -> Result<Option<f64>> {
-        let mut rgb = photograph::read(&entry.path)?.rgb();
+        let mut rgb = self.experiment.core.dataset.reading.photograph(&entry.path)?.rgb();
         let (height, width, _) = rgb.dim();
         match change {
             Change::Paste(tag) => tag.paste(rgb.view_mut()),

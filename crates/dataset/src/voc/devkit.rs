@@ -5,9 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::annotation::{Annotation, read};
-use crate::error::VocError;
-use crate::image_list::{check_id, has_labels, parse_class_list, parse_image_list};
+use crate::image::{ImageEntry, ImageSet, Missing, OWNER, Skipped};
+use crate::voc::annotation::{Annotation, read};
+use crate::voc::error::VocError;
+use crate::voc::image_list::{check_id, has_labels, parse_class_list, parse_image_list};
 
 /// Extensions of image files, in the order in which they are tried. VOC itself has only the first.
 const IMAGE_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "JPG", "JPEG", "PNG"];
@@ -21,11 +22,11 @@ const ANNOTATION_EXTENSIONS: [&str; 2] = ["xml", "XML"];
 /// ```no_run
 /// use std::path::Path;
 ///
-/// use fisherlens_voc::Devkit;
+/// use fisherlens_dataset::Devkit;
 ///
 /// let devkit = Devkit::open(Path::new("VOCdevkit"), Some(2007))?;
 /// println!("classes {:?}, image sets {:?}", devkit.classes(), devkit.sets());
-/// # Ok::<(), fisherlens_voc::VocError>(())
+/// # Ok::<(), fisherlens_dataset::VocError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Devkit {
@@ -33,52 +34,6 @@ pub struct Devkit {
     year: Option<u16>,
     classes: Vec<String>,
     sets: Vec<String>,
-}
-
-/// How to treat an image that is listed but cannot be used.
-///
-/// Its file or its annotation is missing, the annotation is broken, or not all lists name the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// Refuse the set; the error names the file and the line.
-    Refuse,
-    /// Leave the image out and add it to [`ImageSet::skipped`].
-    Skip,
-}
-
-/// The images of one set, with their labels and annotations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageSet {
-    /// The set's name, such as "train".
-    pub name: String,
-    /// The classes, sorted, in the order of [`ImageEntry::labels`].
-    pub classes: Vec<String>,
-    /// The images, in the order of the list of the set.
-    pub images: Vec<ImageEntry>,
-    /// The images that were left out because of [`Missing::Skip`].
-    pub skipped: Vec<Skipped>,
-}
-
-/// A listed image that was left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its id.
-    pub id: String,
-    /// The reason, with the file and the line.
-    pub reason: String,
-}
-
-/// One image of a set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageEntry {
-    /// Its id: the file name without extension.
-    pub id: String,
-    /// Path of the image file, which exists.
-    pub path: PathBuf,
-    /// One label per class: −1 without an object, 0 with difficult objects only, +1 with at least one other object.
-    pub labels: Vec<i8>,
-    /// Size, owner and boxes.
-    pub annotation: Annotation,
 }
 
 impl Devkit {
@@ -221,11 +176,15 @@ impl Devkit {
             let line = read_text(&path)?.lines().count();
             return Err(VocError::ListLine { path, line, problem: format!("the list has no line for {id}") });
         }
+        let path = self.image_path(id)?;
+        let Annotation { width, height, owner, objects } = self.annotation(id)?;
         Ok(ImageEntry {
             id: id.to_owned(),
-            path: self.image_path(id)?,
+            path,
             labels: labels.iter().copied().flatten().collect(),
-            annotation: self.annotation(id)?,
+            size: Some([width, height]),
+            objects,
+            groups: owner.into_iter().map(|owner| (OWNER.to_owned(), owner)).collect(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fisherlens_voc::{Devkit, Missing, VocError};
+use fisherlens_dataset::{Devkit, Missing, VocError};
 use tempfile::TempDir;
 
 const XML: &str = "<annotation><size><width>8</width><height>6</height><depth>3</depth></size>\
@@ -52,7 +52,7 @@ fn classes_and_labels_are_found() {
         let labels: Vec<_> = train.images.iter().map(|image| (image.id.as_str(), image.labels.as_slice())).collect();
         assert_eq!(labels, [("a1", [-1, 1].as_slice()), ("a2", [-1, 0].as_slice())]);
         assert!(train.images[1].path.ends_with("a2.jpeg"));
-        assert_eq!(train.images[0].annotation.objects[0].bounds.right, 4);
+        assert_eq!(train.images[0].objects[0].bounds.right, 4);
     }
 }
 
@@ -148,7 +148,7 @@ fn the_real_devkit() {
     assert_eq!(trainval.images.len() + trainval.skipped.len(), 5011);
     for image in &trainval.images {
         for (class, &label) in trainval.classes.iter().zip(&image.labels) {
-            let objects = || image.annotation.objects.iter().filter(|object| object.class == *class);
+            let objects = || image.objects.iter().filter(|object| object.class == *class);
             let expected = match (objects().count(), objects().any(|object| !object.difficult)) {
                 (0, _) => -1,
                 (_, false) => 0,

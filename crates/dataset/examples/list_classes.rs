@@ -1,6 +1,6 @@
 //! Lists the classes of a PASCAL VOC devkit: images with an object, and images with difficult objects only, per class and image set.
 //!
-//! `cargo run --package fisherlens-voc --example list_classes -- FOLDER [YEAR]`
+//! `cargo run --package fisherlens-dataset --example list_classes -- FOLDER [YEAR]`
 //!
 //! FOLDER is a `VOC<year>` folder or holds such folders, for example `VOCdevkit`.
 #![expect(clippy::print_stdout, reason = "the example shows its results")]
@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use fisherlens_voc::{Devkit, Missing};
+use fisherlens_dataset::{Devkit, Missing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

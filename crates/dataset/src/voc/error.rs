@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::image_list::ALLOWED;
+use crate::voc::image_list::ALLOWED;
 
 /// Errors of reading a devkit folder.
 ///

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::error::VocError;
+use crate::image::{BoundingBox, Object};
+use crate::voc::error::VocError;
 
 /// Longest accepted side of an image in pixels. No photograph is as large; a larger number means a damaged file.
 const MAX_SIDE: u32 = 1 << 20;
@@ -23,45 +24,6 @@ pub struct Annotation {
     pub objects: Vec<Object>,
 }
 
-/// One object of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Name of its class.
-    pub class: String,
-    /// Its place in the image.
-    pub bounds: BoundingBox,
-    /// Whether it is marked as hard to recognise. Such an object makes its image neither positive nor negative for the class.
-    pub difficult: bool,
-    /// Whether it extends beyond the box, usually because it extends beyond the image.
-    pub truncated: bool,
-}
-
-/// A rectangle of pixels, 0-based and half-open: `left ≤ x < right`, `top ≤ y < bottom`.
-///
-/// VOC's files hold 1-based inclusive corners, in later years with decimals ("45.70"). They are rounded to the nearest pixel:
-///
-/// ```text
-/// left = round(xmin) − 1,  right = round(xmax),  both clipped to 0..width; likewise top and bottom
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BoundingBox {
-    /// First column inside.
-    pub left: u32,
-    /// First row inside.
-    pub top: u32,
-    /// First column outside.
-    pub right: u32,
-    /// First row outside.
-    pub bottom: u32,
-}
-
-impl BoundingBox {
-    /// Number of pixels inside.
-    pub fn area(&self) -> u64 {
-        u64::from(self.right.saturating_sub(self.left)) * u64::from(self.bottom.saturating_sub(self.top))
-    }
-}
-
 /// Reads the bytes of an annotation file.
 ///
 /// Unknown elements (segmentation, poses, body parts) are ignored, and the known elements may have any order. Bytes that are not UTF-8 are
@@ -72,11 +34,11 @@ impl BoundingBox {
 /// is empty or lies outside the image.
 ///
 /// ```
-/// use fisherlens_voc::parse_annotation;
+/// use fisherlens_dataset::parse_annotation;
 ///
 /// let annotation = parse_annotation(b"<annotation><size><width>64</width><height>48</height></size></annotation>")?;
 /// assert_eq!((annotation.width, annotation.height, annotation.objects.len()), (64, 48, 0));
-/// # Ok::<(), fisherlens_voc::VocError>(())
+/// # Ok::<(), fisherlens_dataset::VocError>(())
 /// ```
 pub fn parse_annotation(bytes: &[u8]) -> Result<Annotation, VocError> {
     read(bytes).map_err(|problem| VocError::Annotation { path: PathBuf::new(), problem })

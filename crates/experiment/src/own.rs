@@ -1,0 +1,308 @@
+//! Photographs of one's own: a collection in any layout becomes the two halves of an experiment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+use fisherlens_artifact::{Address, Header, Key};
+use fisherlens_dataset::{BoundingBox, Collection, ImageEntry, ImageSet, Missing, Opening, Skipped, SplitOptions};
+use fisherlens_descriptors::Photograph;
+use fisherlens_model::photograph;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::intake::Intake;
+use crate::near::{self, Fingerprint};
+
+/// Longer side to which photographs are shrunk, as by `explain`. Those of PASCAL VOC, on which the settings of the paper were chosen, have at most
+/// this side.
+pub const MAX_SIDE: usize = 500;
+/// Smallest number of images of a class that a result can be based on.
+const MIN_N_IMAGES: usize = 10;
+/// Number of photographs whose look is stored together, so that a stopped run loses little.
+const SHARD: usize = 5000;
+/// Name and format version of the artifact of a look.
+const NAME: &str = "own-photographs";
+const FORMAT_VERSION: u32 = 1;
+
+/// Photographs of one's own, and how they are divided.
+#[derive(Debug, Clone)]
+pub struct OwnPhotographs {
+    /// A folder, a table or a JSON file; see [`Collection::open`].
+    pub path: PathBuf,
+    /// How it is opened.
+    pub opening: Opening,
+    /// How it is divided into halves, unless it has a split of its own.
+    pub split: SplitOptions,
+    /// Whether nearly equal photographs are kept in one half.
+    pub near_together: bool,
+}
+
+/// The halves, and what their user must know.
+pub(crate) struct Halves {
+    pub(crate) sets: [ImageSet; 2],
+    /// Digests of the files, as in the halves.
+    pub(crate) files: [Vec<(String, [u8; 32])>; 2],
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What one look at a file found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Look {
+    Photograph { width: u32, height: u32, fingerprint: Option<Fingerprint> },
+    Fault(String),
+}
+
+/// Reads a photograph of one's own: turned as its EXIF data says, and shrunk to [`MAX_SIDE`].
+///
+/// # Errors
+/// The errors of reading and decoding.
+pub(crate) fn read(path: &std::path::Path) -> Result<Photograph, fisherlens_model::ModelError> {
+    photograph::read_upright(path, MAX_SIDE)
+}
+
+impl OwnPhotographs {
+    /// Opens the collection, looks into every photograph, and divides them.
+    pub(crate) fn halves(&self, intake: &Intake<'_>, limit: Option<usize>) -> Result<Halves> {
+        let share = self.split.test_share;
+        ensure!(share > 0.0 && share < 1.0, "--test-share {share}: expected a number above 0 and below 1");
+        let mut collection = Collection::open(&self.path, &self.opening)?;
+        let digests = self.digests(&mut collection, intake)?;
+        let looks = self.looks(&mut collection, digests, intake)?;
+        let (digests, fingerprints): (Vec<[u8; 32]>, Vec<Option<Fingerprint>>) = looks.into_iter().unzip();
+        let pairs = near::pairs(&fingerprints);
+        let all = if self.near_together {
+            near::together(collection.images.len(), &pairs)
+        } else {
+            (0..collection.images.len()).collect()
+        };
+        let mut sets = collection.halves(&digests, &all, &self.split)?;
+        if let Some(limit) = limit {
+            for set in &mut sets {
+                crate::dataset::limit_images(&mut set.images, limit);
+            }
+        }
+        let places: BTreeMap<&str, usize> =
+            collection.images.iter().enumerate().map(|(index, entry)| (entry.id.as_str(), index)).collect();
+        let files = sets.each_ref().map(|set| {
+            set.images.iter().map(|entry| (entry.id.clone(), digests[places[entry.id.as_str()]])).collect::<Vec<_>>()
+        });
+        let mut warnings = Vec::new();
+        if !collection.skipped.is_empty() {
+            let first = &collection.skipped[0];
+            warnings.push(format!(
+                "{} files or entries were skipped, the first one: {}",
+                collection.skipped.len(),
+                first.reason
+            ));
+        }
+        warnings.extend(divided(&collection, &sets, &pairs, &digests));
+        warnings.extend(contradictions(&collection, &digests));
+        warnings.extend(small_classes(&sets));
+        Ok(Halves { sets, files, warnings })
+    }
+
+    /// Digests of all files. Images whose file cannot be read are left out.
+    fn digests(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<Vec<[u8; 32]>> {
+        let bar = intake.progress.bar("reading", collection.images.len() as u64);
+        let read = |entry: &ImageEntry| -> Result<Result<[u8; 32], String>> {
+            intake.interrupt.check()?;
+            bar.advance(1);
+            let bytes = fisherlens_files::read(&entry.path, photograph::MAX_BYTES);
+            Ok(match bytes {
+                Ok(bytes) => Ok(*blake3::hash(&bytes).as_bytes()),
+                Err(error) => Err(format!("cannot read {}: {error}", entry.path.display())),
+            })
+        };
+        let digests = collection.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
+        self.keep(collection, digests)
+    }
+
+    /// Digest and fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
+    fn looks(
+        &self,
+        collection: &mut Collection,
+        digests: Vec<[u8; 32]>,
+        intake: &Intake<'_>,
+    ) -> Result<Vec<([u8; 32], Option<Fingerprint>)>> {
+        let bar = intake.progress.bar("photographs", collection.images.len() as u64);
+        let mut looks = Vec::with_capacity(digests.len());
+        for (entries, digests) in collection.images.chunks(SHARD).zip(digests.chunks(SHARD)) {
+            let key = Key::builder(NAME, FORMAT_VERSION).setting("files", &digests).finish();
+            let address = Address::new(NAME, FORMAT_VERSION, key, None);
+            if let Some(stored) = intake.store.load::<Vec<Look>>(&address)? {
+                bar.advance(entries.len() as u64);
+                looks.extend(stored.value);
+                continue;
+            }
+            let since = Instant::now();
+            let look = |entry: &ImageEntry| -> Result<Look> {
+                intake.interrupt.check()?;
+                bar.advance(1);
+                Ok(look(entry))
+            };
+            let found = entries.par_iter().map(look).collect::<Result<Vec<_>>>()?;
+            let header = Header::new(&BTreeMap::<String, u8>::new(), since.elapsed().as_secs_f64())?;
+            intake.store.save(&address, &header, &found)?;
+            looks.extend(found);
+        }
+        drop(bar);
+        let fitted = |(entry, (look, digest)): (&mut ImageEntry, (Look, [u8; 32]))| match look {
+            // The bytes may be those of another file in an earlier place, so the path is not part of the stored reason.
+            Look::Fault(problem) => Err(format!("{}: {problem}", entry.path.display())),
+            Look::Photograph { width, height, fingerprint } => {
+                fit_boxes(entry, [width, height]).map(|()| (digest, fingerprint))
+            }
+        };
+        let found = collection.images.iter_mut().zip(looks.into_iter().zip(digests)).map(fitted).collect();
+        self.keep(collection, found)
+    }
+
+    /// Keeps the images with a value; the others are refused, or moved to the skipped ones.
+    fn keep<T>(&self, collection: &mut Collection, values: Vec<Result<T, String>>) -> Result<Vec<T>> {
+        let faults = values.iter().filter(|value| value.is_err()).count();
+        let mut kept = Vec::with_capacity(values.len());
+        let images = std::mem::take(&mut collection.images);
+        let splits = std::mem::take(&mut collection.splits);
+        for ((image, split), value) in images.into_iter().zip(splits).zip(values) {
+            match value {
+                Ok(value) => {
+                    kept.push(value);
+                    collection.images.push(image);
+                    collection.splits.push(split);
+                }
+                Err(reason) if self.opening.missing == Missing::Refuse => {
+                    bail!(
+                        "{reason} ({faults} images cannot be used); without --strict such images are skipped and counted"
+                    )
+                }
+                Err(reason) => collection.skipped.push(Skipped { id: image.id, reason }),
+            }
+        }
+        if kept.is_empty() {
+            let first = collection.skipped.first().map_or("", |skipped| skipped.reason.as_str());
+            bail!("no photograph of {} can be used; the first one: {first}", self.path.display());
+        }
+        Ok(kept)
+    }
+}
+
+fn look(entry: &ImageEntry) -> Look {
+    match photograph::read_upright(&entry.path, 0) {
+        Ok(photograph) => Look::Photograph {
+            width: photograph.width() as u32,
+            height: photograph.height() as u32,
+            fingerprint: Fingerprint::of(&photograph),
+        },
+        Err(error) => {
+            // The reason without the path, which belongs to this place only.
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            Look::Fault(source.unwrap_or_else(|| error.to_string()))
+        }
+    }
+}
+
+/// Checks the size and the boxes of an image against its pixels, and gives both in pixels of the shrunk photograph.
+fn fit_boxes(entry: &mut ImageEntry, pixels: [u32; 2]) -> Result<(), String> {
+    let path = entry.path.display();
+    let [width, height] = pixels;
+    if let Some([said_width, said_height]) = entry.size
+        && [said_width, said_height] != pixels
+    {
+        return Err(format!(
+            "{path} has {width} × {height} pixels when it is upright, but its annotation says {said_width} × {said_height}, so its boxes \
+             belong to another picture"
+        ));
+    }
+    let longer = width.max(height) as usize;
+    let fitted = |length: u32| {
+        if longer <= MAX_SIDE {
+            length
+        } else {
+            ((length as usize * MAX_SIDE) as f64 / longer as f64).round().max(1.0) as u32
+        }
+    };
+    for object in &mut entry.objects {
+        let BoundingBox { left, top, right, bottom } = object.bounds;
+        if right > width || bottom > height {
+            return Err(format!(
+                "{path}: a box of class \"{}\" ends at ({right}, {bottom}), outside of the {width} × {height} pixels",
+                object.class
+            ));
+        }
+        object.bounds = BoundingBox {
+            left: fitted(left).min(fitted(width) - 1),
+            top: fitted(top).min(fitted(height) - 1),
+            right: fitted(right).max(fitted(left) + 1).min(fitted(width)),
+            bottom: fitted(bottom).max(fitted(top) + 1).min(fitted(height)),
+        };
+    }
+    entry.size = Some([fitted(width), fitted(height)]);
+    Ok(())
+}
+
+/// Nearly equal photographs in different halves. Equal ones are reported by the data set.
+fn divided(
+    collection: &Collection,
+    [train, test]: &[ImageSet; 2],
+    pairs: &[[usize; 2]],
+    digests: &[[u8; 32]],
+) -> Option<String> {
+    let in_set =
+        |set: &ImageSet| set.images.iter().map(|entry| entry.id.clone()).collect::<std::collections::HashSet<_>>();
+    let (train, test) = (in_set(train), in_set(test));
+    let id = |index: usize| &collection.images[index].id;
+    let across: Vec<&[usize; 2]> = pairs
+        .iter()
+        .filter(|[a, b]| digests[*a] != digests[*b])
+        .filter(|[a, b]| {
+            (train.contains(id(*a)) && test.contains(id(*b))) || (test.contains(id(*a)) && train.contains(id(*b)))
+        })
+        .collect();
+    let [a, b] = across.first()?;
+    Some(format!(
+        "{} pairs of nearly equal photographs lie in different halves, so the results may be too good; the first one: {} and {}; --keep-near \
+         keeps them together",
+        across.len(),
+        collection.images[*a].path.display(),
+        collection.images[*b].path.display()
+    ))
+}
+
+/// Files with the same bytes and other labels.
+fn contradictions(collection: &Collection, digests: &[[u8; 32]]) -> Option<String> {
+    let mut first: BTreeMap<&[u8; 32], usize> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (index, digest) in digests.iter().enumerate() {
+        let other = *first.entry(digest).or_insert(index);
+        if collection.images[other].labels != collection.images[index].labels {
+            found.push((other, index));
+        }
+    }
+    let &(a, b) = found.first()?;
+    Some(format!(
+        "{} files have the same bytes as a file with other labels; the first one: {} and {}",
+        found.len(),
+        collection.images[a].path.display(),
+        collection.images[b].path.display()
+    ))
+}
+
+/// Classes with so few images that their results say little.
+fn small_classes([train, test]: &[ImageSet; 2]) -> Vec<String> {
+    let count = |set: &ImageSet, class: usize| set.images.iter().filter(|entry| entry.labels[class] == 1).count();
+    let small = |class: usize| {
+        let (n_train, n_test) = (count(train, class), count(test, class));
+        let is_small = n_train + n_test < MIN_N_IMAGES || n_train == 0 || n_test == 0;
+        is_small.then(|| format!("{} ({n_train} + {n_test})", train.classes[class]))
+    };
+    let small: Vec<String> = (0..train.classes.len()).filter_map(small).collect();
+    if small.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "classes with fewer than {MIN_N_IMAGES} images, or without images in one half (training + test images): {}",
+        small.join(", ")
+    )]
+}
