@@ -55,6 +55,11 @@ impl Store {
     }
 
     fn lock_file(&self) -> std::io::Result<File> {
-        File::options().create(true).truncate(false).write(true).open(self.root().join(NAME))
+        let path = self.root().join(NAME);
+        // Opening a pipe would wait for ever.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(std::io::Error::from(std::io::ErrorKind::InvalidInput));
+        }
+        File::options().create(true).truncate(false).write(true).open(path)
     }
 }

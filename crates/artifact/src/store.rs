@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use fisherlens_files::{folder_of, free_bytes, is_unfinished, temporary_file};
+use fisherlens_files::{NewFile, folder_of, free_bytes, is_unfinished};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -232,7 +232,7 @@ pub(crate) fn replace<T: Serialize>(
     value: &T,
 ) -> Result<u64, ArtifactError> {
     let failed = || ArtifactError::io("write", path);
-    let file = temporary_file(path).map_err(failed())?;
+    let file = NewFile::create(path).map_err(failed())?;
     let n_bytes = match envelope::write(file.as_file(), address, header, value) {
         Ok(n_bytes) => n_bytes,
         Err(problem) => {
@@ -242,7 +242,7 @@ pub(crate) fn replace<T: Serialize>(
         }
     };
     file.as_file().sync_all().map_err(failed())?;
-    file.persist(path).map_err(|error| failed()(error.error))?;
+    file.finish().map_err(failed())?;
     // The folder holds the names of its files. The new name is therefore safe on the disk only after the folder is synced too.
     #[cfg(unix)]
     File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed())?;

@@ -18,12 +18,14 @@ macro_rules! answer {
 /// The text without characters that a terminal would obey, such as the escape character in the name of a class from a file of others.
 fn visible(text: impl Display) -> String {
     let text = text.to_string();
-    if !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+    // These turn the direction of writing, so that a name could look like another one.
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(|c: char| (c.is_control() && c != '\n' && c != '\t') || turns(c)) {
         return text;
     }
     let shown = |c: char| match c {
         '\n' | '\t' => c.to_string(),
-        c if c.is_control() => c.escape_default().to_string(),
+        c if c.is_control() || turns(c) => c.escape_unicode().to_string(),
         c => c.to_string(),
     };
     text.chars().map(shown).collect()
@@ -58,7 +60,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_command_the_terminal() {
-        assert_eq!(visible("cat\u{1b}[2J\r\u{9b}"), "cat\\u{1b}[2J\\r\\u{9b}");
+        assert_eq!(visible("cat\u{1b}[2J\r\u{9b}"), "cat\\u{1b}[2J\\u{d}\\u{9b}");
+        assert_eq!(visible("\u{202e}tac"), "\\u{202e}tac");
         assert_eq!(visible("two\nlines\tand é"), "two\nlines\tand é");
     }
 }

@@ -1,7 +1,9 @@
 //! Names of the files that `explain` writes.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
 
 /// Greatest number of bytes of a part of a name. File systems accept names of 255 bytes, and a name has up to five parts.
 const MAX_BYTES: usize = 60;
@@ -44,6 +46,29 @@ pub(crate) fn class_parts<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<S
     parts(names.iter().map(String::as_str))
 }
 
+/// Refuses a photograph that lies in the folder `out` under a name that the command may write, because it would be replaced before it is
+/// explained. `stems` are those of [`stems`].
+///
+/// # Errors
+/// The photograph, and what to do.
+pub(crate) fn refuse_own_results(images: &[PathBuf], stems: &[String], out: &Path) -> Result<()> {
+    const ENDINGS: [&str; 4] = ["-heatmap.png", "-overlay.png", "-top.png", "-panel.png"];
+    let Ok(out) = out.canonicalize() else { return Ok(()) };
+    for image in images {
+        let Ok(path) = image.canonicalize() else { continue };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let begins = stems.iter().any(|stem| name.starts_with(&format!("{stem}-"))) || name == "networks-panel.png";
+        if path.parent() == Some(&out) && begins && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            bail!(
+                "{} has the name of a picture that this command may write into {}: choose another folder with --out",
+                image.display(),
+                out.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The beginning of the names of each photograph's files: its own name without folder and extension.
 pub(crate) fn stems(images: &[PathBuf]) -> Vec<String> {
     let name = |image: &'_ PathBuf| match image.file_stem() {
@@ -76,5 +101,22 @@ mod tests {
         assert_eq!(part("/../../x"), "-..-..-x");
         assert_eq!(part("cat\u{1b}[2J\\"), "cat--2J-");
         assert_eq!(part(&"é".repeat(100)).len(), MAX_BYTES);
+    }
+
+    #[test]
+    fn photographs_that_would_be_replaced_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let images = [path("q.jpg"), path("q-panel.png")];
+        let message = refuse_own_results(&images, &stems(&images), folder.path()).unwrap_err().to_string();
+        assert!(message.contains("q-panel.png") && message.contains("--out"), "{message}");
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(refuse_own_results(&images, &stems(&images), elsewhere.path()).is_ok());
+        let others = [path("q.jpg"), path("other-panel.png"), path("q-more.png")];
+        assert!(refuse_own_results(&others, &[stems(&others)[0].clone()], folder.path()).is_ok());
     }
 }

@@ -30,7 +30,7 @@ pub struct Found {
 /// A name that is neither a file nor an id; the errors of reading.
 pub fn photograph(experiment: Option<&Experiment>, name: &Path, max_side: usize) -> Result<Found> {
     // A symbolic link that leads nowhere is reported by the reader of the file.
-    if name == Path::new("-") || name.symlink_metadata().is_ok() {
+    if name == Path::new("-") || name.symlink_metadata().is_ok_and(|_| !(experiment.is_some() && name.is_dir())) {
         let whole = photograph::read_upright(name, 0)?;
         let original = (whole.width(), whole.height());
         let photograph = if max_side == 0 { whole } else { whole.fitted(max_side) };
@@ -45,7 +45,7 @@ pub fn photograph(experiment: Option<&Experiment>, name: &Path, max_side: usize)
     let Some(entry) = name.to_str().and_then(|id| experiment.core.dataset.image(id)) else {
         bail!("{shown} is neither a file nor the id of an image of experiment {}", experiment.core.name)
     };
-    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(entry)?;
     let original = (photograph.width(), photograph.height());
     Ok(Found { path: entry.path.clone(), photograph, original })
 }

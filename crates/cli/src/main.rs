@@ -97,7 +97,9 @@ fn main() -> ExitCode {
 /// An installed program stores its experiments in the user's cache folder, as the platform defines it.
 fn caller() -> Caller {
     let folder = etcetera::choose_base_strategy().map(|folders| folders.cache_dir().join("fisherlens"));
-    let command_line = std::env::args().collect::<Vec<_>>().join(" ");
+    // An argument may be the name of a file that is not Unicode.
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let command_line = words.collect::<Vec<_>>().join(" ");
     Caller {
         folder: folder.unwrap_or_else(|_| PathBuf::from("fisherlens-cache")),
         program: Program { command_line, ..Program::default() },

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Error, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_files::temporary_file;
+use fisherlens_files::NewFile;
 use fisherlens_model::{Explainer, Model, photograph};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -110,7 +110,7 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         )?;
     }
     let mut out = match &arguments.out {
-        Some(path) => Some(temporary_file(path).with_context(|| format!("cannot write {}", path.display()))?),
+        Some(path) => Some(NewFile::create(path).with_context(|| format!("cannot write {}", path.display()))?),
         None => None,
     };
     let mut write = |text: &str| -> Result<()> {
@@ -175,9 +175,7 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         write(&(serde_json::to_string_pretty(&document)? + "\n"))?;
     }
     if let (Some(file), Some(path)) = (out, &arguments.out) {
-        file.persist(path)
-            .map_err(|error| Error::new(error.error))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        file.finish().with_context(|| format!("cannot write {}", path.display()))?;
         answer!("{}  {} photographs", path.display(), paths.len());
     }
     failed.finish()

@@ -148,6 +148,7 @@ impl Collection {
             path: found.path,
             size: found.size,
             objects: found.objects,
+            digest: None,
             groups: found.groups,
         });
         Ok(Self { layout, path: path.to_owned(), images: images.collect(), classes, splits, skipped })

@@ -52,6 +52,8 @@ pub struct ImageEntry {
     pub size: Option<[u32; 2]>,
     /// The objects, in the order of the data.
     pub objects: Vec<Object>,
+    /// BLAKE3 digest of the file's bytes, once somebody has read them.
+    pub digest: Option<[u8; 32]>,
     /// Further facts by name, such as the photographer or the camera.
     pub groups: BTreeMap<String, String>,
 }

@@ -158,3 +158,27 @@ fn the_real_devkit() {
         }
     }
 }
+
+#[test]
+fn lists_of_classes_without_labels_are_doubtful() {
+    for (content, words) in [
+        ("image label\na1 1\n", "no label"),
+        ("a1\na2\n", "no label"),
+        ("a1 yes\na2 no\n", "no label"),
+        ("a1,1\na2,-1\n", "no label"),
+        ("\n", "is empty"),
+    ] {
+        let (_folder, root) = devkit();
+        write(&root, "ImageSets/Main/person_train.txt", content);
+        let devkit = Devkit::open(&root, None).expect("a devkit");
+        let [doubtful] = devkit.doubtful_lists() else { panic!("{content:?}: {:?}", devkit.doubtful_lists()) };
+        assert!(doubtful.contains("person_train.txt") && doubtful.contains("\"person\"") && doubtful.contains(words));
+    }
+    let (_folder, root) = devkit();
+    assert!(Devkit::open(&root, None).expect("a devkit").doubtful_lists().is_empty());
+    // A text of somebody's own does not stop the lists.
+    fs::write(root.join("ImageSets/Main/read me.txt"), b"caf\xe9").expect("a file");
+    let devkit = Devkit::open(&root, None).expect("a devkit");
+    assert!(devkit.doubtful_lists()[0].contains("read me.txt"));
+    assert_eq!(devkit.sets(), ["train", "val"]);
+}

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use fisherlens_artifact::Key;
 use fisherlens_dataset::{Devkit, ImageEntry, ImageSet, Missing, Skipped, VocError};
-use fisherlens_descriptors::Photograph;
 use fisherlens_eval::Rect;
-use fisherlens_model::{ModelError, photograph};
+use fisherlens_model::photograph::MAX_BYTES;
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::intake::Intake;
-use crate::own::{self, Halves, OwnPhotographs};
+use crate::own::{Halves, OwnPhotographs};
+use crate::reading::Reading;
 use crate::settings::sections::{DataSettings, DataSource};
 use crate::spread::spread;
 
@@ -32,28 +32,6 @@ impl Half {
         match self {
             Self::Train => "train",
             Self::Test => "test",
-        }
-    }
-}
-
-/// How the pixels of photographs are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// As they are stored: the boxes of PASCAL VOC refer to the stored pixels.
-    Stored,
-    /// Turned as the EXIF data says, and shrunk to [`own::MAX_SIDE`].
-    Upright,
-}
-
-impl Reading {
-    /// Reads a photograph.
-    ///
-    /// # Errors
-    /// The errors of reading and decoding, with the name of the file.
-    pub fn photograph(self, path: &Path) -> Result<Photograph, ModelError> {
-        match self {
-            Self::Stored => photograph::read(path),
-            Self::Upright => own::read(path),
         }
     }
 }
@@ -186,7 +164,7 @@ impl Dataset {
             root: devkit.root().to_owned(),
             year: devkit.year(),
             shared: shared(&train_files, &test_files),
-            notes: Vec::new(),
+            notes: devkit.doubtful_lists().to_vec(),
             reading: Reading::Stored,
             train: digest(train, &train_files, Reading::Stored),
             test: digest(test, &test_files, Reading::Stored),
@@ -205,8 +183,8 @@ impl Dataset {
         limit: Option<usize>,
         intake: &Intake<'_>,
     ) -> Result<Self> {
-        let Halves { sets: [mut train, mut test], files: [train_files, test_files], warnings } =
-            own.halves(intake, limit)?;
+        let Halves { sets: [mut train, mut test], warnings } = own.halves(intake, limit)?;
+        let (train_files, test_files) = (file_digests(&train), file_digests(&test));
         let found = train.classes.clone();
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
         let usable: Vec<bool> =
@@ -235,6 +213,16 @@ impl Dataset {
     /// What a user must know about the images before the results are believed.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.notes.clone();
+        let never = |class: &usize| !has(&self.test.set, *class, 1);
+        let never: Vec<&str> =
+            (0..self.classes().len()).filter(never).map(|class| self.classes()[class].as_str()).collect();
+        if !never.is_empty() && self.reading == Reading::Stored {
+            warnings.push(format!(
+                "no image of set {} has the classes {}, so they have no average precision and are not part of the mean",
+                self.test.set.name,
+                never.join(", ")
+            ));
+        }
         let Some([first, same]) = self.shared.first() else { return warnings };
         warnings.push(format!(
             "{} of the {} images of set {} have the same bytes as an image of set {}, from which the classifiers learn, so the results are \
@@ -353,27 +341,44 @@ fn files_key(files: &[FileDigest], reading: Reading) -> Key {
 /// Reads every file once for its digest, and looks into every photograph, so that no long computation ends at an unusable one. Images that
 /// cannot be used are an error, or are moved to the skipped ones.
 fn usable_files(set: &mut ImageSet, missing: Missing, intake: &Intake<'_>) -> Result<Vec<FileDigest>> {
-    let read = |entry: &ImageEntry| -> Result<FileDigest> {
-        let bytes = std::fs::read(&entry.path).with_context(|| format!("cannot read {}", entry.path.display()))?;
-        Ok((entry.id.clone(), *blake3::hash(&bytes).as_bytes()))
+    let read = |entry: &ImageEntry| -> Result<[u8; 32], String> {
+        let bytes = fisherlens_files::read(&entry.path, MAX_BYTES);
+        bytes.map(|bytes| *blake3::hash(&bytes).as_bytes()).map_err(|error| error.to_string())
     };
-    let mut files = set.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
-    let faults = intake.faults(&set.images, files_key(&files, Reading::Stored))?;
-    let Some((id, problem)) = faults.first() else { return Ok(files) };
-    if missing == Missing::Refuse {
-        bail!(
-            "image {id} of set {}: {problem} ({} of {} images of this set cannot be used); repair the devkit, or give --allow-missing to \
-             skip and count such images",
-            set.name,
-            faults.len(),
-            files.len()
-        );
+    let digests: Vec<Result<[u8; 32], String>> = set.images.par_iter().map(read).collect();
+    let mut faults = Vec::new();
+    let mut readable = Vec::with_capacity(digests.len());
+    for (mut entry, digest) in std::mem::take(&mut set.images).into_iter().zip(digests) {
+        match digest {
+            Ok(digest) => {
+                entry.digest = Some(digest);
+                readable.push(entry);
+            }
+            Err(problem) => faults.push((entry.id, format!("cannot read {}: {problem}", entry.path.display()))),
+        }
     }
-    let unusable: BTreeSet<&String> = faults.iter().map(|(id, _)| id).collect();
-    set.images.retain(|entry| !unusable.contains(&entry.id));
-    files.retain(|(id, _)| !unusable.contains(id));
-    set.skipped.extend(faults.iter().map(|(id, reason)| Skipped { id: id.clone(), reason: reason.clone() }));
-    Ok(files)
+    set.images = readable;
+    let n_images = set.images.len() + faults.len();
+    faults.extend(intake.faults(&set.images, files_key(&file_digests(set), Reading::Stored))?);
+    if let Some((id, problem)) = faults.first() {
+        if missing == Missing::Refuse {
+            bail!(
+                "image {id} of set {}: {problem} ({} of {n_images} images of this set cannot be used); repair the devkit, or give \
+                 --allow-missing to skip and count such images",
+                set.name,
+                faults.len()
+            );
+        }
+        let unusable: BTreeSet<&String> = faults.iter().map(|(id, _)| id).collect();
+        set.images.retain(|entry| !unusable.contains(&entry.id));
+        set.skipped.extend(faults.iter().map(|(id, reason)| Skipped { id: id.clone(), reason: reason.clone() }));
+    }
+    Ok(file_digests(set))
+}
+
+/// Ids and digests of the images of a set whose files were read.
+fn file_digests(set: &ImageSet) -> Vec<FileDigest> {
+    set.images.iter().filter_map(|entry| Some((entry.id.clone(), entry.digest?))).collect()
 }
 
 /// Training image and test image with the same bytes.

@@ -47,6 +47,15 @@ pub(crate) fn check(experiment: &Experiment) -> Result<()> {
     };
     if let Some(file) = &settings.classifier.from {
         let model = npz::read_classifier(file, experiment.core.dataset.classes())?.model;
+        if let Some(dual) = model.dual() {
+            let (found, n_images) = (dual.alphas.ncols(), experiment.core.dataset.train.len());
+            ensure!(
+                found == n_images,
+                "classifier.from {}: its alphas belong to {found} training images, but set {} has {n_images}; leave the alphas out of the file",
+                file.display(),
+                experiment.core.dataset.train.set.name
+            );
+        }
         // A mixture of the right size is enough to learn the length of the vectors.
         let weights = Array1::from_elem(n_gaussians, 1.0 / n_gaussians as f32);
         let (means, variances) =

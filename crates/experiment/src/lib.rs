@@ -41,6 +41,7 @@ pub mod parts;
 pub mod program;
 pub mod progress;
 pub mod provenance;
+pub mod reading;
 pub mod run;
 pub mod series;
 pub mod session;

@@ -14,10 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::intake::Intake;
 use crate::near::{self, Fingerprint};
+use crate::reading::{MAX_SIDE, unchanged_bytes};
 
-/// Longer side to which photographs are shrunk, as by `explain`. Those of PASCAL VOC, on which the settings of the paper were chosen, have at most
-/// this side.
-pub const MAX_SIDE: usize = 500;
 /// Smallest number of images of a class that a result can be based on.
 const MIN_N_IMAGES: usize = 10;
 /// Number of photographs whose look is stored together, so that a stopped run loses little.
@@ -42,8 +40,6 @@ pub struct OwnPhotographs {
 /// The halves, and what their user must know.
 pub(crate) struct Halves {
     pub(crate) sets: [ImageSet; 2],
-    /// Digests of the files, as in the halves.
-    pub(crate) files: [Vec<(String, [u8; 32])>; 2],
     pub(crate) warnings: Vec<String>,
 }
 
@@ -52,14 +48,6 @@ pub(crate) struct Halves {
 enum Look {
     Photograph { width: u32, height: u32, fingerprint: Option<Fingerprint> },
     Fault(String),
-}
-
-/// Reads a photograph of one's own: turned as its EXIF data says, and shrunk to [`MAX_SIDE`].
-///
-/// # Errors
-/// The errors of reading and decoding.
-pub(crate) fn read(path: &std::path::Path) -> Result<Photograph, fisherlens_model::ModelError> {
-    photograph::read_upright(path, MAX_SIDE)
 }
 
 impl OwnPhotographs {
@@ -83,11 +71,6 @@ impl OwnPhotographs {
                 crate::dataset::limit_images(&mut set.images, limit);
             }
         }
-        let places: BTreeMap<&str, usize> =
-            collection.images.iter().enumerate().map(|(index, entry)| (entry.id.as_str(), index)).collect();
-        let files = sets.each_ref().map(|set| {
-            set.images.iter().map(|entry| (entry.id.clone(), digests[places[entry.id.as_str()]])).collect::<Vec<_>>()
-        });
         let mut warnings = Vec::new();
         if !collection.skipped.is_empty() {
             let first = &collection.skipped[0];
@@ -100,7 +83,7 @@ impl OwnPhotographs {
         warnings.extend(divided(&collection, &sets, &pairs, &digests));
         warnings.extend(contradictions(&collection, &digests));
         warnings.extend(small_classes(&sets));
-        Ok(Halves { sets, files, warnings })
+        Ok(Halves { sets, warnings })
     }
 
     /// Digests of all files. Images whose file cannot be read are left out.
@@ -116,7 +99,11 @@ impl OwnPhotographs {
             })
         };
         let digests = collection.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
-        self.keep(collection, digests)
+        let digests = self.keep(collection, digests)?;
+        for (entry, &digest) in collection.images.iter_mut().zip(&digests) {
+            entry.digest = Some(digest);
+        }
+        Ok(digests)
     }
 
     /// Digest and fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
@@ -140,7 +127,7 @@ impl OwnPhotographs {
             let look = |entry: &ImageEntry| -> Result<Look> {
                 intake.interrupt.check()?;
                 bar.advance(1);
-                Ok(look(entry))
+                look(entry)
             };
             let found = entries.par_iter().map(look).collect::<Result<Vec<_>>>()?;
             let header = Header::new(&BTreeMap::<String, u8>::new(), since.elapsed().as_secs_f64())?;
@@ -188,19 +175,16 @@ impl OwnPhotographs {
     }
 }
 
-fn look(entry: &ImageEntry) -> Look {
-    match photograph::read_upright(&entry.path, 0) {
+fn look(entry: &ImageEntry) -> Result<Look> {
+    // A fault is stored without the path: the same bytes may lie elsewhere later.
+    Ok(match Photograph::decode_upright(&unchanged_bytes(entry)?) {
         Ok(photograph) => Look::Photograph {
             width: photograph.width() as u32,
             height: photograph.height() as u32,
             fingerprint: Fingerprint::of(&photograph),
         },
-        Err(error) => {
-            // The reason without the path, which belongs to this place only.
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            Look::Fault(source.unwrap_or_else(|| error.to_string()))
-        }
-    }
+        Err(error) => Look::Fault(error.to_string()),
+    })
 }
 
 /// Checks the size and the boxes of an image against its pixels, and gives both in pixels of the shrunk photograph.

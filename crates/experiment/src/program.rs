@@ -40,7 +40,7 @@ impl Program {
     /// # Panics
     /// When the lock file is not TOML.
     pub fn of_checkout(command: &str, root: &Path, lock: &str) -> Self {
-        let words = std::env::args().skip(1);
+        let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
         let command_line = std::iter::once(command.to_owned()).chain(words).collect::<Vec<_>>().join(" ");
         Self { command_line, commit: commit(&root.join(".git")), crates: crates(lock) }
     }

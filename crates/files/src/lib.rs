@@ -5,9 +5,9 @@
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("notes.txt");
-//! let mut file = fisherlens_files::temporary_file(&path)?;
+//! let mut file = fisherlens_files::NewFile::create(&path)?;
 //! file.write_all(b"complete")?;
-//! file.persist(&path)?;
+//! file.finish()?;
 //! assert_eq!(fisherlens_files::read(&path, 1_000)?, b"complete");
 //! assert!(fisherlens_files::read(&path, 4).unwrap_err().to_string().contains("at most 4 bytes"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -24,5 +24,5 @@ mod unfinished_folder;
 
 pub use free::free_bytes;
 pub use reading::{read, read_stream, read_text};
-pub use unfinished::{folder_of, is_unfinished, temporary_file};
+pub use unfinished::{NewFile, folder_of, is_unfinished};
 pub use unfinished_folder::TemporaryFolder;

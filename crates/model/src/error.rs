@@ -117,6 +117,12 @@ pub enum ModelError {
         /// The number expected.
         n_classes: usize,
     },
+    /// A class of a model has a name that no class can have.
+    #[error("\"{}\" is not the name of a class: expected 1 to 200 characters without control characters", .found.escape_debug())]
+    ClassName {
+        /// The first characters of the name.
+        found: String,
+    },
     /// A file is not one of NumPy's archives.
     #[error("{} is not a .npz file that can be read", .path.display())]
     Npz {

@@ -192,6 +192,12 @@ impl Model {
     }
 }
 
+/// Whether a class may have this name: it becomes part of messages, tables, names of files and names of arrays.
+fn is_class_name(name: &str) -> bool {
+    const MAX_CHARACTERS: usize = 200;
+    !name.is_empty() && !name.chars().any(char::is_control) && name.chars().count() <= MAX_CHARACTERS
+}
+
 impl Stored {
     /// Checks that the parts fit together.
     fn model(self) -> Result<Model, ModelError> {
@@ -221,6 +227,9 @@ impl Stored {
             && (found.len() != n_classes || !found.iter().all(|threshold| threshold.is_finite()))
         {
             return Err(ModelError::Thresholds { found: found.clone(), n_classes });
+        }
+        if let Some(found) = self.classes.iter().find(|name| !is_class_name(name)) {
+            return Err(ModelError::ClassName { found: found.chars().take(60).collect() });
         }
         self.display_rule.check()?;
         Ok(Model {
@@ -295,6 +304,10 @@ mod tests {
         };
         let message = refused(&|model| drop(model.classes.pop()));
         assert!(message.ends_with("model.flm does not fit together: 19 names for 20 classes"), "{message}");
+        for name in [String::new(), "a\nerror: forged".to_owned(), "x".repeat(70_000)] {
+            let message = refused(&|model| model.classes[3].clone_from(&name));
+            assert!(message.contains("1 to 200 characters") && message.len() < 500, "{message}");
+        }
         let message = refused(&|model| model.thresholds = Some(vec![f64::NAN; 20]));
         assert!(message.contains("expected a finite threshold for each of 20 classes"), "{message}");
     }

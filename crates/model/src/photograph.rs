@@ -59,14 +59,21 @@ pub fn read_upright(path: &Path, max_side: usize) -> Result<Photograph, ModelErr
 }
 
 fn decode(path: &Path, decode: fn(&[u8]) -> Result<Photograph, DescriptorError>) -> Result<Photograph, ModelError> {
+    decode(&read_bytes(path)?).map_err(|source| ModelError::Decode { path: path.to_owned(), source })
+}
+
+/// Reads the bytes of a photograph's file, at most [`MAX_BYTES`]. The path `-` is standard input.
+///
+/// # Errors
+/// [`ModelError::Read`], with the name of the file.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
     // A photograph may come from a pipe, such as `<(convert …)` in a shell, so this is not limited to regular files.
     let read = if path == Path::new("-") {
         read_stream(io::stdin().lock(), MAX_BYTES)
     } else {
         File::open(path).and_then(|file| read_stream(file, MAX_BYTES))
     };
-    let bytes = read.map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-    decode(&bytes).map_err(|source| ModelError::Decode { path: path.to_owned(), source })
+    read.map_err(|source| ModelError::Read { path: path.to_owned(), source })
 }
 
 /// Local descriptors of a photograph's grey values; `path` names the photograph in errors.

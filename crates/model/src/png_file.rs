@@ -3,7 +3,7 @@
 use std::io::BufWriter;
 use std::path::Path;
 
-use fisherlens_files::temporary_file;
+use fisherlens_files::NewFile;
 use ndarray::ArrayView3;
 
 use crate::error::ModelError;
@@ -27,7 +27,7 @@ pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ModelError>
     let write = || -> Result<(), png::EncodingError> {
         let (height, width, _) = rgb.dim();
         // A program that is stopped leaves no half picture.
-        let file = temporary_file(path)?;
+        let file = NewFile::create(path)?;
         let mut encoder = png::Encoder::new(BufWriter::new(file.as_file()), width as u32, height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
@@ -35,7 +35,7 @@ pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ModelError>
         let pixels: Vec<u8> = rgb.iter().copied().collect();
         writer.write_image_data(&pixels)?;
         writer.finish()?;
-        file.persist(path).map_err(|error| error.error)?;
+        file.finish()?;
         Ok(())
     };
     write().map_err(|error| ModelError::Write { path: path.to_owned(), source: error.into() })

@@ -118,8 +118,8 @@ impl<'a> Table<'a> {
         let bar = experiment.core.progress.bar("describe", n as u64);
         let reading = experiment.core.dataset.reading;
         let learned_from = experiment.core.for_each(bar.as_ref(), &chosen, |image| {
-            let path = &train.set.images[image].path;
-            Ok(Described::new(extractor, &pca, &reading.photograph(path)?, path)?)
+            let entry = &train.set.images[image];
+            Ok(Described::new(extractor, &pca, &reading.photograph(entry)?, &entry.path)?)
         })?;
         drop(bar);
         let labels = train.label_matrix().select(Axis(0), &chosen);

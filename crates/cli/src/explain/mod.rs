@@ -13,7 +13,7 @@ use crate::arguments::{Explain, Normalize, distinct};
 use crate::caller::Caller;
 use crate::explain::answer::Answer;
 use crate::explain::source::{Explained, Source};
-use crate::file_names::stems;
+use crate::file_names::{refuse_own_results, stems};
 
 /// Runs the command.
 ///
@@ -28,6 +28,7 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     {
         bail!("{option} has an effect only with --experiment or --voc");
     }
+    refuse_own_results(&arguments.images, &stems(&arguments.images), &arguments.out)?;
     if !arguments.networks.networks.is_empty() {
         return networks(arguments, interrupt);
     }

@@ -46,6 +46,9 @@ pub fn parse_annotation(bytes: &[u8]) -> Result<Annotation, VocError> {
 
 /// Like [`parse_annotation`], with the problem in words, for callers that know the path of the file.
 pub(crate) fn read(bytes: &[u8]) -> Result<Annotation, String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err("the text is UTF-16, expected UTF-8: save the file as UTF-8".to_owned());
+    }
     let text = decode(bytes);
     let raw: RawAnnotation =
         quick_xml::de::from_str(&text).map_err(|error| format!("not a VOC annotation: {error}"))?;
@@ -107,6 +110,7 @@ impl RawObject {
         if class.is_empty() {
             return Err("the name is empty".to_owned());
         }
+        self.bndbox.refuse_shares()?;
         let (left, right) = span("x", &self.bndbox.xmin, &self.bndbox.xmax, width)?;
         let (top, bottom) = span("y", &self.bndbox.ymin, &self.bndbox.ymax, height)?;
         Ok(Object {
@@ -115,6 +119,22 @@ impl RawObject {
             difficult: flag("difficult", self.difficult.as_deref())?,
             truncated: is_truncated(self.truncated.as_deref()),
         })
+    }
+}
+
+impl RawBox {
+    /// Some tools write shares of the width and height. As pixels, each of them would be the first one.
+    fn refuse_shares(&self) -> Result<(), String> {
+        let corners = [&self.xmin, &self.ymin, &self.xmax, &self.ymax].map(|text| text.trim().parse::<f64>());
+        let is_share = |corner: &Result<f64, _>| corner.as_ref().is_ok_and(|corner| (0.0..=1.0).contains(corner));
+        let is_whole = |corner: &Result<f64, _>| corner.as_ref().is_ok_and(|corner| corner.fract() == 0.0);
+        if corners.iter().all(is_share) && !corners.iter().all(is_whole) {
+            return Err(format!(
+                "bndbox: the corners {}, {}, {} and {} are shares of the picture, expected pixels counted from 1",
+                self.xmin, self.ymin, self.xmax, self.ymax
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -197,6 +217,13 @@ mod tests {
         assert_eq!(beyond, Ok(BoundingBox { left: 0, top: 0, right: 500, bottom: 375 }));
         let one_pixel = bounds(["500", "375", "500", "375"]);
         assert_eq!(one_pixel, Ok(BoundingBox { left: 499, top: 374, right: 500, bottom: 375 }));
+    }
+
+    #[test]
+    fn boxes_in_shares_are_refused() {
+        let problem = bounds(["0.1", "0.2", "0.9", "1"]).expect_err("refused");
+        assert!(problem.contains("shares of the picture"), "{problem}");
+        assert!(bounds(["1", "1", "1", "1"]).is_ok());
     }
 
     #[test]

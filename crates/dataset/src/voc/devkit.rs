@@ -34,6 +34,7 @@ pub struct Devkit {
     year: Option<u16>,
     classes: Vec<String>,
     sets: Vec<String>,
+    doubtful: Vec<String>,
 }
 
 impl Devkit {
@@ -48,11 +49,11 @@ impl Devkit {
     /// [`VocError::Io`].
     pub fn open(path: &Path, year: Option<u16>) -> Result<Self, VocError> {
         let (root, year) = locate(path, year)?;
-        let (classes, sets) = discover(&lists_folder(&root))?;
+        let Lists { classes, sets, doubtful } = discover(&lists_folder(&root))?;
         if classes.is_empty() {
             return Err(VocError::NoClassLists { path: lists_folder(&root) });
         }
-        Ok(Self { root, year, classes, sets })
+        Ok(Self { root, year, classes, sets, doubtful })
     }
 
     /// The `VOC<year>` folder.
@@ -68,6 +69,12 @@ impl Devkit {
     /// The classes of all sets, sorted.
     pub fn classes(&self) -> &[String] {
         &self.classes
+    }
+
+    /// Lists that have the name of a class and a set, but no labels from which a class could be learned, each with what is wrong, sorted. Their
+    /// classes are not in [`Devkit::classes`] unless another list names them.
+    pub fn doubtful_lists(&self) -> &[String] {
+        &self.doubtful
     }
 
     /// The names of the image sets, sorted.
@@ -184,6 +191,7 @@ impl Devkit {
             labels: labels.iter().copied().flatten().collect(),
             size: Some([width, height]),
             objects,
+            digest: None,
             groups: owner.into_iter().map(|owner| (OWNER.to_owned(), owner)).collect(),
         })
     }
@@ -247,25 +255,43 @@ fn year_of(name: &str) -> Option<u16> {
     name.strip_prefix("VOC").filter(|digits| digits.len() == 4)?.parse().ok()
 }
 
-/// Class names and set names, both sorted: from the names of the lists, and from whether the lists hold labels.
-fn discover(folder: &Path) -> Result<(Vec<String>, Vec<String>), VocError> {
+/// What the lists of a devkit name.
+struct Lists {
+    /// Sorted.
+    classes: Vec<String>,
+    /// Sorted.
+    sets: Vec<String>,
+    doubtful: Vec<String>,
+}
+
+/// Class names and set names, from the names of the lists and from whether the lists hold labels.
+fn discover(folder: &Path) -> Result<Lists, VocError> {
     let mut sets = BTreeSet::new();
-    let mut labelled = Vec::new();
+    let (mut labelled, mut empty, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
     for name in file_names(folder)? {
         // Some systems leave hidden files such as `._train.txt` next to the lists.
         let Some(stem) = name.strip_suffix(".txt").filter(|stem| !stem.starts_with('.')) else {
             continue;
         };
-        if folder.join(&name).is_dir() {
+        let path = folder.join(&name);
+        if path.is_dir() {
             continue;
         }
-        match has_labels(&read_text(&folder.join(&name))?) {
+        // A text of somebody's own among the lists must not stop the others. If the list is needed, it is read again with an error.
+        let text = match read_text(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                doubtful.push(error.to_string());
+                continue;
+            }
+        };
+        match has_labels(&text) {
             Some(true) => labelled.push(stem.to_owned()),
             Some(false) => {
                 sets.insert(stem.to_owned());
             }
             // An empty list shows neither a set nor a class. If it belongs to a class, the lists of the other sets name that class.
-            None => {}
+            None => empty.push(stem.to_owned()),
         }
     }
     // Both names may contain underscores, so several sets can fit the end of a list's name. The longest set leaves the shortest class.
@@ -274,7 +300,15 @@ fn discover(folder: &Path) -> Result<(Vec<String>, Vec<String>), VocError> {
         fits.filter(|class| !class.is_empty()).min_by_key(|class| class.len()).map(str::to_owned)
     };
     let classes: BTreeSet<String> = labelled.iter().filter_map(class).collect();
-    Ok((classes.into_iter().collect(), sets.into_iter().collect()))
+    let without_labels = sets.iter().map(|stem| (stem, "its first line has no label (-1, 0 or 1) after the id"));
+    for (stem, problem) in without_labels.chain(empty.iter().map(|stem| (stem, "it is empty"))) {
+        if let Some(class) = class(stem).filter(|class| !classes.contains(class)) {
+            let path = folder.join(format!("{stem}.txt"));
+            doubtful.push(format!("{} is not taken for the list of a class \"{class}\": {problem}", path.display()));
+        }
+    }
+    doubtful.sort();
+    Ok(Lists { classes: classes.into_iter().collect(), sets: sets.into_iter().collect(), doubtful })
 }
 
 fn file_names(folder: &Path) -> Result<Vec<String>, VocError> {

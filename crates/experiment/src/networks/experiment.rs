@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use fisherlens_artifact::Key;
 use fisherlens_cnn::{Architecture, Device, Mean, Network, Parameters};
+use fisherlens_dataset::ImageEntry;
 
 use crate::core::Core;
 use crate::dataset::Half;
@@ -208,9 +209,9 @@ impl NetworkExperiment {
         self.compared.as_ref().map(|settings| settings.strategies.tag_size)
     }
 
-    /// The file of an image of one half.
-    pub fn path(&self, half: Half, image: usize) -> &PathBuf {
-        &self.core.dataset.half(half).set.images[image].path
+    /// An image of one half.
+    pub fn entry(&self, half: Half, image: usize) -> &ImageEntry {
+        &self.core.dataset.half(half).set.images[image]
     }
 }
 

@@ -107,7 +107,7 @@ pub fn get(experiment: &NetworkExperiment, half: Half) -> Result<Features> {
 /// One row per crop.
 fn of_image(experiment: &NetworkExperiment, below: Option<&Network>, half: Half, image: usize) -> Result<Array2<f16>> {
     let (frame, side) = (experiment.settings.network.frame, experiment.crop_side());
-    let crops = frames::crops(experiment.path(half, image), frame, side, n_crops(half), &experiment.mean())?;
+    let crops = frames::crops(experiment.entry(half, image), frame, side, n_crops(half), &experiment.mean())?;
     let blob = match below {
         Some(below) => {
             let last = below.architecture().layers().last().expect("a network has layers");

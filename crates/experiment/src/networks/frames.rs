@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_cnn::{Crop, Framing, Mean, Parameters, Placement, read_binaryproto, read_caffemodel, read_safetensors};
+use fisherlens_dataset::ImageEntry;
 use fisherlens_files::LARGEST_MODEL;
-use fisherlens_model::photograph;
 use ndarray::{Array3, Array4};
+
+use crate::reading::Reading;
 
 /// Reads weights, and computes a digest of the file. The ending of the file's name determines the format.
 ///
@@ -28,17 +30,23 @@ pub fn read_weights(path: &Path) -> Result<(Parameters, [u8; 32])> {
 ///
 /// # Errors
 /// A file that cannot be read or decoded; the message names it.
-pub fn framed(path: &Path, framing: Framing, side: usize) -> Result<(Array3<u8>, Placement)> {
-    let photograph = photograph::read(path)?;
-    framing.frame(photograph.rgb().view(), side).with_context(|| format!("photograph {}", path.display()))
+pub fn framed(entry: &ImageEntry, framing: Framing, side: usize) -> Result<(Array3<u8>, Placement)> {
+    let photograph = Reading::Stored.photograph(entry)?;
+    framing.frame(photograph.rgb().view(), side).with_context(|| format!("photograph {}", entry.path.display()))
 }
 
 /// Crops of a photograph: the centre crop if `n_crops` is 1, otherwise ten crops.
 ///
 /// # Errors
 /// See [`framed`].
-pub fn crops(path: &Path, frame_side: usize, crop_side: usize, n_crops: usize, mean: &Mean) -> Result<Array4<f32>> {
-    let (frame, _) = framed(path, Framing::Padded, frame_side)?;
+pub fn crops(
+    entry: &ImageEntry,
+    frame_side: usize,
+    crop_side: usize,
+    n_crops: usize,
+    mean: &Mean,
+) -> Result<Array4<f32>> {
+    let (frame, _) = framed(entry, Framing::Padded, frame_side)?;
     let size = (frame.dim().0, frame.dim().1);
     let crops = match n_crops {
         1 => vec![Crop::centre(size, crop_side)?],

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use fisherlens_cnn::{Bookkeeping, Composite, Network, Targets};
 use fisherlens_lrp::{ColorMap, heatmap};
-use fisherlens_model::photograph;
 use fisherlens_report::{ClassExamples, Example, RgbImage, RuleHeatmap, shrink};
 use ndarray::{Axis, s};
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use crate::networks::experiment::NetworkExperiment;
 use crate::networks::relevance::{Measured, Seen, composites, true_positives};
 use crate::networks::stage::NetworkStage;
 use crate::networks::{retraining, scores};
+use crate::reading::Reading;
 use crate::stages::context::{ContextTarget, Contexts};
 use crate::stages::gallery::{Choice, HEATMAP, Kind, PHOTOGRAPH, choose};
 
@@ -94,7 +94,7 @@ fn example(
 ) -> Result<Example> {
     let entry = &experiment.core.dataset.test.set.images[choice.image];
     let seen = Seen::read(experiment, choice.image)?;
-    let photograph = photograph::read(&entry.path)?;
+    let photograph = Reading::Stored.photograph(entry)?;
     let trace = network.trace(seen.input(&experiment.mean())?.view())?;
     let longest = photograph.width().max(photograph.height()) as f64;
     let side = |side: usize| ((side as f64 * HEATMAP as f64 / longest).round() as usize).max(1);

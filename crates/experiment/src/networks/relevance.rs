@@ -55,8 +55,8 @@ impl Seen {
     /// # Errors
     /// An unreadable photograph.
     pub fn read(experiment: &NetworkExperiment, image: usize) -> Result<Self> {
-        let path = experiment.path(Half::Test, image);
-        let (frame, placement) = frames::framed(path, Framing::Padded, experiment.settings.network.frame)?;
+        let entry = experiment.entry(Half::Test, image);
+        let (frame, placement) = frames::framed(entry, Framing::Padded, experiment.settings.network.frame)?;
         let crop = Crop::centre((frame.dim().0, frame.dim().1), experiment.crop_side())?;
         Ok(Self { frame, placement, crop })
     }

@@ -107,10 +107,10 @@ fn of_image(
     image: usize,
 ) -> Result<(Array1<f32>, Array1<f32>, u32)> {
     let settings = &experiment.settings.network;
-    let path = experiment.path(Half::Test, image);
-    let centre = frames::crops(path, settings.frame, experiment.crop_side(), 1, &experiment.mean())?;
+    let entry = experiment.entry(Half::Test, image);
+    let centre = frames::crops(entry, settings.frame, experiment.crop_side(), 1, &experiment.mean())?;
     let centre = network.scores(centre.view())?.index_axis_move(Axis(0), 0);
-    let (frame, _) = frames::framed(path, Framing::Covering, settings.frame)?;
+    let (frame, _) = frames::framed(entry, Framing::Covering, settings.frame)?;
     let windows = Crop::windows((frame.dim().0, frame.dim().1), experiment.crop_side(), settings.stride)?;
     let mean: Mean = experiment.mean();
     let mut sum = Array1::<f64>::zeros(centre.len());

@@ -22,7 +22,7 @@ const LARGEST: [(&str, i64); 34] = [
     ("resampling.n_replacements", 100_000_000),
     ("resampling.batch", 100_000_000),
     ("resampling.n_repeats", 10_000),
-    ("pixels.side", 10_000),
+    ("pixels.side", 1000),
     ("pixels.n_regions", 1_000_000),
     ("pixels.batch", 1_000_000),
     ("pixels.n_targets", 1_000_000),

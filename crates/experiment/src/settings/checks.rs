@@ -5,6 +5,7 @@
 
 use anyhow::{Result, ensure};
 use fisherlens_classifier::KernelKind;
+use fisherlens_descriptors::Whitening;
 use fisherlens_fisher::FisherPart;
 use fisherlens_lrp::Rule;
 use fisherlens_model::{AssignmentKind, EncoderKind};
@@ -89,9 +90,19 @@ impl Settings {
         at_least("mixture.n_components", mixture.n_components, 1)?;
         at_least("mixture.max_n_iterations", mixture.max_n_iterations, 1)?;
         not_negative("mixture.tolerance", mixture.tolerance)?;
-        not_negative("mixture.variance_floor", f64::from(mixture.variance_floor))?;
+        share("mixture.variance_floor", mixture.variance_floor)?;
         share("mixture.posterior_floor", mixture.posterior_floor)?;
         let n_components = mixture.n_components;
+        ensure!(
+            mixture.posterior_floor <= 1.0 / n_components as f32,
+            "mixture.posterior_floor = {}: expected at most {}, one over mixture.n_components",
+            mixture.posterior_floor,
+            1.0 / n_components as f32
+        );
+        ensure!(
+            self.pca.from.is_none() || self.pca.whitening == Whitening::Off,
+            "pca.whitening = \"on\" has no effect on a projection from a file: expected \"off\" with pca.from"
+        );
         if mixture.from.is_none() {
             ensure!(
                 self.sample.n_descriptors >= n_components,

@@ -226,7 +226,7 @@ fn files_are_read_and_named_in_errors() {
     let message = format!("{:#}", Settings::load("missing.toml", &[]).unwrap_err());
     assert!(message.contains("cannot read the settings file missing.toml"), "{message}");
     let message = format!("{:#}", Settings::load("voc2012", &[]).unwrap_err());
-    assert!(message.contains("\"voc2012\"; expected one of mini, voc2007, voc2007-val"), "{message}");
+    assert!(message.contains("\"voc2012\"; expected one of mini, voc2007, voc2007-val, paper, fast"), "{message}");
 }
 
 #[test]
@@ -267,6 +267,14 @@ fn extremes_are_refused<S: SettingsFile>() {
             }
         }
     }
+}
+
+#[test]
+fn values_that_a_later_stage_would_refuse_are_refused_at_the_start() {
+    refused(&["mixture.variance_floor=1e30"], &["mixture.variance_floor"]);
+    refused(&["mixture.posterior_floor=0.999"], &["mixture.posterior_floor", "one over mixture.n_components"]);
+    refused(&["pixels.side=1001"], &["pixels.side", "1000"]);
+    refused(&["pca.from=a.npz", "pca.whitening=on"], &["pca.whitening", "pca.from"]);
 }
 
 #[test]

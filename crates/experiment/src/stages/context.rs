@@ -79,7 +79,7 @@ fn compute(experiment: &Experiment, keys: &Keys, rules: &[Rule]) -> Result<(Vec<
 /// the descriptors is fast.
 fn measure(experiment: &Experiment, image: usize, shards: &[RelevanceShard]) -> Result<Vec<(usize, ContextTarget)>> {
     let entry = &experiment.core.dataset.test.set.images[image];
-    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(entry)?;
     let extractor = experiment.parts.extractor.value.as_ref();
     let frames = photograph::frames(extractor, &photograph, &entry.path)?;
     let masks = experiment.core.dataset.masks.as_deref().map(|folder| masks::read(folder, &entry.id)).transpose()?;

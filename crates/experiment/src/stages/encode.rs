@@ -60,9 +60,9 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
     let bar = core.progress.bar(&format!("encode {}", half.name()), n_images as u64);
     core.keep_shards(&missing, address, |missing| {
         let encoded = core.for_each(bar.as_ref(), &missing.images, |image| {
-            let path = &images[image].path;
-            let photograph = core.dataset.reading.photograph(path)?;
-            let described = Described::new(extractor, &pca, &photograph, path)?;
+            let entry = &images[image];
+            let photograph = core.dataset.reading.photograph(entry)?;
+            let described = Described::new(extractor, &pca, &photograph, &entry.path)?;
             let vector = if described.is_empty() {
                 Array1::zeros(encoder.n_dimensions())
             } else {

@@ -138,7 +138,7 @@ pub(crate) fn choose(
 
 fn example(experiment: &Experiment, explainer: &Explainer, choice: Choice) -> Result<Option<Example>> {
     let entry = &experiment.core.dataset.test.set.images[choice.image];
-    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(entry)?;
     let described = explainer.describe(&photograph, &entry.path)?;
     if described.is_empty() {
         return Ok(None);

@@ -84,7 +84,7 @@ fn trace_image(
 ) -> Result<Vec<PixelTarget>> {
     let settings = &experiment.settings.pixels;
     let entry = &experiment.core.dataset.test.set.images[image];
-    let photograph = experiment.core.dataset.reading.photograph(&entry.path)?;
+    let photograph = experiment.core.dataset.reading.photograph(entry)?;
     let described = explainer.describe(&photograph, &entry.path)?;
     if described.is_empty() {
         return Ok(Vec::new());

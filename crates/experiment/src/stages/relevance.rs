@@ -91,7 +91,7 @@ fn explain_image(
     rules: &[Rule],
 ) -> Result<Vec<(usize, RelevanceTarget)>> {
     let entry = &experiment.core.dataset.test.set.images[image];
-    let described = explainer.describe_file(&entry.path)?;
+    let described = explainer.describe(&experiment.core.dataset.reading.photograph(entry)?, &entry.path)?;
     if described.is_empty() {
         return Ok(Vec::new());
     }

@@ -138,7 +138,8 @@ impl Runner<'_> {
     /// All traces of one image, each with the index of its series.
     fn image(&self, image: usize, classes: &[usize], series: &[Series]) -> Result<Vec<(usize, TraceTarget)>> {
         let entry = &self.experiment.core.dataset.test.set.images[image];
-        let described = self.explainer.describe_file(&entry.path)?;
+        let described =
+            self.explainer.describe(&self.experiment.core.dataset.reading.photograph(entry)?, &entry.path)?;
         if described.is_empty() {
             return Ok(Vec::new());
         }

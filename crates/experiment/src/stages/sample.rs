@@ -44,7 +44,7 @@ fn draw(experiment: &Experiment, keys: &Keys) -> Result<(Sample, String)> {
         let entry = &images[i];
         let not_poisoned = "no thread panics while it holds this lock";
         let mut local: LocalDescriptors = memory.lock().expect(not_poisoned).pop().unwrap_or_default();
-        photograph::extract_into(extractor, &reading.photograph(&entry.path)?, &entry.path, &mut local)?;
+        photograph::extract_into(extractor, &reading.photograph(entry)?, &entry.path, &mut local)?;
         // The shares of the images add up exactly to the requested number.
         let share = (i + 1) * wanted / images.len() - i * wanted / images.len();
         let mut rng = generator(keys.seed, "sample", &entry.stem(), 0);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_artifact::array;
+use fisherlens_dataset::ImageEntry;
 use fisherlens_eval::{
     ClusterAgreement, ExcessWindow, Strategies, adjusted_mutual_information, best_cluster, downsized, excess_window,
     find_strategies,
@@ -14,9 +15,9 @@ use fisherlens_model::Explainer;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Reading;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
+use crate::reading::Reading;
 use crate::settings::strategies::{Corner, ExplainedImages};
 use crate::stage::Stage;
 use crate::stages::{learned, relevance, scores};
@@ -191,14 +192,15 @@ fn explain(
         }
         let shard = relevance::shard(experiment, keys, rule, index)?;
         let explained = experiment.core.for_each(bar.as_ref(), &here, |image| {
-            let path = &experiment.core.dataset.test.set.images[image].path;
+            let entry = &experiment.core.dataset.test.set.images[image];
+            let path = &entry.path;
             let stored = shard.targets.iter().find(|target| target.image == image && target.class == class);
             let pixels = if let Some(target) = stored {
-                let photograph = experiment.core.dataset.reading.photograph(path)?;
+                let photograph = experiment.core.dataset.reading.photograph(entry)?;
                 let frames = explainer.frames(&photograph, path)?;
                 pixel_relevance(&target.relevance, &frames, photograph.width(), photograph.height())
             } else {
-                let described = explainer.describe_file(path)?;
+                let described = explainer.describe(&experiment.core.dataset.reading.photograph(entry)?, path)?;
                 if described.is_empty() {
                     return Ok(None);
                 }
@@ -250,7 +252,7 @@ fn cluster(experiment: &Experiment, class: usize, explained: &[ClassHeatmap]) ->
             let members = nearest_first(heatmaps.view(), &members);
             let shown = members.iter().take(MAX_N_EXAMPLES);
             let reading = experiment.core.dataset.reading;
-            let examples = shown.map(|&place| example(place, explained, reading, &entries[place].path));
+            let examples = shown.map(|&place| example(place, explained, reading, entries[place]));
             let examples = examples.collect::<Result<Vec<_>>>()?;
             clusters.push(Cluster { label, members, window, examples });
         }
@@ -288,8 +290,8 @@ fn nearest_first(heatmaps: ArrayView3<'_, f64>, members: &[bool]) -> Vec<usize> 
     places
 }
 
-fn example(place: usize, explained: &[ClassHeatmap], reading: Reading, path: &std::path::Path) -> Result<Example> {
-    let rgb = reading.photograph(path)?.rgb();
+fn example(place: usize, explained: &[ClassHeatmap], reading: Reading, entry: &ImageEntry) -> Result<Example> {
+    let rgb = reading.photograph(entry)?.rgb();
     let [height, width] = small_size((rgb.dim().0, rgb.dim().1));
     let n_pixels = (rgb.dim().0 * rgb.dim().1) as f64 / (height * width) as f64;
     let mut photograph = Array3::zeros((height, width, 3));

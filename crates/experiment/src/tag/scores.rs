@@ -87,7 +87,7 @@ pub fn estimate(experiment: &Experiment, owner: &str) -> Result<Option<Tag>> {
     let of_owner: Vec<usize> = (0..images.len()).filter(|&image| images[image].owner() == Some(owner)).collect();
     let bar = experiment.core.progress.bar("tag", of_owner.len() as u64);
     let grays = experiment.core.for_each(bar.as_ref(), &of_owner, |image| {
-        let gray = experiment.core.dataset.reading.photograph(&images[image].path)?.gray();
+        let gray = experiment.core.dataset.reading.photograph(&images[image])?.gray();
         Ok(gray.mapv(|value| (255.0 * value).round() as u8))
     })?;
     drop(bar);
@@ -187,7 +187,7 @@ impl<'a> TagScores<'a> {
 
     /// The score of the changed image; `None` if the image is too small for a descriptor.
     fn after(&self, entry: &ImageEntry, change: &Change<'_>) -> Result<Option<f64>> {
-        let mut rgb = self.experiment.core.dataset.reading.photograph(&entry.path)?.rgb();
+        let mut rgb = self.experiment.core.dataset.reading.photograph(entry)?.rgb();
         let (height, width, _) = rgb.dim();
         match change {
             Change::Paste(tag) => tag.paste(rgb.view_mut()),
