@@ -17,6 +17,40 @@ pub enum ReportError {
         /// What the operating system said.
         cause: io::Error,
     },
+    /// A file that is not of an earlier report is in the place of a new file.
+    #[error(
+        "{}: found a file that no earlier report wrote here, expected a file of an earlier report or none; \
+         move it away, or write the report into another folder",
+        path.display()
+    )]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something that cannot be replaced is in the place of a new file or folder.
+    #[error(
+        "{}: found {found}, expected {expected} or nothing; move it away, or write the report into another folder",
+        path.display()
+    )]
+    Blocked {
+        /// The place.
+        path: PathBuf,
+        /// What is there, as in `a folder`.
+        found: &'static str,
+        /// What should be there, as in `a file`.
+        expected: &'static str,
+    },
+    /// The list of the files of an earlier report cannot be read.
+    #[error(
+        "cannot read {}, the list of the files of an earlier report: {cause}; move it away, or write the report into another folder",
+        path.display()
+    )]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: io::Error,
+    },
     /// A row of a table has another number of cells than the table has columns.
     #[error("table \"{caption}\": a row has {found} cells, expected {expected}, one per column: {row:?}")]
     Row {

@@ -9,6 +9,7 @@ use crate::data::ReportData;
 use crate::error::ReportError;
 use crate::exports::{Exports, slug};
 use crate::format::{NONE, count, fixed, interval_of_a, percent};
+use crate::visible::visible;
 use crate::{examples, perturbation, scores, surroundings, tables};
 
 const TEMPLATE: &str = include_str!("template.html");
@@ -81,7 +82,8 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
         provenance => data.provenance.as_ref().map(|s| tables::provenance(s, exports)).transpose()?,
     });
     let page = page.map_err(failed)?;
-    Ok((page, exports.take()))
+    // Here because all names pass here, whatever part of the page they come from. The page's own words, style and scripts stay the same.
+    Ok((visible(&page).into_owned(), exports.take()))
 }
 
 /// What a browser may load and run: the page's own two scripts and pictures inside the page. Names from data sets could otherwise become

@@ -52,6 +52,7 @@ mod tables;
 mod tabular;
 #[cfg(test)]
 mod tests;
+mod visible;
 
 pub use data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
 pub use data::strategies::{StrategyCluster, StrategyExample, StrategySummary};

@@ -7,6 +7,7 @@ use minijinja::{Value, context};
 use crate::error::ReportError;
 use crate::exports::Exports;
 use crate::format::NONE;
+use crate::visible::one_line;
 
 /// A table. The first column has the names of the rows.
 #[derive(Default)]
@@ -54,11 +55,12 @@ impl View {
     ///
     /// # Errors
     /// [`ReportError::Row`] when a row does not have one cell per column.
-    pub(crate) fn place(self, exports: &Exports) -> Result<Value, ReportError> {
+    pub(crate) fn place(mut self, exports: &Exports) -> Result<Value, ReportError> {
         if let Some(row) = self.rows.iter().chain(&self.foot).find(|row| row.len() != self.columns.len()) {
             let (found, expected) = (row.len(), self.columns.len());
             return Err(ReportError::Row { caption: self.caption.clone(), found, expected, row: row.clone() });
         }
+        self.make_visible();
         let (csv, latex) = if self.rows.is_empty() {
             Default::default()
         } else {
@@ -82,6 +84,15 @@ impl View {
             csv => csv,
             latex => latex,
         })
+    }
+
+    /// Makes the characters visible that a reader would not see, in all texts: for the page, for CSV and for LaTeX.
+    fn make_visible(&mut self) {
+        let names = self.columns.iter_mut().map(|(name, _)| name);
+        let cells = self.rows.iter_mut().chain(&mut self.foot).flatten();
+        for text in names.chain(cells).chain([&mut self.caption, &mut self.note]) {
+            *text = one_line(text);
+        }
     }
 }
 
@@ -116,7 +127,9 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
 /// before it, because names come from data sets of others.
 fn plain(cell: &str, is_number: bool) -> String {
     if !is_number {
-        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+        // Some spreadsheets skip spaces.
+        let word = cell.trim_start();
+        let is_formula = word.starts_with(['=', '+', '-', '@']) && word.parse::<f64>().is_err();
         return if is_formula { format!("'{cell}") } else { cell.to_owned() };
     }
     if cell == NONE {
@@ -251,6 +264,7 @@ fn raised(character: char) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::{View, csv, escape, latex, plain};
+    use crate::exports::Exports;
 
     fn row(cells: [&str; 3]) -> Vec<String> {
         cells.map(str::to_owned).to_vec()
@@ -283,9 +297,29 @@ mod tests {
     fn names_are_not_formulas() {
         assert_eq!(plain("=HYPERLINK(\"http://x\")", false), "'=HYPERLINK(\"http://x\")");
         assert_eq!(plain("@cat", false), "'@cat");
+        assert_eq!(plain(" =1+1", false), "' =1+1", "some spreadsheets skip spaces");
         assert_eq!(plain("-1.5", false), "-1.5");
         assert_eq!(plain("cat=dog", false), "cat=dog");
         assert_eq!(escape("a\u{1b}[31m\nb"), "a [31m b");
+    }
+
+    #[test]
+    fn files_have_no_hidden_characters() {
+        let hidden = "a\u{1b}[31m\u{202e}b\nc\u{2066}";
+        let exports = Exports::default();
+        let mut view = View::numbers(hidden, &[hidden, "n", "m"]);
+        view = view.rows([row([hidden, "1", "2"])]).foot(row([hidden, hidden, "\t=1"])).note(hidden);
+        view.place(&exports).unwrap();
+        let files = exports.files();
+        assert_eq!(files.len(), 2);
+        let shown = "a\\u{1b}[31m\\u{202e}b c\\u{2066}";
+        assert_eq!(files[0].1, format!("{shown},n,m\n{shown},1,2\n{shown},{shown}, =1\n"));
+        let shown = escape(shown);
+        assert_eq!(files[1].1.matches(&shown).count(), 6, "{}", files[1].1);
+        for (name, text) in files {
+            let is_hidden = |c: char| c != '\n' && (c.is_control() || "\u{202e}\u{2066}".contains(c));
+            assert!(!text.contains(is_hidden), "{name}: {text:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use plotters::prelude::{Color, DrawingArea, IntoDrawingArea, IntoFont, RGBColor,
 use crate::charts::colours::VARIABLES;
 use crate::charts::looks::DASHES;
 use crate::error::ReportError;
+use crate::visible::visible;
 
 /// Drawing units per CSS pixel.
 const SCALE: u32 = 4;
@@ -73,7 +74,7 @@ pub(crate) fn draw(
             page = page.replace(&placeholder, &format!("\"var({variable})\"{attribute}"));
         }
     }
-    Ok(page)
+    Ok(visible(&page).into_owned())
 }
 
 /// A chart as a file of its own, with the colours of a light page.

@@ -197,6 +197,34 @@ fn errors_name_the_table_or_the_picture() {
 }
 
 #[test]
+fn names_cannot_reorder_the_page_or_break_its_figures() {
+    let hidden = "a\u{202e}b\u{2067}c\u{1b}d\u{8}";
+    let mut data = full();
+    (data.title, data.experiment, data.notes) = (text(hidden), text(hidden), vec![text(hidden)]);
+    data.examples[0].class = text(hidden);
+    data.examples[0].best[0].cluster = Some(text(hidden));
+    data.precision_recall[0].class = text(hidden);
+    data.average_precision.as_mut().unwrap().rows[0].class = text(hidden);
+    data.perturbation.as_mut().unwrap().orders[0].name = text(hidden);
+    data.strategies[0].class = text(hidden);
+    data.extra_sections[0].heading = text(hidden);
+    let (page, exports) = html::render(&data).unwrap();
+    let shown = "a\\u{202e}b\\u{2067}c\\u{1b}d\\u{8}";
+    assert!(page.contains(&format!("<title>{shown}</title>")));
+    let mut files = exports.files();
+    assert!(files.iter().any(|(name, svg)| name.starts_with("figures/") && svg.contains(shown)));
+    files.push((text("report.html"), page));
+    for (name, content) in files {
+        let is_hidden = |c: char| c != '\n' && (c.is_control() || hidden.contains(c)) && !c.is_ascii_alphabetic();
+        assert_eq!(content.find(is_hidden), None, "{name}");
+    }
+    // Otherwise the digests of the scripts in the policy would be wrong.
+    for own in [include_str!("../style.css"), include_str!("../script.js"), include_str!("../template.html")] {
+        assert_eq!(crate::visible::visible(own), own);
+    }
+}
+
+#[test]
 fn the_files_are_written_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("a/b");
