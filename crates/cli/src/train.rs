@@ -19,6 +19,7 @@ use fisherlens_experiment::session::Session;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::scores::Scores;
 use fisherlens_experiment::stages::{learned, scores};
+use fisherlens_experiment::summary;
 use fisherlens_model::{Model, Precision};
 use serde::Serialize;
 
@@ -27,6 +28,9 @@ use crate::arguments::start_threads;
 use crate::caller::{Caller, PROGRAM};
 use crate::terminal;
 
+/// The stages that learn and judge.
+const UP_TO_SCORES: [Stage; 6] =
+    [Stage::Sample, Stage::Pca, Stage::Mixture, Stage::Encode, Stage::Classifier, Stage::Scores];
 /// Largest number of classes whose whole table of confusions is printed. Of more classes, only the most frequent mistakes are.
 const MAX_N_COLUMNS: usize = 12;
 /// Number of mistakes that are printed instead.
@@ -82,6 +86,9 @@ pub struct Train {
     /// Change a setting of the preset, such as `mixture.n_components=64` (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Also write an HTML page into this folder: quality, the best and the worst test images with heatmaps, and context where boxes exist
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub json: bool,
@@ -169,8 +176,9 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
     let session = arguments.data.session(&arguments.preset, &arguments.set, caller);
     let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
     let dataset = &experiment.core.dataset;
-    experiment.core.progress.stage_line("train", &summary(dataset));
-    let run = Run::execute(&experiment, Some(Stage::Scores))?;
+    experiment.core.progress.stage_line("train", &opened(dataset));
+    let shown: &[Stage] = if arguments.report.is_some() { &[Stage::Relevance, Stage::Context] } else { &[] };
+    let run = Run::execute_only(&experiment, &[&UP_TO_SCORES, shown].concat())?;
     let scores = scores::get(&experiment, &run.keys)?;
     let confusion = confusion(&scores)?;
     let mut model = learned::model(&experiment, &run.keys)?;
@@ -178,6 +186,11 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
     model.card.extend(answer.card());
     let header = Header::new(&experiment.settings, 0.0)?;
     let n_bytes = model.write(&arguments.out, &header, Precision::Half)?;
+    if let Some(folder) = &arguments.report {
+        let data = summary::collect(&experiment, &run)?;
+        let page = fisherlens_report::write(&data, folder)?;
+        experiment.core.progress.stage_line("report", &page.display().to_string());
+    }
     if arguments.json {
         answer!("{}", serde_json::to_string_pretty(&Answer { seconds: since.elapsed().as_secs_f64(), ..answer })?);
         return Ok(());
@@ -188,7 +201,7 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
 }
 
 /// What was opened, in one line.
-pub(crate) fn summary(dataset: &Dataset) -> String {
+pub(crate) fn opened(dataset: &Dataset) -> String {
     let skipped = dataset.train.set.skipped.len();
     let mut line = format!(
         "{} training images, {} test images, {} classes",

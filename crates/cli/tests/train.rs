@@ -62,7 +62,11 @@ fn two_class_folders_become_a_model_that_explains_and_predicts() {
     }
     // The second run finds everything stored, and writes the same model.
     let first = fs::read(&model).unwrap();
-    let document: serde_json::Value = serde_json::from_str(&succeed(&[&train, &SMALL, &["--json"]])).unwrap();
+    let page = folder.path().join("page");
+    let further = ["--json", "--report", text(&page)];
+    let document: serde_json::Value = serde_json::from_str(&succeed(&[&train, &SMALL, &further])).unwrap();
+    let html = fs::read_to_string(page.join("report.html")).unwrap();
+    assert!(html.contains("lying, flat") && html.contains("data:image/"), "a page with pictures");
     assert_eq!(fs::read(&model).unwrap(), first);
     assert_eq!(document["skipped"].as_array().unwrap().len(), 2);
     assert!(document["skipped"][0]["reason"].as_str().unwrap().contains("empty.jpg"), "{document}");

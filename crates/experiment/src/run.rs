@@ -32,17 +32,26 @@ impl Run {
     /// # Errors
     /// The errors of the stages; a stop on request. Finished artifacts stay stored.
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
-        let keys = Keys::of(experiment)?;
         let until = until.unwrap_or(Stage::Report);
+        let stages: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| *stage <= until).collect();
+        Self::execute_only(experiment, &stages)
+    }
+
+    /// Runs these stages, in their order. A stage that they need but that is not among them is computed on the way.
+    ///
+    /// # Errors
+    /// See [`Run::execute`].
+    pub fn execute_only(experiment: &Experiment, stages: &[Stage]) -> Result<Self> {
+        let keys = Keys::of(experiment)?;
         given::check(experiment)?;
         experiment.core.warn(&experiment.core.dataset.warnings());
-        if until >= Stage::Strategies {
+        if stages.contains(&Stage::Strategies) {
             // Wrong names of classes are refused here, before anything is computed. The settings could not check them without the
             // photographs.
             strategies::classes(experiment)?;
         }
         let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
+        for stage in Stage::ALL.into_iter().filter(|stage| stages.contains(stage) && *stage != Stage::Report) {
             experiment.core.interrupt.check()?;
             let since = Instant::now();
             match stage {
