@@ -2,6 +2,9 @@
 
 use std::io::Cursor;
 
+/// What precedes the EXIF data in a JPEG file. Some programs also write it to other files, where it does not belong.
+const JPEG_HEADER: &[u8] = b"Exif\0\0";
+
 /// One of the eight orientations of EXIF tag 0x0112, as the steps from the stored to the upright picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Orientation {
@@ -14,13 +17,18 @@ pub(crate) struct Orientation {
 }
 
 impl Orientation {
-    /// Reads the orientation from the bytes of a whole JPEG or PNG file; upright if there is no valid one. Other fields of the EXIF data may
+    /// Reads the orientation from the bytes of a whole file; upright if there is no valid one. Other fields of the EXIF data may
     /// be broken.
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let read = exif::Reader::new()
-            .continue_on_error(true)
-            .read_from_container(&mut Cursor::new(bytes))
-            .or_else(|error| error.distill_partial_result(|_| ()));
+        let mut reader = exif::Reader::new();
+        reader.continue_on_error(true);
+        let chunk = exif_of_png(bytes).or_else(|| exif_of_webp(bytes));
+        let read = match chunk.and_then(|chunk| chunk.strip_prefix(JPEG_HEADER)) {
+            // The reader does not skip the header.
+            Some(data) => reader.read_raw(data.to_vec()),
+            None => reader.read_from_container(&mut Cursor::new(bytes)),
+        };
+        let read = read.or_else(|error| error.distill_partial_result(|_| ()));
         let field = read.ok().and_then(|exif| {
             exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY).and_then(|field| field.value.get_uint(0))
         });
@@ -67,9 +75,42 @@ impl Orientation {
     }
 }
 
+/// The content of the first chunk with EXIF data of a PNG file.
+fn exif_of_png(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?;
+    loop {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (name, after) = after.split_first_chunk::<4>()?;
+        let (content, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        if name == b"eXIf" {
+            return Some(content);
+        }
+        // A checksum of four bytes follows.
+        rest = after.get(4..)?;
+    }
+}
+
+/// The same for a WebP file.
+fn exif_of_webp(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"RIFF")?.get(4..)?.strip_prefix(b"WEBP")?;
+    loop {
+        let (name, after) = rest.split_first_chunk::<4>()?;
+        let (length, after) = after.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if name == b"EXIF" {
+            return after.get(..length);
+        }
+        // The next chunk begins at an even place.
+        rest = after.get(length.checked_next_multiple_of(2)?..)?;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// EXIF data with nothing but orientation 6.
+    const TIFF: &[u8] = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
 
     #[test]
     fn the_eight_orientations_by_hand() {
@@ -98,6 +139,24 @@ mod tests {
         let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
         let jpeg = [b"\xff\xd8\xff\xe1", &length[..], &exif, b"\xff\xd9"].concat();
         assert_eq!(Orientation::read(&jpeg), Orientation::from_tag(6));
+    }
+
+    /// Some programs write the header of JPEG files before the EXIF data of other files; Pillow turns such pictures too.
+    #[test]
+    fn the_header_of_jpeg_files_is_skipped_in_png_and_webp_files() {
+        for header in [b"", JPEG_HEADER] {
+            let exif = [header, TIFF].concat();
+            let length = u32::try_from(exif.len()).unwrap();
+            let chunk = |name: &[u8], content: &[u8]| {
+                [&u32::try_from(content.len()).unwrap().to_be_bytes(), name, content, &[0; 4]].concat()
+            };
+            let png = [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &[0; 13])[..], &chunk(b"eXIf", &exif)].concat();
+            assert_eq!(Orientation::read(&png), Orientation::from_tag(6), "PNG, {header:?}");
+            // A chunk of one byte, and a byte that makes the length even, come before.
+            let body = [b"WEBPABCD\x01\0\0\0\0\0EXIF", &length.to_le_bytes()[..], &exif].concat();
+            let webp = [b"RIFF", &u32::try_from(body.len()).unwrap().to_le_bytes()[..], &body].concat();
+            assert_eq!(Orientation::read(&webp), Orientation::from_tag(6), "WebP, {header:?}");
+        }
     }
 
     #[test]

@@ -95,6 +95,18 @@ fn cmyk_is_converted_to_rgb() {
     }
 }
 
+/// The Adobe marker of a file with four components decides between CMYK and YCCK. Where zune-jpeg decides otherwise than libjpeg, no decoder
+/// has the colours right.
+#[test]
+fn four_components_with_the_wrong_transform_are_refused() {
+    let mut bytes = jpeg("cmyk");
+    let at = bytes.windows(5).position(|name| name == b"Adobe").unwrap() + 11;
+    assert_eq!(bytes[at], 0);
+    bytes[at] = 1;
+    let message = Photograph::decode(&bytes).unwrap_err().to_string();
+    assert!(message.contains("contradict each other") && !message.contains("damaged"), "{message}");
+}
+
 #[test]
 fn decode_upright_applies_the_orientation_of_exif() {
     // The stored picture is 24 pixels wide and 16 high: red and green above blue and yellow. It must be turned clockwise.

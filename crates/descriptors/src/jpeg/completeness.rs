@@ -79,13 +79,15 @@ fn walk(scan: &Scan<'_>, n_units: usize, mut read: impl FnMut(&mut Bits, usize) 
     Some(n_found)
 }
 
-/// The bytes up to the first restart marker, and those after it.
+/// The bytes up to the first restart marker, with the fill bytes before it, and those after it.
 fn split_at_restart(data: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut from = 0;
     while let Some(at) = memchr(0xff, &data[from..]) {
         let at = from + at;
         match data.get(at + 1) {
             Some(0xd0..=0xd7) => return (&data[..at], Some(&data[at + 2..])),
+            // A fill byte.
+            Some(0xff) => from = at + 1,
             Some(_) => from = at + 2,
             None => break,
         }

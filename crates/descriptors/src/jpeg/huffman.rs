@@ -115,11 +115,21 @@ pub(super) enum Stop {
 }
 
 impl Bits {
+    /// `stuffed`: the bytes up to a marker. Fill bytes `ff` before the marker are no data.
     pub(super) fn new(mut stuffed: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(stuffed.len() + 8);
         while let Some(at) = memchr(0xff, stuffed) {
-            bytes.extend_from_slice(&stuffed[..=at]);
-            stuffed = stuffed.get(at + 2..).unwrap_or_default();
+            let (before, mut after) = (&stuffed[..at], &stuffed[at + 1..]);
+            while let [0xff, rest @ ..] = after {
+                after = rest;
+            }
+            bytes.extend_from_slice(before);
+            if after.is_empty() {
+                stuffed = after;
+            } else {
+                bytes.push(0xff);
+                stuffed = &after[1..];
+            }
         }
         bytes.extend_from_slice(stuffed);
         let length = 8 * bytes.len();

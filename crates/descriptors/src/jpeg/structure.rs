@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use memchr::memchr;
 
+use crate::jpeg::colours::{ColourMarkers, Colours};
 use crate::jpeg::huffman::Codes;
 
 /// How the coefficients are stored.
@@ -56,6 +57,7 @@ pub(super) struct Structure<'a> {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) components: Vec<Component>,
+    pub(super) colour_markers: ColourMarkers,
     pub(super) scans: Vec<Scan<'a>>,
 }
 
@@ -80,6 +82,12 @@ impl Structure<'_> {
         blocks(0, self.width) * blocks(1, self.height)
     }
 
+    /// What the components stand for.
+    pub(super) fn colours(&self) -> Colours {
+        let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
+        self.colour_markers.colours(&ids)
+    }
+
     /// Largest sampling factors.
     pub(super) fn largest_sampling(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.components.iter().map(|component| component.sampling[axis]).max().unwrap_or(1))
@@ -91,6 +99,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Fault> {
     let damaged = |text: &str| Fault::Damaged(text.to_owned());
     let mut frame: Option<Structure<'_>> = None;
     let mut codes: [[Option<Rc<Codes>>; 4]; 2] = Default::default();
+    let mut colour_markers = ColourMarkers::default();
     let mut restart_interval = 0;
     let mut position = 2;
     loop {
@@ -146,10 +155,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Structure<'_>, Fault> {
                     return Err(Fault::Unsupported("more than 500 scans"));
                 }
             }
+            0xe0 | 0xee => {
+                let is_late = frame.as_ref().is_some_and(|frame| !frame.scans.is_empty());
+                colour_markers.read(marker, segment, is_late)?;
+            }
             _ => {}
         }
     }
-    frame.filter(|frame| !frame.scans.is_empty()).ok_or_else(|| damaged("there is no scan"))
+    let frame = frame.filter(|frame| !frame.scans.is_empty()).ok_or_else(|| damaged("there is no scan"))?;
+    Ok(Structure { colour_markers, ..frame })
 }
 
 fn read_frame<'a>(segment: &[u8], is_progressive: bool) -> Result<Structure<'a>, Fault> {
@@ -171,6 +185,12 @@ fn read_frame<'a>(segment: &[u8], is_progressive: bool) -> Result<Structure<'a>,
     if width == 0 || n == 0 || rest.len() != 3 * usize::from(n) {
         return Err(damaged("the frame header has no pixels, or another length than its number of components"));
     }
+    // Both decoders know only these numbers; the format has no rule for the colours of others.
+    match n {
+        1 | 3 | 4 => {}
+        2 => return Err(Fault::Unsupported("two components instead of one, three or four")),
+        _ => return Err(Fault::Unsupported("more than four components")),
+    }
     let component = |entry: &[u8; 3]| {
         let sampling = [usize::from(entry[1] >> 4), usize::from(entry[1] & 15)];
         let is_valid = sampling.iter().all(|factor| (1..=4).contains(factor));
@@ -183,6 +203,7 @@ fn read_frame<'a>(segment: &[u8], is_progressive: bool) -> Result<Structure<'a>,
         width: usize::from(width),
         height: usize::from(height),
         components: rest.as_chunks::<3>().0.iter().map(component).collect::<Result<_, _>>()?,
+        colour_markers: ColourMarkers::default(),
         scans: Vec::new(),
     })
 }
@@ -233,7 +254,8 @@ fn read_scan<'a>(
     Ok(Scan { components, band, bits: [bits >> 4, bits & 15], restart_interval, data })
 }
 
-/// Length of the coded bytes: up to the first marker that is neither a stuffed byte nor a restart.
+/// Length of the coded bytes: up to the first marker that is neither a stuffed byte nor a restart. Any number of fill bytes `ff` may come
+/// before a marker.
 fn end_of_scan(data: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
