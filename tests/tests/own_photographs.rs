@@ -55,8 +55,8 @@ fn class_folders_a_table_and_coco_give_the_same_vectors_and_scores() {
     let copied = class_folders(folder.path());
     assert!(copied.len() > 40, "{} photographs", copied.len());
     let root = folder.path().join("folders");
-    let rows = copied.iter().map(|(class, name)| format!("{class}/{name}\t{class}\n")).collect::<String>();
-    fs::write(root.join("labels.tsv"), format!("path\tlabel\n{rows}")).unwrap();
+    let rows: Vec<String> = copied.iter().map(|(class, name)| format!("{class}/{name}\t{class}")).collect();
+    fs::write(root.join("labels.tsv"), format!("path\tlabel\n{}", rows.join("\n"))).unwrap();
     let mut classes: Vec<&String> = copied.iter().map(|(class, _)| class).collect();
     classes.sort();
     classes.dedup();

@@ -114,13 +114,11 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         None => None,
     };
     let mut write = |text: &str| -> Result<()> {
-        match &mut out {
-            Some(file) => file.write_all(text.as_bytes()).context("cannot write the answer"),
-            None => {
-                answer!("{}", text.trim_end_matches('\n'));
-                Ok(())
-            }
+        if let Some(file) = &mut out {
+            return file.write_all(text.as_bytes()).context("cannot write the answer");
         }
+        answer!("{}", text.trim_end_matches('\n'));
+        Ok(())
     };
     // Without a file the bar would be drawn between the rows.
     let bar = (arguments.out.is_some() || arguments.format == Format::Json)

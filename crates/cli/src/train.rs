@@ -202,23 +202,20 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
 
 /// What was opened, in one line.
 pub(crate) fn opened(dataset: &Dataset) -> String {
+    let mut parts = vec![
+        format!("{} training images", dataset.train.len()),
+        format!("{} test images", dataset.test.len()),
+        format!("{} classes", dataset.classes().len()),
+    ];
     let skipped = dataset.train.set.skipped.len();
-    let mut line = format!(
-        "{} training images, {} test images, {} classes",
-        dataset.train.len(),
-        dataset.test.len(),
-        dataset.classes().len()
-    );
     if skipped > 0 {
-        line += &format!(", {skipped} files skipped");
+        parts.push(format!("{skipped} files skipped"));
     }
     if !dataset.left_out.is_empty() {
-        line += &format!(
-            "; left out, because the training half has no image with or without them: {}",
-            dataset.left_out.join(", ")
-        );
+        let names = dataset.left_out.join(", ");
+        parts.push(format!("left out, because the training half has no image with or without them: {names}"));
     }
-    line
+    parts.join(", ")
 }
 
 /// The table of confusions, if every test image has exactly one class.
@@ -316,11 +313,15 @@ impl Answer {
             return;
         }
         let columns: Vec<usize> = names.iter().map(|name| name.chars().count().max(5)).collect();
-        let heads = names.iter().zip(&columns).map(|(name, width)| format!("  {name:>width$}")).collect::<String>();
-        answer!("{:width$}{heads}   (columns: predicted)", "");
+        let row = |cells: &[String]| -> String {
+            let cells = cells.iter().zip(&columns).map(|(cell, width)| format!("{cell:>width$}"));
+            cells.collect::<Vec<_>>().join("  ")
+        };
+        let heads = row(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        answer!("{:width$}  {heads}   (columns: predicted)", "");
         for (name, counts) in names.iter().zip(confusion.counts.rows()) {
-            let cells = counts.iter().zip(&columns).map(|(n, width)| format!("  {n:>width$}")).collect::<String>();
-            answer!("{name:width$}{cells}");
+            let cells = row(&counts.iter().map(ToString::to_string).collect::<Vec<_>>());
+            answer!("{name:width$}  {cells}");
         }
     }
 }

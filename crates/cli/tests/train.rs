@@ -16,7 +16,7 @@ fn picture(path: &Path, class: usize, number: usize) {
     let of = |(y, x, _): (usize, usize, usize)| match class {
         0 => stripe(x + number),
         1 => stripe(y + number),
-        _ => (stripe(x) + stripe(y)) / 2,
+        _ => stripe(x).midpoint(stripe(y)),
     } + noise(x, y);
     write_png(path, Array3::from_shape_fn((60, 80, 3), |at| of(at) as u8).view()).unwrap();
 }

@@ -291,8 +291,8 @@ fn the_split_follows_the_content_and_equal_files_stay_together() {
 
 #[test]
 fn the_split_of_the_data_is_used_and_groups_are_never_divided() {
-    let rows: String = (0..60).map(|i| format!("{i}.jpg,cat,p{}\n", i % 12)).collect();
-    let folder = folder(&[("t.csv", &format!("path,label,photographer\n{rows}"))]);
+    let rows: Vec<String> = (0..60).map(|i| format!("{i}.jpg,cat,p{}", i % 12)).collect();
+    let folder = folder(&[("t.csv", &format!("path,label,photographer\n{}", rows.join("\n")))]);
     for i in 0..60 {
         fs::write(folder.path().join(format!("{i}.jpg")), "").unwrap();
     }
