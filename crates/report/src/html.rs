@@ -184,7 +184,7 @@ fn byline(data: &ReportData) -> String {
 /// The caller's sentences, and a warning if the images are not the paper's.
 fn remarks(data: &ReportData) -> Vec<String> {
     let mut remarks = data.notes.clone();
-    if !data.is_voc && (data.perturbation.is_some() || !data.conservation.is_empty()) {
+    if !data.is_voc && data.perturbation.is_some() {
         remarks.push(
             "The images are not those of PASCAL VOC 2007. A and V depend on the scores of the classifiers that were trained here, and the \
              effect of ε depends on the sums that it is added to. So A, V and the best rule cannot be compared with the paper’s."

@@ -1,6 +1,6 @@
 //! One experiment with a network: its settings, weights, data and store, and the keys of its artifacts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_artifact::Key;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use fisherlens_cnn::LayerConservation;
 use fisherlens_eval::{Context, Interpolation, average_precision, quality_by_image, summarize_context};
+use fisherlens_model::describe;
 use fisherlens_report::{ClassExamples, ExtraSection, Limits, ReportData, StageRow, Table};
 
 use crate::networks::comparison::Compared;

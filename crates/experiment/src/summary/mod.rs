@@ -69,11 +69,14 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     }
     if ran(Stage::Context) {
         let contexts = context::get(experiment, &run.keys)?;
-        if let Some((_, shown)) = contexts.iter().find(|(rule, _)| *rule == settings.relevance.display_rule) {
-            data.context = explained::context_rows(experiment.core.dataset.classes(), &shown.of_classes());
+        // Without any box there is nothing to compare, and the tables would be empty.
+        if experiment.core.dataset.test.set.images.iter().any(|entry| !entry.objects.is_empty()) {
+            if let Some((_, shown)) = contexts.iter().find(|(rule, _)| *rule == settings.relevance.display_rule) {
+                data.context = explained::context_rows(experiment.core.dataset.classes(), &shown.of_classes());
+            }
+            data.extra_tables.extend(explained::context_by_rule(&contexts));
+            data.extra_tables.extend(explained::mask_table(experiment, &contexts));
         }
-        data.extra_tables.extend(explained::context_by_rule(&contexts));
-        data.extra_tables.extend(explained::mask_table(experiment, &contexts));
         data.examples = shown::examples(experiment, run)?;
     }
     if ran(Stage::Strategies) {
