@@ -1,9 +1,8 @@
 //! Nearly equal photographs: copies that were resized, compressed again or given a caption.
 
-use std::collections::HashMap;
-
 use fisherlens_descriptors::Photograph;
 use image_hasher::{HashAlg, HasherConfig};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Rows and columns of the small picture whose differences of neighbours are the bits.
@@ -13,8 +12,6 @@ const N_BITS: u32 = SIDE * SIDE;
 /// Largest number of different bits of two pictures that count as nearly equal. Pictures that have nothing in common differ in about half of
 /// the bits; a copy of half the size or with JPEG quality 50 differs in fewer than ten.
 const MAX_DISTANCE: u32 = 12;
-/// Bits of a part. Two fingerprints of [`MAX_DISTANCE`] share at least one of their 16 parts, so only those that share a part are compared.
-const PART: usize = 16;
 
 /// 256 bits that nearly equal photographs share: whether each cell of a small grey copy is brighter than its neighbour on the right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,50 +34,61 @@ impl Fingerprint {
         (N_BITS / 16..N_BITS - N_BITS / 16).contains(&n_set).then_some(Self(words))
     }
 
-    fn distance(&self, other: &Self) -> u32 {
-        self.0.iter().zip(&other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
-    }
-
-    fn parts(&self) -> impl Iterator<Item = (usize, u16)> + '_ {
-        let parts = self.0.iter().flat_map(|word| (0..64 / PART).map(move |part| (word >> (PART * part)) as u16));
-        parts.enumerate()
+    /// Whether at most [`MAX_DISTANCE`] bits differ. For most pairs the first 64 bits are enough to see that more do.
+    fn is_near(&self, other: &Self) -> bool {
+        let mut distance = 0;
+        self.0.iter().zip(&other.0).all(|(a, b)| {
+            distance += (a ^ b).count_ones();
+            distance <= MAX_DISTANCE
+        })
     }
 }
 
-/// Pairs of nearly equal photographs, as indices, each pair once and in order.
-pub(crate) fn pairs(fingerprints: &[Option<Fingerprint>]) -> Vec<[usize; 2]> {
-    let mut places: HashMap<(usize, u16), Vec<usize>> = HashMap::new();
-    let mut pairs = Vec::new();
-    for (index, fingerprint) in fingerprints.iter().enumerate() {
-        let Some(fingerprint) = fingerprint else { continue };
-        let first = pairs.len();
-        for part in fingerprint.parts() {
-            let others = places.entry(part).or_default();
-            for &other in others.iter() {
-                let near = fingerprints[other].is_some_and(|other| other.distance(fingerprint) <= MAX_DISTANCE);
-                if near && !pairs[first..].contains(&[other, index]) {
-                    pairs.push([other, index]);
-                }
-            }
-            others.push(index);
+/// For each photograph of the second half that is nearly equal to one of the first half: the index of the first such photograph, and its own.
+/// `may_be` leaves pairs out. All pairs are compared: pictures of things on a white background share most of their bits, so that no index over
+/// parts of the bits would save work there. 100,000 photographs take some seconds.
+pub(crate) fn copies(
+    first: &[Option<Fingerprint>],
+    second: &[Option<Fingerprint>],
+    may_be: impl Fn(usize, usize) -> bool + Sync,
+) -> Vec<[usize; 2]> {
+    let original = |(own, fingerprint): (usize, &Option<Fingerprint>)| {
+        let fingerprint = fingerprint.as_ref()?;
+        let is_near = |other: &Option<Fingerprint>| other.is_some_and(|other| other.is_near(fingerprint));
+        let index = (0..first.len()).find(|&index| is_near(&first[index]) && may_be(index, own))?;
+        Some([index, own])
+    };
+    second.par_iter().enumerate().filter_map(original).collect()
+}
+
+/// For each photograph the index of the first one that it is nearly equal to, directly or through others; its own if there is none.
+pub(crate) fn together(fingerprints: &[Option<Fingerprint>]) -> Vec<usize> {
+    /// Photographs whose pairs are in memory together. Among the frames of one video every pair may be nearly equal.
+    const CHUNK: usize = 64;
+    let mut first: Vec<usize> = (0..fingerprints.len()).collect();
+    for start in (0..fingerprints.len()).step_by(CHUNK) {
+        let end = fingerprints.len().min(start + CHUNK);
+        let before = |index: usize| {
+            let fingerprint = fingerprints[index];
+            let is_near = move |other: &Option<Fingerprint>| {
+                other.zip(fingerprint).is_some_and(|(other, fingerprint)| other.is_near(&fingerprint))
+            };
+            let near = (0..index).filter(move |&other| is_near(&fingerprints[other]));
+            near.map(move |other| [other, index]).collect::<Vec<_>>()
+        };
+        let pairs: Vec<Vec<[usize; 2]>> = (start..end).into_par_iter().map(before).collect();
+        for [a, b] in pairs.into_iter().flatten() {
+            let (a, b) = (root(&mut first, a), root(&mut first, b));
+            first[a.max(b)] = a.min(b);
         }
     }
-    pairs.sort_unstable();
-    pairs
+    (0..fingerprints.len()).map(|index| root(&mut first, index)).collect()
 }
 
-/// For each of `n` photographs the index of the first one that it is nearly equal to, directly or through others; its own if there is none.
-pub(crate) fn together(n: usize, pairs: &[[usize; 2]]) -> Vec<usize> {
-    let mut first: Vec<usize> = (0..n).collect();
-    for &[a, b] in pairs {
-        let (a, b) = (root(&first, a), root(&first, b));
-        first[a.max(b)] = a.min(b);
-    }
-    (0..n).map(|index| root(&first, index)).collect()
-}
-
-fn root(first: &[usize], mut index: usize) -> usize {
+/// The first photograph of a group. The way to it is made shorter for the next time.
+fn root(first: &mut [usize], mut index: usize) -> usize {
     while first[index] != index {
+        first[index] = first[first[index]];
         index = first[index];
     }
     index
@@ -90,44 +98,37 @@ fn root(first: &[usize], mut index: usize) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn copies_are_found_whatever_their_place() {
-        let random = |seed: u64| {
-            let digest = blake3::hash(&seed.to_le_bytes());
-            let mut words = [0; 4];
-            for (word, bytes) in words.iter_mut().zip(digest.as_bytes().as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            Fingerprint(words)
-        };
-        let mut all: Vec<Option<Fingerprint>> = (0..500).map(|seed| Some(random(seed))).collect();
-        let changed = |fingerprint: Option<Fingerprint>, n: u32| {
-            let mut changed = fingerprint.unwrap();
-            for bit in 0..n {
-                changed.0[(bit % 4) as usize] ^= 1 << (bit * 5 % 64);
-            }
-            Some(changed)
-        };
-        all[400] = changed(all[3], MAX_DISTANCE);
-        all[401] = changed(all[400], 1);
-        all[450] = changed(all[7], MAX_DISTANCE + 1);
-        all[460] = None;
-        let found = pairs(&all);
-        // The slow twin compares all pairs.
-        let mut slow = Vec::new();
-        for b in 0..all.len() {
-            for a in 0..b {
-                if let (Some(one), Some(other)) = (all[a], all[b])
-                    && one.distance(&other) <= MAX_DISTANCE
-                {
-                    slow.push([a, b]);
-                }
-            }
+    fn random(seed: u64) -> Fingerprint {
+        let digest = blake3::hash(&seed.to_le_bytes());
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(digest.as_bytes().as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
         }
-        slow.sort_unstable();
-        assert_eq!(found, slow);
-        assert!(found.contains(&[3, 400]) && found.contains(&[400, 401]) && !found.contains(&[7, 450]));
-        let together = together(all.len(), &found);
-        assert_eq!((together[401], together[450], together[8]), (3, 450, 8));
+        Fingerprint(words)
+    }
+
+    /// The same fingerprint with `n` other bits, beginning with bit `from`.
+    fn changed(fingerprint: Fingerprint, from: u32, n: u32) -> Fingerprint {
+        let mut changed = fingerprint;
+        for bit in from..from + n {
+            changed.0[(bit % 4) as usize] ^= 1 << (bit * 5 % 64);
+        }
+        changed
+    }
+
+    #[test]
+    fn copies_are_found_through_other_copies() {
+        let mut all: Vec<Option<Fingerprint>> = (0..500).map(|seed| Some(random(seed))).collect();
+        all[400] = Some(changed(random(3), 0, MAX_DISTANCE));
+        all[401] = Some(changed(all[400].unwrap(), 20, 5));
+        all[450] = Some(changed(random(7), 0, MAX_DISTANCE + 1));
+        all[460] = None;
+        let found = together(&all);
+        assert_eq!((found[400], found[401], found[450], found[460], found[8]), (3, 3, 450, 460, 8));
+        assert_eq!(found.iter().enumerate().filter(|(index, first)| index != *first).count(), 2);
+
+        let (train, test) = all.split_at(300);
+        assert_eq!(copies(train, test, |_, _| true), [[3, 100]], "401 differs from 3 in too many bits");
+        assert!(copies(train, test, |index, _| index != 3).is_empty());
     }
 }

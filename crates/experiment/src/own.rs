@@ -1,6 +1,6 @@
 //! Photographs of one's own: a collection in any layout becomes the two halves of an experiment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -59,12 +59,8 @@ impl OwnPhotographs {
         let digests = self.digests(&mut collection, intake)?;
         let looks = self.looks(&mut collection, digests, intake)?;
         let (digests, fingerprints): (Vec<[u8; 32]>, Vec<Option<Fingerprint>>) = looks.into_iter().unzip();
-        let pairs = near::pairs(&fingerprints);
-        let all = if self.near_together {
-            near::together(collection.images.len(), &pairs)
-        } else {
-            (0..collection.images.len()).collect()
-        };
+        let all =
+            if self.near_together { near::together(&fingerprints) } else { (0..collection.images.len()).collect() };
         let mut sets = collection.halves(&digests, &all, &self.split)?;
         if let Some(limit) = limit {
             for set in &mut sets {
@@ -80,7 +76,7 @@ impl OwnPhotographs {
                 first.reason
             ));
         }
-        warnings.extend(divided(&collection, &sets, &pairs, &digests));
+        warnings.extend(divided(&collection, &sets, &fingerprints));
         warnings.extend(contradictions(&collection, &digests));
         warnings.extend(small_classes(&sets));
         Ok(Halves { sets, warnings })
@@ -226,31 +222,20 @@ fn fit_boxes(entry: &mut ImageEntry, pixels: [u32; 2]) -> Result<(), String> {
     Ok(())
 }
 
-/// Nearly equal photographs in different halves. Equal ones are reported by the data set.
-fn divided(
-    collection: &Collection,
-    [train, test]: &[ImageSet; 2],
-    pairs: &[[usize; 2]],
-    digests: &[[u8; 32]],
-) -> Option<String> {
-    let in_set =
-        |set: &ImageSet| set.images.iter().map(|entry| entry.id.clone()).collect::<std::collections::HashSet<_>>();
-    let (train, test) = (in_set(train), in_set(test));
-    let id = |index: usize| &collection.images[index].id;
-    let across: Vec<&[usize; 2]> = pairs
-        .iter()
-        .filter(|[a, b]| digests[*a] != digests[*b])
-        .filter(|[a, b]| {
-            (train.contains(id(*a)) && test.contains(id(*b))) || (test.contains(id(*a)) && train.contains(id(*b)))
-        })
-        .collect();
-    let [a, b] = across.first()?;
+/// Test images that are nearly equal to a training image. Equal ones are reported by the data set.
+fn divided(collection: &Collection, sets: &[ImageSet; 2], fingerprints: &[Option<Fingerprint>]) -> Option<String> {
+    let by_id: HashMap<&str, Option<Fingerprint>> =
+        collection.images.iter().map(|entry| entry.id.as_str()).zip(fingerprints.iter().copied()).collect();
+    let [train, test] = sets.each_ref().map(|set| &set.images);
+    let of = |images: &[ImageEntry]| images.iter().map(|entry| by_id[entry.id.as_str()]).collect::<Vec<_>>();
+    let copies = near::copies(&of(train), &of(test), |a, b| train[a].digest != test[b].digest);
+    let &[original, copy] = copies.first()?;
     Some(format!(
-        "{} pairs of nearly equal photographs lie in different halves, so the results may be too good; the first one: {} and {}; --keep-near \
-         keeps them together",
-        across.len(),
-        collection.images[*a].path.display(),
-        collection.images[*b].path.display()
+        "{} test images are nearly equal to a training image, so the results may be too good; the first one is {} (in training: {}); \
+         --keep-near keeps them together",
+        copies.len(),
+        test[copy].path.display(),
+        train[original].path.display()
     ))
 }
 
