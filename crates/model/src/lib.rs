@@ -33,6 +33,7 @@ mod error;
 mod explainer;
 mod model;
 pub mod npz;
+mod npz_header;
 mod panel;
 mod part;
 pub mod photograph;
