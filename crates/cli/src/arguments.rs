@@ -102,7 +102,7 @@ pub(crate) fn threads() -> impl clap::builder::TypedValueParser<Value = usize> {
 /// `explain`
 #[derive(Debug, Clone, Args)]
 pub struct Explain {
-    /// JPEG or PNG files, or - for standard input; with --experiment also ids of its images
+    /// Photographs (JPEG, PNG, WebP, BMP, TIFF), or - for standard input; with --experiment also ids of its images
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// A class whose score is explained (may be repeated); default: all classes that the model finds in the photograph

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_files::NewFile;
+use fisherlens_files::{NewFile, is_formula};
 use fisherlens_model::{Explainer, Model, photograph};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -219,10 +219,10 @@ fn line(classes: &[String], row: &Row, thresholds: &[f64]) -> String {
 
 /// A cell that no spreadsheet takes for a formula.
 fn cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+    if is_formula(text) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// A path that no spreadsheet takes for a formula, and that still names the file.
 fn path_cell(path: &str) -> String {
-    if path.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("./{path}") } else { path.to_owned() }
+    if is_formula(path) { format!("./{path}") } else { path.to_owned() }
 }

@@ -124,6 +124,7 @@ fn a_table_with_groups_and_the_faults_of_data() {
     fail(&[&train, &["--group", "camera"]], &["camera", "photographer"]);
     fail(&[&train, &["--test-share", "1.5"]], &["--test-share"]);
     fail(&[&train, &["--preset", "quick"]], &["quick", "paper", "fast"]);
+    fail(&[&train, &["--preset", "mini"]], &["mini does not learn from photographs of your own", "fast"]);
     fail(&[&train, &["--set", "mixture.n_component=3"]], &["mixture.n_component"]);
     fail(&[&["train", "absent"]], &["absent"]);
     fail(&[&["train", text(&table), "--out", "absent/m.flm"]], &["absent/m.flm", "no folder"]);

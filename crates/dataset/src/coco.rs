@@ -1,15 +1,16 @@
 //! COCO's instances: one JSON file with images, annotations and categories (`lin2014`).
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use fisherlens_files::check_class_name;
 use serde::Deserialize;
 
-use crate::collection::{Found, Opening, check_class, decide};
 use crate::error::DatasetError;
+use crate::found::{Found, Opening, decide, resolve};
 use crate::image::{BoundingBox, Object, Skipped};
-use crate::table::resolve;
+use crate::text::without_mark;
 
 /// Largest file that is read, 4 GiB. The largest one of COCO has 0.5 GB.
 const MAX_BYTES: u64 = 4 << 30;
@@ -47,7 +48,7 @@ struct Category {
 /// Reads the file. Images without an annotation are negative for all classes.
 pub(crate) fn read(path: &Path, opening: &Opening) -> Result<(Vec<Found>, Vec<Skipped>), DatasetError> {
     let bytes = fisherlens_files::read(path, MAX_BYTES).map_err(DatasetError::io(path))?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = without_mark(&bytes).map_err(|problem| DatasetError::content(path, problem))?;
     let instances: Instances = serde_json::from_slice(bytes).map_err(|error| DatasetError::Line {
         path: path.to_owned(),
         line: error.line() as u64,
@@ -55,10 +56,11 @@ pub(crate) fn read(path: &Path, opening: &Opening) -> Result<(Vec<Found>, Vec<Sk
     })?;
     let refuse = |problem: String| DatasetError::content(path, problem);
     let mut categories: HashMap<String, String> = HashMap::new();
+    let mut class_names = HashSet::new();
     for category in &instances.categories {
         let name = category.name.trim();
-        check_class(name).map_err(|problem| refuse(format!("category {}: {problem}", category.id)))?;
-        if categories.values().any(|other| other == name) {
+        check_class_name(name).map_err(|problem| refuse(format!("category {}: {problem}", category.id)))?;
+        if !class_names.insert(name) {
             return Err(refuse(format!("two categories are called \"{name}\"")));
         }
         if categories.insert(category.id.to_string(), name.to_owned()).is_some() {
@@ -118,23 +120,5 @@ fn bounds(corners: &[f64], size: Option<[u32; 2]>) -> Result<BoundingBox, String
     let &[left, top, width, height] = corners else {
         return Err(format!("bbox: expected left, top, width and height, found {} numbers", corners.len()));
     };
-    rounded([left, top, left + width, top + height], size)
-}
-
-/// The box with rounded edges, at least one pixel wide and high, clipped to the picture.
-pub(crate) fn rounded(edges: [f64; 4], size: Option<[u32; 2]>) -> Result<BoundingBox, String> {
-    let [left, top, right, bottom] = edges;
-    let is_sound = edges.iter().all(|edge| edge.is_finite()) && right > left && bottom > top;
-    let [width, height] = size.unwrap_or([u32::MAX; 2]).map(f64::from);
-    if !is_sound || right <= 0.0 || bottom <= 0.0 || left >= width || top >= height {
-        return Err(format!(
-            "the box from ({left}, {top}) to ({right}, {bottom}) is empty, or lies outside of the picture"
-        ));
-    }
-    let span = |low: f64, high: f64, side: f64| {
-        let low = low.round().clamp(0.0, side - 1.0);
-        (low as u32, high.round().clamp(low + 1.0, side) as u32)
-    };
-    let ((left, right), (top, bottom)) = (span(left, right, width), span(top, bottom, height));
-    Ok(BoundingBox { left, top, right, bottom })
+    BoundingBox::rounded([left, top, left + width, top + height], size)
 }

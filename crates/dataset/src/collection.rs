@@ -1,13 +1,13 @@
 //! All labelled photographs of one folder or file, before they are divided into a training and a test half.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::error::DatasetError;
-use crate::folders;
-use crate::image::{ImageEntry, Missing, Object, Skipped};
+use crate::found::{Found, Opening};
+use crate::image::{ImageEntry, Skipped, stem};
 use crate::split::Split;
-use crate::{coco, table, xml};
+use crate::{coco, folders, table, xml};
 
 /// How photographs and labels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,35 +20,6 @@ pub enum Layout {
     Coco,
     /// One annotation in VOC's XML per image, without lists of classes.
     Xml,
-}
-
-impl Layout {
-    /// Its name, for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ClassFolders => "class folders",
-            Self::Table => "table",
-            Self::Coco => "COCO",
-            Self::Xml => "XML annotations",
-        }
-    }
-}
-
-/// How a collection is opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
-    /// Whether entries that cannot be used are refused, or skipped and counted.
-    pub missing: Missing,
-    /// Whether symbolic links that lead out of the folder are followed.
-    pub follow_links: bool,
-    /// The folder that the paths of a table or of COCO's JSON are relative to, unless it is the folder of that file.
-    pub images: Option<PathBuf>,
-}
-
-impl Default for Opening {
-    fn default() -> Self {
-        Self { missing: Missing::Skip, follow_links: false, images: None }
-    }
 }
 
 /// All labelled photographs of one folder or file.
@@ -69,26 +40,13 @@ pub struct Collection {
     pub skipped: Vec<Skipped>,
 }
 
-/// An image as a reader finds it.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) id: String,
-    pub(crate) path: PathBuf,
-    pub(crate) size: Option<[u32; 2]>,
-    pub(crate) objects: Vec<Object>,
-    /// Classes of the image as a whole, besides those of the objects.
-    pub(crate) classes: BTreeSet<String>,
-    pub(crate) groups: BTreeMap<String, String>,
-    pub(crate) split: Option<Split>,
-}
-
 impl Collection {
     /// Opens labelled photographs. A file that ends in `.json` is read as COCO, any other file as a table; a folder with annotations in XML
     /// (beside the images, in `Annotations`, or in folders of splits) as such, any other folder as class folders.
     ///
     /// # Errors
     /// [`DatasetError`] for files that cannot be read, for a table or JSON that breaks its rules, and when no image is found. With
-    /// [`Missing::Refuse`] also for each entry that would otherwise be skipped.
+    /// [`Missing::Refuse`](crate::Missing::Refuse) also for each entry that would otherwise be skipped.
     pub fn open(path: &Path, opening: &Opening) -> Result<Self, DatasetError> {
         let metadata = path.metadata().map_err(DatasetError::io(path))?;
         let (layout, found, skipped) = if metadata.is_dir() {
@@ -126,8 +84,7 @@ impl Collection {
             );
             return Err(DatasetError::content(path, problem));
         }
-        let stem = |found: &Found| found.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        found.sort_by_cached_key(|found| (stem(found), found.id.clone()));
+        found.sort_by_cached_key(|found| (stem(&found.path), found.id.clone()));
         let mut of_images = Vec::with_capacity(found.len());
         for found in &mut found {
             // An image has a class if one of its objects has; with difficult objects only it is neither positive nor negative.
@@ -154,43 +111,9 @@ impl Collection {
         Ok(Self { layout, path: path.to_owned(), images: images.collect(), classes, splits, skipped })
     }
 
-    /// Whether every image belongs to exactly one class.
-    pub fn is_single_label(&self) -> bool {
-        self.images.iter().all(|image| image.labels.iter().filter(|&&label| label == 1).count() == 1)
-    }
-
     /// The names of the groups that at least one image has, sorted.
     pub fn group_names(&self) -> Vec<String> {
         let names: BTreeSet<&String> = self.images.iter().flat_map(|image| image.groups.keys()).collect();
         names.into_iter().cloned().collect()
     }
-}
-
-/// Returns the error, or adds the entry to the skipped ones.
-pub(crate) fn decide(
-    opening: &Opening,
-    error: DatasetError,
-    id: &str,
-    skipped: &mut Vec<Skipped>,
-) -> Result<(), DatasetError> {
-    match opening.missing {
-        Missing::Refuse => Err(error),
-        Missing::Skip => {
-            skipped.push(Skipped { id: id.to_owned(), reason: error.to_string() });
-            Ok(())
-        }
-    }
-}
-
-/// Refuses names that no class can have.
-pub(crate) fn check_class(name: &str) -> Result<(), String> {
-    const MAX_CHARACTERS: usize = 200;
-    if name.is_empty() || name.chars().any(char::is_control) || name.chars().count() > MAX_CHARACTERS {
-        let shown: String = name.chars().take(60).collect();
-        return Err(format!(
-            "\"{}\" is not the name of a class: expected 1 to {MAX_CHARACTERS} characters without control characters",
-            shown.escape_debug()
-        ));
-    }
-    Ok(())
 }

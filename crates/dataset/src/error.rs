@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::voc::error::VocError;
-
 /// Errors of opening labelled photographs.
 ///
 /// Each message names the file and, where there is one, the line, and is complete without the messages of its sources.
@@ -36,9 +34,6 @@ pub enum DatasetError {
         /// The problem.
         problem: String,
     },
-    /// A file of a VOC devkit cannot be used.
-    #[error(transparent)]
-    Voc(#[from] VocError),
 }
 
 impl DatasetError {

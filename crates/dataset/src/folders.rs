@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::collection::{Found, Opening, check_class, decide};
+use fisherlens_files::check_class_name;
+
 use crate::error::DatasetError;
+use crate::found::{Found, Opening, decide, inside};
 use crate::image::Skipped;
 use crate::split::Split;
 
@@ -96,7 +98,7 @@ impl Walk<'_> {
         for path in entries(folder)? {
             if path.is_dir() {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if let Err(problem) = check_class(&name) {
+                if let Err(problem) = check_class_name(&name) {
                     self.skip(&path, problem)?;
                     continue;
                 }
@@ -120,7 +122,7 @@ impl Walk<'_> {
                 self.skip(&path, "no image: its name has no extension of an image")?;
             } else if self.is_inside(&path)? {
                 self.found.push(Found {
-                    id: self.id(&path),
+                    id: inside(self.root, &path),
                     path,
                     classes: BTreeSet::from([class.to_owned()]),
                     split,
@@ -162,13 +164,7 @@ impl Walk<'_> {
     }
 
     fn skip(&mut self, path: &Path, problem: impl Into<String>) -> Result<(), DatasetError> {
-        let id = self.id(path);
+        let id = inside(self.root, path);
         decide(self.opening, DatasetError::content(path, problem), &id, &mut self.skipped)
-    }
-
-    /// The path inside of the root, with `/` on all systems.
-    fn id(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(self.root).unwrap_or(path);
-        inside.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
     }
 }

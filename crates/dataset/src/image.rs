@@ -1,7 +1,7 @@
 //! Images with labels, boxes and groups: what every reader returns.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Name of the group that holds the photographer in VOC's annotations.
 pub const OWNER: &str = "owner";
@@ -67,8 +67,13 @@ impl ImageEntry {
     /// The name of the file without folder and extension. Random draws depend on it and not on the id, so that the same photographs in another
     /// layout give the same result.
     pub fn stem(&self) -> String {
-        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        stem(&self.path)
     }
+}
+
+/// The name of a file without folder and extension.
+pub(crate) fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// One object of an image.
@@ -107,5 +112,26 @@ impl BoundingBox {
     /// Number of pixels inside.
     pub fn area(&self) -> u64 {
         u64::from(self.right.saturating_sub(self.left)) * u64::from(self.bottom.saturating_sub(self.top))
+    }
+
+    /// The box with rounded edges (left, top, right, bottom), at least one pixel wide and high, clipped to the picture.
+    ///
+    /// # Errors
+    /// An empty box, one with edges that are not finite, or one outside of the picture.
+    pub(crate) fn rounded(edges: [f64; 4], size: Option<[u32; 2]>) -> Result<Self, String> {
+        let [left, top, right, bottom] = edges;
+        let is_sound = edges.iter().all(|edge| edge.is_finite()) && right > left && bottom > top;
+        let [width, height] = size.unwrap_or([u32::MAX; 2]).map(f64::from);
+        if !is_sound || right <= 0.0 || bottom <= 0.0 || left >= width || top >= height {
+            return Err(format!(
+                "the box from ({left}, {top}) to ({right}, {bottom}) is empty, or lies outside of the picture"
+            ));
+        }
+        let span = |low: f64, high: f64, side: f64| {
+            let low = low.round().clamp(0.0, side - 1.0);
+            (low as u32, high.round().clamp(low + 1.0, side) as u32)
+        };
+        let ((left, right), (top, bottom)) = (span(left, right, width), span(top, bottom, height));
+        Ok(Self { left, top, right, bottom })
     }
 }

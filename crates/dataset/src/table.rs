@@ -11,15 +11,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
+use fisherlens_files::check_class_name;
 
-use crate::coco::rounded;
-use crate::collection::{Found, Opening, check_class, decide};
 use crate::error::DatasetError;
-use crate::image::{Object, Skipped};
+use crate::found::{Found, Opening, decide, resolve};
+use crate::image::{BoundingBox, Object, Skipped};
 use crate::split::Split;
+use crate::text::without_mark;
 
 /// Largest table that is read, 4 GiB.
 const MAX_BYTES: u64 = 4 << 30;
@@ -72,10 +73,7 @@ impl Columns {
 /// Reads a table.
 pub(crate) fn read(path: &Path, opening: &Opening) -> Result<(Vec<Found>, Vec<Skipped>), DatasetError> {
     let bytes = fisherlens_files::read(path, MAX_BYTES).map_err(DatasetError::io(path))?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(DatasetError::content(path, "the text is UTF-16: expected UTF-8; save the table as UTF-8"));
-    }
+    let bytes = without_mark(&bytes).map_err(|problem| DatasetError::content(path, problem))?;
     let at = |line: u64, problem: String| DatasetError::Line { path: path.to_owned(), line, problem };
     // Programs of some countries write semicolons, because the comma is their decimal sign.
     let first = bytes.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
@@ -127,7 +125,7 @@ impl Table<'_> {
         let labels: Vec<&str> =
             cell(self.columns.label).split('|').map(str::trim).filter(|name| !name.is_empty()).collect();
         for name in &labels {
-            check_class(name).map_err(fatal)?;
+            check_class_name(name).map_err(fatal)?;
         }
         let split = match self.columns.split {
             Some(at) => Some(
@@ -150,7 +148,7 @@ impl Table<'_> {
                 let [class] = labels.as_slice() else {
                     return Err(fatal(format!("a box needs one class, found {}", labels.len())));
                 };
-                let bounds = rounded(values, None).map_err(fatal)?;
+                let bounds = BoundingBox::rounded(values, None).map_err(fatal)?;
                 Some(Object { class: (*class).to_owned(), bounds, difficult: false, truncated: false })
             }
             None => None,
@@ -186,18 +184,4 @@ impl Table<'_> {
         }
         Ok(())
     }
-}
-
-/// The image that `name` names, relative to the folder of the images, or else to that of the file. Other systems write `\` between folders.
-pub(crate) fn resolve(file: &Path, opening: &Opening, name: &str) -> Result<PathBuf, String> {
-    let folder = opening.images.as_deref().unwrap_or_else(|| fisherlens_files::folder_of(file));
-    let path = folder.join(name);
-    if path.is_file() {
-        return Ok(path);
-    }
-    let turned = folder.join(name.replace('\\', "/"));
-    if turned.is_file() {
-        return Ok(turned);
-    }
-    Err(format!("there is no file {}", path.display()))
 }

@@ -2,17 +2,18 @@
 //! (Roboflow), or in `Annotations` (CVAT).
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::collection::{Found, Opening, check_class, decide};
+use fisherlens_files::check_class_name;
+
 use crate::error::DatasetError;
 use crate::folders::{entries, is_image, split_folders};
-use crate::image::{OWNER, Skipped};
+use crate::found::{Found, Opening, decide, inside};
+use crate::image::{OWNER, Skipped, stem};
 use crate::split::Split;
 use crate::voc::annotation::{Annotation, read as read_annotation};
 
-/// Largest annotation that is read.
+/// Largest annotation or list that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// A folder of annotations.
@@ -70,7 +71,7 @@ pub(crate) fn read(
         }
         for path in entries(&source.annotations)?.into_iter().filter(|path| is_annotation(path)) {
             let stem = stem(&path);
-            let id = path.strip_prefix(root).unwrap_or(&path).with_extension("").to_string_lossy().replace('\\', "/");
+            let id = inside(root, &path.with_extension(""));
             let image = images.remove(&stem);
             let read = annotation(&path).and_then(|annotation| match image {
                 Some(image) => Ok((annotation, image)),
@@ -93,7 +94,7 @@ pub(crate) fn read(
         without.sort();
         for path in without {
             let error = DatasetError::content(&path, "the image has no annotation");
-            decide(opening, error, &path.to_string_lossy(), &mut skipped)?;
+            decide(opening, error, &inside(root, &path), &mut skipped)?;
         }
     }
     if lists.is_empty() {
@@ -112,7 +113,7 @@ fn annotation(path: &Path) -> Result<Annotation, DatasetError> {
     let bytes = fisherlens_files::read(path, MAX_BYTES).map_err(DatasetError::io(path))?;
     let annotation = read_annotation(&bytes).map_err(|problem| DatasetError::content(path, problem))?;
     for object in &annotation.objects {
-        check_class(&object.class).map_err(|problem| DatasetError::content(path, problem))?;
+        check_class_name(&object.class).map_err(|problem| DatasetError::content(path, problem))?;
     }
     Ok(annotation)
 }
@@ -126,12 +127,8 @@ fn listed_splits(root: &Path) -> Result<HashMap<String, Split>, DatasetError> {
     }
     for path in entries(&folder)? {
         let Some(split) = Split::parse(&stem(&path)) else { continue };
-        let text = fs::read_to_string(&path).map_err(DatasetError::io(&path))?;
+        let text = fisherlens_files::read_text(&path, MAX_BYTES).map_err(DatasetError::io(&path))?;
         splits.extend(text.lines().filter_map(|line| Some((line.split_whitespace().next()?.to_owned(), split))));
     }
     Ok(splits)
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

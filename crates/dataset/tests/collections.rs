@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use fisherlens_dataset::{BoundingBox, Collection, DatasetError, Layout, Missing, Opening, Split, SplitOptions};
+use fisherlens_dataset::{
+    BoundingBox, Collection, DatasetError, ImageSet, Layout, Missing, Opening, Split, SplitOptions,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -35,8 +37,17 @@ fn ids(found: &Collection) -> Vec<&str> {
     found.images.iter().map(|image| image.id.as_str()).collect()
 }
 
-fn digests(n: usize) -> Vec<[u8; 32]> {
-    (0..n).map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect()
+/// The collection with made-up digests of its files.
+fn with_digests(mut found: Collection) -> Collection {
+    for (index, image) in found.images.iter_mut().enumerate() {
+        image.digest = Some(*blake3::hash(&index.to_le_bytes()).as_bytes());
+    }
+    found
+}
+
+/// Training and test half.
+fn halves(found: &Collection, together: &[usize], options: &SplitOptions) -> Result<[ImageSet; 2], DatasetError> {
+    found.halves(["train", "test"], together, options)
 }
 
 #[test]
@@ -57,7 +68,7 @@ fn class_folders_with_nested_folders_and_odd_names() {
     // Sorted by the names of the files.
     assert_eq!(ids(&found), ["cat/more/1 (1).jpeg", "cat/2.JPG", "Müller's dog/3.png"]);
     assert_eq!(found.images[2].labels, [1, -1]);
-    assert!(found.is_single_label() && found.splits.iter().all(Option::is_none));
+    assert!(found.splits.iter().all(Option::is_none));
 }
 
 #[test]
@@ -128,7 +139,7 @@ fn tables_have_labels_splits_boxes_and_groups() {
     assert_eq!((found.layout, ids(&found)), (Layout::Table, vec!["a, b.jpg", "c.jpg"]));
     assert_eq!((found.images[0].labels.as_slice(), found.images[1].labels.as_slice()), (&[1, 1][..], &[-1, -1][..]));
     assert_eq!(found.images[0].groups["photographer"], "Ann");
-    assert!(found.images[1].groups.is_empty() && !found.is_single_label());
+    assert!(found.images[1].groups.is_empty());
     assert_eq!(found.splits, [Some(Split::Train), Some(Split::Test)]);
 
     let boxes = "path;label;x1;y1;x2;y2\na.jpg;cat;0.4;1;10.6;12\na.jpg;dog;3;3;4;4\nb.jpg;cat;;;;\n";
@@ -270,11 +281,10 @@ fn the_split_follows_the_content_and_equal_files_stay_together() {
     let files: Vec<(String, &str)> = (0..400).map(|i| (format!("{}/{i}.jpg", ["cat", "dog"][i % 2]), "")).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, content)| (name.as_str(), *content)).collect();
     let folder = folder(&files);
-    let found = open(folder.path());
-    let mut digests = digests(400);
-    digests[399] = digests[0];
+    let mut found = with_digests(open(folder.path()));
+    found.images[399].digest = found.images[0].digest;
     let alone: Vec<usize> = (0..400).collect();
-    let [train, test] = found.halves(&digests, &alone, &SplitOptions::default()).unwrap();
+    let [train, test] = halves(&found, &alone, &SplitOptions::default()).unwrap();
     assert!((60..140).contains(&test.images.len()) && train.images.len() + test.images.len() == 400);
     let is_test = |index: usize| test.images.contains(&found.images[index]);
     assert_eq!(is_test(0), is_test(399));
@@ -282,11 +292,11 @@ fn the_split_follows_the_content_and_equal_files_stay_together() {
     let mut together = alone.clone();
     let (in_test, in_train) = ((0..400).find(|&i| is_test(i)).unwrap(), (0..400).find(|&i| !is_test(i)).unwrap());
     together[in_train] = in_test;
-    let [_, test] = found.halves(&digests, &together, &SplitOptions::default()).unwrap();
+    let [_, test] = halves(&found, &together, &SplitOptions::default()).unwrap();
     assert!(test.images.contains(&found.images[in_train]));
     // More images change nothing for those that were there.
     let options = SplitOptions { test_share: 0.999_999, group: None };
-    assert!(found.halves(&digests[..], &alone, &options).unwrap_err().to_string().contains("train half has no image"));
+    assert!(halves(&found, &alone, &options).unwrap_err().to_string().contains("train half has no image"));
 }
 
 #[test]
@@ -296,25 +306,25 @@ fn the_split_of_the_data_is_used_and_groups_are_never_divided() {
     for i in 0..60 {
         fs::write(folder.path().join(format!("{i}.jpg")), "").unwrap();
     }
-    let found = open(&folder.path().join("t.csv"));
+    let found = with_digests(open(&folder.path().join("t.csv")));
     let alone: Vec<usize> = (0..60).collect();
     let by_group = SplitOptions { test_share: 0.5, group: Some("photographer".to_owned()) };
-    let [train, test] = found.halves(&digests(60), &alone, &by_group).unwrap();
+    let [train, test] = halves(&found, &alone, &by_group).unwrap();
     let groups = |set: &[fisherlens_dataset::ImageEntry]| {
         set.iter().map(|image| image.groups["photographer"].clone()).collect::<std::collections::BTreeSet<_>>()
     };
     assert!(groups(&train.images).is_disjoint(&groups(&test.images)));
     let unknown = SplitOptions { group: Some("camera".to_owned()), ..by_group.clone() };
-    let message = found.halves(&digests(60), &alone, &unknown).unwrap_err().to_string();
+    let message = halves(&found, &alone, &unknown).unwrap_err().to_string();
     assert!(message.contains("camera") && message.contains("photographer"), "{message}");
 
     let given = self::folder(&[("train/cat/1.jpg", ""), ("val/cat/2.jpg", ""), ("test/cat/3.jpg", "")]);
     let found = open(given.path());
-    let [train, test] = found.halves(&digests(3), &[0, 1, 2], &SplitOptions::default()).unwrap();
+    let [train, test] = halves(&found, &[0, 1, 2], &SplitOptions::default()).unwrap();
     assert_eq!((train.images.len(), test.images[0].id.as_str()), (2, "test/cat/3.jpg"));
     fs::remove_dir_all(given.path().join("test")).unwrap();
     let found = open(given.path());
-    let [_, test] = found.halves(&digests(2), &[0, 1], &SplitOptions::default()).unwrap();
+    let [_, test] = halves(&found, &[0, 1], &SplitOptions::default()).unwrap();
     assert_eq!(test.images[0].id, "val/cat/2.jpg");
 }
 

@@ -53,5 +53,5 @@ pub use gray::gray_from_rgb;
 pub use params::{DenseSift, DenseSiftParams, LowContrast, PcaParams, PcaValidParams, RootSift, Whitening, Window};
 pub use pca::Pca;
 #[cfg(feature = "decode")]
-pub use photograph::Photograph;
+pub use photograph::{Photograph, fitted_size};
 pub use smoothing::smooth;

@@ -105,8 +105,7 @@ impl Photograph {
         if longer <= max_side {
             return self;
         }
-        let shrunk = |side: usize| ((side * max_side) as f64 / longer as f64).round().max(1.0) as usize;
-        let (width, height) = (shrunk(self.width), shrunk(self.height));
+        let [width, height] = fitted_size([self.width, self.height], max_side);
         let resize = |values: Vec<u8>, kind: PixelType| {
             let side =
                 |side: usize| u32::try_from(side).expect("the sides of a photograph are shorter than 2³² pixels");
@@ -170,6 +169,22 @@ fn first_bytes(bytes: &[u8]) -> String {
     found.join(" ") + name
 }
 
+/// Width and height of a photograph of this size after [`Photograph::fitted`].
+///
+/// ```
+/// use fisherlens_descriptors::fitted_size;
+///
+/// assert_eq!(fitted_size([1000, 3], 500), [500, 2]);
+/// assert_eq!(fitted_size([400, 300], 500), [400, 300]);
+/// ```
+pub fn fitted_size(size: [usize; 2], max_side: usize) -> [usize; 2] {
+    let longer = size[0].max(size[1]);
+    if longer <= max_side {
+        return size;
+    }
+    size.map(|side| ((side * max_side) as f64 / longer as f64).round().max(1.0) as usize)
+}
+
 fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {
     match width.checked_mul(height) {
         Some(n_pixels) if n_pixels <= MAX_PIXELS => Ok(()),
@@ -179,8 +194,7 @@ fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {
 
 fn decode_jpeg(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
     let jpeg::Decoded { width, height, values, is_gray } = jpeg::decode(bytes, refuse_size)?;
-    let pixels = if is_gray { Pixels::Gray(values) } else { Pixels::Rgb(values) };
-    Ok(Photograph { width, height, pixels })
+    Ok(Photograph { width, height, pixels: pixels(values, if is_gray { 1 } else { 3 }) })
 }
 
 fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
@@ -204,28 +218,26 @@ fn decode_png(bytes: &[u8]) -> Result<Photograph, DescriptorError> {
         png::BitDepth::Sixteen => round_to_bytes(&buffer),
         _ => buffer,
     };
-    let pixels = match frame.color_type {
-        png::ColorType::Grayscale => Pixels::Gray(values),
-        png::ColorType::GrayscaleAlpha => Pixels::Gray(on_white::<2>(&values)),
-        png::ColorType::Rgb => Pixels::Rgb(values),
-        png::ColorType::Rgba => Pixels::Rgb(on_white::<4>(&values)),
-        png::ColorType::Indexed => {
-            return Err(DescriptorError::Decode { format: "PNG", reason: "its palette was not applied".into() });
-        }
-    };
-    Ok(Photograph { width, height, pixels })
+    if frame.color_type == png::ColorType::Indexed {
+        return Err(DescriptorError::Decode { format: "PNG", reason: "its palette was not applied".into() });
+    }
+    Ok(Photograph { width, height, pixels: pixels(values, frame.color_type.samples()) })
 }
 
 fn decode_other(format: Format, bytes: &[u8]) -> Result<Photograph, DescriptorError> {
     let other_formats::Decoded { width, height, values, n_channels } =
         other_formats::decode(format, bytes, refuse_size)?;
-    let pixels = match n_channels {
+    Ok(Photograph { width, height, pixels: pixels(values, n_channels) })
+}
+
+/// The pixels of 1 channel (grey), 2 (grey and opacity), 3 (colours) or 4 (colours and opacity).
+fn pixels(values: Vec<u8>, n_channels: usize) -> Pixels {
+    match n_channels {
         1 => Pixels::Gray(values),
         2 => Pixels::Gray(on_white::<2>(&values)),
         3 => Pixels::Rgb(values),
         _ => Pixels::Rgb(on_white::<4>(&values)),
-    };
-    Ok(Photograph { width, height, pixels })
+    }
 }
 
 /// Rounds 16-bit samples, high byte first, to 8 bits.

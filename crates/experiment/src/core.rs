@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fisherlens_artifact::{Address, Header, Key, KeyBuilder, Store, StoreLock};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -111,12 +111,17 @@ impl Core {
         let intake = Intake { store: &store, progress: &progress, interrupt: &interrupt };
         Ok(Self {
             name: session.experiment.clone(),
-            dataset: match &session.own {
-                Some(own) if data.source == DataSource::Own => Dataset::open_own(own, data, session.limit, &intake)?,
-                _ => {
-                    let root = session.devkit(data.source, &progress, &interrupt)?;
-                    Dataset::open(&root, data, session.missing, session.limit, &intake)?
-                }
+            dataset: if let Some(own) = &session.own {
+                ensure!(
+                    data.source == DataSource::Own,
+                    "{} does not learn from photographs of your own: expected the preset fast or paper, or a settings file with data.source = \
+                     \"own\"",
+                    session.experiment
+                );
+                Dataset::open_own(own, data, session.limit, &intake)?
+            } else {
+                let root = session.devkit(data.source, &progress, &interrupt)?;
+                Dataset::open(&root, data, session.missing, session.limit, &intake)?
             },
             shard_size: data.shard_size,
             store,

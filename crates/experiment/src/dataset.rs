@@ -183,7 +183,8 @@ impl Dataset {
         limit: Option<usize>,
         intake: &Intake<'_>,
     ) -> Result<Self> {
-        let Halves { sets: [mut train, mut test], warnings } = own.halves(intake, limit)?;
+        let Halves { sets: [mut train, mut test], warnings } =
+            own.halves([&settings.train, &settings.test], intake, limit)?;
         let (train_files, test_files) = (file_digests(&train), file_digests(&test));
         let found = train.classes.clone();
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;

@@ -61,7 +61,8 @@ pub(crate) fn copies(
     second.par_iter().enumerate().filter_map(original).collect()
 }
 
-/// For each photograph the index of the first one that it is nearly equal to, directly or through others; its own if there is none.
+/// Groups of photographs that are nearly equal, directly or through others: per photograph, the index of the first one of its group. A photograph
+/// that is equal to no other is a group of its own.
 pub(crate) fn together(fingerprints: &[Option<Fingerprint>]) -> Vec<usize> {
     /// Photographs whose pairs are in memory together. Among the frames of one video every pair may be nearly equal.
     const CHUNK: usize = 64;

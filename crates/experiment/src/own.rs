@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 use fisherlens_artifact::{Address, Header, Key};
 use fisherlens_dataset::{BoundingBox, Collection, ImageEntry, ImageSet, Missing, Opening, Skipped, SplitOptions};
-use fisherlens_descriptors::Photograph;
+use fisherlens_descriptors::{Photograph, fitted_size};
 use fisherlens_model::photograph;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -51,17 +51,16 @@ enum Look {
 }
 
 impl OwnPhotographs {
-    /// Opens the collection, looks into every photograph, and divides them.
-    pub(crate) fn halves(&self, intake: &Intake<'_>, limit: Option<usize>) -> Result<Halves> {
+    /// Opens the collection, looks into every photograph, and divides them. `names`: of the training and of the test half.
+    pub(crate) fn halves(&self, names: [&str; 2], intake: &Intake<'_>, limit: Option<usize>) -> Result<Halves> {
         let share = self.split.test_share;
         ensure!(share > 0.0 && share < 1.0, "--test-share {share}: expected a number above 0 and below 1");
         let mut collection = Collection::open(&self.path, &self.opening)?;
-        let digests = self.digests(&mut collection, intake)?;
-        let looks = self.looks(&mut collection, digests, intake)?;
-        let (digests, fingerprints): (Vec<[u8; 32]>, Vec<Option<Fingerprint>>) = looks.into_iter().unzip();
+        self.read_digests(&mut collection, intake)?;
+        let fingerprints = self.looks(&mut collection, intake)?;
         let all =
             if self.near_together { near::together(&fingerprints) } else { (0..collection.images.len()).collect() };
-        let mut sets = collection.halves(&digests, &all, &self.split)?;
+        let mut sets = collection.halves(names, &all, &self.split)?;
         if let Some(limit) = limit {
             for set in &mut sets {
                 crate::dataset::limit_images(&mut set.images, limit);
@@ -77,13 +76,13 @@ impl OwnPhotographs {
             ));
         }
         warnings.extend(divided(&collection, &sets, &fingerprints));
-        warnings.extend(contradictions(&collection, &digests));
+        warnings.extend(contradictions(&collection));
         warnings.extend(small_classes(&sets));
         Ok(Halves { sets, warnings })
     }
 
-    /// Digests of all files. Images whose file cannot be read are left out.
-    fn digests(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<Vec<[u8; 32]>> {
+    /// Reads all files for their digests. Images whose file cannot be read are left out.
+    fn read_digests(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<()> {
         let bar = intake.progress.bar("reading", collection.images.len() as u64);
         let read = |entry: &ImageEntry| -> Result<Result<[u8; 32], String>> {
             intake.interrupt.check()?;
@@ -96,22 +95,18 @@ impl OwnPhotographs {
         };
         let digests = collection.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
         let digests = self.keep(collection, digests)?;
-        for (entry, &digest) in collection.images.iter_mut().zip(&digests) {
+        for (entry, digest) in collection.images.iter_mut().zip(digests) {
             entry.digest = Some(digest);
         }
-        Ok(digests)
+        Ok(())
     }
 
-    /// Digest and fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
-    fn looks(
-        &self,
-        collection: &mut Collection,
-        digests: Vec<[u8; 32]>,
-        intake: &Intake<'_>,
-    ) -> Result<Vec<([u8; 32], Option<Fingerprint>)>> {
+    /// Fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
+    fn looks(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<Vec<Option<Fingerprint>>> {
         let bar = intake.progress.bar("photographs", collection.images.len() as u64);
-        let mut looks = Vec::with_capacity(digests.len());
-        for (entries, digests) in collection.images.chunks(SHARD).zip(digests.chunks(SHARD)) {
+        let mut looks = Vec::with_capacity(collection.images.len());
+        for entries in collection.images.chunks(SHARD) {
+            let digests: Vec<[u8; 32]> = entries.iter().filter_map(|entry| entry.digest).collect();
             let key = Key::builder(NAME, FORMAT_VERSION).setting("files", &digests).finish();
             let address = Address::new(NAME, FORMAT_VERSION, key, None);
             if let Some(stored) = intake.store.load::<Vec<Look>>(&address)? {
@@ -131,14 +126,12 @@ impl OwnPhotographs {
             looks.extend(found);
         }
         drop(bar);
-        let fitted = |(entry, (look, digest)): (&mut ImageEntry, (Look, [u8; 32]))| match look {
+        let fitted = |(entry, look): (&mut ImageEntry, Look)| match look {
             // The bytes may be those of another file in an earlier place, so the path is not part of the stored reason.
             Look::Fault(problem) => Err(format!("{}: {problem}", entry.path.display())),
-            Look::Photograph { width, height, fingerprint } => {
-                fit_boxes(entry, [width, height]).map(|()| (digest, fingerprint))
-            }
+            Look::Photograph { width, height, fingerprint } => fit_boxes(entry, [width, height]).map(|()| fingerprint),
         };
-        let found = collection.images.iter_mut().zip(looks.into_iter().zip(digests)).map(fitted).collect();
+        let found = collection.images.iter_mut().zip(looks).map(fitted).collect();
         self.keep(collection, found)
     }
 
@@ -195,13 +188,13 @@ fn fit_boxes(entry: &mut ImageEntry, pixels: [u32; 2]) -> Result<(), String> {
              belong to another picture"
         ));
     }
-    let longer = width.max(height) as usize;
-    let fitted = |length: u32| {
-        if longer <= MAX_SIDE {
-            length
-        } else {
-            ((length as usize * MAX_SIDE) as f64 / longer as f64).round().max(1.0) as u32
-        }
+    let size = fitted_size(pixels.map(|side| side as usize), MAX_SIDE).map(|side| side as u32);
+    // The place of an edge in the shrunk photograph.
+    let place =
+        |edge: u32, axis: usize| (f64::from(edge) * f64::from(size[axis]) / f64::from(pixels[axis])).round() as u32;
+    let span = |low: u32, high: u32, axis: usize| {
+        let low = place(low, axis).min(size[axis] - 1);
+        (low, place(high, axis).max(low + 1))
     };
     for object in &mut entry.objects {
         let BoundingBox { left, top, right, bottom } = object.bounds;
@@ -211,14 +204,10 @@ fn fit_boxes(entry: &mut ImageEntry, pixels: [u32; 2]) -> Result<(), String> {
                 object.class
             ));
         }
-        object.bounds = BoundingBox {
-            left: fitted(left).min(fitted(width) - 1),
-            top: fitted(top).min(fitted(height) - 1),
-            right: fitted(right).max(fitted(left) + 1).min(fitted(width)),
-            bottom: fitted(bottom).max(fitted(top) + 1).min(fitted(height)),
-        };
+        let ((left, right), (top, bottom)) = (span(left, right, 0), span(top, bottom, 1));
+        object.bounds = BoundingBox { left, top, right, bottom };
     }
-    entry.size = Some([fitted(width), fitted(height)]);
+    entry.size = Some(size);
     Ok(())
 }
 
@@ -240,12 +229,12 @@ fn divided(collection: &Collection, sets: &[ImageSet; 2], fingerprints: &[Option
 }
 
 /// Files with the same bytes and other labels.
-fn contradictions(collection: &Collection, digests: &[[u8; 32]]) -> Option<String> {
-    let mut first: BTreeMap<&[u8; 32], usize> = BTreeMap::new();
+fn contradictions(collection: &Collection) -> Option<String> {
+    let mut first = HashMap::new();
     let mut found = Vec::new();
-    for (index, digest) in digests.iter().enumerate() {
-        let other = *first.entry(digest).or_insert(index);
-        if collection.images[other].labels != collection.images[index].labels {
+    for (index, entry) in collection.images.iter().enumerate() {
+        let other = *first.entry(entry.digest).or_insert(index);
+        if collection.images[other].labels != entry.labels {
             found.push((other, index));
         }
     }
@@ -274,4 +263,41 @@ fn small_classes([train, test]: &[ImageSet; 2]) -> Vec<String> {
         "classes with fewer than {MIN_N_IMAGES} images, or without images in one half (training + test images): {}",
         small.join(", ")
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use fisherlens_dataset::Object;
+
+    use super::*;
+
+    fn entry(size: Option<[u32; 2]>, edges: [u32; 4]) -> ImageEntry {
+        let [left, top, right, bottom] = edges;
+        let bounds = BoundingBox { left, top, right, bottom };
+        ImageEntry {
+            id: "a".to_owned(),
+            path: "a.jpg".into(),
+            labels: vec![1],
+            size,
+            objects: vec![Object { class: "cat".to_owned(), bounds, difficult: false, truncated: false }],
+            digest: None,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn boxes_follow_the_shrunk_photograph() {
+        let fitted = |pixels: [u32; 2], edges: [u32; 4]| {
+            let mut entry = entry(None, edges);
+            fit_boxes(&mut entry, pixels).map(|()| (entry.size.unwrap(), entry.objects[0].bounds))
+        };
+        let bounds = |left, top, right, bottom| BoundingBox { left, top, right, bottom };
+        assert_eq!(fitted([400, 300], [0, 7, 400, 9]).unwrap(), ([400, 300], bounds(0, 7, 400, 9)));
+        // Half of the size: a box that covers the picture still does, and one of a pixel still has one.
+        assert_eq!(fitted([1000, 600], [0, 0, 1000, 600]).unwrap(), ([500, 300], bounds(0, 0, 500, 300)));
+        assert_eq!(fitted([1000, 600], [999, 0, 1000, 1]).unwrap(), ([500, 300], bounds(499, 0, 500, 1)));
+        assert!(fitted([400, 300], [0, 0, 401, 5]).unwrap_err().contains("outside of the 400 × 300 pixels"));
+        let problem = fit_boxes(&mut entry(Some([300, 400]), [0, 0, 1, 1]), [400, 300]).unwrap_err();
+        assert!(problem.contains("belong to another picture"), "{problem}");
+    }
 }

@@ -18,11 +18,13 @@
 pub const LARGEST_MODEL: u64 = 8 << 30;
 
 mod free;
+mod names;
 mod reading;
 mod unfinished;
 mod unfinished_folder;
 
 pub use free::free_bytes;
+pub use names::{check_class_name, is_formula, visible};
 pub use reading::{read, read_stream, read_text};
 pub use unfinished::{NewFile, folder_of, is_unfinished};
 pub use unfinished_folder::TemporaryFolder;

@@ -118,10 +118,10 @@ pub enum ModelError {
         n_classes: usize,
     },
     /// A class of a model has a name that no class can have.
-    #[error("\"{}\" is not the name of a class: expected 1 to 200 characters without control characters", .found.escape_debug())]
+    #[error("{problem}")]
     ClassName {
-        /// The first characters of the name.
-        found: String,
+        /// The beginning of the name, and what is expected.
+        problem: String,
     },
     /// A file is not one of NumPy's archives.
     #[error("{} is not a .npz file that can be read", .path.display())]

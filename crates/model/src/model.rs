@@ -5,6 +5,7 @@ use std::path::Path;
 use fisherlens_artifact::{self as artifact, Address, Block, Header, Key, array};
 use fisherlens_classifier::LinearModel;
 use fisherlens_descriptors::Pca;
+use fisherlens_files::check_class_name;
 use fisherlens_lrp::Rule;
 use fisherlens_mixture::DiagonalGmm;
 use half::f16;
@@ -192,12 +193,6 @@ impl Model {
     }
 }
 
-/// Whether a class may have this name: it becomes part of messages, tables, names of files and names of arrays.
-fn is_class_name(name: &str) -> bool {
-    const MAX_CHARACTERS: usize = 200;
-    !name.is_empty() && !name.chars().any(char::is_control) && name.chars().count() <= MAX_CHARACTERS
-}
-
 impl Stored {
     /// Checks that the parts fit together.
     fn model(self) -> Result<Model, ModelError> {
@@ -228,8 +223,8 @@ impl Stored {
         {
             return Err(ModelError::Thresholds { found: found.clone(), n_classes });
         }
-        if let Some(found) = self.classes.iter().find(|name| !is_class_name(name)) {
-            return Err(ModelError::ClassName { found: found.chars().take(60).collect() });
+        if let Some(problem) = self.classes.iter().find_map(|name| check_class_name(name).err()) {
+            return Err(ModelError::ClassName { problem });
         }
         self.display_rule.check()?;
         Ok(Model {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fisherlens_files::visible;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use sha2::{Digest as _, Sha256};
 
@@ -9,7 +10,6 @@ use crate::data::ReportData;
 use crate::error::ReportError;
 use crate::exports::{Exports, slug};
 use crate::format::{NONE, count, fixed, interval_of_a, percent};
-use crate::visible::visible;
 use crate::{examples, perturbation, scores, surroundings, tables};
 
 const TEMPLATE: &str = include_str!("template.html");

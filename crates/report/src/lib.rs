@@ -52,7 +52,6 @@ mod tables;
 mod tabular;
 #[cfg(test)]
 mod tests;
-mod visible;
 
 pub use data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
 pub use data::strategies::{StrategyCluster, StrategyExample, StrategySummary};

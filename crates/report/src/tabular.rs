@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
+use fisherlens_files::{is_formula, visible};
 use minijinja::{Value, context};
 
 use crate::error::ReportError;
 use crate::exports::Exports;
 use crate::format::NONE;
-use crate::visible::one_line;
 
 /// A table. The first column has the names of the rows.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl View {
         let names = self.columns.iter_mut().map(|(name, _)| name);
         let cells = self.rows.iter_mut().chain(&mut self.foot).flatten();
         for text in names.chain(cells).chain([&mut self.caption, &mut self.note]) {
-            *text = one_line(text);
+            *text = visible(text).replace(['\n', '\t'], " ");
         }
     }
 }
@@ -127,10 +127,7 @@ fn line(text: &mut String, cells: impl Iterator<Item = String>) {
 /// before it, because names come from data sets of others.
 fn plain(cell: &str, is_number: bool) -> String {
     if !is_number {
-        // Some spreadsheets skip spaces.
-        let word = cell.trim_start();
-        let is_formula = word.starts_with(['=', '+', '-', '@']) && word.parse::<f64>().is_err();
-        return if is_formula { format!("'{cell}") } else { cell.to_owned() };
+        return if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() };
     }
     if cell == NONE {
         return String::new();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::image::{BoundingBox, Object};
+use crate::text::without_mark;
 use crate::voc::error::VocError;
 
 /// Longest accepted side of an image in pixels. No photograph is as large; a larger number means a damaged file.
@@ -46,10 +47,7 @@ pub fn parse_annotation(bytes: &[u8]) -> Result<Annotation, VocError> {
 
 /// Like [`parse_annotation`], with the problem in words, for callers that know the path of the file.
 pub(crate) fn read(bytes: &[u8]) -> Result<Annotation, String> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err("the text is UTF-16, expected UTF-8: save the file as UTF-8".to_owned());
-    }
-    let text = decode(bytes);
+    let text = decode(without_mark(bytes)?);
     let raw: RawAnnotation =
         quick_xml::de::from_str(&text).map_err(|error| format!("not a VOC annotation: {error}"))?;
     let width = side("size/width", &raw.size.width)?;

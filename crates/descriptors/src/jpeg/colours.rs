@@ -66,7 +66,7 @@ impl ColourMarkers {
 }
 
 impl Colours {
-    /// What zune-jpeg takes `n` components for, if it says `found` after it has read the headers; `None` if it is none of these.
+    /// The colours that zune-jpeg has found in the headers of a file with `n` components; `None` for all others.
     pub(super) fn of_zune(found: Option<ColorSpace>, n: usize) -> Option<Self> {
         match (n, found?) {
             (1, ColorSpace::Luma) => Some(Self::Gray),

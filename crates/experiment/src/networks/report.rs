@@ -14,7 +14,6 @@ use crate::networks::retraining::{Look, State};
 use crate::networks::scores::NetworkScores;
 use crate::networks::stage::NetworkStage;
 use crate::provenance;
-
 use crate::settings::sections::DataSource;
 use crate::settings::strategies::Corner;
 use crate::stages::gallery::PHOTOGRAPH;

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use fisherlens_files::visible;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::{Color, DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, ShapeStyle, TextStyle};
@@ -12,7 +13,6 @@ use plotters::prelude::{Color, DrawingArea, IntoDrawingArea, IntoFont, RGBColor,
 use crate::charts::colours::VARIABLES;
 use crate::charts::looks::DASHES;
 use crate::error::ReportError;
-use crate::visible::visible;
 
 /// Drawing units per CSS pixel.
 const SCALE: u32 = 4;

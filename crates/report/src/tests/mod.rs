@@ -220,7 +220,7 @@ fn names_cannot_reorder_the_page_or_break_its_figures() {
     }
     // Otherwise the digests of the scripts in the policy would be wrong.
     for own in [include_str!("../style.css"), include_str!("../script.js"), include_str!("../template.html")] {
-        assert_eq!(crate::visible::visible(own), own);
+        assert_eq!(fisherlens_files::visible(own), own);
     }
 }
 
