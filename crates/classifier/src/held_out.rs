@@ -12,9 +12,9 @@ use crate::params::LinearSvm;
 /// Scores of samples by classifiers that have not seen them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldOut {
-    /// `(n_samples, n_classes)`, bias included.
+    /// `(n_samples, n_classes)`, bias included. NaN where the samples outside of the fold lack a positive or a negative sample of the class.
     pub scores: Array2<f32>,
-    /// Number of problems: one per fold and class.
+    /// Number of problems: one per fold and class, without those that have nothing to learn from.
     pub n_problems: usize,
     /// Number of those problems in which the solver did not reach its tolerance.
     pub n_unsolved: usize,
@@ -25,11 +25,12 @@ impl LinearSvm {
     ///
     /// A score on a training sample is higher than the score on a new one, so thresholds cannot be chosen from it. The samples are assigned to
     /// `n_folds` folds; for each fold and class one problem is solved on the other folds with the cost `c`, and scores the samples of the fold.
+    /// If the samples on the other folds are all positive or all negative, as for a class with a single positive sample, these scores are NaN.
     ///
     /// `x` `(n_samples, n_dimensions)`, `targets` `(n_samples, n_classes)` as for training.
     ///
     /// # Errors
-    /// The errors of training; `ClassifierError::Fold` when the samples outside of a fold lack a positive or a negative sample of a class.
+    /// The errors of training.
     pub fn held_out_scores(
         &self,
         x: ArrayView2<'_, f32>,
@@ -40,23 +41,23 @@ impl LinearSvm {
         let (n, n_classes) = targets.dim();
         let n_folds = self.n_folds.min(n);
         let fold_of = assign_folds(n, n_folds, self.seed);
+        let mut places = Vec::with_capacity(n_folds * n_classes);
         let mut points = Vec::with_capacity(n_folds * n_classes);
         for fold in 0..n_folds {
-            for column in targets.columns() {
+            for (class, column) in targets.columns().into_iter().enumerate() {
                 let outside: Vec<i8> =
                     column.iter().zip(&fold_of).map(|(&y, &of)| if of == fold { 0 } else { y }).collect();
-                if !outside.contains(&1) || !outside.contains(&-1) {
-                    return Err(ClassifierError::Fold { fold, n_folds });
+                if outside.contains(&1) && outside.contains(&-1) {
+                    places.push((fold, class));
+                    points.push(DualPoint::zero(outside));
                 }
-                points.push(DualPoint::zero(outside));
             }
         }
         let gram = gram(x);
         let problems = self.problems(gram.view());
         let reports = problems.solve(c, &mut points);
-        let mut scores = Array2::zeros((n, n_classes));
-        for (at, point) in points.iter().enumerate() {
-            let (fold, class) = (at / n_classes, at % n_classes);
+        let mut scores = Array2::from_elem((n, n_classes), f32::NAN);
+        for (&(fold, class), point) in places.iter().zip(&points) {
             for (sample, score) in point.scores(&problems).into_iter().enumerate() {
                 if fold_of[sample] == fold {
                     scores[[sample, class]] = score as f32;
@@ -100,6 +101,13 @@ mod tests {
                     assert!((found - expected).abs() < 2e-3, "sample {sample}, class {class}: {found} {expected}");
                 }
             }
+        }
+        // A class with a single positive sample cannot be learned without the fold of this sample.
+        let single = Array2::from_shape_fn((n, 1), |(i, _)| if i == 7 { 1 } else { -1 });
+        let found = svm.held_out_scores(x.view(), single.view(), 1.0).unwrap();
+        assert_eq!(found.n_problems, 4);
+        for (sample, score) in found.scores.iter().enumerate() {
+            assert_eq!(score.is_nan(), fold_of[sample] == fold_of[7], "sample {sample}");
         }
         let all = svm.train(x.view(), targets.view()).unwrap().model.decision_function(x.view());
         let margin = |scores: &Array2<f32>| {

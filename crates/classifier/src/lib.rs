@@ -40,6 +40,7 @@ mod pairs;
 mod params;
 mod primal;
 mod product;
+mod sigmoid;
 mod solver;
 #[cfg(test)]
 mod test_data;
@@ -56,4 +57,5 @@ pub use linear_model::{DualView, LinearModel};
 pub use logistic::{LogisticRegression, LogisticRegressionParams};
 pub use model::Model;
 pub use params::{Difficult, LinearSvm, LinearSvmParams, Loss};
+pub use sigmoid::Sigmoid;
 pub use training::{ClassReport, ClassifierTrainer, CrossValidationRow, Training, TrainingReport};
