@@ -12,7 +12,7 @@ use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::run::Run;
 use fisherlens_experiment::series::{Ranking, Series};
 use fisherlens_experiment::stage::Stage;
-use fisherlens_experiment::stages::{context, learned, pixels, relevance, resampling, scores, strategies};
+use fisherlens_experiment::stages::{calibration, context, learned, pixels, relevance, resampling, scores, strategies};
 use fisherlens_experiment::summary;
 use fisherlens_lrp::Rule;
 
@@ -42,6 +42,18 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     let targets = relevance::targets(&experiment, &run.keys).unwrap();
     let n_targets: usize = targets.iter().map(Vec::len).sum();
     assert!(n_targets > 10, "{n_targets}");
+
+    // Each training image has a score by classifiers that have not seen it, and every class a sigmoid that rises with the score.
+    let calibration = calibration::get(&experiment, &run.keys).unwrap();
+    let held_out = calibration.held_out.as_ref().unwrap();
+    assert_eq!(held_out.scores.scores.dim(), (N_IMAGES, experiment.core.dataset.classes().len()));
+    assert_eq!(held_out.scores.ids[0], experiment.core.dataset.train.set.images[0].id);
+    for class in 0..experiment.core.dataset.classes().len() {
+        let [low, high] = [-5.0, 5.0].map(|score| calibration.probability(class, score).unwrap());
+        assert!(0.0 < low && low <= high && high < 1.0, "class {class}: {low} {high}");
+    }
+    let model = learned::model(&experiment, &run.keys).unwrap();
+    assert_eq!(model.probability(0, 0.5), calibration.probability(0, 0.5));
 
     // Conservation over all heatmaps: the rules naive and absolute keep all relevance, and epsilon loses the predicted amount.
     for &rule in &experiment.settings.relevance.rules {
@@ -77,6 +89,10 @@ fn every_stage_runs_once_and_its_results_make_sense() {
     assert_eq!(context::get(&experiment, &run.keys).unwrap().len(), experiment.settings.relevance.rules.len());
 
     let data = summary::collect(&experiment, &run).unwrap();
+    let reliability = data.calibration.as_ref().unwrap();
+    let n_pairs = scores.labels.iter().filter(|label| **label != 0).count();
+    assert_eq!(reliability.bins.iter().map(|bin| bin.n).sum::<usize>(), n_pairs);
+    assert!(!data.mistakes.is_empty() && data.mistakes.iter().all(|mistake| !mistake.labels.contains(&mistake.class)));
     let found = &data.strategies[0];
     assert_eq!((data.strategies.len(), found.class.as_str()), (1, "knot"));
     assert_eq!(found.clusters.iter().map(|cluster| cluster.ids.len()).sum::<usize>(), found.n_heatmaps);

@@ -38,6 +38,9 @@ struct Answer {
 struct ClassRow {
     class: String,
     threshold: Option<f64>,
+    /// The probability of the class is 1 / (1 + exp(−(slope · score + offset))).
+    slope: Option<f64>,
+    offset: Option<f64>,
 }
 
 /// Runs the command.
@@ -49,15 +52,22 @@ pub fn run(arguments: &Info) -> Result<()> {
         Some(path) => (Model::read(path)?, path.display().to_string()),
         None => (Model::shipped(), "built-in".to_owned()),
     };
-    let threshold = |class: usize| model.thresholds.as_ref().map(|thresholds| thresholds[class]);
-    let classes = model.classes.iter().enumerate();
+    let row = |(index, class): (usize, &String)| {
+        let sigmoid = model.calibration.as_ref().map(|sigmoids| sigmoids[index]);
+        ClassRow {
+            class: class.clone(),
+            threshold: model.thresholds.as_ref().map(|thresholds| thresholds[index]),
+            slope: sigmoid.map(|sigmoid| sigmoid.slope),
+            offset: sigmoid.map(|sigmoid| sigmoid.offset),
+        }
+    };
     let answer = Answer {
         model: name,
         n_descriptor_dimensions: model.pca.n_components(),
         n_components: model.mixture.n_components(),
         n_dimensions: model.classifier.n_dimensions(),
         display_rule: model.display_rule.to_string(),
-        classes: classes.map(|(index, class)| ClassRow { class: class.clone(), threshold: threshold(index) }).collect(),
+        classes: model.classes.iter().enumerate().map(row).collect(),
         card: model.card.clone(),
         settings: model.described_settings(),
     };
@@ -78,9 +88,14 @@ pub fn run(arguments: &Info) -> Result<()> {
     }
     answer!("display rule: {}", answer.display_rule);
     let width = answer.classes.iter().map(|row| row.class.chars().count()).max().unwrap_or(0).max("class".len());
-    answer!("{:width$}  threshold", "class");
-    for ClassRow { class, threshold } in &answer.classes {
-        answer!("{class:width$}  {}", threshold.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}")));
+    answer!("{:width$}  threshold    slope   offset", "class");
+    for ClassRow { class, threshold, slope, offset } in &answer.classes {
+        let [threshold, slope, offset] =
+            [threshold, slope, offset].map(|value| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}")));
+        answer!("{class:width$}  {threshold:>9}  {slope:>7}  {offset:>7}");
+    }
+    if model.calibration.is_some() {
+        answer!("probability of a class: 1 / (1 + exp(-(slope * score + offset)))");
     }
     Ok(())
 }

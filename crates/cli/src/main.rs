@@ -11,6 +11,7 @@ use fisherlens_cli::arguments::Explain;
 use fisherlens_cli::caller::Caller;
 use fisherlens_cli::info::{self, Info};
 use fisherlens_cli::predict::{self, Predict};
+use fisherlens_cli::report::{self, Report};
 use fisherlens_cli::train::{self, Train};
 use fisherlens_cli::{explain, signals};
 use fisherlens_experiment::program::Program;
@@ -48,6 +49,14 @@ Examples:
   fisherlens explain cat.jpg --model cats-and-dogs.flm
       which pixels led to the decision";
 
+/// Examples under the help of `report`.
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  fisherlens report photographs/ --model cats-and-dogs.flm
+      the page report/report.html about the same test half that `train` made
+  fisherlens report another-camera/ --model cats-and-dogs.flm --all --out another-camera-report
+      all images of another folder with the same classes";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Explain the decision on single photographs: scores, heatmaps, overlays
@@ -58,6 +67,9 @@ enum Command {
     Train(Box<Train>),
     /// Print scores and found classes of many photographs
     Predict(Predict),
+    /// Write a page about a model on labelled photographs: quality, the surest mistakes with heatmaps, context
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
     /// Print what a model file says about itself
     Info(Info),
     /// Print a script that completes this command's arguments in a shell
@@ -83,6 +95,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments, &caller(), interrupt),
         Command::Train(arguments) => train::run(&arguments, &caller(), interrupt),
         Command::Predict(arguments) => predict::run(&arguments, interrupt),
+        Command::Report(arguments) => report::run(&arguments, &caller(), interrupt),
         Command::Info(arguments) => info::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

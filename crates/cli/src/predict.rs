@@ -65,6 +65,8 @@ struct Row {
     found: Vec<String>,
     /// One score per class, in the order of the classes.
     scores: Vec<f64>,
+    /// The probability of each class; `None` if the model cannot tell it.
+    probabilities: Option<Vec<f64>>,
 }
 
 /// The whole answer as JSON.
@@ -90,7 +92,7 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         None => (Model::shipped(), "built-in".to_owned()),
     };
     let explainer = Explainer::from_model(&model)?;
-    let thresholds = model.thresholds.clone().unwrap_or_else(|| vec![0.0; model.classes.len()]);
+    let thresholds: Vec<f64> = (0..model.classes.len()).map(|class| model.threshold(class)).collect();
     let mut paths = Vec::new();
     for image in &arguments.images {
         if image.is_dir() {
@@ -105,9 +107,10 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
     let mut rows = Vec::new();
     let mut csv = csv::Writer::from_writer(Vec::new());
     if arguments.format == Format::Csv {
-        csv.write_record(
-            ["path", "found"].into_iter().map(str::to_owned).chain(model.classes.iter().map(|class| cell(class))),
-        )?;
+        let scores = model.classes.iter().map(|class| cell(class));
+        let with_probability = model.classes.iter().filter(|_| model.calibration.is_some());
+        let probabilities = with_probability.map(|class| format!("probability of {class}"));
+        csv.write_record(["path", "found"].into_iter().map(str::to_owned).chain(scores).chain(probabilities))?;
     }
     let mut out = match &arguments.out {
         Some(path) => Some(NewFile::create(path).with_context(|| format!("cannot write {}", path.display()))?),
@@ -127,7 +130,13 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         interrupt.check()?;
         let score = |path: &PathBuf| -> Result<Row> {
             let scores = scores(&explainer, path, arguments.max_side)?;
-            Ok(Row { path: path.display().to_string(), found: found(&model.classes, &scores, &thresholds), scores })
+            let probability = |(class, &score): (usize, &f64)| model.probability(class, score);
+            Ok(Row {
+                path: path.display().to_string(),
+                found: found(&model.classes, &scores, &thresholds),
+                probabilities: scores.iter().enumerate().map(probability).collect(),
+                scores,
+            })
         };
         let scored: Vec<Result<Row>> = chunk.par_iter().map(score).collect();
         for (path, row) in chunk.iter().zip(scored) {
@@ -142,8 +151,8 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
                 Format::Table => write(&(line(&model.classes, &row, &thresholds) + "\n"))?,
                 Format::Csv => {
                     let found = row.found.iter().map(|class| cell(class)).collect::<Vec<_>>().join("|");
-                    let scores = row.scores.iter().map(ToString::to_string);
-                    csv.write_record([path_cell(&row.path), found].into_iter().chain(scores))?;
+                    let values = row.scores.iter().chain(row.probabilities.iter().flatten()).map(ToString::to_string);
+                    csv.write_record([path_cell(&row.path), found].into_iter().chain(values))?;
                 }
                 Format::Json => rows.push(row),
             }
@@ -207,8 +216,14 @@ fn line(classes: &[String], row: &Row, thresholds: &[f64]) -> String {
     let order = by_margin(&row.scores, thresholds);
     let n_found = row.found.len();
     let shown = order[..n_found.max(N_NEAREST.min(order.len()))].iter();
-    let words =
-        shown.map(|&class| format!("{} {:.3}", classes[class], row.scores[class])).collect::<Vec<_>>().join(", ");
+    let words = shown.map(|&class| {
+        let score = format!("{} {:.3}", classes[class], row.scores[class]);
+        match &row.probabilities {
+            Some(probabilities) => format!("{score} ({:.0} %)", 100.0 * probabilities[class]),
+            None => score,
+        }
+    });
+    let words = words.collect::<Vec<_>>().join(", ");
     let path = &row.path;
     if n_found == 0 {
         return format!("{path}: no class is found; the nearest ones: {words}");

@@ -3,49 +3,8 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
-use fisherlens_model::write_png;
-use ndarray::Array3;
-use support::{fail, fisherlens, succeed, text};
-
-/// A picture with stripes in one direction, or in both for `class` 2, and noise that differs from picture to picture.
-fn picture(path: &Path, class: usize, number: usize) {
-    let noise = |x: usize, y: usize| (x * 31 + y * 17 + number * 97 + x * y * (number + 3)) % 40;
-    let stripe = |at: usize| 90 * (at / 6 % 2);
-    let of = |(y, x, _): (usize, usize, usize)| match class {
-        0 => stripe(x + number),
-        1 => stripe(y + number),
-        _ => stripe(x).midpoint(stripe(y)),
-    } + noise(x, y);
-    write_png(path, Array3::from_shape_fn((60, 80, 3), |at| of(at) as u8).view()).unwrap();
-}
-
-/// Twelve pictures of each of two classes in class folders, and their names.
-fn class_folders(root: &Path) -> Vec<String> {
-    let mut names = Vec::new();
-    for (class, name) in ["upright", "lying, flat"].iter().enumerate() {
-        fs::create_dir_all(root.join(name)).unwrap();
-        for number in 0..12 {
-            let file = format!("{name}/{class}-{number} é.png");
-            picture(&root.join(&file), class, number);
-            names.push(file);
-        }
-    }
-    names
-}
-
-/// Settings that make training take less than a second.
-const SMALL: [&str; 8] = [
-    "--set",
-    "sample.n_descriptors=4000",
-    "--set",
-    "pca.n_components=16",
-    "--set",
-    "mixture.n_components=8",
-    "--set",
-    "mixture.max_n_iterations=3",
-];
+use support::{SMALL, class_folders, fail, fisherlens, picture, succeed, text};
 
 #[test]
 fn two_class_folders_become_a_model_that_explains_and_predicts() {
@@ -84,7 +43,8 @@ fn two_class_folders_become_a_model_that_explains_and_predicts() {
     let output = fisherlens(&[&predict[..], &["--format", "csv"]].concat());
     let rows = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), rows.lines().count()), (Some(1), 13), "{rows}");
-    assert!(rows.starts_with("path,found,\"lying, flat\",upright\n"), "{rows}");
+    let head = "path,found,\"lying, flat\",upright,\"probability of lying, flat\",probability of upright\n";
+    assert!(rows.starts_with(head), "{rows}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("2 of 14 photographs"));
     fs::remove_file(data.join("upright/empty.jpg")).unwrap();
     fs::remove_file(data.join("upright/words.JPG")).unwrap();
@@ -92,10 +52,60 @@ fn two_class_folders_become_a_model_that_explains_and_predicts() {
     let answer: serde_json::Value = serde_json::from_str(&succeed(&[&predict, &["--format", "json"]])).unwrap();
     assert_eq!(answer["photographs"].as_array().unwrap().len(), 12);
     assert_eq!(answer["photographs"][0]["scores"].as_array().unwrap().len(), 2);
+    let [lying, upright_probability] =
+        [0, 1].map(|class| answer["photographs"][0]["probabilities"][class].as_f64().unwrap());
+    assert!((0.0..0.5).contains(&lying) && (0.5..=1.0).contains(&upright_probability), "{answer}");
     let out = folder.path().join("explained");
     let mistake = data.join("upright/0-3 é.png");
-    succeed(&[&["explain", text(&mistake), "--model", text(&model), "--out", text(&out)]]);
-    assert!(fs::read_dir(&out).unwrap().count() >= 2);
+    let said = succeed(&[&["explain", text(&mistake), "--model", text(&model), "--out", text(&out)]]);
+    assert!(said.contains("; probability ") && fs::read_dir(&out).unwrap().count() >= 2, "{said}");
+}
+
+#[test]
+fn a_page_about_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    class_folders(&data);
+    let (model, store) = (folder.path().join("stripes.flm"), folder.path().join("store"));
+    let stored = ["--artifacts", text(&store), "--test-share", "0.4"];
+    let trained = succeed(&[&["train", text(&data), "--out", text(&model), "--json"], &stored[..], &SMALL]);
+    let trained: serde_json::Value = serde_json::from_str(&trained).unwrap();
+
+    // On the same test half: the same quality, as far as the rounded coefficients of the file allow.
+    let page = folder.path().join("page");
+    let report = ["report", text(&data), "--model", text(&model), "--out", text(&page)];
+    let judged: serde_json::Value = serde_json::from_str(&succeed(&[&report, &stored, &["--json"]])).unwrap();
+    for name in ["n_train", "n_test", "accuracy", "confusion", "warnings"] {
+        assert_eq!(judged[name], trained[name], "{name}");
+    }
+    let threshold = |answer: &serde_json::Value| answer["classes"][1]["threshold"].as_f64().unwrap();
+    assert_eq!(threshold(&judged), threshold(&trained));
+    let html = fs::read_to_string(page.join("report.html")).unwrap();
+    for words in ["Model stripes.flm on data", "Probabilities", "Reliability diagram", "Accuracy", "epsilon=20"] {
+        assert!(html.contains(words), "{words}");
+    }
+
+    // All images of another folder. It has one of the two classes, and one image lies in the wrong folder.
+    let other = folder.path().join("other");
+    fs::create_dir_all(other.join("upright")).unwrap();
+    for index in 0..3 {
+        fs::copy(data.join(format!("upright/0-{index} é.png")), other.join(format!("upright/{index}.png"))).unwrap();
+    }
+    let lying = fs::read_dir(data.join("lying, flat")).unwrap().next().unwrap().unwrap().path();
+    fs::copy(lying, other.join("upright/wrong.png")).unwrap();
+    let every = ["report", text(&other), "--model", text(&model), "--out", text(&page), "--all"];
+    let said = succeed(&[&every, &["--artifacts", text(&store), "--rule", "naive", "--examples", "1"]]);
+    assert!(said.contains("accuracy 75.00 %") && said.contains("no class has an average precision"), "{said}");
+    let html = fs::read_to_string(page.join("report.html")).unwrap();
+    assert!(html.contains("all images are judged"), "the page says that the images may have been learned from");
+    assert!(html.contains("no image is labelled with the classes lying, flat"), "and that a class has no image");
+
+    fs::create_dir(other.join("oblique")).unwrap();
+    fs::copy(other.join("upright/0.png"), other.join("oblique/0.png")).unwrap();
+    fail(&[&every], &["stripes.flm has no class \"oblique\"", "lying, flat, upright"]);
+    fail(&[&["report", text(&data), "--model", "absent.flm"]], &["absent.flm"]);
+    let photograph = data.join("upright/0-0 é.png");
+    fail(&[&["report", text(&data), "--model", text(&photograph)]], &["not a model file"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! All labelled photographs of one folder or file, before they are divided into a training and a test half.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::DatasetError;
@@ -20,6 +21,17 @@ pub enum Layout {
     Coco,
     /// One annotation in VOC's XML per image, without lists of classes.
     Xml,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::ClassFolders => "class folders",
+            Self::Table => "a table",
+            Self::Coco => "COCO's JSON",
+            Self::Xml => "annotations in XML",
+        })
+    }
 }
 
 /// All labelled photographs of one folder or file.

@@ -70,14 +70,7 @@ impl Collection {
             };
             share_of(&digest) < options.test_share
         };
-        let half = |name: &str, wanted: bool| ImageSet {
-            name: name.to_owned(),
-            classes: self.classes.clone(),
-            images: (0..self.images.len()).filter(|&i| is_test(i) == wanted).map(|i| self.images[i].clone()).collect(),
-            skipped: Vec::new(),
-        };
-        let mut halves = [half(names[0], false), half(names[1], true)];
-        halves[0].skipped.clone_from(&self.skipped);
+        let halves = self.divided(names, is_test);
         if let Some(empty) = halves.iter().find(|half| half.images.is_empty()) {
             return refuse(format!(
                 "the {} half has no image of {}; give a split, another --test-share, or more images",
@@ -86,6 +79,27 @@ impl Collection {
             ));
         }
         Ok(halves)
+    }
+
+    /// All images in the second half, for judging what was learned elsewhere. `names`: of the first half, which is empty, and of the second.
+    pub fn all_in_second(&self, names: [&str; 2]) -> [ImageSet; 2] {
+        self.divided(names, |_| true)
+    }
+
+    /// The images of the second half are those for which `is_second` is true. The skipped files are noted in the first half.
+    fn divided(&self, names: [&str; 2], is_second: impl Fn(usize) -> bool) -> [ImageSet; 2] {
+        let half = |name: &str, wanted: bool| ImageSet {
+            name: name.to_owned(),
+            classes: self.classes.clone(),
+            images: (0..self.images.len())
+                .filter(|&i| is_second(i) == wanted)
+                .map(|i| self.images[i].clone())
+                .collect(),
+            skipped: Vec::new(),
+        };
+        let mut halves = [half(names[0], false), half(names[1], true)];
+        halves[0].skipped.clone_from(&self.skipped);
+        halves
     }
 }
 

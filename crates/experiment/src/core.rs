@@ -118,7 +118,7 @@ impl Core {
                      \"own\"",
                     session.experiment
                 );
-                Dataset::open_own(own, data, session.limit, &intake)?
+                Dataset::open_own(own, data, session.limit, session.judged.as_ref(), &intake)?
             } else {
                 let root = session.devkit(data.source, &progress, &interrupt)?;
                 Dataset::open(&root, data, session.missing, session.limit, &intake)?

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use fisherlens_artifact::Key;
-use fisherlens_dataset::{Devkit, ImageEntry, ImageSet, Missing, Skipped, VocError};
+use fisherlens_dataset::{Devkit, ImageEntry, ImageSet, Layout, Missing, Skipped, VocError};
 use fisherlens_eval::Rect;
-use fisherlens_model::photograph::MAX_BYTES;
 use ndarray::Array2;
-use rayon::prelude::*;
 
-use crate::intake::Intake;
+use crate::intake::{Intake, Look};
+use crate::judged::JudgedModel;
+use crate::near::{self, Fingerprint};
 use crate::own::{Halves, OwnPhotographs};
 use crate::reading::Reading;
 use crate::settings::sections::{DataSettings, DataSource};
@@ -66,6 +66,8 @@ pub struct Dataset {
     pub notes: Vec<String>,
     /// How the photographs are read.
     pub reading: Reading,
+    /// The layout of photographs of one's own; `None` for a devkit.
+    pub layout: Option<Layout>,
     /// The year of the devkit; `None` if the name of its folder contains no year.
     pub year: Option<u16>,
     /// Folder of the object masks; only the embedded devkit has them. A folder of the same name in another devkit holds something else.
@@ -133,7 +135,8 @@ impl Dataset {
             limit_images(&mut train.images, limit);
             limit_images(&mut test.images, limit);
         }
-        let files = [usable_files(&mut train, missing, intake)?, usable_files(&mut test, missing, intake)?];
+        let fingerprints = [usable_files(&mut train, missing, intake)?, usable_files(&mut test, missing, intake)?];
+        let near = near::divided([&train.images, &test.images], fingerprints.each_ref().map(Vec::as_slice));
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
         if limit.is_some() {
             left_out.extend(leave_out_one_sided(&mut train, &mut test));
@@ -159,12 +162,13 @@ impl Dataset {
             );
         }
         let masks = Some(devkit.root().join("Masks")).filter(|_| settings.source == DataSource::Mini);
-        let [train_files, test_files] = files;
+        let (train_files, test_files) = (file_digests(&train), file_digests(&test));
         Ok(Self {
             root: devkit.root().to_owned(),
+            layout: None,
             year: devkit.year(),
             shared: shared(&train_files, &test_files),
-            notes: devkit.doubtful_lists().to_vec(),
+            notes: devkit.doubtful_lists().iter().cloned().chain(near).collect(),
             reading: Reading::Stored,
             train: digest(train, &train_files, Reading::Stored),
             test: digest(test, &test_files, Reading::Stored),
@@ -173,24 +177,31 @@ impl Dataset {
         })
     }
 
-    /// Opens photographs of one's own. Classes without a positive or a negative training image are left out.
+    /// Opens photographs of one's own. Classes without a positive or a negative training image are left out; if a model is `judged`, the
+    /// classes are those of the model.
     ///
     /// # Errors
-    /// The errors of the collection, which name the file and the line; fewer than two classes.
+    /// The errors of the collection, which name the file and the line; no class to learn; a class that the judged model does not have.
     pub(crate) fn open_own(
         own: &OwnPhotographs,
         settings: &DataSettings,
         limit: Option<usize>,
+        judged: Option<&JudgedModel>,
         intake: &Intake<'_>,
     ) -> Result<Self> {
-        let Halves { sets: [mut train, mut test], warnings } =
+        let Halves { layout, sets: [mut train, mut test], warnings } =
             own.halves([&settings.train, &settings.test], intake, limit)?;
         let (train_files, test_files) = (file_digests(&train), file_digests(&test));
         let found = train.classes.clone();
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
-        let usable: Vec<bool> =
-            (0..train.classes.len()).map(|class| has(&train, class, 1) && has(&train, class, -1)).collect();
-        left_out.extend(leave_out(&mut train, &mut test, &usable));
+        let mut notes = warnings;
+        if let Some(judged) = judged {
+            notes.extend(judged.take_classes([&mut train, &mut test])?);
+        } else {
+            let usable: Vec<bool> =
+                (0..train.classes.len()).map(|class| has(&train, class, 1) && has(&train, class, -1)).collect();
+            left_out.extend(leave_out(&mut train, &mut test, &usable));
+        }
         if train.classes.is_empty() {
             bail!(
                 "{}: the classes {} give nothing to learn: expected at least one class with images, and images without it, in the training half",
@@ -200,9 +211,10 @@ impl Dataset {
         }
         Ok(Self {
             root: own.path.clone(),
+            layout: Some(layout),
             year: None,
             shared: shared(&train_files, &test_files),
-            notes: warnings,
+            notes,
             reading: Reading::Upright,
             train: digest(train, &train_files, Reading::Upright),
             test: digest(test, &test_files, Reading::Upright),
@@ -341,40 +353,59 @@ fn files_key(files: &[FileDigest], reading: Reading) -> Key {
 
 /// Reads every file once for its digest, and looks into every photograph, so that no long computation ends at an unusable one. Images that
 /// cannot be used are an error, or are moved to the skipped ones.
-fn usable_files(set: &mut ImageSet, missing: Missing, intake: &Intake<'_>) -> Result<Vec<FileDigest>> {
-    let read = |entry: &ImageEntry| -> Result<[u8; 32], String> {
-        let bytes = fisherlens_files::read(&entry.path, MAX_BYTES);
-        bytes.map(|bytes| *blake3::hash(&bytes).as_bytes()).map_err(|error| error.to_string())
-    };
-    let digests: Vec<Result<[u8; 32], String>> = set.images.par_iter().map(read).collect();
+fn usable_files(set: &mut ImageSet, missing: Missing, intake: &Intake<'_>) -> Result<Vec<Option<Fingerprint>>> {
+    let n_images = set.images.len();
     let mut faults = Vec::new();
-    let mut readable = Vec::with_capacity(digests.len());
-    for (mut entry, digest) in std::mem::take(&mut set.images).into_iter().zip(digests) {
-        match digest {
-            Ok(digest) => {
-                entry.digest = Some(digest);
-                readable.push(entry);
+    let read = intake.read_digests(&mut set.images)?;
+    keep_usable(set, read, &mut faults);
+    let looks = intake.looks(&set.images, Reading::Stored)?;
+    let found = set.images.iter().zip(looks).map(|(entry, look)| usable(entry, look)).collect();
+    let fingerprints = keep_usable(set, found, &mut faults);
+    if let Some((id, problem)) = faults.first()
+        && missing == Missing::Refuse
+    {
+        bail!(
+            "image {id} of set {}: {problem} ({} of {n_images} images of this set cannot be used); repair the devkit, or give \
+             --allow-missing to skip and count such images",
+            set.name,
+            faults.len()
+        );
+    }
+    set.skipped.extend(faults.into_iter().map(|(id, reason)| Skipped { id, reason }));
+    Ok(fingerprints)
+}
+
+/// Keeps the images with a value, and returns the values. The ids and problems of the others are added to `faults`.
+fn keep_usable<T>(set: &mut ImageSet, values: Vec<Result<T, String>>, faults: &mut Vec<(String, String)>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(values.len());
+    for (entry, value) in std::mem::take(&mut set.images).into_iter().zip(values) {
+        match value {
+            Ok(value) => {
+                set.images.push(entry);
+                kept.push(value);
             }
-            Err(problem) => faults.push((entry.id, format!("cannot read {}: {problem}", entry.path.display()))),
+            Err(problem) => faults.push((entry.id, problem)),
         }
     }
-    set.images = readable;
-    let n_images = set.images.len() + faults.len();
-    faults.extend(intake.faults(&set.images, files_key(&file_digests(set), Reading::Stored))?);
-    if let Some((id, problem)) = faults.first() {
-        if missing == Missing::Refuse {
-            bail!(
-                "image {id} of set {}: {problem} ({} of {n_images} images of this set cannot be used); repair the devkit, or give \
-                 --allow-missing to skip and count such images",
-                set.name,
-                faults.len()
-            );
-        }
-        let unusable: BTreeSet<&String> = faults.iter().map(|(id, _)| id).collect();
-        set.images.retain(|entry| !unusable.contains(&entry.id));
-        set.skipped.extend(faults.iter().map(|(id, reason)| Skipped { id: id.clone(), reason: reason.clone() }));
+    kept
+}
+
+/// The fingerprint of an image that can be used: it can be decoded, and its annotation belongs to a picture of this size.
+fn usable(entry: &ImageEntry, look: Look) -> Result<Option<Fingerprint>, String> {
+    let path = entry.path.display();
+    let (width, height, fingerprint) = match look {
+        Look::Fault(error) => return Err(format!("{path}: cannot decode the file: {error}")),
+        Look::Photograph { width, height, fingerprint } => (width, height, fingerprint),
+    };
+    match entry.size {
+        Some(annotated) if annotated != [width, height] => Err(format!(
+            "{path}: the picture has {width} × {height} pixels, but its annotation says {} × {}, so its boxes belong to another picture{}",
+            annotated[0],
+            annotated[1],
+            if annotated == [height, width] { "; the picture may have been turned after it was annotated" } else { "" }
+        )),
+        _ => Ok(fingerprint),
     }
-    Ok(file_digests(set))
 }
 
 /// Ids and digests of the images of a set whose files were read.

@@ -30,9 +30,17 @@ impl Experiment {
     /// # Errors
     /// An unknown experiment or setting; a devkit that is missing, broken or not needed. Each message says what to do.
     pub fn open(session: &Session, progress: Progress, interrupt: Interrupt) -> Result<Self> {
-        let settings = Settings::load(&session.experiment, &session.set)?;
+        let mut settings = Settings::load(&session.experiment, &session.set)?;
+        if let Some(judged) = &session.judged {
+            settings = judged.settings(settings)?;
+        }
         let parts = Parts::from_settings(&settings)?;
-        let core = Core::open(session, &settings, &settings.data, progress, interrupt)?;
+        let mut core = Core::open(session, &settings, &settings.data, progress, interrupt)?;
+        if let Some(judged) = &session.judged {
+            let train = &core.dataset.train;
+            let note = judged.note((!train.is_empty()).then_some(train.files));
+            core.dataset.notes.extend(note);
+        }
         check_labels(&core.dataset, &settings)?;
         Ok(Self { core, settings, parts })
     }

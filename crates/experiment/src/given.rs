@@ -1,9 +1,14 @@
-//! Checks models that come from files against each other and against the settings, before anything is computed.
+//! Stages that come from files: `.npz` files of single stages, or a model file, which has all of them. They are checked against each other and
+//! against the settings before anything is computed.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_classifier::{LinearModel, Sigmoid, Training, TrainingReport};
+use fisherlens_descriptors::Pca;
 use fisherlens_mixture::DiagonalGmm;
-use fisherlens_model::npz;
-use ndarray::{Array1, Array2};
+use fisherlens_model::{Model, npz};
+use ndarray::{Array1, Array2, Axis};
 
 use crate::experiment::Experiment;
 use crate::settings::sections::PcaSettings;
@@ -21,7 +26,7 @@ pub(crate) fn check(experiment: &Experiment) -> Result<()> {
     let n_features = experiment.parts.extractor.value.n_features();
     let n_components = match &settings.pca {
         PcaSettings { from: Some(file), .. } => {
-            let pca = npz::read_pca(file)?;
+            let pca = pca(file)?;
             ensure!(
                 pca.n_features() == n_features,
                 "pca.from {}: it expects descriptors of {} entries, but the descriptors have {n_features}",
@@ -34,7 +39,7 @@ pub(crate) fn check(experiment: &Experiment) -> Result<()> {
     };
     let n_gaussians = match &settings.mixture.from {
         Some(file) => {
-            let mixture = npz::read_mixture(file)?;
+            let mixture = mixture(file)?;
             ensure!(
                 mixture.n_features() == n_components,
                 "mixture.from {}: it has {} dimensions, but the projection gives {n_components}",
@@ -46,7 +51,7 @@ pub(crate) fn check(experiment: &Experiment) -> Result<()> {
         None => settings.mixture.n_components,
     };
     if let Some(file) = &settings.classifier.from {
-        let model = npz::read_classifier(file, experiment.core.dataset.classes())?.model;
+        let model = classifier(file, experiment.core.dataset.classes())?.model;
         if let Some(dual) = model.dual() {
             let (found, n_images) = (dual.alphas.ncols(), experiment.core.dataset.train.len());
             ensure!(
@@ -70,4 +75,68 @@ pub(crate) fn check(experiment: &Experiment) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether a file has all stages. Any other file is read as NumPy's.
+fn is_model_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("flm"))
+}
+
+/// The projection in a file.
+///
+/// # Errors
+/// A file that cannot be read, or that has none.
+pub(crate) fn pca(file: &Path) -> Result<Pca> {
+    Ok(if is_model_file(file) { Model::read(file)?.pca } else { npz::read_pca(file)? })
+}
+
+/// The mixture in a file.
+///
+/// # Errors
+/// A file that cannot be read, or that has none.
+pub(crate) fn mixture(file: &Path) -> Result<DiagonalGmm> {
+    Ok(if is_model_file(file) { Model::read(file)?.mixture } else { npz::read_mixture(file)? })
+}
+
+/// The classifiers of `classes`. In a model file they have names, and others may be there too.
+///
+/// # Errors
+/// A file that cannot be read; a class that it does not have.
+pub(crate) fn classifier(file: &Path, classes: &[String]) -> Result<Training> {
+    if !is_model_file(file) {
+        return Ok(npz::read_classifier(file, classes)?);
+    }
+    let model = Model::read(file)?;
+    let rows = rows_of(&model, file, classes)?;
+    let linear = &model.classifier;
+    let model =
+        LinearModel::from_parts(linear.coefficients().select(Axis(0), &rows), linear.bias().select(Axis(0), &rows))?;
+    Ok(Training { model, report: TrainingReport::default() })
+}
+
+/// The sigmoids of `classes` in a model file; `None` if it has none.
+///
+/// # Errors
+/// A file that cannot be read; a class that it does not have.
+pub(crate) fn calibration(file: &Path, classes: &[String]) -> Result<Option<Vec<Sigmoid>>> {
+    if !is_model_file(file) {
+        return Ok(None);
+    }
+    let model = Model::read(file)?;
+    let rows = rows_of(&model, file, classes)?;
+    Ok(model.calibration.map(|sigmoids| rows.into_iter().map(|row| sigmoids[row]).collect()))
+}
+
+/// The place of each class in a model.
+fn rows_of(model: &Model, file: &Path, classes: &[String]) -> Result<Vec<usize>> {
+    let row = |class: &String| {
+        model.classes.iter().position(|known| known == class).with_context(|| {
+            format!(
+                "the model {} has no class \"{class}\", which the images have: expected only classes of the model, which are {}",
+                file.display(),
+                model.classes.join(", ")
+            )
+        })
+    };
+    classes.iter().map(row).collect()
 }

@@ -3,99 +3,110 @@
 //! A damaged photograph would otherwise end a run after hours, and a box that belongs to a picture of another size would be laid over other
 //! pixels without a word.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::Result;
 use fisherlens_artifact::{Address, Header, Key, Store};
 use fisherlens_dataset::ImageEntry;
 use fisherlens_descriptors::Photograph;
+use fisherlens_model::photograph::MAX_BYTES;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::interrupt::Interrupt;
+use crate::near::Fingerprint;
 use crate::progress::Progress;
-use crate::reading::unchanged_bytes;
+use crate::reading::{Reading, unchanged_bytes};
 
 /// Name of the artifact.
 const NAME: &str = "photographs";
 /// Its format version. It must be increased whenever other files are decoded or refused.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
+/// Number of photographs whose looks are stored together, so that a stopped run loses little.
+const SHARD: usize = 5000;
 
-/// What the look needs: the store remembers its result, so that each set of photographs is decoded only once.
+/// What the looks need: the store remembers them, so that each photograph is decoded only once.
 pub(crate) struct Intake<'a> {
     pub(crate) store: &'a Store,
     pub(crate) progress: &'a Progress,
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// The artifact.
-#[derive(Debug, Serialize, Deserialize)]
-struct Looked {
-    /// Id and problem of every image that cannot be used.
-    faults: Vec<(String, String)>,
+/// What one look at a file found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Look {
+    /// A picture. Width and height are those of its pixels before it is shrunk.
+    Photograph { width: u32, height: u32, fingerprint: Option<Fingerprint> },
+    /// Why it cannot be decoded. The path is not part of it: the same bytes may lie elsewhere later.
+    Fault(String),
 }
 
 impl Intake<'_> {
-    /// Id and problem of every image that cannot be decoded, or whose annotation belongs to a picture of another size. `files`: digest of
-    /// the bytes of all files.
+    /// Reads all files for their digests, which are kept in the entries. The images whose file cannot be read get the problem.
     ///
     /// # Errors
-    /// The errors of the store; a stop on request.
-    pub(crate) fn faults(&self, images: &[ImageEntry], files: Key) -> Result<Vec<(String, String)>> {
-        let sizes: Vec<_> = images.iter().map(|entry| entry.size.unwrap_or_default()).collect();
-        let key = Key::builder(NAME, FORMAT_VERSION).setting("sizes", &sizes).input("images", files).finish();
-        let address = Address::new(NAME, FORMAT_VERSION, key, None);
-        if let Some(stored) = self.store.load::<Looked>(&address)? {
-            return Ok(with_paths(stored.value.faults, images));
-        }
-        let since = Instant::now();
-        let bar = self.progress.bar(NAME, images.len() as u64);
-        let fault = |entry: &ImageEntry| -> Result<Option<(String, String)>> {
+    /// A stop on request.
+    pub(crate) fn read_digests(&self, images: &mut [ImageEntry]) -> Result<Vec<Result<(), String>>> {
+        let bar = self.progress.bar("reading", images.len() as u64);
+        let read = |entry: &mut ImageEntry| -> Result<Result<(), String>> {
             self.interrupt.check()?;
             bar.advance(1);
-            Ok(problem(entry)?.map(|problem| (entry.id.clone(), problem)))
+            Ok(match fisherlens_files::read(&entry.path, MAX_BYTES) {
+                Ok(bytes) => {
+                    entry.digest = Some(*blake3::hash(&bytes).as_bytes());
+                    Ok(())
+                }
+                Err(error) => Err(format!("cannot read {}: {error}", entry.path.display())),
+            })
         };
-        let faults = images.par_iter().map(fault).collect::<Result<Vec<_>>>()?;
-        let looked = Looked { faults: faults.into_iter().flatten().collect() };
-        let header = Header::new(&BTreeMap::<String, u8>::new(), since.elapsed().as_secs_f64())?;
-        self.store.save(&address, &header, &looked)?;
-        Ok(with_paths(looked.faults, images))
+        images.par_iter_mut().map(read).collect()
+    }
+
+    /// One look at each image, whose digest must be known.
+    ///
+    /// # Errors
+    /// The errors of the store; a stop on request; a file that has changed since its digest was read.
+    pub(crate) fn looks(&self, images: &[ImageEntry], reading: Reading) -> Result<Vec<Look>> {
+        let bar = self.progress.bar(NAME, images.len() as u64);
+        let mut looks = Vec::with_capacity(images.len());
+        for entries in images.chunks(SHARD) {
+            let digests: Vec<[u8; 32]> = entries.iter().filter_map(|entry| entry.digest).collect();
+            let key =
+                Key::builder(NAME, FORMAT_VERSION).setting("reading", &reading).setting("files", &digests).finish();
+            let address = Address::new(NAME, FORMAT_VERSION, key, None);
+            if let Some(stored) = self.store.load::<Vec<Look>>(&address)? {
+                bar.advance(entries.len() as u64);
+                looks.extend(stored.value);
+                continue;
+            }
+            let since = Instant::now();
+            let look = |entry: &ImageEntry| -> Result<Look> {
+                self.interrupt.check()?;
+                bar.advance(1);
+                look(entry, reading)
+            };
+            let found = entries.par_iter().map(look).collect::<Result<Vec<_>>>()?;
+            let header = Header::new(&BTreeMap::<String, u8>::new(), since.elapsed().as_secs_f64())?;
+            self.store.save(&address, &header, &found)?;
+            looks.extend(found);
+        }
+        Ok(looks)
     }
 }
 
-/// The same problems with the paths that the files have now. The stored ones have none, because the folder may have moved since.
-fn with_paths(faults: Vec<(String, String)>, images: &[ImageEntry]) -> Vec<(String, String)> {
-    let paths: HashMap<&str, &Path> = images.iter().map(|entry| (entry.id.as_str(), entry.path.as_path())).collect();
-    let with_path = |(id, problem): (String, String)| {
-        let path = paths.get(id.as_str()).map(|path| format!("{}: ", path.display())).unwrap_or_default();
-        (id, path + &problem)
+fn look(entry: &ImageEntry, reading: Reading) -> Result<Look> {
+    let bytes = unchanged_bytes(entry)?;
+    let decoded = match reading {
+        Reading::Stored => Photograph::decode(&bytes),
+        Reading::Upright => Photograph::decode_upright(&bytes),
     };
-    faults.into_iter().map(with_path).collect()
-}
-
-/// Why an image cannot be used, without its path; `None` if it can.
-fn problem(entry: &ImageEntry) -> Result<Option<String>> {
-    let photograph = match Photograph::decode(&unchanged_bytes(entry)?) {
-        Ok(photograph) => photograph,
-        Err(error) => return Ok(Some(format!("cannot decode the file: {error}"))),
-    };
-    let found = (photograph.width(), photograph.height());
-    let Some([width, height]) = entry.size else { return Ok(None) };
-    let annotated = (width as usize, height as usize);
-    Ok((found != annotated).then(|| {
-        format!(
-            "the picture has {} × {} pixels, but its annotation says {} × {}, so its boxes belong to another picture{}",
-            found.0,
-            found.1,
-            annotated.0,
-            annotated.1,
-            if found == (annotated.1, annotated.0) {
-                "; the picture may have been turned after it was annotated"
-            } else {
-                ""
-            }
-        )
-    }))
+    Ok(match decoded {
+        Ok(photograph) => Look::Photograph {
+            width: photograph.width() as u32,
+            height: photograph.height() as u32,
+            fingerprint: Fingerprint::of(&photograph),
+        },
+        Err(error) => Look::Fault(error.to_string()),
+    })
 }

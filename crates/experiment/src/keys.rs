@@ -122,6 +122,11 @@ impl Keys {
         }
     }
 
+    /// Probabilities for the scores.
+    pub fn calibration(&self) -> Key {
+        Stage::Calibration.id().key().input("encode", self.encode_train).input("classifier", self.classifier).finish()
+    }
+
     /// Relevance by one rule.
     pub fn relevance(&self, rule: Rule) -> Key {
         Stage::Relevance.id().key().setting("rule", &rule.to_string()).input("scores", self.scores).finish()
@@ -192,6 +197,7 @@ impl Keys {
             .setting("rule", &shown)
             .setting("n_examples", &settings.report.n_examples)
             .input("scores", self.scores)
+            .input("calibration", self.calibration())
             .input("context", self.context(experiment, shown))
             .finish()
     }

@@ -30,8 +30,10 @@ pub mod experiment;
 mod given;
 mod intake;
 pub mod interrupt;
+pub mod judged;
 pub mod keys;
 pub mod masks;
+mod mistakes;
 mod near;
 #[cfg(feature = "cnn")]
 pub mod networks;

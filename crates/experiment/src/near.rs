@@ -1,5 +1,6 @@
 //! Nearly equal photographs: copies that were resized, compressed again or given a caption.
 
+use fisherlens_dataset::ImageEntry;
 use fisherlens_descriptors::Photograph;
 use image_hasher::{HashAlg, HasherConfig};
 use rayon::prelude::*;
@@ -47,7 +48,7 @@ impl Fingerprint {
 /// For each photograph of the second half that is nearly equal to one of the first half: the index of the first such photograph, and its own.
 /// `may_be` leaves pairs out. All pairs are compared: pictures of things on a white background share most of their bits, so that no index over
 /// parts of the bits would save work there. 100,000 photographs take some seconds.
-pub(crate) fn copies(
+fn copies(
     first: &[Option<Fingerprint>],
     second: &[Option<Fingerprint>],
     may_be: impl Fn(usize, usize) -> bool + Sync,
@@ -59,6 +60,21 @@ pub(crate) fn copies(
         Some([index, own])
     };
     second.par_iter().enumerate().filter_map(original).collect()
+}
+
+/// What a user must know about test images that are nearly equal to a training image. Equal ones are reported by the data set.
+pub(crate) fn divided(
+    [train, test]: [&[ImageEntry]; 2],
+    [first, second]: [&[Option<Fingerprint>]; 2],
+) -> Option<String> {
+    let copies = copies(first, second, |a, b| train[a].digest != test[b].digest);
+    let &[original, copy] = copies.first()?;
+    Some(format!(
+        "{} test images are nearly equal to a training image, so the results may be too good; the first one is {} (in training: {})",
+        copies.len(),
+        test[copy].path.display(),
+        train[original].path.display()
+    ))
 }
 
 /// Groups of photographs that are nearly equal, directly or through others: per photograph, the index of the first one of its group. A photograph

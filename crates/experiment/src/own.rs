@@ -1,28 +1,20 @@
 //! Photographs of one's own: a collection in any layout becomes the two halves of an experiment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use fisherlens_artifact::{Address, Header, Key};
-use fisherlens_dataset::{BoundingBox, Collection, ImageEntry, ImageSet, Missing, Opening, Skipped, SplitOptions};
-use fisherlens_descriptors::{Photograph, fitted_size};
-use fisherlens_model::photograph;
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use fisherlens_dataset::{
+    BoundingBox, Collection, ImageEntry, ImageSet, Layout, Missing, Opening, Skipped, SplitOptions,
+};
+use fisherlens_descriptors::fitted_size;
 
-use crate::intake::Intake;
+use crate::intake::{Intake, Look};
 use crate::near::{self, Fingerprint};
-use crate::reading::{MAX_SIDE, unchanged_bytes};
+use crate::reading::{MAX_SIDE, Reading};
 
 /// Smallest number of images of a class that a result can be based on.
 const MIN_N_IMAGES: usize = 10;
-/// Number of photographs whose look is stored together, so that a stopped run loses little.
-const SHARD: usize = 5000;
-/// Name and format version of the artifact of a look.
-const NAME: &str = "own-photographs";
-const FORMAT_VERSION: u32 = 1;
 
 /// Photographs of one's own, and how they are divided.
 #[derive(Debug, Clone)]
@@ -35,19 +27,15 @@ pub struct OwnPhotographs {
     pub split: SplitOptions,
     /// Whether nearly equal photographs are kept in one half.
     pub near_together: bool,
+    /// Whether all images are test images, for a model that learned from others. The training half is then empty.
+    pub all_tested: bool,
 }
 
 /// The halves, and what their user must know.
 pub(crate) struct Halves {
+    pub(crate) layout: Layout,
     pub(crate) sets: [ImageSet; 2],
     pub(crate) warnings: Vec<String>,
-}
-
-/// What one look at a file found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-enum Look {
-    Photograph { width: u32, height: u32, fingerprint: Option<Fingerprint> },
-    Fault(String),
 }
 
 impl OwnPhotographs {
@@ -56,11 +44,14 @@ impl OwnPhotographs {
         let share = self.split.test_share;
         ensure!(share > 0.0 && share < 1.0, "--test-share {share}: expected a number above 0 and below 1");
         let mut collection = Collection::open(&self.path, &self.opening)?;
-        self.read_digests(&mut collection, intake)?;
         let fingerprints = self.looks(&mut collection, intake)?;
         let all =
             if self.near_together { near::together(&fingerprints) } else { (0..collection.images.len()).collect() };
-        let mut sets = collection.halves(names, &all, &self.split)?;
+        let mut sets = if self.all_tested {
+            collection.all_in_second(names)
+        } else {
+            collection.halves(names, &all, &self.split)?
+        };
         if let Some(limit) = limit {
             for set in &mut sets {
                 crate::dataset::limit_images(&mut set.images, limit);
@@ -75,59 +66,24 @@ impl OwnPhotographs {
                 first.reason
             ));
         }
-        warnings.extend(divided(&collection, &sets, &fingerprints));
+        let by_id: HashMap<&str, Option<Fingerprint>> =
+            collection.images.iter().map(|entry| entry.id.as_str()).zip(fingerprints.iter().copied()).collect();
+        let of = |set: &ImageSet| set.images.iter().map(|entry| by_id[entry.id.as_str()]).collect::<Vec<_>>();
+        let divided = near::divided([&sets[0].images, &sets[1].images], [&of(&sets[0]), &of(&sets[1])]);
+        warnings.extend(divided.map(|note| format!("{note}; --keep-near keeps them together")));
         warnings.extend(contradictions(&collection));
-        warnings.extend(small_classes(&sets));
-        Ok(Halves { sets, warnings })
-    }
-
-    /// Reads all files for their digests. Images whose file cannot be read are left out.
-    fn read_digests(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<()> {
-        let bar = intake.progress.bar("reading", collection.images.len() as u64);
-        let read = |entry: &ImageEntry| -> Result<Result<[u8; 32], String>> {
-            intake.interrupt.check()?;
-            bar.advance(1);
-            let bytes = fisherlens_files::read(&entry.path, photograph::MAX_BYTES);
-            Ok(match bytes {
-                Ok(bytes) => Ok(*blake3::hash(&bytes).as_bytes()),
-                Err(error) => Err(format!("cannot read {}: {error}", entry.path.display())),
-            })
-        };
-        let digests = collection.images.par_iter().map(read).collect::<Result<Vec<_>>>()?;
-        let digests = self.keep(collection, digests)?;
-        for (entry, digest) in collection.images.iter_mut().zip(digests) {
-            entry.digest = Some(digest);
+        if !self.all_tested {
+            warnings.extend(small_classes(&sets));
         }
-        Ok(())
+        Ok(Halves { layout: collection.layout, sets, warnings })
     }
 
     /// Fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
     fn looks(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<Vec<Option<Fingerprint>>> {
-        let bar = intake.progress.bar("photographs", collection.images.len() as u64);
-        let mut looks = Vec::with_capacity(collection.images.len());
-        for entries in collection.images.chunks(SHARD) {
-            let digests: Vec<[u8; 32]> = entries.iter().filter_map(|entry| entry.digest).collect();
-            let key = Key::builder(NAME, FORMAT_VERSION).setting("files", &digests).finish();
-            let address = Address::new(NAME, FORMAT_VERSION, key, None);
-            if let Some(stored) = intake.store.load::<Vec<Look>>(&address)? {
-                bar.advance(entries.len() as u64);
-                looks.extend(stored.value);
-                continue;
-            }
-            let since = Instant::now();
-            let look = |entry: &ImageEntry| -> Result<Look> {
-                intake.interrupt.check()?;
-                bar.advance(1);
-                look(entry)
-            };
-            let found = entries.par_iter().map(look).collect::<Result<Vec<_>>>()?;
-            let header = Header::new(&BTreeMap::<String, u8>::new(), since.elapsed().as_secs_f64())?;
-            intake.store.save(&address, &header, &found)?;
-            looks.extend(found);
-        }
-        drop(bar);
+        let digests = intake.read_digests(&mut collection.images)?;
+        self.keep(collection, digests)?;
+        let looks = intake.looks(&collection.images, Reading::Upright)?;
         let fitted = |(entry, look): (&mut ImageEntry, Look)| match look {
-            // The bytes may be those of another file in an earlier place, so the path is not part of the stored reason.
             Look::Fault(problem) => Err(format!("{}: {problem}", entry.path.display())),
             Look::Photograph { width, height, fingerprint } => fit_boxes(entry, [width, height]).map(|()| fingerprint),
         };
@@ -164,18 +120,6 @@ impl OwnPhotographs {
     }
 }
 
-fn look(entry: &ImageEntry) -> Result<Look> {
-    // A fault is stored without the path: the same bytes may lie elsewhere later.
-    Ok(match Photograph::decode_upright(&unchanged_bytes(entry)?) {
-        Ok(photograph) => Look::Photograph {
-            width: photograph.width() as u32,
-            height: photograph.height() as u32,
-            fingerprint: Fingerprint::of(&photograph),
-        },
-        Err(error) => Look::Fault(error.to_string()),
-    })
-}
-
 /// Checks the size and the boxes of an image against its pixels, and gives both in pixels of the shrunk photograph.
 fn fit_boxes(entry: &mut ImageEntry, pixels: [u32; 2]) -> Result<(), String> {
     let path = entry.path.display();
@@ -209,23 +153,6 @@ fn fit_boxes(entry: &mut ImageEntry, pixels: [u32; 2]) -> Result<(), String> {
     }
     entry.size = Some(size);
     Ok(())
-}
-
-/// Test images that are nearly equal to a training image. Equal ones are reported by the data set.
-fn divided(collection: &Collection, sets: &[ImageSet; 2], fingerprints: &[Option<Fingerprint>]) -> Option<String> {
-    let by_id: HashMap<&str, Option<Fingerprint>> =
-        collection.images.iter().map(|entry| entry.id.as_str()).zip(fingerprints.iter().copied()).collect();
-    let [train, test] = sets.each_ref().map(|set| &set.images);
-    let of = |images: &[ImageEntry]| images.iter().map(|entry| by_id[entry.id.as_str()]).collect::<Vec<_>>();
-    let copies = near::copies(&of(train), &of(test), |a, b| train[a].digest != test[b].digest);
-    let &[original, copy] = copies.first()?;
-    Some(format!(
-        "{} test images are nearly equal to a training image, so the results may be too good; the first one is {} (in training: {}); \
-         --keep-near keeps them together",
-        copies.len(),
-        test[copy].path.display(),
-        train[original].path.display()
-    ))
 }
 
 /// Files with the same bytes and other labels.
@@ -267,6 +194,8 @@ fn small_classes([train, test]: &[ImageSet; 2]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use fisherlens_dataset::Object;
 
     use super::*;

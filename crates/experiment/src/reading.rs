@@ -4,13 +4,14 @@ use anyhow::{Context as _, Result, ensure};
 use fisherlens_dataset::ImageEntry;
 use fisherlens_descriptors::Photograph;
 use fisherlens_model::photograph;
+use serde::Serialize;
 
 /// Longer side to which photographs of one's own are shrunk, as by `explain`. Those of PASCAL VOC, on which the settings of the paper were
 /// chosen, have at most this side.
 pub const MAX_SIDE: usize = 500;
 
 /// How the pixels of photographs are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Reading {
     /// As they are stored: the boxes of PASCAL VOC refer to the stored pixels.
     Stored,

@@ -10,7 +10,7 @@ use crate::given;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::{
-    classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
+    calibration, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
 };
 
 /// The result of a run.
@@ -71,6 +71,10 @@ impl Run {
                     experiment.core.warn(&classifier::unsolved(&report, experiment.core.dataset.classes()));
                 }
                 Stage::Scores => drop(scores::get(experiment, &keys)?),
+                Stage::Calibration => {
+                    let calibration = calibration::get(experiment, &keys)?;
+                    experiment.core.warn(&calibration.warnings(experiment.core.dataset.classes()));
+                }
                 Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
                 Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
                 Stage::Pixels => drop(pixels::get(experiment, &keys)?),

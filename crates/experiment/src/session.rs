@@ -9,6 +9,7 @@ use fisherlens_dataset::Missing;
 use fisherlens_mini_voc::{MiniVocError, N_IMAGES};
 
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::judged::JudgedModel;
 use crate::own::OwnPhotographs;
 use crate::program::Program;
 use crate::progress::Progress;
@@ -25,6 +26,8 @@ pub struct Session {
     pub voc: Option<PathBuf>,
     /// Photographs of the user's own, for experiments with `data.source = "own"`.
     pub own: Option<OwnPhotographs>,
+    /// A model that is judged on the photographs instead of learning from them.
+    pub judged: Option<JudgedModel>,
     /// Whether missing images are refused or skipped.
     pub missing: Missing,
     /// Number of images of each half; `None` means all.
@@ -45,6 +48,7 @@ impl Session {
             set: Vec::new(),
             voc: None,
             own: None,
+            judged: None,
             missing: Missing::Refuse,
             limit: None,
             artifacts: folder.join("artifacts"),

@@ -17,6 +17,8 @@ pub enum Stage {
     Classifier,
     /// Scores of the test images.
     Scores,
+    /// Scores of the training images by classifiers that have not seen them, and the probabilities that are learned from these scores.
+    Calibration,
     /// Relevance of the local descriptors for every true positive.
     Relevance,
     /// Algorithm 1: scores while descriptors are replaced.
@@ -33,13 +35,14 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Sample,
         Self::Pca,
         Self::Mixture,
         Self::Encode,
         Self::Classifier,
         Self::Scores,
+        Self::Calibration,
         Self::Relevance,
         Self::Resampling,
         Self::Pixels,
@@ -57,6 +60,7 @@ impl Stage {
             Self::Encode => "encode",
             Self::Classifier => "classifier",
             Self::Scores => "scores",
+            Self::Calibration => "calibration",
             Self::Relevance => "relevance",
             Self::Resampling => "resampling",
             Self::Pixels => "pixels",
@@ -70,11 +74,11 @@ impl Stage {
     pub const fn id(self) -> StageId {
         let format_version = match self {
             // Since version 2, faer computes the matrix products and all classes are solved together, so numbers are rounded differently.
-            // Resampling: more series. Report: heatmaps by every rule, and context-driven images.
-            Self::Mixture | Self::Encode | Self::Resampling | Self::Report => 2,
+            // Resampling: more series.
+            Self::Mixture | Self::Encode | Self::Resampling => 2,
             // Classifier: the number of problems of the cross-validation that were not solved. Context: the distance from the boxes, and no
-            // share for images without boxes.
-            Self::Classifier | Self::Context => 3,
+            // share for images without boxes. Report: the most confident mistakes.
+            Self::Classifier | Self::Context | Self::Report => 3,
             _ => 1,
         };
         StageId { name: self.name(), format_version }

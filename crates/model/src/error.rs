@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use fisherlens_classifier::ClassifierError;
+use fisherlens_classifier::{ClassifierError, Sigmoid};
 use fisherlens_descriptors::DescriptorError;
 use fisherlens_fisher::FisherError;
 use fisherlens_lrp::LrpError;
@@ -114,6 +114,14 @@ pub enum ModelError {
     Thresholds {
         /// The thresholds found.
         found: Vec<f64>,
+        /// The number expected.
+        n_classes: usize,
+    },
+    /// The sigmoids of a model are not one usable sigmoid per class.
+    #[error("expected a slope of at least 0 and a finite offset for each of {n_classes} classes, found {found:?}")]
+    Calibration {
+        /// The sigmoids found.
+        found: Vec<Sigmoid>,
         /// The number expected.
         n_classes: usize,
     },

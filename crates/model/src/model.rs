@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fisherlens_artifact::{self as artifact, Address, Block, Header, Key, array};
-use fisherlens_classifier::LinearModel;
+use fisherlens_classifier::{LinearModel, Sigmoid};
 use fisherlens_descriptors::Pca;
 use fisherlens_files::check_class_name;
 use fisherlens_lrp::Rule;
@@ -51,6 +51,9 @@ pub struct Model {
     /// One threshold per class, where they are known: a score above it means that the class was found in the image. They are the
     /// equal-error thresholds on test images that the model did not learn from.
     pub thresholds: Option<Vec<f64>>,
+    /// One sigmoid per class, where they are known: it gives the probability of the class for a score. They were learned from scores of
+    /// images that the classifiers had not seen.
+    pub calibration: Option<Vec<Sigmoid>>,
     /// The rule of the heatmaps unless the user asks for another.
     pub display_rule: Rule,
     /// Pairs of name and value: where the model comes from and which quality it reaches.
@@ -95,6 +98,9 @@ struct Stored {
     #[serde(with = "array")]
     bias: Array1<f32>,
     thresholds: Option<Vec<f64>>,
+    /// Files from before calibration have no such entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calibration: Option<Vec<Sigmoid>>,
     card: Vec<(String, String)>,
 }
 
@@ -143,6 +149,7 @@ impl Model {
             coefficients,
             bias: self.classifier.bias().to_owned(),
             thresholds: self.thresholds.clone(),
+            calibration: self.calibration.clone(),
             card: self.card.clone(),
         };
         let key = Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
@@ -169,6 +176,16 @@ impl Model {
     pub fn read_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let read = artifact::read_bytes::<Stored>(bytes, STAGE, FORMAT_VERSION);
         read.map_err(|error| ModelError::Bytes(error.into()))?.1.model()
+    }
+
+    /// The score of a class above which it counts as found: its threshold, or 0 if the file has none.
+    pub fn threshold(&self, class: usize) -> f64 {
+        self.thresholds.as_ref().map_or(0.0, |thresholds| thresholds[class])
+    }
+
+    /// The probability of a class for a score, if the file can tell it.
+    pub fn probability(&self, class: usize, score: f64) -> Option<f64> {
+        self.calibration.as_ref().map(|sigmoids| sigmoids[class].probability(score))
     }
 
     /// The dotted name and the value of every setting of the descriptors and of the encoder.
@@ -223,6 +240,12 @@ impl Stored {
         {
             return Err(ModelError::Thresholds { found: found.clone(), n_classes });
         }
+        let is_usable = |sigmoid: &Sigmoid| (0.0..f64::INFINITY).contains(&sigmoid.slope) && sigmoid.offset.is_finite();
+        if let Some(found) = &self.calibration
+            && (found.len() != n_classes || !found.iter().all(is_usable))
+        {
+            return Err(ModelError::Calibration { found: found.clone(), n_classes });
+        }
         if let Some(problem) = self.classes.iter().find_map(|name| check_class_name(name).err()) {
             return Err(ModelError::ClassName { problem });
         }
@@ -235,6 +258,7 @@ impl Stored {
             classes: self.classes,
             classifier,
             thresholds: self.thresholds,
+            calibration: self.calibration,
             display_rule: self.display_rule,
             card: self.card,
         })
@@ -305,5 +329,11 @@ mod tests {
         }
         let message = refused(&|model| model.thresholds = Some(vec![f64::NAN; 20]));
         assert!(message.contains("expected a finite threshold for each of 20 classes"), "{message}");
+        for sigmoid in [Sigmoid { slope: -1.0, offset: 0.0 }, Sigmoid { slope: 1.0, offset: f64::NAN }] {
+            let message = refused(&|model| model.calibration = Some(vec![sigmoid; 20]));
+            assert!(message.contains("expected a slope of at least 0"), "{message}");
+        }
+        let message = refused(&|model| model.calibration = Some(Vec::new()));
+        assert!(message.contains("for each of 20 classes"), "{message}");
     }
 }

@@ -4,11 +4,13 @@
 //! a report of what it has. Fractions (average precision, V, rates, shares) are in [0, 1] here and are shown in per cent. A value that is
 //! not finite is shown as a dash.
 
+pub(crate) mod calibration;
 pub(crate) mod examples;
 pub(crate) mod strategies;
 pub(crate) mod table;
 
-use crate::data::examples::ClassExamples;
+use crate::data::calibration::CalibrationSummary;
+use crate::data::examples::{ClassExamples, Mistake};
 use crate::data::strategies::StrategySummary;
 use crate::data::table::{ExtraSection, Table};
 
@@ -31,7 +33,7 @@ use crate::data::table::{ExtraSection, Table};
 pub struct ReportData {
     /// Heading of the page.
     pub title: String,
-    /// Name of the experiment, for example `voc2007` or `mini`.
+    /// Name of the experiment, for example `voc2007` or `mini`. Empty for a model that was not learned by one.
     pub experiment: String,
     /// When the report was made, as text. `None` if the same data should give the same bytes.
     pub generated_at: Option<String>,
@@ -49,12 +51,16 @@ pub struct ReportData {
     pub settings: Vec<(String, String)>,
     /// Average precision of each class and its mean over classes.
     pub average_precision: Option<AveragePrecisionSummary>,
+    /// Number of test images that were taken for their class, and of all test images. `None` unless every test image has exactly one class.
+    pub accuracy: Option<(usize, usize)>,
     /// How the classifiers were trained.
     pub classifier: Option<ClassifierSummary>,
     /// One curve per class.
     pub precision_recall: Vec<PrecisionRecallCurve>,
     /// One row per class.
     pub equal_error: Vec<EqualErrorRow>,
+    /// How true the probabilities are.
+    pub calibration: Option<CalibrationSummary>,
     /// Quality of the heatmaps under perturbation, as in Figure 1 of the supplement.
     pub perturbation: Option<PerturbationSummary>,
     /// One row per rule.
@@ -67,6 +73,8 @@ pub struct ReportData {
     pub extra_sections: Vec<ExtraSection>,
     /// Strategies found among the heatmaps of a class.
     pub strategies: Vec<StrategySummary>,
+    /// Test images for which a class was found that they do not have, the surest first.
+    pub mistakes: Vec<Mistake>,
     /// Heatmaps of single images, for each class.
     pub examples: Vec<ClassExamples>,
     /// One row per stage, in the order in which the stages ran.

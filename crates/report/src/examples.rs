@@ -3,10 +3,10 @@
 use minijinja::{Value, context};
 
 use crate::data::Limits;
-use crate::data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+use crate::data::examples::{ClassExamples, Example, Mistake, RgbImage, RuleHeatmap};
 use crate::data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 use crate::error::ReportError;
-use crate::format::{counted, fixed};
+use crate::format::{counted, fixed, percent};
 use crate::picture;
 
 /// The kinds of examples: identifier and heading.
@@ -107,6 +107,34 @@ fn found(example: &Example) -> Option<&'static str> {
     example.is_true_positive.map(|found| if found { "yes" } else { "no" })
 }
 
+/// Score and probability of an example.
+fn score(example: &Example) -> String {
+    let score = format!("score {}", fixed(example.score, 3));
+    match example.probability {
+        Some(probability) => format!("{score}, probability {} %", percent(probability, 0)),
+        None => score,
+    }
+}
+
+/// The mistakes, with the heatmap of the class that was found.
+pub(crate) fn mistakes(mistakes: &[Mistake], limits: Limits) -> Result<Vec<Value>, ReportError> {
+    let view = |(at, mistake): (usize, &Mistake)| {
+        let Mistake { class, labels, rule, example } = mistake;
+        let heatmaps: Vec<RuleHeatmap> =
+            example.heatmaps.iter().filter(|heatmap| heatmap.rule == *rule).cloned().collect();
+        let names = (example.id.as_str(), class.as_str());
+        let pictures = pictures(&example.photograph, &heatmaps, rule, names, limits.thumbnail, &format!("m{at}"))
+            .map_err(ReportError::part(format!("mistake {} of {class}", example.id)))?;
+        let labels = if labels.is_empty() { "none of the classes".to_owned() } else { labels.join(", ") };
+        Ok(context! {
+            pictures => pictures,
+            caption => format!("{} · found: {class}, {} · labels: {labels}", example.id, score(example)),
+            conservation => example.conservation.as_str(),
+        })
+    };
+    mistakes.iter().enumerate().map(view).collect()
+}
+
 /// Pictures and caption of one example.
 fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place: &str) -> Result<Value, ReportError> {
     let (id, name) = (&example.id, &class.class);
@@ -115,7 +143,7 @@ fn view(example: &Example, class: &ClassExamples, kind: &str, side: usize, place
         1.. => "positive",
         ..0 => "negative",
     };
-    let mut words = vec![id.clone(), format!("score {}", fixed(example.score, 3)), label.to_owned()];
+    let mut words = vec![id.clone(), score(example), label.to_owned()];
     words.extend(
         example.is_true_positive.map(|found| if found { "true positive" } else { "below the threshold" }.to_owned()),
     );

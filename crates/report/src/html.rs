@@ -10,7 +10,7 @@ use crate::data::ReportData;
 use crate::error::ReportError;
 use crate::exports::{Exports, slug};
 use crate::format::{NONE, count, fixed, interval_of_a, percent};
-use crate::{examples, perturbation, scores, surroundings, tables};
+use crate::{examples, perturbation, reliability, scores, surroundings, tables};
 
 const TEMPLATE: &str = include_str!("template.html");
 const STYLE: &str = include_str!("style.css");
@@ -25,10 +25,11 @@ try { document.documentElement.dataset.theme = localStorage.getItem(\"fisherlens
 const EXTRA: &str = "extra";
 
 /// The sections in the order of the page; the template uses the same identifiers.
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 17] = [
     ("average-precision", "Average precision"),
     ("precision-recall", "Precision and recall"),
     ("equal-error", "Equal-error thresholds"),
+    ("calibration", "Probabilities"),
     ("perturbation", "Heatmap quality under perturbation"),
     ("conservation", "Conservation of relevance"),
     ("context", "Use of context"),
@@ -36,6 +37,7 @@ const SECTIONS: [(&str, &str); 15] = [
     // All extra sections are here; they have their own headings.
     (EXTRA, ""),
     ("strategies", "Strategies"),
+    ("mistakes", "Most confident mistakes"),
     ("examples", "Examples"),
     ("training", "Training"),
     ("data", "Images and labels"),
@@ -69,11 +71,14 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
         average_precision => data.average_precision.as_ref().map(|s| scores::average_precision(s, exports)).transpose()?,
         precision_recall => scores::precision_recall(&data.precision_recall, exports)?,
         equal_error => tables::equal_error(&data.equal_error).place(exports)?,
+        calibration => data.calibration.as_ref().map(|s| reliability::section(s, exports)).transpose()?,
         perturbation => data.perturbation.as_ref().map(|s| perturbation::section(s, data.is_voc, exports)).transpose()?,
         conservation => tables::conservation(&data.conservation).place(exports)?,
         context => present(&data.context).map(|rows| surroundings::surroundings(rows, exports)).transpose()?,
         extra_tables => tables::extra(&data.extra_tables, exports)?,
         strategies => strategies(data, exports)?,
+        mistakes_rule => data.mistakes.first().map(|mistake| mistake.rule.as_str()),
+        mistakes => examples::mistakes(&data.mistakes, data.limits)?,
         gallery => examples::gallery(&data.examples, data.limits)?,
         training => data.classifier.as_ref().map(|s| scores::training(s, exports)).transpose()?,
         dataset => data.data.as_ref().map(|s| tables::images(s, exports)).transpose()?,
@@ -152,10 +157,12 @@ fn is_present(data: &ReportData, id: &str) -> bool {
         "average-precision" => data.average_precision.is_some(),
         "precision-recall" => !data.precision_recall.is_empty(),
         "equal-error" => !data.equal_error.is_empty(),
+        "calibration" => data.calibration.is_some(),
         "perturbation" => data.perturbation.is_some(),
         "conservation" => !data.conservation.is_empty(),
         "context" => !data.context.is_empty(),
         "more" => !data.extra_tables.is_empty(),
+        "mistakes" => !data.mistakes.is_empty(),
         "examples" => data.examples.iter().any(|class| !class.is_empty()),
         "strategies" => !data.strategies.is_empty(),
         "training" => data.classifier.is_some(),
@@ -169,7 +176,10 @@ fn is_present(data: &ReportData, id: &str) -> bool {
 
 /// The line below the heading, as in "Experiment voc2007 · fisherlens 0.1.0 (commit 1234567) · 24 November 2026".
 fn byline(data: &ReportData) -> String {
-    let mut parts = vec![format!("Experiment {}", data.experiment)];
+    let mut parts = Vec::new();
+    if !data.experiment.is_empty() {
+        parts.push(format!("Experiment {}", data.experiment));
+    }
     if let Some(provenance) = &data.provenance {
         let commit = provenance.commit.as_ref().map(|commit| {
             let short: String = commit.chars().take(10).collect();
@@ -213,6 +223,14 @@ fn results(data: &ReportData) -> Vec<Value> {
             details.push(format!("paper {}", percent(paper, 2)));
         }
         push("mAP, 11-point", format!("{} %", percent(summary.mean_eleven_point, 2)), details.join("; "));
+    }
+    if let Some((n_right, n)) = data.accuracy {
+        let detail = format!("{} of {} test images were taken for their class", count(n_right), count(n));
+        push("Accuracy", format!("{} %", percent(n_right as f64 / n as f64, 2)), detail);
+    }
+    if let Some(summary) = &data.calibration {
+        let detail = "mean distance between the probability of a class and the share of images that have it".to_owned();
+        push("Calibration error", format!("{} %", percent(summary.expected_calibration_error, 1)), detail);
     }
     if let Some(best) = data.perturbation.as_ref().and_then(perturbation::best_rule) {
         let detail = format!("largest A, {} (95 % interval {})", fixed(best.a, 3), interval_of_a(best.a_interval));

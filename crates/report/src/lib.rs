@@ -46,6 +46,7 @@ mod html;
 pub mod paper;
 mod perturbation;
 mod picture;
+mod reliability;
 mod scores;
 mod surroundings;
 mod tables;
@@ -53,7 +54,8 @@ mod tabular;
 #[cfg(test)]
 mod tests;
 
-pub use data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+pub use data::calibration::{CalibrationRow, CalibrationSummary, ReliabilityPoint};
+pub use data::examples::{ClassExamples, Example, Mistake, RgbImage, RuleHeatmap};
 pub use data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 pub use data::table::{ExtraSection, Table};
 pub use data::{

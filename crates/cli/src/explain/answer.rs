@@ -52,6 +52,8 @@ struct ClassScore {
     threshold: Option<f64>,
     /// Whether the score is above the threshold, or above 0 if no threshold is known.
     found: bool,
+    /// The probability of the class; null if it is not known.
+    probability: Option<f64>,
 }
 
 /// One class explained by one rule.
@@ -62,6 +64,7 @@ struct Explanation {
     score: f64,
     threshold: Option<f64>,
     found: bool,
+    probability: Option<f64>,
     /// The sum of the relevance after each step back, and what was lost.
     conservation: Conservation,
     files: Pictures,
@@ -82,6 +85,7 @@ impl Photograph {
             score: explained.scores[class],
             threshold: threshold(class),
             found: explained.scores[class] > source.threshold(class),
+            probability: source.probability(class, explained.scores[class]),
         };
         let mut scores: Vec<ClassScore> = (0..source.classes.len()).map(score).collect();
         let margin = |score: &ClassScore| score.score - score.threshold.unwrap_or(0.0);
@@ -92,6 +96,7 @@ impl Photograph {
             score: shown.explanation.score,
             threshold: threshold(shown.class),
             found: shown.explanation.score > source.threshold(shown.class),
+            probability: source.probability(shown.class, shown.explanation.score),
             conservation: shown.explanation.conservation,
             files,
         });
@@ -122,7 +127,7 @@ impl Photograph {
             answer!("  no class is above its threshold; the class nearest to its threshold is shown");
         }
         for explanation in &self.explanations {
-            let Explanation { class, rule, score, threshold, .. } = explanation;
+            let Explanation { class, rule, score, threshold, probability, .. } = explanation;
             let threshold = match threshold {
                 Some(threshold) => match score - threshold {
                     margin if margin > 0.0 => format!("{margin:.4} above its threshold"),
@@ -130,7 +135,11 @@ impl Photograph {
                 },
                 None => "no threshold known".to_owned(),
             };
-            answer!("  score of {class}: {score:+.4}  ({threshold}; {} descriptors, rule {rule})", self.n_descriptors);
+            let probability = probability.map_or_else(String::new, |p| format!("; probability {:.0} %", 100.0 * p));
+            answer!(
+                "  score of {class}: {score:+.4}  ({threshold}{probability}; {} descriptors, rule {rule})",
+                self.n_descriptors
+            );
             answer!("  {}", conservation_line(&explanation.conservation));
             let Pictures { heatmap, overlay, top } = &explanation.files;
             for file in [Some(heatmap), Some(overlay), top.as_ref()].into_iter().flatten() {

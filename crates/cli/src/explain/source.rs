@@ -8,6 +8,7 @@ use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::stage::Stage;
+use fisherlens_experiment::stages::calibration::{self, Calibration};
 use fisherlens_experiment::stages::{learned, scores};
 use fisherlens_lrp::Rule;
 use fisherlens_model::{Described, Explainer, Explanation, Model};
@@ -31,6 +32,8 @@ pub(super) struct Source {
     pub(super) class_parts: Vec<String>,
     /// Scores above which a class counts as found; `None` if they are not known.
     pub(super) thresholds: Option<Vec<f64>>,
+    /// The probabilities of the scores, as far as they are known.
+    calibration: Calibration,
     /// The rule for pictures unless the arguments name others.
     pub(super) display_rule: Rule,
     /// Where the model comes from: a file, `built-in` or an experiment.
@@ -78,7 +81,9 @@ impl Source {
         } else {
             None
         };
+        let has_calibration = experiment.core.has(&Stage::Calibration.id().at(keys.calibration()));
         Ok(Self {
+            calibration: if has_calibration { calibration::get(&experiment, &keys)? } else { Calibration::default() },
             explainer: learned::explainer(&experiment, &keys)?,
             classes: experiment.core.dataset.classes().to_vec(),
             class_parts: class_parts(experiment.core.dataset.classes().iter().map(String::as_str)),
@@ -99,6 +104,7 @@ impl Source {
         let learned = learned.map_or_else(String::new, |(_, value)| format!(", learned from {value}"));
         Ok(Self {
             explainer: Explainer::from_model(&model)?,
+            calibration: Calibration { sigmoids: model.calibration, held_out: None },
             line: format!("model {name}{learned}"),
             name,
             class_parts: class_parts(model.classes.iter().map(String::as_str)),
@@ -118,6 +124,11 @@ impl Source {
     /// The score above which a class counts as found; 0 if no threshold is known.
     pub(super) fn threshold(&self, class: usize) -> f64 {
         self.thresholds.as_ref().map_or(0.0, |thresholds| thresholds[class])
+    }
+
+    /// The probability of a class for a score, if it is known.
+    pub(super) fn probability(&self, class: usize, score: f64) -> Option<f64> {
+        self.calibration.probability(class, score)
     }
 
     /// Explains the photograph that `name` names. Its files begin with `stem`.

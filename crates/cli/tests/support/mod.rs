@@ -2,8 +2,12 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use fisherlens_model::write_png;
+use ndarray::Array3;
 
 /// Output of the program with these arguments.
 pub(crate) fn fisherlens(words: &[&str]) -> Output {
@@ -32,3 +36,41 @@ pub(crate) fn fail(words: &[&[&str]], expected: &[&str]) {
         assert!(said.contains(part), "{words:?} should say {part:?}, but says: {said}");
     }
 }
+
+/// A picture with stripes in one direction, or in both for `class` 2, and noise that differs from picture to picture.
+pub(crate) fn picture(path: &Path, class: usize, number: usize) {
+    let noise = |x: usize, y: usize| (x * 31 + y * 17 + number * 97 + x * y * (number + 3)) % 40;
+    let stripe = |at: usize| 90 * (at / 6 % 2);
+    let of = |(y, x, _): (usize, usize, usize)| match class {
+        0 => stripe(x + number),
+        1 => stripe(y + number),
+        _ => stripe(x).midpoint(stripe(y)),
+    } + noise(x, y);
+    write_png(path, Array3::from_shape_fn((60, 80, 3), |at| of(at) as u8).view()).unwrap();
+}
+
+/// Twelve pictures of each of two classes in class folders, and their names.
+pub(crate) fn class_folders(root: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for (class, name) in ["upright", "lying, flat"].iter().enumerate() {
+        fs::create_dir_all(root.join(name)).unwrap();
+        for number in 0..12 {
+            let file = format!("{name}/{class}-{number} é.png");
+            picture(&root.join(&file), class, number);
+            names.push(file);
+        }
+    }
+    names
+}
+
+/// Settings that make training take less than a second.
+pub(crate) const SMALL: [&str; 8] = [
+    "--set",
+    "sample.n_descriptors=4000",
+    "--set",
+    "pca.n_components=16",
+    "--set",
+    "mixture.n_components=8",
+    "--set",
+    "mixture.max_n_iterations=3",
+];

@@ -61,7 +61,7 @@ pub struct PcaSettings {
     pub n_components: usize,
     /// Whether projected descriptors are scaled to unit variance: `off` or `on`.
     pub whitening: Whitening,
-    /// A `.npz` file from which the projection is read, instead of learning it. The file then determines `n_components`.
+    /// A `.npz` file, or a model file (`.flm`), from which the projection is read, instead of learning it. The file then determines `n_components`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
 }
@@ -97,7 +97,7 @@ pub struct MixtureSettings {
     pub variance_floor: f32,
     /// The M step ignores posteriors below this value (`vedaldi2010`: 0.01 / `n_components`).
     pub posterior_floor: f32,
-    /// A `.npz` file from which the mixture is read, instead of learning it. The file then determines `n_components`.
+    /// A `.npz` file, or a model file (`.flm`), from which the mixture is read, instead of learning it. The file then determines `n_components`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
 }
@@ -135,7 +135,7 @@ pub struct ClassifierSettings {
     pub tolerance: f64,
     /// Maximum number of passes over the training images.
     pub max_n_epochs: usize,
-    /// A `.npz` file from which the classifiers are read, instead of training them.
+    /// A `.npz` file, or a model file (`.flm`), from which the classifiers are read, instead of training them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
 }

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::{Block, array};
 use fisherlens_classifier::{DualView, Kernel, KernelModel, LinearModel, Model, Training, TrainingReport};
-use fisherlens_model::npz;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Half;
 use crate::experiment::Experiment;
+use crate::given;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::encode;
@@ -139,7 +139,7 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     let core = &experiment.core;
     let classes = core.dataset.classes();
     let training = if let Some(file) = &experiment.settings.classifier.from {
-        as_linear_model(npz::read_classifier(file, classes)?)
+        as_linear_model(given::classifier(file, classes)?)
     } else {
         // The time of loading the vectors does not count as training.
         let timer = core.start();

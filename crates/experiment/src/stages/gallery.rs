@@ -1,4 +1,5 @@
-//! The example heatmaps of the report: the best, the worst and the most context-driven images of each class, by every rule.
+//! The example heatmaps of the report: the best, the worst and the most context-driven images of each class, and the surest mistakes, by every
+//! rule.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,18 +11,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
 use crate::keys::Keys;
+use crate::mistakes::{Mistake, most_confident};
 use crate::stage::Stage;
-use crate::stages::{context, learned, relevance, scores};
+use crate::stages::{calibration, context, learned, relevance, scores};
 
 /// Longest side of a stored photograph, in pixels.
 pub const PHOTOGRAPH: usize = 220;
 /// Longest side of a stored heatmap, in pixels. Few pixels are enough: every descriptor covers at least 16 pixels, so heatmaps are smooth.
 pub(crate) const HEATMAP: usize = 110;
 
+/// Largest number of mistakes of all classes together.
+const N_MISTAKES: usize = 12;
+
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Gallery {
-    /// The best, the worst and the most context-driven images of each class.
+    /// The best, the worst and the most context-driven images of each class, and the surest mistakes of all classes.
     pub examples: Vec<Example>,
 }
 
@@ -35,6 +40,8 @@ pub enum Kind {
     Worst,
     /// A true positive whose relevance by the displayed rule lies most outside the boxes.
     Context,
+    /// Among the mistakes that the classifiers are most sure of: the class was found, but the image does not have it.
+    Mistake,
 }
 
 /// One explained image.
@@ -83,7 +90,13 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
         let contexts = contexts.map(|(_, contexts)| contexts).unwrap_or_default();
         let targets = relevance::targets(experiment, keys)?;
         let explainer = learned::explainer(experiment, keys)?;
-        let chosen = choose(&scores, &targets, &contexts, experiment.settings.report.n_examples);
+        let mut chosen = choose(&scores, &targets, &contexts, experiment.settings.report.n_examples);
+        let calibration = calibration::get(experiment, keys)?;
+        let difficult = experiment.settings.data.difficult;
+        for Mistake { image, class } in most_confident(&scores, &calibration, difficult, N_MISTAKES) {
+            let kind = Kind::Mistake;
+            chosen.push(Choice { class, kind, image, is_true_positive: false, context_ratio: None });
+        }
         let bar = core.progress.bar("examples", chosen.len() as u64);
         let indices: Vec<usize> = (0..chosen.len()).collect();
         let examples = core.for_each(bar.as_ref(), &indices, |i| example(experiment, &explainer, chosen[i]))?;

@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use fisherlens_classifier::{Difficult, HeldOut, Model as Classifier};
+use anyhow::{Result, bail, ensure};
+use fisherlens_classifier::{Difficult, Model as Classifier};
 use fisherlens_dataset::ImageEntry;
 use fisherlens_model::{Explainer, Model};
-use linfa::ParamGuard as _;
 
-use crate::dataset::Half;
 use crate::experiment::Experiment;
+use crate::judged::DIGEST;
 use crate::keys::Keys;
-use crate::parts::{Parts, linear_svm};
-use crate::settings::sections::{ClassifierKind, DataSource};
+use crate::parts::Parts;
+use crate::settings::sections::DataSource;
 use crate::stage::Stage;
-use crate::stages::scores::Scores;
-use crate::stages::{classifier, encode, mixture, pca, scores};
+use crate::stages::calibration::Calibration;
+use crate::stages::{calibration, classifier, encode, mixture, pca, scores};
 
 /// Loads or learns everything up to the classifiers, and assembles an explainer, which scores and explains single images.
 ///
@@ -63,7 +62,7 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
             "learned from".to_owned(),
             format!("{} images of set {}", experiment.core.dataset.train.len(), experiment.core.dataset.train.set.name),
         ),
-        ("digest of these images".to_owned(), experiment.core.dataset.train.files.to_hex()),
+        (DIGEST.to_owned(), experiment.core.dataset.train.files.to_hex()),
         (
             "difficult instances".to_owned(),
             match data.difficult {
@@ -82,8 +81,16 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
     for line in classifier::unsolved(&training.report, &classes) {
         card.push(("warning".to_owned(), line));
     }
-    let found = thresholds(experiment, keys, training.report.c)?;
+    let calibration = calibration::get(experiment, keys)?;
+    let found = thresholds(experiment, keys, &calibration)?;
     card.extend(found.card);
+    if let Some(held_out) = &calibration.held_out {
+        let what = format!(
+            "sigmoids on {} held-out folds of set {}",
+            held_out.n_folds, experiment.core.dataset.train.set.name
+        );
+        card.push(("probabilities".to_owned(), what));
+    }
     card.push(("made by".to_owned(), format!("fisherlens {}", env!("CARGO_PKG_VERSION"))));
     Ok(Model {
         descriptors: settings.descriptors.clone(),
@@ -93,6 +100,7 @@ pub fn model(experiment: &Experiment, keys: &Keys) -> Result<Model> {
         classes,
         classifier: linear,
         thresholds: found.values,
+        calibration: calibration.sigmoids,
         display_rule: settings.relevance.display_rule,
         card,
     })
@@ -108,7 +116,7 @@ struct Thresholds {
 
 /// Thresholds by scores of images that the classifiers did not learn from: the test images, where they were scored and none of them is a
 /// training image; otherwise held-out folds of the training images. Nothing where neither is possible.
-fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Thresholds> {
+fn thresholds(experiment: &Experiment, keys: &Keys, calibration: &Calibration) -> Result<Thresholds> {
     let Experiment { core, settings, .. } = experiment;
     // Scores on training images do not predict the quality on new ones.
     let seen = |entry: &ImageEntry| core.dataset.train.set.images.iter().any(|other| other.id == entry.id);
@@ -119,10 +127,10 @@ fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Th
     let (scores, what) = if is_held_out && core.has(&Stage::Scores.id().at(keys.scores)) {
         (scores::get(experiment, keys)?, format!("set {}", core.dataset.test.set.name))
     } else {
-        let Some((scores, unsolved)) = held_out(experiment, keys, c)? else { return Ok(Thresholds::default()) };
-        let folds = settings.classifier.n_folds;
-        warning = unsolved.map(|text| ("warning".to_owned(), text));
-        (scores, format!("{folds} held-out folds of set {}", core.dataset.train.set.name))
+        let Some(held_out) = &calibration.held_out else { return Ok(Thresholds::default()) };
+        warning = held_out.warning().map(|text| ("warning".to_owned(), text));
+        let what = format!("{} held-out folds of set {}", held_out.n_folds, core.dataset.train.set.name);
+        (held_out.scores.clone(), what)
     };
     let mean = 100.0 * scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
     let predictions = scores.predictions(settings.data.difficult);
@@ -134,28 +142,4 @@ fn thresholds(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Th
     ];
     card.extend(warning);
     Ok(Thresholds { values: Some(scores::thresholds(&predictions)), card })
-}
-
-/// Scores of the training images by classifiers that learned from the other folds, and a warning if some of those were not solved. `None` if
-/// the classifiers are not support vector machines that this experiment trains by its settings.
-fn held_out(experiment: &Experiment, keys: &Keys, c: Option<f64>) -> Result<Option<(Scores, Option<String>)>> {
-    let Experiment { core, settings, parts } = experiment;
-    let is_built_in = parts.trainer.identity == Parts::from_settings(settings)?.trainer.identity;
-    let is_svm = settings.classifier.kind == ClassifierKind::LinearSvm && settings.classifier.from.is_none();
-    let Some(c) = c.filter(|_| is_built_in && is_svm) else { return Ok(None) };
-    let (vectors, n_descriptors) = encode::normalized(experiment, keys, Half::Train)?;
-    let labels = core.dataset.train.label_matrix();
-    let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
-    let HeldOut { scores, n_problems, n_unsolved } = svm.held_out_scores(vectors.view(), labels.view(), c)?;
-    let unsolved = (n_unsolved > 0).then(|| {
-        format!("{n_unsolved} of {n_problems} problems of the held-out folds were not solved to the tolerance")
-    });
-    let scores = Scores {
-        ids: core.dataset.train.set.images.iter().map(|entry| entry.id.clone()).collect(),
-        classes: core.dataset.classes().to_vec(),
-        scores,
-        labels,
-        n_descriptors,
-    };
-    Ok(Some((scores, unsolved)))
 }

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_artifact::array;
 use fisherlens_mixture::{DiagonalGmm, FitReport, Init, VarianceFloor};
-use fisherlens_model::npz;
 use linfa::ParamGuard;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
+use crate::given;
 use crate::keys::Keys;
 use crate::settings::sections::InitKind;
 use crate::stage::Stage;
@@ -39,16 +39,16 @@ struct StoredMixture {
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     let stored = experiment.core.cached(Stage::Mixture.id().at(keys.mixture), || {
         let mixture = match &experiment.settings.mixture.from {
-            Some(file) => npz::read_mixture(file)?,
+            Some(file) => given::mixture(file)?,
             None => learn(experiment, keys)?,
         };
         let report = mixture.report();
-        let what = format!(
-            "{} components, {} EM steps, {}",
-            mixture.n_components(),
-            report.n_iterations,
-            if report.converged { "converged" } else { "stopped at the limit" },
-        );
+        let end = match (&experiment.settings.mixture.from, report.converged) {
+            (Some(_), _) => "of the file".to_owned(),
+            (None, true) => format!("{} EM steps, converged", report.n_iterations),
+            (None, false) => format!("{} EM steps, stopped at the limit", report.n_iterations),
+        };
+        let what = format!("{} components, {end}", mixture.n_components());
         let stored = StoredMixture {
             weights: mixture.weights().to_owned(),
             means: mixture.means().to_owned(),

@@ -1,5 +1,6 @@
 //! The stages of the experiment, in the order in which data flows through them; one file each.
 
+pub mod calibration;
 pub mod classifier;
 pub mod context;
 pub mod encode;

@@ -3,13 +3,13 @@
 use anyhow::{Context as _, Result};
 use fisherlens_artifact::array;
 use fisherlens_descriptors::Pca;
-use fisherlens_model::npz;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::Experiment;
+use crate::given;
 use crate::keys::Keys;
 use crate::stage::Stage;
 use crate::stages::sample;
@@ -36,7 +36,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
     let settings = &experiment.settings.pca;
     let stored = experiment.core.cached(Stage::Pca.id().at(keys.pca), || {
         let pca = if let Some(file) = &settings.from {
-            npz::read_pca(file)?
+            given::pca(file)?
         } else {
             let sample = sample::get(experiment, keys)?;
             let params = Pca::params(settings.n_components).whitening(settings.whitening);

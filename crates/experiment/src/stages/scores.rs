@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use fisherlens_artifact::array;
 use fisherlens_classifier::Difficult;
-use fisherlens_eval::{EqualError, Interpolation, average_precision, equal_error_threshold};
-use ndarray::Array2;
+use fisherlens_eval::{Confusion, EqualError, Interpolation, average_precision, equal_error_threshold};
+use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Half;
@@ -80,6 +80,27 @@ impl Scores {
     /// Scores of one class.
     pub fn of_class(&self, class: usize) -> Vec<f32> {
         self.scores.column(class).to_vec()
+    }
+
+    /// The class of each image, if every image has exactly one and no class is difficult.
+    pub fn single_classes(&self) -> Option<Vec<usize>> {
+        let class_of = |labels: ArrayView1<'_, i8>| {
+            let is_single =
+                labels.iter().filter(|label| **label == 1).count() == 1 && !labels.iter().any(|label| *label == 0);
+            labels.iter().position(|label| *label == 1).filter(|_| is_single)
+        };
+        self.labels.rows().into_iter().map(class_of).collect()
+    }
+
+    /// The class with the highest score; among equal scores, the first. `None` without classes.
+    pub fn best_class(&self, image: usize) -> Option<usize> {
+        let scores = self.scores.row(image);
+        (0..scores.len()).rev().max_by(|&one, &other| scores[one].total_cmp(&scores[other]))
+    }
+
+    /// Which class was taken for which, if every image has exactly one class.
+    pub fn confusion(&self) -> Option<Confusion> {
+        Confusion::new(self.scores.view(), &self.single_classes()?).ok()
     }
 
     /// Labels of one class for the evaluation: label 0, for difficult instances, stays 0 and is ignored, or becomes −1.

@@ -1,16 +1,19 @@
 //! Tables about scores, thresholds and training.
 
-use fisherlens_classifier::{Difficult, TrainingReport};
+use anyhow::Result;
+use fisherlens_classifier::{Difficult, Sigmoid, TrainingReport};
 use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_precision, precision_recall};
 use fisherlens_report::{
-    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, ClassifierSummary, CrossValidationRow,
-    EqualErrorRow, PrecisionRecallCurve, TrainingRow, paper,
+    AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, CalibrationRow, CalibrationSummary,
+    ClassifierSummary, CrossValidationRow, EqualErrorRow, PrecisionRecallCurve, ReliabilityPoint, Table, TrainingRow,
+    paper,
 };
 
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::run::Run;
 use crate::settings::sections::{DataSettings, DataSource};
+use crate::stages::calibration::Calibration;
 use crate::stages::scores::{Prediction, Scores};
 
 pub(super) fn classifier_summary(experiment: &Experiment, report: &TrainingReport) -> ClassifierSummary {
@@ -155,4 +158,84 @@ pub(crate) fn equal_error_rows(scores: &Scores, predictions: &[Prediction]) -> V
         n_true_positives: prediction.true_positives.len(),
     })
     .collect()
+}
+
+/// Largest number of classes whose whole table of confusions is shown.
+const MAX_N_COLUMNS: usize = 20;
+/// What a table of confusions means.
+const ONE_CLASS: &str = "Every test image has exactly one class. It was taken for the class with the highest score.";
+/// How true the probabilities of the test images are; `None` without probabilities.
+pub(crate) fn calibration_summary(
+    scores: &Scores,
+    calibration: &Calibration,
+    difficult: Difficult,
+) -> Result<Option<CalibrationSummary>> {
+    let Some(sigmoids) = &calibration.sigmoids else { return Ok(None) };
+    let row = |(class, (name, sigmoid)): (usize, (&String, &Sigmoid))| {
+        let found = calibration.reliability_of_class(scores, class, difficult)?;
+        Some(CalibrationRow {
+            class: name.clone(),
+            expected_calibration_error: found.expected_calibration_error,
+            brier_score: found.brier_score,
+            slope: sigmoid.slope,
+            offset: sigmoid.offset,
+        })
+    };
+    let rows = scores.classes.iter().zip(sigmoids).enumerate().filter_map(row).collect();
+    let Some(found) = calibration.reliability(scores, difficult)? else { return Ok(None) };
+    let bins = found.bins.iter().map(|bin| ReliabilityPoint {
+        low: bin.low,
+        high: bin.high,
+        n: bin.n_images,
+        mean_probability: bin.mean_probability,
+        share: bin.share,
+    });
+    Ok(Some(CalibrationSummary {
+        origin: match &calibration.held_out {
+            Some(held_out) => format!("learned from {} held-out folds of the training images", held_out.n_folds),
+            None => "as the model file says".to_owned(),
+        },
+        expected_calibration_error: found.expected_calibration_error,
+        brier_score: found.brier_score,
+        bins: bins.collect(),
+        rows,
+    }))
+}
+
+/// Which class was taken for which, if every test image has exactly one class.
+pub(crate) fn confusion_table(scores: &Scores) -> Option<Table> {
+    let confusion = scores.confusion()?;
+    let n_right: usize = confusion.counts.diag().sum();
+    let title = format!(
+        "Confusions: accuracy {:.2} % ({n_right} of {} test images)",
+        100.0 * confusion.accuracy(),
+        scores.ids.len()
+    );
+    let names = &scores.classes;
+    if names.len() > MAX_N_COLUMNS {
+        let mistakes = confusion.mistakes().into_iter().take(MAX_N_COLUMNS);
+        return Some(Table {
+            title,
+            columns: ["Class", "Taken for", "Images"].map(str::to_owned).to_vec(),
+            rows: mistakes
+                .map(|(truth, found, n)| vec![names[truth].clone(), names[found].clone(), n.to_string()])
+                .collect(),
+            note: format!("{ONE_CLASS} Only the most frequent mistakes are shown."),
+        });
+    }
+    let row = |(name, counts): (&String, ndarray::ArrayView1<'_, usize>)| {
+        let n: usize = counts.sum();
+        let cells = counts.iter().map(ToString::to_string);
+        [name.clone(), n.to_string()].into_iter().chain(cells).collect()
+    };
+    Some(Table {
+        title,
+        columns: ["Class", "Images"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(scores.classes.iter().map(|class| format!("as {class}")))
+            .collect(),
+        rows: scores.classes.iter().zip(confusion.counts.rows()).map(row).collect(),
+        note: ONE_CLASS.to_owned(),
+    })
 }

@@ -7,6 +7,8 @@ pub(crate) mod shown;
 pub(crate) mod stage_rows;
 mod strategies;
 
+use std::path::Path;
+
 use anyhow::Result;
 use fisherlens_report::{Limits, ReportData};
 
@@ -15,7 +17,7 @@ use crate::provenance;
 use crate::run::Run;
 use crate::settings::sections::DataSource;
 use crate::stage::Stage;
-use crate::stages::{classifier, context, gallery, relevance, scores};
+use crate::stages::{calibration, classifier, context, gallery, relevance, scores};
 use crate::summary::learned::Judged;
 
 /// Collects the results of all stages that were run.
@@ -26,8 +28,9 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     let settings = &experiment.settings;
     let ran = |stage: Stage| run.stages.iter().any(|(other, _)| *other == stage);
     let mut data = ReportData {
-        title: format!("Fisher-vector experiment {}", experiment.core.name),
-        experiment: experiment.core.name.clone(),
+        title: title(experiment),
+        // The name of the preset says nothing about a model that comes from a file.
+        experiment: if is_judged(experiment) { String::new() } else { experiment.core.name.clone() },
         is_voc: settings.data.source == DataSource::Voc,
         limits: Limits { n_examples: settings.report.n_examples, thumbnail: gallery::PHOTOGRAPH },
         data: Some(shown::data_summary(&experiment.core.dataset)),
@@ -52,6 +55,13 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         data.average_precision = Some(learned::average_precision_summary(&Judged::of(experiment, run), &scores));
         data.precision_recall = learned::precision_recall_curves(settings.data.difficult, &scores);
         data.equal_error = learned::equal_error_rows(&scores, &predictions);
+        data.accuracy = scores.confusion().map(|confusion| (confusion.counts.diag().sum(), confusion.counts.sum()));
+        data.extra_tables.extend(learned::confusion_table(&scores));
+        if ran(Stage::Calibration) {
+            let calibration = calibration::get(experiment, &run.keys)?;
+            data.notes.extend(calibration.warnings(experiment.core.dataset.classes()));
+            data.calibration = learned::calibration_summary(&scores, &calibration, settings.data.difficult)?;
+        }
     }
     if ran(Stage::Relevance) {
         for &rule in &settings.relevance.rules {
@@ -77,7 +87,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
             data.extra_tables.extend(explained::context_by_rule(&contexts));
             data.extra_tables.extend(explained::mask_table(experiment, &contexts));
         }
-        data.examples = shown::examples(experiment, run)?;
+        (data.examples, data.mistakes) = shown::examples(experiment, run)?;
     }
     if ran(Stage::Strategies) {
         data.strategies = strategies::summaries(experiment, &crate::stages::strategies::get(experiment, &run.keys)?);
@@ -93,4 +103,23 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     data.stages = stage_rows::stage_rows(experiment, run)?;
     data.provenance = Some(provenance::collect(experiment));
     Ok(data)
+}
+
+/// Whether a model from a file is judged on photographs of the user's own.
+fn is_judged(experiment: &Experiment) -> bool {
+    experiment.settings.data.source == DataSource::Own && experiment.settings.classifier.from.is_some()
+}
+
+/// What the page is about.
+fn title(experiment: &Experiment) -> String {
+    let settings = &experiment.settings;
+    if settings.data.source != DataSource::Own {
+        return format!("Fisher-vector experiment {}", experiment.core.name);
+    }
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let data = name(&experiment.core.dataset.root);
+    match &settings.classifier.from {
+        Some(file) => format!("Model {} on {data}", name(file)),
+        None => format!("Fisher vectors ({}) on {data}", experiment.core.name),
+    }
 }

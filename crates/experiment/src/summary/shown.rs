@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use fisherlens_model::conservation_line;
-use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, RuleHeatmap, SkippedImage};
+use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, Mistake, RuleHeatmap, SkippedImage};
 use ndarray::Array2;
 
 use crate::dataset::Dataset;
 use crate::experiment::Experiment;
 use crate::run::Run;
-use crate::stages::gallery;
 use crate::stages::gallery::Kind;
+use crate::stages::{calibration, gallery};
 
 pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {
     let (train, test) = (dataset.train.label_matrix(), dataset.test.label_matrix());
@@ -34,37 +34,52 @@ pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {
     }
 }
 
-pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<Vec<ClassExamples>> {
+/// The examples of each class, and the surest mistakes.
+pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<(Vec<ClassExamples>, Vec<Mistake>)> {
     let gallery = gallery::get(experiment, &run.keys)?;
+    let calibration = calibration::get(experiment, &run.keys)?;
     let rules = &experiment.settings.relevance.rules;
-    let of = |class: usize, kind: Kind| {
-        let chosen = gallery.examples.iter().filter(|example| example.class == class && example.kind == kind);
-        chosen
-            .map(|example| Example {
-                id: example.id.clone(),
-                score: example.score,
-                label: 1,
-                is_true_positive: Some(example.is_true_positive),
-                cluster: None,
-                context_ratio: example.context_ratio,
-                photograph: example.photograph.clone(),
-                heatmaps: rules
-                    .iter()
-                    .zip(&example.heatmaps)
-                    .map(|(rule, picture)| RuleHeatmap { rule: rule.to_string(), picture: picture.clone() })
-                    .collect(),
-                conservation: conservation_line(&example.conservation),
-            })
-            .collect()
+    let shown = experiment.settings.relevance.display_rule.to_string();
+    let view = |example: &gallery::Example| Example {
+        id: example.id.clone(),
+        score: example.score,
+        probability: calibration.probability(example.class, example.score),
+        label: if example.kind == Kind::Mistake { -1 } else { 1 },
+        is_true_positive: Some(example.is_true_positive).filter(|_| example.kind != Kind::Mistake),
+        cluster: None,
+        context_ratio: example.context_ratio,
+        photograph: example.photograph.clone(),
+        heatmaps: rules
+            .iter()
+            .zip(&example.heatmaps)
+            .map(|(rule, picture)| RuleHeatmap { rule: rule.to_string(), picture: picture.clone() })
+            .collect(),
+        conservation: conservation_line(&example.conservation),
     };
+    let of = |class: usize, kind: Kind| {
+        gallery.examples.iter().filter(|example| example.class == class && example.kind == kind).map(view).collect()
+    };
+    let names = experiment.core.dataset.classes();
+    let labels_of = |id: &str| -> Vec<String> {
+        let Some(entry) = experiment.core.dataset.image(id) else { return Vec::new() };
+        names.iter().zip(&entry.labels).filter(|(_, label)| **label == 1).map(|(name, _)| name.clone()).collect()
+    };
+    let mistakes = gallery.examples.iter().filter(|example| example.kind == Kind::Mistake).map(|example| Mistake {
+        class: names[example.class].clone(),
+        labels: labels_of(&example.id),
+        rule: shown.clone(),
+        example: view(example),
+    });
+    let mistakes = mistakes.collect();
     let classes = experiment.core.dataset.classes().iter().enumerate();
-    Ok(classes
+    let of_classes = classes
         .map(|(class, name)| ClassExamples {
             class: name.clone(),
-            rule: experiment.settings.relevance.display_rule.to_string(),
+            rule: shown.clone(),
             best: of(class, Kind::Best),
             worst: of(class, Kind::Worst),
             context: of(class, Kind::Context),
         })
-        .collect())
+        .collect();
+    Ok((of_classes, mistakes))
 }

@@ -45,6 +45,7 @@ pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<Stage
         Stage::Encode => vec![keys.encode(Half::Train), keys.encode(Half::Test)],
         Stage::Classifier => vec![keys.classifier],
         Stage::Scores => vec![keys.scores],
+        Stage::Calibration => vec![keys.calibration()],
         Stage::Relevance => rules.iter().map(|rule| keys.relevance(*rule)).collect(),
         Stage::Resampling => {
             all_series(settings).into_iter().map(|series| keys.resampling(experiment, series)).collect()

@@ -1,6 +1,6 @@
 //! Curves: precision against recall, and the fall of the score under perturbation.
 
-use plotters::element::{PathElement, Polygon, Text};
+use plotters::element::{Circle, PathElement, Polygon, Text};
 use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -39,6 +39,37 @@ pub(crate) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -
             .draw()?;
         let points = thin(recall, precision);
         chart.draw_series([PathElement::new(points, stroke(RAMP[2], 1.5))])?;
+        Ok(())
+    })
+}
+
+/// Share against probability, both from 0 to 1, with the diagonal on which both are equal.
+pub(crate) fn reliability(points: &[(f64, f64)], label: &str) -> Result<String, ReportError> {
+    draw((300, 264), label, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(px(6))
+            .margin_right(px(10))
+            .x_label_area_size(px(32))
+            .y_label_area_size(px(40))
+            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        chart
+            .configure_mesh()
+            .bold_line_style(stroke(GRID, 1.0))
+            .light_line_style(TRANSPARENT)
+            .axis_style(stroke(GRID, 1.0))
+            .label_style(text(MUTED, FONT))
+            .axis_desc_style(text(MUTED, FONT))
+            .set_all_tick_mark_size(px(3))
+            .x_labels(6)
+            .y_labels(6)
+            .x_label_formatter(&|value| fixed(*value, 1))
+            .y_label_formatter(&|value| fixed(*value, 1))
+            .x_desc("mean probability")
+            .y_desc("share with the class")
+            .draw()?;
+        chart.draw_series([PathElement::new(vec![(0.0, 0.0), (1.0, 1.0)], stroke(MUTED, 1.0))])?;
+        chart.draw_series([PathElement::new(points.to_vec(), stroke(RAMP[2], 1.5))])?;
+        chart.draw_series(points.iter().map(|&point| Circle::new(point, px(3), RAMP[2].filled())))?;
         Ok(())
     })
 }

@@ -32,6 +32,8 @@ pub struct Example {
     pub id: String,
     /// Score of the image for the class.
     pub score: f64,
+    /// Probability of the class, if it is known.
+    pub probability: Option<f64>,
     /// Label of the image: −1, 0 (difficult) or +1.
     pub label: i8,
     /// Whether the image shows the class and its score is above the class's threshold; `None` if this is not known.
@@ -46,6 +48,19 @@ pub struct Example {
     pub heatmaps: Vec<RuleHeatmap>,
     /// A line that says where relevance was lost or added.
     pub conservation: String,
+}
+
+/// A test image for which a class was found that it does not have.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// The class that was found.
+    pub class: String,
+    /// The classes that the image has.
+    pub labels: Vec<String>,
+    /// The rule whose heatmap is shown.
+    pub rule: String,
+    /// The image, with the score and the heatmaps of the class that was found.
+    pub example: Example,
 }
 
 /// A heatmap by one rule.

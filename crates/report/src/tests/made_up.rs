@@ -1,6 +1,7 @@
 //! A report with every section, with made-up but plausible numbers.
 
-use crate::data::examples::{ClassExamples, Example, RgbImage, RuleHeatmap};
+use crate::data::calibration::{CalibrationRow, CalibrationSummary, ReliabilityPoint};
+use crate::data::examples::{ClassExamples, Example, Mistake, RgbImage, RuleHeatmap};
 use crate::data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
 use crate::data::table::{ExtraSection, Table};
 use crate::data::{
@@ -78,6 +79,7 @@ fn example(n: usize, class: &str) -> Example {
     Example {
         id: format!("{:06}", 17 + 113 * n),
         score: 1.2 - 0.3 * n as f64,
+        probability: (n % 3 != 0).then_some(0.93 - 0.1 * n as f64),
         label: 1,
         is_true_positive: Some(n % 2 == 1),
         cluster: (class == "horse" && n < 2).then(|| format!("cluster {}", n + 1)),
@@ -85,6 +87,40 @@ fn example(n: usize, class: &str) -> Example {
         photograph,
         heatmaps: ["naive", "epsilon=100", "absolute"].iter().enumerate().map(heatmap).collect(),
         conservation: format!("score 1.200 = 0.612 on pixels + 0.588 lost in the step to descriptors of {class}"),
+    }
+}
+
+/// Probabilities that are a little too high.
+fn calibration() -> CalibrationSummary {
+    let bin = |n: usize| ReliabilityPoint {
+        low: n as f64 / 10.0,
+        high: (n + 1) as f64 / 10.0,
+        n: if n == 6 { 0 } else { 9_000 / (n + 1).pow(2) },
+        mean_probability: if n == 6 { f64::NAN } else { (n as f64 + 0.5) / 10.0 },
+        share: if n == 6 { f64::NAN } else { ((n as f64 + 0.5) / 10.0).powf(1.1) },
+    };
+    let row = |(n, class): (usize, &&str)| CalibrationRow {
+        class: text(class),
+        expected_calibration_error: 0.02 + 0.03 * noise(n),
+        brier_score: 0.03 + 0.05 * noise(n + 7),
+        slope: 2.0 + noise(n + 2),
+        offset: -1.5 - noise(n + 3),
+    };
+    CalibrationSummary {
+        origin: text("learned from 4 held-out folds of the training images"),
+        expected_calibration_error: 0.0234,
+        brier_score: 0.0612,
+        bins: (0..10).map(bin).collect(),
+        rows: CLASSES.iter().enumerate().map(row).collect(),
+    }
+}
+
+fn mistake(n: usize) -> Mistake {
+    Mistake {
+        class: text("horse"),
+        labels: if n == 20 { Vec::new() } else { vec![text("cow"), text("person")] },
+        rule: text("epsilon=100"),
+        example: Example { label: -1, is_true_positive: None, probability: Some(0.913), ..example(n, "horse") },
     }
 }
 
@@ -241,6 +277,7 @@ pub(super) fn full() -> ReportData {
             is_papers_test: true,
             seeds: vec![(1, 0.5987), (2, 0.6012), (3, 0.6004)],
         }),
+        accuracy: Some((3100, 4952)),
         classifier: Some(ClassifierSummary {
             chosen_c: 10.0,
             choice: text("5-fold cross-validation by mean average precision"),
@@ -296,6 +333,7 @@ pub(super) fn full() -> ReportData {
                 }
             })
             .collect(),
+        calibration: Some(calibration()),
         perturbation: Some(PerturbationSummary {
             n_replacements: 10_000,
             batch: 100,
@@ -357,6 +395,7 @@ pub(super) fn full() -> ReportData {
                 context: (6..9).map(|n| example(n, class)).collect(),
             })
             .to_vec(),
+        mistakes: (20..23).map(mistake).collect(),
         stages: ["descriptors", "pca", "mixture", "encode", "train", "explain"]
             .iter()
             .enumerate()

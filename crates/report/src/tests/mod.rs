@@ -55,12 +55,13 @@ fn the_page_needs_no_other_file() {
     for link in values(&page, "href").into_iter().filter(|link| !link.starts_with("data:image/png;base64,")) {
         assert!(identifiers.contains(&link.strip_prefix('#').unwrap()), "{link} has no target");
     }
-    assert_eq!(page.matches("<section").count(), 15);
+    assert_eq!(page.matches("<section").count(), 17);
     let n_examples = 2 * 3 * 2;
     let n_strategies = 2 * (1 + 3 * 2);
+    let n_mistakes = 3;
     assert_eq!(
         page.matches("<image ").count(),
-        n_examples * (1 + 3) + n_strategies,
+        n_examples * (1 + 3) + n_strategies + n_mistakes * 2,
         "each example has a photograph and three heatmaps, each once; each cluster has a mean, photographs and heatmaps"
     );
     for tag in ["svg class=\"heatmap\"", "svg class=\"over\"", "svg class=\"chart\""] {
@@ -96,6 +97,10 @@ fn the_page_contains_the_findings() {
         "6.5 GiB",
         "Of the 7 values of ε tried, from 0.01 to 10000, ε = 100 is best here",
         "; ε = 100 is best in the paper too.",
+        "the expected calibration error is 2.3 %",
+        "found: horse, score −5.100, probability 91 % · labels: cow, person",
+        "labels: none of the classes",
+        "3,100 of 4,952 test images",
         "A, least first",
         "95 % interval of ABPC",
     ] {
@@ -266,11 +271,12 @@ fn everything_can_be_read_without_a_script() {
     // Only pictures by other rules are hidden, and each example shows one heatmap alone and one over its photograph.
     let hidden = page.matches(" hidden").count();
     assert_eq!(hidden, page.matches(" hidden viewBox=").count());
-    for (class, n_strategies) in [("heatmap", 6), ("over", 6)] {
+    let (n_strategies, n_mistakes) = (6, 3);
+    for class in ["heatmap", "over"] {
         let start = format!("<svg class=\"{class}\" ");
         let shown = page.split(&start).skip(1);
         let shown = shown.filter(|rest| !rest[..rest.find('>').unwrap()].contains(" hidden")).count();
-        assert_eq!(shown, 2 * 3 * 2 + n_strategies, "{class}");
+        assert_eq!(shown, 2 * 3 * 2 + n_strategies + n_mistakes, "{class}");
     }
     // Controls that need a script are marked, so that they are not shown without one.
     for control in page.split("<button").skip(1) {
