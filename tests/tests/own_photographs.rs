@@ -39,7 +39,13 @@ fn class_folders(root: &Path) -> Vec<(String, String)> {
 fn open(path: PathBuf, store: &Path, near_together: bool) -> Experiment {
     let set =
         ["sample.n_descriptors=8000", "pca.n_components=16", "mixture.n_components=8", "mixture.max_n_iterations=3"];
-    let own = OwnPhotographs { path, opening: Opening::default(), split: SplitOptions::default(), near_together, all_tested: false };
+    let own = OwnPhotographs {
+        path,
+        opening: Opening::default(),
+        split: SplitOptions::default(),
+        near_together,
+        all_tested: false,
+    };
     let session = Session {
         set: set.map(str::to_owned).to_vec(),
         own: Some(own),

@@ -49,11 +49,11 @@ impl Data {
     }
 
     fn table(&self, separator: char) -> String {
-        let mut text = format!("path{separator}label{separator}camera\n");
-        for (index, (path, class)) in self.images.iter().enumerate() {
-            text += &format!("\"{path}\"{separator}\"{class}\"{separator}camera {}\n", index % 4);
-        }
-        text
+        let row = |(index, (path, class)): (usize, &(String, String))| {
+            format!("\"{path}\"{separator}\"{class}\"{separator}camera {}\n", index % 4)
+        };
+        let rows = self.images.iter().enumerate().map(row).collect::<String>();
+        format!("path{separator}label{separator}camera\n{rows}")
     }
 
     fn coco(&self) -> String {

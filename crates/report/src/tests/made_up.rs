@@ -79,7 +79,7 @@ fn example(n: usize, class: &str) -> Example {
     Example {
         id: format!("{:06}", 17 + 113 * n),
         score: 1.2 - 0.3 * n as f64,
-        probability: (n % 3 != 0).then_some(0.93 - 0.1 * n as f64),
+        probability: (!n.is_multiple_of(3)).then_some(0.93 - 0.1 * n as f64),
         label: 1,
         is_true_positive: Some(n % 2 == 1),
         cluster: (class == "horse" && n < 2).then(|| format!("cluster {}", n + 1)),
