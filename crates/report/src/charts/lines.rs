@@ -1,51 +1,49 @@
 //! Curves: precision against recall, and the fall of the score under perturbation.
 
+use plotters::coord::types::RangedCoordf64;
 use plotters::element::{Circle, PathElement, Polygon, Text};
-use plotters::prelude::{ChartBuilder, Color, TRANSPARENT};
+use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, Color, SVGBackend, TRANSPARENT};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::charts::canvas::{FONT, decimals, draw, px, round_step, stroke, text};
+use crate::charts::canvas::{Drawn, FONT, decimals, draw, px, round_step, stroke, text};
 use crate::charts::colours::{GRID, MUTED, RAMP};
 use crate::charts::looks::{Look, placeholder};
 use crate::error::ReportError;
 use crate::format::{count, fixed};
+
+/// A chart whose axes go from 0 to 1.
+type Shares<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Largest number of points that a precision–recall curve is drawn with, apart from its last point.
 const MAX_POINTS: usize = 160;
 
 /// Precision against recall, both from 0 to 1. Long curves are drawn with fewer points, at about equal steps of recall.
 pub(crate) fn precision_recall(recall: &[f64], precision: &[f64], label: &str) -> Result<String, ReportError> {
-    draw((200, 176), label, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(px(6))
-            .margin_right(px(10))
-            .x_label_area_size(px(32))
-            .y_label_area_size(px(40))
-            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-        chart
-            .configure_mesh()
-            .bold_line_style(stroke(GRID, 1.0))
-            .light_line_style(TRANSPARENT)
-            .axis_style(stroke(GRID, 1.0))
-            .label_style(text(MUTED, FONT))
-            .axis_desc_style(text(MUTED, FONT))
-            .set_all_tick_mark_size(px(3))
-            .x_labels(3)
-            .y_labels(3)
-            .x_label_formatter(&|value| fixed(*value, 1))
-            .y_label_formatter(&|value| fixed(*value, 1))
-            .x_desc("recall")
-            .y_desc("precision")
-            .draw()?;
-        let points = thin(recall, precision);
-        chart.draw_series([PathElement::new(points, stroke(RAMP[2], 1.5))])?;
+    shares((200, 176), 3, ["recall", "precision"], label, |chart| {
+        chart.draw_series([PathElement::new(thin(recall, precision), stroke(RAMP[2], 1.5))])?;
         Ok(())
     })
 }
 
 /// Share against probability, both from 0 to 1, with the diagonal on which both are equal.
 pub(crate) fn reliability(points: &[(f64, f64)], label: &str) -> Result<String, ReportError> {
-    draw((300, 264), label, |area| {
+    shares((300, 264), 6, ["mean probability", "share with the class"], label, |chart| {
+        chart.draw_series([PathElement::new(vec![(0.0, 0.0), (1.0, 1.0)], stroke(MUTED, 1.0))])?;
+        chart.draw_series([PathElement::new(points.to_vec(), stroke(RAMP[2], 1.5))])?;
+        chart.draw_series(points.iter().map(|&point| Circle::new(point, px(3), RAMP[2].filled())))?;
+        Ok(())
+    })
+}
+
+/// A chart whose axes go from 0 to 1, with about `n_labels` numbers on each. `names`: of the horizontal and of the vertical axis.
+fn shares(
+    size: (u32, u32),
+    n_labels: usize,
+    names: [&str; 2],
+    label: &str,
+    series: impl FnOnce(&mut Shares<'_, '_>) -> Drawn,
+) -> Result<String, ReportError> {
+    draw(size, label, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(px(6))
             .margin_right(px(10))
@@ -60,17 +58,14 @@ pub(crate) fn reliability(points: &[(f64, f64)], label: &str) -> Result<String, 
             .label_style(text(MUTED, FONT))
             .axis_desc_style(text(MUTED, FONT))
             .set_all_tick_mark_size(px(3))
-            .x_labels(6)
-            .y_labels(6)
+            .x_labels(n_labels)
+            .y_labels(n_labels)
             .x_label_formatter(&|value| fixed(*value, 1))
             .y_label_formatter(&|value| fixed(*value, 1))
-            .x_desc("mean probability")
-            .y_desc("share with the class")
+            .x_desc(names[0])
+            .y_desc(names[1])
             .draw()?;
-        chart.draw_series([PathElement::new(vec![(0.0, 0.0), (1.0, 1.0)], stroke(MUTED, 1.0))])?;
-        chart.draw_series([PathElement::new(points.to_vec(), stroke(RAMP[2], 1.5))])?;
-        chart.draw_series(points.iter().map(|&point| Circle::new(point, px(3), RAMP[2].filled())))?;
-        Ok(())
+        series(&mut chart)
     })
 }
 
