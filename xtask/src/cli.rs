@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use fisherlens_cli::arguments::{Explain, Selection};
+use fisherlens_cli::fetch::Fetch;
 
 use crate::checkout;
 
@@ -23,6 +24,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run an experiment from photographs to report; stored results are not computed again
     Reproduce(Reproduce),
+    /// Download a data set, or the weights of a network; check, and unpack
+    Fetch(Fetch),
     /// List the stored artifacts: stages, keys, sizes, times
     Status(Status),
     /// Remove stored artifacts

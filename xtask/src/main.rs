@@ -7,8 +7,8 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fisherlens_cli::explain;
 use fisherlens_cli::signals;
+use fisherlens_cli::{explain, fetch};
 
 use crate::cli::{Cli, Command};
 
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let caller = checkout::caller();
     signals::run(|interrupt| match &cli.command {
         Command::Reproduce(arguments) => commands::reproduce::run(arguments, &caller, interrupt),
+        Command::Fetch(arguments) => fetch::run(arguments, interrupt),
         Command::Status(arguments) => commands::status::run(arguments, &caller),
         Command::Clean(arguments) => commands::clean::run(arguments, &caller),
         Command::Explain(arguments) => explain::run(arguments, &caller, interrupt),

@@ -22,6 +22,7 @@ pub mod explain;
 #[cfg(feature = "cnn")]
 mod explain_networks;
 mod failures;
+pub mod fetch;
 mod file_names;
 pub mod info;
 pub mod lookup;

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use etcetera::BaseStrategy as _;
 use fisherlens_cli::arguments::Explain;
 use fisherlens_cli::caller::Caller;
+use fisherlens_cli::fetch::{self, Fetch};
 use fisherlens_cli::info::{self, Info};
 use fisherlens_cli::predict::{self, Predict};
 use fisherlens_cli::report::{self, Report};
@@ -57,6 +58,18 @@ Examples:
   fisherlens report another-camera/ --model cats-and-dogs.flm --all --out another-camera-report
       all images of another folder with the same classes";
 
+/// Examples under the help of `fetch`.
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  fisherlens fetch voc2007 --to data
+      both archives of PASCAL VOC 2007 (0.9 GB), unpacked into data/VOCdevkit/VOC2007; a second call downloads nothing
+  fisherlens fetch voc2007 --archive VOCtrainval_06-Nov-2007.tar --archive VOCtest_06-Nov-2007.tar
+      archives that you have already
+  fisherlens fetch caffenet --mirror https://files.example.org/caffe
+      weights and mean image of a network; another server is asked first
+
+A download that was stopped or that broke is continued by the same command.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Explain the decision on single photographs: scores, heatmaps, overlays
@@ -70,6 +83,9 @@ enum Command {
     /// Write a page about a model on labelled photographs: quality, the surest mistakes with heatmaps, context
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
+    /// Download a data set, or the weights of a network; check, and unpack
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch(Fetch),
     /// Print what a model file says about itself
     Info(Info),
     /// Print a script that completes this command's arguments in a shell
@@ -96,6 +112,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments, &caller(), interrupt),
         Command::Predict(arguments) => predict::run(&arguments, interrupt),
         Command::Report(arguments) => report::run(&arguments, &caller(), interrupt),
+        Command::Fetch(arguments) => fetch::run(&arguments, interrupt),
         Command::Info(arguments) => info::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -74,7 +74,7 @@ impl Session {
                 self.experiment
             ),
             (DataSource::Voc, None) => bail!(
-                "experiment {} needs PASCAL VOC: give its devkit with --voc DIR (data/README.md says where to get it)",
+                "experiment {} needs PASCAL VOC: download it with the command `fetch voc2007`, and give its devkit with --voc DIR",
                 self.experiment
             ),
         }
