@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::answer;
 use crate::arguments::{Explain, Normalize, distinct};
 use crate::caller::PROGRAM;
+use crate::console::print_json;
 use crate::console::say;
 use crate::device::device;
 use crate::failures::Failures;
@@ -145,7 +146,7 @@ pub(crate) fn run(arguments: &Explain, interrupt: &Interrupt) -> Result<()> {
         names: &names,
     };
     let mut rows: Vec<Vec<Shown>> = Vec::new();
-    let mut failed = Failures::of(arguments.images.len());
+    let mut failed = Failures::of(arguments.images.len(), "explained");
     for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
         match explain(&asked, image, &stem) {
@@ -406,7 +407,7 @@ fn write(arguments: &Explain, rows: &[Vec<Shown>], failed: &Failures) -> Result<
     if arguments.json {
         let explanations = rows.iter().flatten().filter_map(|shown| shown.answer.clone()).collect();
         let document = Document { program: PROGRAM, explanations, panel, failed };
-        answer!("{}", serde_json::to_string_pretty(&document)?);
+        print_json(&document)?;
     }
     Ok(())
 }

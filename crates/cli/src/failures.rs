@@ -1,4 +1,4 @@
-//! Photographs that could not be explained. They stop no others.
+//! Photographs that could not be explained or scored. They stop no others.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::console::say;
 
-/// A photograph that could not be explained.
+/// A photograph that failed.
 #[derive(Debug, Serialize)]
 struct Failure {
     path: String,
     error: String,
 }
 
-/// All photographs that could not be explained, of a command that was given several. In JSON it is a list of paths and errors.
+/// All photographs that failed, of a command that was given several. In JSON it is a list of paths and errors.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Failures {
@@ -22,11 +22,19 @@ pub(crate) struct Failures {
     /// Number of photographs that were asked for.
     #[serde(skip)]
     n_photographs: usize,
+    /// What could not be done with them: `explained`, `scored`.
+    #[serde(skip)]
+    done: &'static str,
 }
 
 impl Failures {
-    pub(crate) fn of(n_photographs: usize) -> Self {
-        Self { failed: Vec::new(), n_photographs }
+    pub(crate) fn of(n_photographs: usize, done: &'static str) -> Self {
+        Self { failed: Vec::new(), n_photographs, done }
+    }
+
+    /// Number of photographs that failed.
+    pub(crate) fn len(&self) -> usize {
+        self.failed.len()
     }
 
     /// Reports and keeps the error. The error of an only photograph becomes the error of the command, and is reported there.
@@ -42,7 +50,7 @@ impl Failures {
         match self.failed.as_slice() {
             [] => Ok(()),
             [failure] if self.n_photographs == 1 => bail!("{}", failure.error),
-            failed => bail!("{} of {} photographs could not be explained", failed.len(), self.n_photographs),
+            failed => bail!("{} of {} photographs could not be {}", failed.len(), self.n_photographs, self.done),
         }
     }
 }

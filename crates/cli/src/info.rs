@@ -8,6 +8,7 @@ use fisherlens_model::Model;
 use serde::Serialize;
 
 use crate::answer;
+use crate::console::print_json;
 
 /// `info`
 #[derive(Debug, Clone, Args)]
@@ -72,7 +73,7 @@ pub fn run(arguments: &Info) -> Result<()> {
         settings: model.described_settings(),
     };
     if arguments.json {
-        answer!("{}", serde_json::to_string_pretty(&answer)?);
+        print_json(&answer)?;
         return Ok(());
     }
     answer!("model {}", answer.model);

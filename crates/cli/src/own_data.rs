@@ -1,7 +1,8 @@
 //! The arguments that name labelled photographs of one's own. `train` and `report` share them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::TypedValueParser as _;
 use fisherlens_dataset::{Missing, Opening, SplitOptions};
@@ -22,13 +23,14 @@ pub struct OwnData {
     /// Never divide images with the same value of this column (a photographer, a patient) between training and test
     #[arg(long, value_name = "COLUMN")]
     pub group: Option<String>,
-    /// Share of the images that are tested on, if the data give no split
-    #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
-    pub test_share: f64,
+    /// Share of the images that are tested on, if the data give no split (default: 0.25)
+    #[arg(long, value_name = "SHARE")]
+    pub test_share: Option<f64>,
     /// Keep nearly equal photographs together, in training or in test
     #[arg(long)]
     pub keep_near: bool,
-    /// Refuse files and entries that cannot be used, instead of skipping and counting them
+    /// Refuse photographs that are missing or cannot be used, instead of skipping and counting them. A table or JSON with a faulty entry is always
+    /// refused
     #[arg(long)]
     pub strict: bool,
     /// Follow symbolic links that lead out of the folder
@@ -66,4 +68,12 @@ impl OwnData {
             ..Session::new(preset, &caller.folder)
         }
     }
+}
+
+/// Makes the folder of a page unless it is there, so that no long computation ends with a page that cannot be written.
+///
+/// # Errors
+/// A folder that cannot be made.
+pub(crate) fn ensure_folder(option: &str, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{option} {}: cannot make the folder", folder.display()))
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::answer;
 use crate::arguments::start_threads;
 use crate::caller::PROGRAM;
+use crate::console::{json, print, print_raw};
 use crate::failures::Failures;
 use crate::lookup::MAX_SIDE;
 use crate::terminal;
@@ -103,7 +104,7 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
             paths.push(image.clone());
         }
     }
-    let mut failed = Failures::of(paths.len());
+    let mut failed = Failures::of(paths.len(), "scored");
     let mut rows = Vec::new();
     let mut csv = csv::Writer::from_writer(Vec::new());
     if arguments.format == Format::Csv {
@@ -120,7 +121,10 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         if let Some(file) = &mut out {
             return file.write_all(text.as_bytes()).context("cannot write the answer");
         }
-        answer!("{}", text.trim_end_matches('\n'));
+        match arguments.format {
+            Format::Table => print(text.trim_end_matches('\n')),
+            Format::Csv | Format::Json => print_raw(text.trim_end_matches('\n')),
+        }
         Ok(())
     };
     // Without a file the bar would be drawn between the rows.
@@ -150,7 +154,8 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
             match arguments.format {
                 Format::Table => write(&(line(&model.classes, &row, &thresholds) + "\n"))?,
                 Format::Csv => {
-                    let found = row.found.iter().map(|class| cell(class)).collect::<Vec<_>>().join("|");
+                    let found =
+                        cell(&row.found.iter().map(|class| class.replace('|', "\\|")).collect::<Vec<_>>().join("|"));
                     let values = row.scores.iter().chain(row.probabilities.iter().flatten()).map(ToString::to_string);
                     csv.write_record([path_cell(&row.path), found].into_iter().chain(values))?;
                 }
@@ -179,11 +184,11 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
             photographs: rows,
             failed: &failed,
         };
-        write(&(serde_json::to_string_pretty(&document)? + "\n"))?;
+        write(&(json(&document)? + "\n"))?;
     }
     if let (Some(file), Some(path)) = (out, &arguments.out) {
         file.finish().with_context(|| format!("cannot write {}", path.display()))?;
-        answer!("{}  {} photographs", path.display(), paths.len());
+        answer!("{}  {} photographs", path.display(), paths.len() - failed.len());
     }
     failed.finish()
 }

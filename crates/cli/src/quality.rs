@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use fisherlens_dataset::ImageSet;
-use fisherlens_eval::{Confusion, average_precision};
+use fisherlens_eval::Confusion;
 use fisherlens_experiment::dataset::Dataset;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::run::Run;
@@ -26,7 +26,9 @@ pub(crate) struct Quality {
     classes: Vec<ClassRow>,
     /// Mean over the classes with an average precision; `None` if there is none.
     mean_average_precision: Option<f64>,
-    /// Of the probabilities, over all pairs of an image and a class; `None` without probabilities.
+    /// Of the probabilities, mean over the classes; `None` without probabilities.
+    mean_calibration_error: Option<f64>,
+    /// The same over all pairs of an image and a class.
     expected_calibration_error: Option<f64>,
     /// For photographs of exactly one class each.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,21 +70,21 @@ impl Quality {
         let dataset = &experiment.core.dataset;
         let settings = &experiment.settings;
         let (difficult, interpolation) = (settings.data.difficult, settings.evaluation.interpolation);
-        let row = |(class, name): (usize, &String)| {
-            let labels = scores.labels_of_class(class, difficult);
-            let is_judged = labels.contains(&1) && labels.contains(&-1);
-            ClassRow {
-                class: name.clone(),
-                n_train: n_positives(&dataset.train.set, class),
-                n_test: n_positives(&dataset.test.set, class),
-                average_precision: average_precision(&scores.of_class(class), &labels, interpolation)
-                    .filter(|_| is_judged),
-                threshold: threshold(class),
-            }
+        let row = |(class, name): (usize, &String)| ClassRow {
+            class: name.clone(),
+            n_train: n_positives(&dataset.train.set, class),
+            n_test: n_positives(&dataset.test.set, class),
+            average_precision: scores.average_precision(class, difficult, interpolation),
+            threshold: threshold(class),
         };
         let classes: Vec<ClassRow> = dataset.classes().iter().enumerate().map(row).collect();
         let is_any_judged = classes.iter().any(|row| row.average_precision.is_some());
-        let reliability = calibration::get(experiment, &run.keys)?.reliability(&scores, difficult)?;
+        let calibration = calibration::get(experiment, &run.keys)?;
+        let reliability = calibration.reliability(&scores, difficult)?;
+        let of_classes: Vec<f64> = (0..classes.len())
+            .filter_map(|class| calibration.reliability_of_class(&scores, class, difficult))
+            .map(|found| found.expected_calibration_error)
+            .collect();
         let counts = scores.confusion();
         let skipped = dataset.train.set.skipped.iter();
         Ok(Self {
@@ -92,6 +94,8 @@ impl Quality {
             warnings: dataset.warnings(),
             classes,
             mean_average_precision: is_any_judged.then(|| scores.mean_average_precision(difficult, interpolation)),
+            mean_calibration_error: (!of_classes.is_empty())
+                .then(|| of_classes.iter().sum::<f64>() / of_classes.len() as f64),
             expected_calibration_error: reliability.map(|found| found.expected_calibration_error),
             accuracy: counts.as_ref().map(Confusion::accuracy),
             confusion: counts.as_ref().map(|counts| counts.counts.rows().into_iter().map(|row| row.to_vec()).collect()),
@@ -107,10 +111,17 @@ impl Quality {
         if let Some(mean) = self.mean_average_precision {
             card.push((format!("mAP on {} test images", self.n_test), format!("{:.2} %", 100.0 * mean)));
         }
-        card.push(("average precision".to_owned(), each.join(", ")));
-        if let Some(error) = self.expected_calibration_error {
+        if !each.is_empty() {
+            card.push(("average precision".to_owned(), each.join(", ")));
+        }
+        if let Some((mean, all)) = self.mean_calibration_error.zip(self.expected_calibration_error) {
             let what = format!("expected calibration error on {} test images", self.n_test);
-            card.push((what, format!("{:.2} %", 100.0 * error)));
+            let value = format!(
+                "{:.2} % (mean over the classes), {:.2} % (all pairs of image and class)",
+                100.0 * mean,
+                100.0 * all
+            );
+            card.push((what, value));
         }
         if let Some(accuracy) = self.accuracy {
             card.push((format!("accuracy on {} test images", self.n_test), format!("{:.2} %", 100.0 * accuracy)));
@@ -133,8 +144,12 @@ impl Quality {
             Some(mean) => answer!("mAP {:.2} % on {} test images", 100.0 * mean, self.n_test),
             None => answer!("no class has an average precision on the {} test images", self.n_test),
         }
-        if let Some(error) = self.expected_calibration_error {
-            answer!("expected calibration error of the probabilities {:.2} %", 100.0 * error);
+        if let Some((mean, all)) = self.mean_calibration_error.zip(self.expected_calibration_error) {
+            answer!(
+                "calibration error of the probabilities {:.2} % (mean over the classes; {:.2} % over all pairs)",
+                100.0 * mean,
+                100.0 * all
+            );
         }
         if let Some(confusion) = &self.counts {
             self.print_confusion(confusion, width);
@@ -179,7 +194,7 @@ pub(crate) fn opened(dataset: &Dataset) -> String {
     }
     if !dataset.left_out.is_empty() {
         let names = dataset.left_out.join(", ");
-        parts.push(format!("left out, because the training half has no image with or without them: {names}"));
+        parts.push(format!("classes left out: {names}"));
     }
     parts.join(", ")
 }

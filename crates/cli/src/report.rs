@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::TypedValueParser as _;
 use fisherlens_experiment::experiment::Experiment;
@@ -20,7 +20,8 @@ use serde::Serialize;
 use crate::answer;
 use crate::arguments::{distinct, start_threads};
 use crate::caller::{Caller, PROGRAM};
-use crate::own_data::OwnData;
+use crate::console::print_json;
+use crate::own_data::{OwnData, ensure_folder};
 use crate::quality::{Quality, opened};
 use crate::terminal;
 
@@ -71,11 +72,7 @@ struct Answer {
 pub fn run(arguments: &Report, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     start_threads(arguments.data.threads)?;
     let since = Instant::now();
-    ensure!(
-        !arguments.out.exists() || arguments.out.is_dir(),
-        "--out {}: expected a folder, found a file",
-        arguments.out.display()
-    );
+    ensure_folder("--out", &arguments.out)?;
     let mut judged = JudgedModel::read(&arguments.model)?;
     if !arguments.rules.is_empty() {
         judged.rules = distinct(arguments.rules.clone());
@@ -98,7 +95,7 @@ pub fn run(arguments: &Report, caller: &Caller, interrupt: &Interrupt) -> Result
     if arguments.json {
         let model = arguments.model.display().to_string();
         let answer = Answer { program: PROGRAM, model, page, quality, seconds: since.elapsed().as_secs_f64() };
-        answer!("{}", serde_json::to_string_pretty(&answer)?);
+        print_json(&answer)?;
         return Ok(());
     }
     quality.print();

@@ -1,6 +1,6 @@
 //! `train`: a model from labelled photographs of one's own, with its quality on photographs that it did not learn from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -13,13 +13,14 @@ use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::learned;
 use fisherlens_experiment::summary;
-use fisherlens_model::Precision;
+use fisherlens_model::{Model, Precision};
 use serde::Serialize;
 
 use crate::answer;
 use crate::arguments::start_threads;
 use crate::caller::{Caller, PROGRAM};
-use crate::own_data::OwnData;
+use crate::console::print_json;
+use crate::own_data::{OwnData, ensure_folder};
 use crate::quality::{Quality, opened};
 use crate::terminal;
 
@@ -76,6 +77,14 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
         folder.display()
     );
     ensure!(!arguments.out.is_dir(), "--out {}: expected a file, found a folder", arguments.out.display());
+    ensure!(
+        !arguments.out.exists() || is_model_name(&arguments.out) || Model::read(&arguments.out).is_ok(),
+        "--out {}: there is a file that is no model; choose a name that ends in .flm, or remove the file first",
+        arguments.out.display()
+    );
+    if let Some(folder) = &arguments.report {
+        ensure_folder("--report", folder)?;
+    }
     let session = arguments.data.session(&arguments.preset, &arguments.set, caller);
     let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
     let dataset = &experiment.core.dataset;
@@ -87,7 +96,8 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
         Quality::of(&experiment, &run, |class| model.thresholds.as_ref().map(|thresholds| thresholds[class]))?;
     model.card.extend(quality.card());
     let header = Header::new(&experiment.settings, 0.0)?;
-    let n_bytes = model.write(&arguments.out, &header, Precision::Half)?;
+    // In full, so that the file gives the scores that were judged.
+    let n_bytes = model.write(&arguments.out, &header, Precision::Whole)?;
     if let Some(folder) = &arguments.report {
         let data = summary::collect(&experiment, &run)?;
         let page = fisherlens_report::write(&data, folder)?;
@@ -96,10 +106,15 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
     let model = arguments.out.display().to_string();
     if arguments.json {
         let answer = Answer { program: PROGRAM, model, quality, seconds: since.elapsed().as_secs_f64() };
-        answer!("{}", serde_json::to_string_pretty(&answer)?);
+        print_json(&answer)?;
         return Ok(());
     }
     quality.print();
     answer!("{model}  {:.1} MB  ({})", n_bytes as f64 / 1e6, duration(since.elapsed()));
     Ok(())
+}
+
+/// Whether the name of a file says that it is a model.
+fn is_model_name(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "flm")
 }

@@ -92,8 +92,10 @@ impl Data {
         let _ = fs::remove_dir_all(&out);
         fs::create_dir(&out).unwrap();
         let (model, store) = (out.join("m.flm"), self.path("store"));
-        let words = ["train", text(data), "--out", text(&model), "--artifacts", text(&store), "--test-share", "0.4"];
-        let output = fisherlens(&[&words, &SMALL, further].concat());
+        let words = ["train", text(data), "--out", text(&model), "--artifacts", text(&store)];
+        // Data with a split of their own take no other one.
+        let share: &[&str] = if data.join("train").is_dir() { &[] } else { &["--test-share", "0.4"] };
+        let output = fisherlens(&[&words, share, &SMALL, further].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(!said.contains("panicked"), "{said}");
         let left: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -182,6 +184,7 @@ fn faults_of_folders_of_splits() {
     data.meets("a class in one split", &splits, &[], &Told(&["oblique", "left out", "same bytes"]));
     fs::remove_dir_all(splits.join("test/oblique")).unwrap();
     data.meets("a group", &splits, &["--group", "camera"], &Refused(&["camera", "splits"]));
+    data.meets("a share", &splits, &["--test-share", "0.5"], &Refused(&["--test-share", "splits"]));
     fs::remove_dir_all(splits.join("test")).unwrap();
     fs::create_dir(splits.join("test")).unwrap();
     data.write("splits/test/upright/0.PNG", "");

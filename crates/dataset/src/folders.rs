@@ -46,6 +46,11 @@ fn is_hidden(path: &Path) -> bool {
     name.starts_with('.') || OF_SYSTEMS.contains(&name.as_str())
 }
 
+/// Whether the last part of a path is hidden.
+fn is_hidden_part(path: &Path) -> bool {
+    path.file_name().is_some() && is_hidden(path)
+}
+
 /// The entries of a folder without hidden ones, sorted.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let io = || DatasetError::io(folder);
@@ -138,10 +143,22 @@ impl Walk<'_> {
             return Ok(false);
         }
         let real = folder.canonicalize().map_err(DatasetError::io(folder))?;
+        // A folder of the data belongs to the class at its own place. A link to it, or to a folder above, would give its images another class.
+        if folder.is_symlink() && self.is_read_elsewhere(&real) {
+            return self
+                .skip(folder, "a link to a folder of the same data, which is read at its own place")
+                .map(|()| false);
+        }
         if self.seen.insert(real) {
             return Ok(true);
         }
         self.skip(folder, "a link to a folder that was read already").map(|()| false)
+    }
+
+    /// Whether a folder is read without this link, or has such folders inside: it is not hidden, and lies in the root or above it.
+    fn is_read_elsewhere(&self, real: &Path) -> bool {
+        self.inside.starts_with(real)
+            || real.strip_prefix(&self.inside).is_ok_and(|inside| !inside.ancestors().any(is_hidden_part))
     }
 
     /// Whether a path lies inside of the root, or may be followed out of it. Only links can lead out, so only they are resolved.

@@ -8,19 +8,16 @@ use crate::image::ImageSet;
 use crate::split::Split;
 
 /// How a collection without a split of its own is divided.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SplitOptions {
-    /// Share of the images in the test half, above 0 and below 1.
-    pub test_share: f64,
+    /// Share of the images in the test half, above 0 and below 1; `None`: 0.25, where the data give no split.
+    pub test_share: Option<f64>,
     /// The group that is never divided: all images with the same value are in the same half.
     pub group: Option<String>,
 }
 
-impl Default for SplitOptions {
-    fn default() -> Self {
-        Self { test_share: 0.25, group: None }
-    }
-}
+/// Share of the images in the test half, unless the user asks for another.
+const TEST_SHARE: f64 = 0.25;
 
 impl Collection {
     /// Divides the images into a training and a test half.
@@ -28,7 +25,7 @@ impl Collection {
     /// If the data give a split, it is used: the test half is the test split, and the training half is the rest, the validation split
     /// included, because C is chosen by cross-validation inside of it. Without a test split, the validation split is the test half.
     ///
-    /// Otherwise an image belongs to the test half if a digest, read as a number from 0 to 1, is below `test_share`. The digest is that of the
+    /// Otherwise an image belongs to the test half if a digest, read as a number from 0 to 1, is below the test share. The digest is that of the
     /// group, or else that of the file, so that the split is the same everywhere, stays the same when images are added, and never divides
     /// equal files.
     ///
@@ -37,7 +34,7 @@ impl Collection {
     /// must be known.
     ///
     /// # Errors
-    /// [`DatasetError::Content`] for an unknown group, for a group where the data give a split, or when a half has no image.
+    /// [`DatasetError::Content`] for an unknown group, for a group or a test share where the data give a split, or when a half has no image.
     pub fn halves(
         &self,
         names: [&str; 2],
@@ -58,6 +55,12 @@ impl Collection {
                 ));
             }
         }
+        if let (Some(share), true) = (options.test_share, is_given) {
+            return refuse(format!(
+                "the data give a split, so the test share cannot be {share}; leave out --test-share or the split"
+            ));
+        }
+        let test_share = options.test_share.unwrap_or(TEST_SHARE);
         let of_test = if given.contains(&Split::Test) { Split::Test } else { Split::Validation };
         let is_test = |index: usize| {
             if is_given {
@@ -68,7 +71,7 @@ impl Collection {
                 Some(value) => *blake3::hash(value.as_bytes()).as_bytes(),
                 None => self.images[together[index]].digest.unwrap_or_default(),
             };
-            share_of(&digest) < options.test_share
+            share_of(&digest) < test_share
         };
         let halves = self.divided(names, is_test);
         if let Some(empty) = halves.iter().find(|half| half.images.is_empty()) {

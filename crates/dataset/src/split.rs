@@ -12,6 +12,15 @@ pub enum Split {
 }
 
 impl Split {
+    /// The name: `train`, `val` or `test`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "val",
+            Self::Test => "test",
+        }
+    }
+
     /// The split with this name, in small or capital letters: train, training, val, valid, validation, dev, test, testing.
     pub fn parse(name: &str) -> Option<Self> {
         match name.trim().to_lowercase().as_str() {

@@ -97,20 +97,24 @@ fn files_that_are_no_images_are_skipped_with_their_paths() {
 fn links_may_not_lead_out_and_circles_end() {
     use std::os::unix::fs::symlink;
     let outside = folder(&[("secret.jpg", "")]);
-    let folder = folder(&[("cat/1.jpg", "")]);
+    let folder = folder(&[("cat/1.jpg", ""), ("horse/4.jpg", ""), (".store/5.jpg", "")]);
     let cat = folder.path().join("cat");
     symlink(outside.path().join("secret.jpg"), cat.join("2.jpg")).unwrap();
     symlink(outside.path(), cat.join("out")).unwrap();
     symlink(&cat, cat.join("again")).unwrap();
     symlink("nowhere", cat.join("3.jpg")).unwrap();
+    // The images of another class do not become cats by a link. A hidden folder is read through links only, and only once.
+    symlink("..", cat.join("above")).unwrap();
+    symlink(folder.path().join(".store"), cat.join("stored")).unwrap();
+    symlink(folder.path().join(".store"), cat.join("twice")).unwrap();
     let (ids, reasons) = skipping(folder.path());
-    assert_eq!(ids, ["cat/1.jpg"]);
-    for words in ["leads out", "read already", "leads nowhere"] {
+    assert_eq!(ids, ["cat/1.jpg", "horse/4.jpg", "cat/stored/5.jpg"]);
+    for words in ["leads out", "read at its own place", "read already", "leads nowhere"] {
         assert!(reasons.iter().any(|reason| reason.contains(words)), "{words}: {reasons:?}");
     }
     let following = Opening { follow_links: true, ..Opening::default() };
     let found = Collection::open(folder.path(), &following).unwrap();
-    assert_eq!(ids_sorted(&found), ["cat/1.jpg", "cat/2.jpg", "cat/out/secret.jpg"]);
+    assert_eq!(ids_sorted(&found), ["cat/1.jpg", "cat/2.jpg", "cat/out/secret.jpg", "cat/stored/5.jpg", "horse/4.jpg"]);
 }
 
 #[cfg(unix)]
@@ -295,7 +299,7 @@ fn the_split_follows_the_content_and_equal_files_stay_together() {
     let [_, test] = halves(&found, &together, &SplitOptions::default()).unwrap();
     assert!(test.images.contains(&found.images[in_train]));
     // More images change nothing for those that were there.
-    let options = SplitOptions { test_share: 0.999_999, group: None };
+    let options = SplitOptions { test_share: Some(0.999_999), group: None };
     assert!(halves(&found, &alone, &options).unwrap_err().to_string().contains("train half has no image"));
 }
 
@@ -308,7 +312,7 @@ fn the_split_of_the_data_is_used_and_groups_are_never_divided() {
     }
     let found = with_digests(open(&folder.path().join("t.csv")));
     let alone: Vec<usize> = (0..60).collect();
-    let by_group = SplitOptions { test_share: 0.5, group: Some("photographer".to_owned()) };
+    let by_group = SplitOptions { test_share: Some(0.5), group: Some("photographer".to_owned()) };
     let [train, test] = halves(&found, &alone, &by_group).unwrap();
     let groups = |set: &[fisherlens_dataset::ImageEntry]| {
         set.iter().map(|image| image.groups["photographer"].clone()).collect::<std::collections::BTreeSet<_>>()

@@ -96,6 +96,7 @@ impl StageId {
 
 impl Core {
     /// Opens the photographs and the store that `session` names. `settings` are repeated in the header of each artifact.
+    /// Photographs of the user's own for which `is_too_small` is true are skipped.
     ///
     /// # Errors
     /// A devkit that is missing, broken or not needed; a store that cannot be created. Each message says what to do.
@@ -105,10 +106,11 @@ impl Core {
         data: &DataSettings,
         progress: Progress,
         interrupt: Interrupt,
+        is_too_small: &dyn Fn(usize, usize) -> bool,
     ) -> Result<Self> {
         let store = Store::open(&session.artifacts)?;
         let lock = store.share();
-        let intake = Intake { store: &store, progress: &progress, interrupt: &interrupt };
+        let intake = Intake { store: &store, progress: &progress, interrupt: &interrupt, is_too_small };
         Ok(Self {
             name: session.experiment.clone(),
             dataset: if let Some(own) = &session.own {

@@ -196,17 +196,27 @@ impl Dataset {
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
         let mut notes = warnings;
         if let Some(judged) = judged {
-            notes.extend(judged.take_classes([&mut train, &mut test])?);
+            let (unknown, note) = judged.take_classes([&mut train, &mut test])?;
+            if !unknown.is_empty() {
+                notes.push(format!("classes that the model does not have are left out: {}", unknown.join(", ")));
+            }
+            left_out.extend(unknown);
+            notes.extend(note);
         } else {
             let usable: Vec<bool> =
                 (0..train.classes.len()).map(|class| has(&train, class, 1) && has(&train, class, -1)).collect();
             left_out.extend(leave_out(&mut train, &mut test, &usable));
         }
         if train.classes.is_empty() {
+            let found = if found.is_empty() {
+                "no class is".to_owned()
+            } else {
+                format!("the classes {} are", found.join(", "))
+            };
             bail!(
-                "{}: the classes {} give nothing to learn: expected at least one class with images, and images without it, in the training half",
-                own.path.display(),
-                found.join(", ")
+                "{}: {found} there, which gives nothing to learn: expected at least one class with images, and images without it, in the \
+                 training half",
+                own.path.display()
             );
         }
         Ok(Self {

@@ -35,7 +35,8 @@ impl Experiment {
             settings = judged.settings(settings)?;
         }
         let parts = Parts::from_settings(&settings)?;
-        let mut core = Core::open(session, &settings, &settings.data, progress, interrupt)?;
+        let is_too_small = |width, height| parts.extractor.value.max_descriptors(width, height) == 0;
+        let mut core = Core::open(session, &settings, &settings.data, progress, interrupt, &is_too_small)?;
         if let Some(judged) = &session.judged {
             let train = &core.dataset.train;
             let note = judged.note((!train.is_empty()).then_some(train.files));

@@ -127,6 +127,18 @@ pub(crate) fn calibration(file: &Path, classes: &[String]) -> Result<Option<Vec<
     Ok(model.calibration.map(|sigmoids| rows.into_iter().map(|row| sigmoids[row]).collect()))
 }
 
+/// The thresholds of `classes` in a model file; 0 where it has none. `None` for a file of another kind.
+///
+/// # Errors
+/// A file that cannot be read; a class that it does not have.
+pub(crate) fn thresholds(file: &Path, classes: &[String]) -> Result<Option<Vec<f64>>> {
+    if !is_model_file(file) {
+        return Ok(None);
+    }
+    let model = Model::read(file)?;
+    Ok(Some(rows_of(&model, file, classes)?.into_iter().map(|row| model.threshold(row)).collect()))
+}
+
 /// The place of each class in a model.
 fn rows_of(model: &Model, file: &Path, classes: &[String]) -> Result<Vec<usize>> {
     let row = |class: &String| {

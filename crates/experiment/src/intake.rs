@@ -31,6 +31,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) store: &'a Store,
     pub(crate) progress: &'a Progress,
     pub(crate) interrupt: &'a Interrupt,
+    /// Whether a photograph of this width and height gives nothing to compute with.
+    pub(crate) is_too_small: &'a dyn Fn(usize, usize) -> bool,
 }
 
 /// What one look at a file found.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use fisherlens_artifact::Key;
 use fisherlens_dataset::ImageSet;
 use fisherlens_lrp::Rule;
@@ -64,21 +64,24 @@ impl JudgedModel {
         Ok(settings)
     }
 
-    /// Gives both halves the classes of the model, in its order. A class that no image has is absent from all of them; the note says so.
+    /// Gives both halves the classes of the model, in its order, and returns the classes that the model does not have, which are left out. A class
+    /// that no image has is absent from all of them; the note says so.
     ///
     /// # Errors
-    /// A class that the model does not have.
-    pub(crate) fn take_classes(&self, sets: [&mut ImageSet; 2]) -> Result<Option<String>> {
+    /// Images that have none of the model's classes.
+    pub(crate) fn take_classes(&self, sets: [&mut ImageSet; 2]) -> Result<(Vec<String>, Option<String>)> {
         let classes = &self.model.classes;
-        if let Some(unknown) = sets[0].classes.iter().find(|class| !classes.contains(class)) {
-            bail!(
-                "the model {} has no class \"{unknown}\", which the images have: expected only classes of the model, which are {}",
-                self.path.display(),
-                classes.join(", ")
-            );
-        }
+        let found = &sets[0].classes;
+        let left_out: Vec<String> = found.iter().filter(|class| !classes.contains(class)).cloned().collect();
+        ensure!(
+            left_out.len() < found.len(),
+            "the model {} has none of the classes of the images, {}: expected at least one of its classes, which are {}",
+            self.path.display(),
+            found.join(", "),
+            classes.join(", ")
+        );
         let places: Vec<Option<usize>> =
-            classes.iter().map(|class| sets[0].classes.iter().position(|known| known == class)).collect();
+            classes.iter().map(|class| found.iter().position(|known| known == class)).collect();
         let absent: Vec<&str> =
             classes.iter().zip(&places).filter(|(_, place)| place.is_none()).map(|(class, _)| class.as_str()).collect();
         let note = (!absent.is_empty()).then(|| {
@@ -93,7 +96,7 @@ impl JudgedModel {
                 entry.labels = places.iter().map(|place| place.map_or(-1, |place| entry.labels[place])).collect();
             }
         }
-        Ok(note)
+        Ok((left_out, note))
     }
 
     /// What a user must know about the images that the model was learned from. `training_images`: digest of the training half; `None` if there

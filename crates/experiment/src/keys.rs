@@ -8,7 +8,7 @@ use fisherlens_lrp::Rule;
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::series::Series;
-use crate::settings::sections::ResamplingSettings;
+use crate::settings::sections::{DataSource, ResamplingSettings};
 use crate::stage::Stage;
 
 /// The keys of one run with one seed.
@@ -109,8 +109,12 @@ impl Keys {
             .setting("normalization", &settings.encoder.normalization)
             .input("encode", encode_test)
             .input("classifier", classifier)
-            .input("labels", dataset.test.labels)
-            .finish();
+            .input("labels", dataset.test.labels);
+        // The true positives of photographs of one's own lie above the thresholds of the model, which belong to the classifiers.
+        let scores = match settings.data.source {
+            DataSource::Own => scores.setting("thresholds", &"of the model").finish(),
+            DataSource::Mini | DataSource::Voc => scores.finish(),
+        };
         Ok(Self { seed, sample, pca, mixture, encode_train, encode_test, classifier, scores })
     }
 

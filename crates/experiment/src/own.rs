@@ -1,6 +1,7 @@
 //! Photographs of one's own: a collection in any layout becomes the two halves of an experiment.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
@@ -41,8 +42,9 @@ pub(crate) struct Halves {
 impl OwnPhotographs {
     /// Opens the collection, looks into every photograph, and divides them. `names`: of the training and of the test half.
     pub(crate) fn halves(&self, names: [&str; 2], intake: &Intake<'_>, limit: Option<usize>) -> Result<Halves> {
-        let share = self.split.test_share;
-        ensure!(share > 0.0 && share < 1.0, "--test-share {share}: expected a number above 0 and below 1");
+        if let Some(share) = self.split.test_share {
+            ensure!(share > 0.0 && share < 1.0, "--test-share {share}: expected a number above 0 and below 1");
+        }
         let mut collection = Collection::open(&self.path, &self.opening)?;
         let fingerprints = self.looks(&mut collection, intake)?;
         let all =
@@ -58,14 +60,13 @@ impl OwnPhotographs {
             }
         }
         let mut warnings = Vec::new();
-        if !collection.skipped.is_empty() {
-            let first = &collection.skipped[0];
-            warnings.push(format!(
-                "{} files or entries were skipped, the first one: {}",
-                collection.skipped.len(),
-                first.reason
-            ));
+        if let Some(first) = collection.skipped.first() {
+            let n = collection.skipped.len();
+            let were = if n == 1 { "file or entry was" } else { "files or entries were" };
+            warnings.push(format!("{n} {were} skipped, the first one: {}", first.reason));
         }
+        warnings.extend(self.only_split(&collection));
+        warnings.extend(alike(&collection.classes));
         let by_id: HashMap<&str, Option<Fingerprint>> =
             collection.images.iter().map(|entry| entry.id.as_str()).zip(fingerprints.iter().copied()).collect();
         let of = |set: &ImageSet| set.images.iter().map(|entry| by_id[entry.id.as_str()]).collect::<Vec<_>>();
@@ -78,6 +79,14 @@ impl OwnPhotographs {
         Ok(Halves { layout: collection.layout, sets, warnings })
     }
 
+    /// A split of the data that says the same of all images divides nothing.
+    fn only_split(&self, collection: &Collection) -> Option<String> {
+        let first = collection.splits.first().copied().flatten()?;
+        (!self.all_tested && collection.splits.iter().all(|split| *split == Some(first))).then(|| {
+            format!("the data put all images into the split {}, so they are divided by their digests", first.name())
+        })
+    }
+
     /// Fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
     fn looks(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<Vec<Option<Fingerprint>>> {
         let digests = intake.read_digests(&mut collection.images)?;
@@ -85,7 +94,17 @@ impl OwnPhotographs {
         let looks = intake.looks(&collection.images, Reading::Upright)?;
         let fitted = |(entry, look): (&mut ImageEntry, Look)| match look {
             Look::Fault(problem) => Err(format!("{}: {problem}", entry.path.display())),
-            Look::Photograph { width, height, fingerprint } => fit_boxes(entry, [width, height]).map(|()| fingerprint),
+            Look::Photograph { width, height, fingerprint } => {
+                let [fitted_width, fitted_height] = fitted_size([width as usize, height as usize], MAX_SIDE);
+                if (intake.is_too_small)(fitted_width, fitted_height) {
+                    let size = format!("{width} × {height} pixels");
+                    return Err(format!(
+                        "{}: a picture of {size} is too small for a local descriptor",
+                        entry.path.display()
+                    ));
+                }
+                fit_boxes(entry, [width, height]).map(|()| fingerprint)
+            }
         };
         let found = collection.images.iter_mut().zip(looks).map(fitted).collect();
         self.keep(collection, found)
@@ -166,12 +185,30 @@ fn contradictions(collection: &Collection) -> Option<String> {
         }
     }
     let &(a, b) = found.first()?;
+    let have = if found.len() == 1 { "file has" } else { "files have" };
     Some(format!(
-        "{} files have the same bytes as a file with other labels; the first one: {} and {}",
+        "{} {have} the same bytes as a file with other labels; the first one: {} and {}",
         found.len(),
         collection.images[a].path.display(),
         collection.images[b].path.display()
     ))
+}
+
+/// Names of classes that differ only in upper and lower case or in spaces.
+fn alike(classes: &[String]) -> Option<String> {
+    let plain = |class: &String| class.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let mut first: HashMap<String, &String> = HashMap::new();
+    let pairs: Vec<String> = classes
+        .iter()
+        .filter_map(|class| match first.entry(plain(class)) {
+            Entry::Vacant(entry) => {
+                entry.insert(class);
+                None
+            }
+            Entry::Occupied(entry) => Some(format!("\"{}\" and \"{class}\"", entry.get())),
+        })
+        .collect();
+    (!pairs.is_empty()).then(|| format!("classes whose names are almost the same are kept apart: {}", pairs.join(", ")))
 }
 
 /// Classes with so few images that their results say little.

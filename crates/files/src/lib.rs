@@ -24,7 +24,7 @@ mod unfinished;
 mod unfinished_folder;
 
 pub use free::free_bytes;
-pub use names::{check_class_name, is_formula, visible};
+pub use names::{check_class_name, is_formula, is_hidden, visible};
 pub use reading::{read, read_stream, read_text};
 pub use unfinished::{NewFile, folder_of, is_unfinished};
 pub use unfinished_folder::TemporaryFolder;

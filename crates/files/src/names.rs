@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 /// Greatest number of characters of the name of a class.
 const MAX_CHARACTERS: usize = 200;
 
-/// Whether a reader cannot see the character, or it turns the direction of writing (U+202A to U+202E, U+2066 to U+2069).
-fn is_hidden(character: char) -> bool {
+/// Whether a reader cannot see the character, or it turns the direction of writing (U+202A to U+202E, U+2066 to U+2069). Line feeds and tabs are
+/// not hidden.
+pub fn is_hidden(character: char) -> bool {
     let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (character.is_control() && !matches!(character, '\n' | '\t'))
 }

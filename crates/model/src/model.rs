@@ -249,6 +249,12 @@ impl Stored {
         if let Some(problem) = self.classes.iter().find_map(|name| check_class_name(name).err()) {
             return Err(ModelError::ClassName { problem });
         }
+        if let Some(index) = (0..self.classes.len()).find(|&index| self.classes[..index].contains(&self.classes[index]))
+        {
+            return Err(ModelError::ClassName {
+                problem: format!("two classes are called \"{}\"", self.classes[index]),
+            });
+        }
         self.display_rule.check()?;
         Ok(Model {
             descriptors: self.descriptors,

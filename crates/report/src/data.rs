@@ -59,6 +59,9 @@ pub struct ReportData {
     pub precision_recall: Vec<PrecisionRecallCurve>,
     /// One row per class.
     pub equal_error: Vec<EqualErrorRow>,
+    /// Whether the thresholds were chosen before, on other images than the test images. Otherwise they are the equal-error thresholds of the
+    /// test images.
+    pub has_own_thresholds: bool,
     /// How true the probabilities are.
     pub calibration: Option<CalibrationSummary>,
     /// Quality of the heatmaps under perturbation, as in Figure 1 of the supplement.
@@ -75,6 +78,8 @@ pub struct ReportData {
     pub strategies: Vec<StrategySummary>,
     /// Test images for which a class was found that they do not have, the surest first.
     pub mistakes: Vec<Mistake>,
+    /// Number of images with such a mistake; `mistakes` may be a part of them.
+    pub n_mistakes: usize,
     /// Heatmaps of single images, for each class.
     pub examples: Vec<ClassExamples>,
     /// One row per stage, in the order in which the stages ran.

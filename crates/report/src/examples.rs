@@ -2,11 +2,11 @@
 
 use minijinja::{Value, context};
 
-use crate::data::Limits;
 use crate::data::examples::{ClassExamples, Example, Mistake, RgbImage, RuleHeatmap};
 use crate::data::strategies::{StrategyCluster, StrategyExample, StrategySummary};
+use crate::data::{Limits, ReportData};
 use crate::error::ReportError;
-use crate::format::{counted, fixed, percent};
+use crate::format::{count, counted, fixed, percent};
 use crate::picture;
 
 /// The kinds of examples: identifier and heading.
@@ -114,6 +114,22 @@ fn score(example: &Example) -> String {
         Some(probability) => format!("{score}, probability {} %", percent(probability, 0)),
         None => score,
     }
+}
+
+/// What the mistakes are, and how many of them are shown.
+pub(crate) fn mistakes_sentence(data: &ReportData) -> String {
+    let n = data.n_mistakes.max(data.mistakes.len());
+    let shown = match data.mistakes.len() {
+        shown if shown == n => "All of them are shown".to_owned(),
+        shown => format!("{shown} of them are shown"),
+    };
+    // With one class per image there is an accuracy.
+    let found = if data.accuracy.is_some() {
+        "the class with the highest score is not the class of the image"
+    } else {
+        "a class that the image does not have is above its threshold"
+    };
+    format!("In {} of the test images, {found}. {shown}, the surest first.", count(n))
 }
 
 /// The mistakes, with the heatmap of the class that was found.

@@ -28,7 +28,7 @@ const EXTRA: &str = "extra";
 const SECTIONS: [(&str, &str); 17] = [
     ("average-precision", "Average precision"),
     ("precision-recall", "Precision and recall"),
-    ("equal-error", "Equal-error thresholds"),
+    ("equal-error", "Thresholds"),
     ("calibration", "Probabilities"),
     ("perturbation", "Heatmap quality under perturbation"),
     ("conservation", "Conservation of relevance"),
@@ -70,7 +70,8 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
         contents => sections,
         average_precision => data.average_precision.as_ref().map(|s| scores::average_precision(s, exports)).transpose()?,
         precision_recall => scores::precision_recall(&data.precision_recall, exports)?,
-        equal_error => tables::equal_error(&data.equal_error).place(exports)?,
+        has_own_thresholds => data.has_own_thresholds,
+        equal_error => tables::equal_error(&data.equal_error, data.has_own_thresholds).place(exports)?,
         calibration => data.calibration.as_ref().map(|s| reliability::section(s, exports)).transpose()?,
         perturbation => data.perturbation.as_ref().map(|s| perturbation::section(s, data.is_voc, exports)).transpose()?,
         conservation => tables::conservation(&data.conservation).place(exports)?,
@@ -78,6 +79,7 @@ pub(crate) fn render(data: &ReportData) -> Result<(String, Exports), ReportError
         extra_tables => tables::extra(&data.extra_tables, exports)?,
         strategies => strategies(data, exports)?,
         mistakes_rule => data.mistakes.first().map(|mistake| mistake.rule.as_str()),
+        mistakes_sentence => examples::mistakes_sentence(data),
         mistakes => examples::mistakes(&data.mistakes, data.limits)?,
         gallery => examples::gallery(&data.examples, data.limits)?,
         training => data.classifier.as_ref().map(|s| scores::training(s, exports)).transpose()?,
@@ -211,7 +213,7 @@ fn results(data: &ReportData) -> Vec<Value> {
         results.push(context! { name => name, value => value, detail => detail });
     };
     if let Some(summary) = &data.average_precision {
-        let mut details = vec![format!("{} classes", summary.rows.len())];
+        let mut details = vec![scores::classes(summary)];
         if let Some(interval) = &summary.bootstrap {
             details.push(format!("95 % interval {} to {}", percent(interval.low, 1), percent(interval.high, 1)));
         }
@@ -229,8 +231,12 @@ fn results(data: &ReportData) -> Vec<Value> {
         push("Accuracy", format!("{} %", percent(n_right as f64 / n as f64, 2)), detail);
     }
     if let Some(summary) = &data.calibration {
-        let detail = "mean distance between the probability of a class and the share of images that have it".to_owned();
-        push("Calibration error", format!("{} %", percent(summary.expected_calibration_error, 1)), detail);
+        let detail = format!(
+            "mean over the classes of the distance between the probability of a class and the share of images that have it; {} % over all \
+             pairs of image and class",
+            percent(summary.expected_calibration_error, 1)
+        );
+        push("Calibration error", format!("{} %", percent(summary.mean_of_classes(), 1)), detail);
     }
     if let Some(best) = data.perturbation.as_ref().and_then(perturbation::best_rule) {
         let detail = format!("largest A, {} (95 % interval {})", fixed(best.a, 3), interval_of_a(best.a_interval));

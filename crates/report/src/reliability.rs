@@ -51,9 +51,11 @@ pub(crate) fn section(summary: &CalibrationSummary, exports: &Exports) -> Result
     .note("Probability of a class: 1 / (1 + exp(−(slope · score + offset))).");
     Ok(context! {
         sentence => format!(
-            "The probability of each class is a sigmoid of its score (Platt), {}. Over all classes, the expected calibration error \
-             is {} % and the Brier score {}. The classes are judged one by one, so the probabilities of an image need not add up to 1.",
+            "The probability of each class is a sigmoid of its score (Platt), {}. The expected calibration error is {} % as the \
+             mean over the classes, and {} % over all pairs of image and class together, where the many images without a class hide the few with \
+             it. The Brier score is {}. The classes are judged one by one, so the probabilities of an image need not add up to 1.",
             summary.origin,
+            percent(summary.mean_of_classes(), 1),
             percent(summary.expected_calibration_error, 1),
             fixed(summary.brier_score, 4)
         ),

@@ -68,16 +68,25 @@ pub(crate) fn average_precision(summary: &AveragePrecisionSummary, exports: &Exp
         sentence => sentence(summary),
         chart => exports.figure("Average precision by class", chart),
         has_paper => has_paper,
-        counts => format!("n = {} classes.", summary.rows.len()),
+        counts => format!("n = {}.", classes(summary)),
         table => table.place(exports)?,
         seeds => (!summary.seeds.is_empty()).then(|| seeds(summary).place(exports)).transpose()?,
     })
 }
 
+/// The classes that have an average precision, as in `3 classes`.
+pub(crate) fn classes(summary: &AveragePrecisionSummary) -> String {
+    let n = summary.rows.iter().filter(|row| row.eleven_point.is_some()).count();
+    if n == 1 { "1 class".to_owned() } else { format!("{n} classes") }
+}
+
 fn sentence(summary: &AveragePrecisionSummary) -> String {
+    if summary.rows.iter().all(|row| row.eleven_point.is_none()) {
+        return "No class has both test images that show it and test images that do not, so there is no average precision.".to_owned();
+    }
     let mut sentences = vec![format!(
-        "The mean over {} classes is {} % by VOC 2007’s 11-point interpolation and {} % by area under the curve.",
-        summary.rows.len(),
+        "The mean over {} is {} % by VOC 2007’s 11-point interpolation and {} % by area under the curve.",
+        classes(summary),
         percent(summary.mean_eleven_point, 2),
         percent(summary.mean_area, 2)
     )];

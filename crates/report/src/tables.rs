@@ -9,31 +9,33 @@ use crate::exports::Exports;
 use crate::format::{NONE, bytes, count, counted, duration, fixed, percent, signed, significant};
 use crate::tabular::View;
 
-pub(crate) fn equal_error(rows: &[EqualErrorRow]) -> View {
+pub(crate) fn equal_error(rows: &[EqualErrorRow], has_own_thresholds: bool) -> View {
     let positives: usize = rows.iter().map(|row| row.n_positives).sum();
     let hits: usize = rows.iter().map(|row| row.n_true_positives).sum();
-    View::numbers(
-        "Equal-error rate and threshold by class, test images",
-        &["Class", "Rate (%)", "Threshold", "Positives", "True positives", "Found (%)"],
-    )
-    .rows(rows.iter().map(|row| {
-        vec![
-            row.class.clone(),
-            percent(row.rate, 2),
-            fixed(row.threshold, 4),
-            count(row.n_positives),
-            count(row.n_true_positives),
-            share_of(row.n_true_positives, row.n_positives),
-        ]
-    }))
-    .foot(vec![
-        "All".to_owned(),
-        String::new(),
-        String::new(),
-        count(positives),
-        count(hits),
-        share_of(hits, positives),
-    ])
+    let title = if has_own_thresholds {
+        "Error rate at the model’s threshold by class, test images"
+    } else {
+        "Equal-error rate and threshold by class, test images"
+    };
+    View::numbers(title, &["Class", "Rate (%)", "Threshold", "Positives", "True positives", "Found (%)"])
+        .rows(rows.iter().map(|row| {
+            vec![
+                row.class.clone(),
+                percent(row.rate, 2),
+                fixed(row.threshold, 4),
+                count(row.n_positives),
+                count(row.n_true_positives),
+                share_of(row.n_true_positives, row.n_positives),
+            ]
+        }))
+        .foot(vec![
+            "All".to_owned(),
+            String::new(),
+            String::new(),
+            count(positives),
+            count(hits),
+            share_of(hits, positives),
+        ])
 }
 
 /// A share in per cent, or a dash if the whole is 0.

@@ -72,7 +72,7 @@ struct Explanation {
 
 impl Answer {
     pub(super) fn new(source: &Source, n_photographs: usize) -> Self {
-        let failed = Failures::of(n_photographs);
+        let failed = Failures::of(n_photographs, "explained");
         Self { program: PROGRAM, model: source.name.clone(), photographs: Vec::new(), failed }
     }
 }

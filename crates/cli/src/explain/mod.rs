@@ -11,6 +11,7 @@ use fisherlens_lrp::largest_size;
 use crate::answer;
 use crate::arguments::{Explain, Normalize, distinct};
 use crate::caller::Caller;
+use crate::console::print_json;
 use crate::explain::answer::Answer;
 use crate::explain::source::{Explained, Source};
 use crate::file_names::{refuse_own_results, stems};
@@ -65,7 +66,7 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
         }
     }
     if arguments.json {
-        answer!("{}", serde_json::to_string_pretty(&answer)?);
+        print_json(&answer)?;
     }
     answer.failed.finish()
 }

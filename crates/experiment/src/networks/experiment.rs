@@ -55,7 +55,7 @@ impl NetworkExperiment {
         interrupt: Interrupt,
     ) -> Result<Self> {
         let settings = NetworkSettings::load(&session.experiment, &session.set)?;
-        let core = Core::open(session, &settings, &settings.data, progress, interrupt)?;
+        let core = Core::open(session, &settings, &settings.data, progress, interrupt, &|_, _| false)?;
         let original = settings.architecture()?;
         let architecture = original.with_classes(core.dataset.classes().len(), NEW_LAYER)?;
         // Wrong settings are refused here, before half an hour is spent on the features.

@@ -13,7 +13,7 @@ use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::mistakes::{Mistake, most_confident};
 use crate::stage::Stage;
-use crate::stages::{calibration, context, learned, relevance, scores};
+use crate::stages::{calibration, context, learned, predictions, relevance, scores};
 
 /// Longest side of a stored photograph, in pixels.
 pub const PHOTOGRAPH: usize = 220;
@@ -28,6 +28,8 @@ const N_MISTAKES: usize = 12;
 pub struct Gallery {
     /// The best, the worst and the most context-driven images of each class, and the surest mistakes of all classes.
     pub examples: Vec<Example>,
+    /// Number of images with a mistake.
+    pub n_mistakes: usize,
 }
 
 /// Why an image was chosen.
@@ -92,15 +94,17 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Gallery> {
         let explainer = learned::explainer(experiment, keys)?;
         let mut chosen = choose(&scores, &targets, &contexts, experiment.settings.report.n_examples);
         let calibration = calibration::get(experiment, keys)?;
+        let predictions = predictions::get(experiment, keys)?;
         let difficult = experiment.settings.data.difficult;
-        for Mistake { image, class } in most_confident(&scores, &calibration, difficult, N_MISTAKES) {
+        let (mistakes, n_mistakes) = most_confident(&scores, &predictions, &calibration, difficult, N_MISTAKES);
+        chosen.extend(mistakes.into_iter().map(|Mistake { image, class }| {
             let kind = Kind::Mistake;
-            chosen.push(Choice { class, kind, image, is_true_positive: false, context_ratio: None });
-        }
+            Choice { class, kind, image, is_true_positive: false, context_ratio: None }
+        }));
         let bar = core.progress.bar("examples", chosen.len() as u64);
         let indices: Vec<usize> = (0..chosen.len()).collect();
         let examples = core.for_each(bar.as_ref(), &indices, |i| example(experiment, &explainer, chosen[i]))?;
-        let gallery = Gallery { examples: examples.into_iter().flatten().collect() };
+        let gallery = Gallery { examples: examples.into_iter().flatten().collect(), n_mistakes };
         let what = format!("heatmaps of {} examples", gallery.examples.len());
         Ok((gallery, what))
     })

@@ -134,7 +134,7 @@ fn thresholds(experiment: &Experiment, keys: &Keys, calibration: &Calibration) -
     };
     let mean = 100.0 * scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
     let predictions = scores.predictions(settings.data.difficult);
-    let rates: Vec<f64> = predictions.iter().filter_map(|p| Some(p.equal_error.as_ref()?.rate)).collect();
+    let rates: Vec<f64> = predictions.iter().filter_map(|prediction| prediction.rate).collect();
     let rate = 100.0 * rates.iter().sum::<f64>() / rates.len().max(1) as f64;
     let mut card = vec![
         (format!("mAP on {what}"), format!("{mean:.2} %")),

@@ -9,6 +9,7 @@ pub mod learned;
 pub mod mixture;
 pub mod pca;
 pub mod pixels;
+pub mod predictions;
 pub mod relevance;
 pub mod resampling;
 pub mod sample;

@@ -18,7 +18,7 @@ use crate::series::{Fill, Ranking};
 use crate::settings::sections::PixelSettings;
 use crate::stage::Stage;
 use crate::stages::resampling::compared_rankings;
-use crate::stages::{learned, scores};
+use crate::stages::{learned, predictions, scores};
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pixels> {
 
 fn compute(experiment: &Experiment, keys: &Keys) -> Result<(Pixels, String)> {
     let core = &experiment.core;
-    let predictions = scores::get(experiment, keys)?.predictions(experiment.settings.data.difficult);
+    let predictions = predictions::get(experiment, keys)?;
     let thresholds = scores::thresholds(&predictions);
     let explainer = learned::explainer(experiment, keys)?;
     let chosen = scores::spread_targets(&predictions, experiment.settings.pixels.n_targets);

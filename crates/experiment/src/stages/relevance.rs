@@ -10,7 +10,7 @@ use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::stage::Stage;
-use crate::stages::{learned, scores};
+use crate::stages::{learned, predictions, scores};
 
 /// The stage's artifact: one shard of the test images by one rule.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct RelevanceTarget {
 /// See [`scores::get`].
 pub fn targets(experiment: &Experiment, keys: &Keys) -> Result<Vec<Vec<usize>>> {
     let scores = scores::get(experiment, keys)?;
-    let predictions = scores.predictions(experiment.settings.data.difficult);
+    let predictions = predictions::get(experiment, keys)?;
     Ok(scores::targets(&predictions, scores.ids.len()))
 }
 

@@ -18,7 +18,7 @@ use crate::keys::Keys;
 use crate::series::{Direction, Ranking, Series, Substitute};
 use crate::settings::Settings;
 use crate::stage::Stage;
-use crate::stages::{learned, mixture, scores};
+use crate::stages::{learned, mixture, predictions, scores};
 
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
     }
     let timer = core.start();
     let scores = scores::get(experiment, keys)?;
-    let predictions = scores.predictions(settings.data.difficult);
+    let predictions = predictions::get(experiment, keys)?;
     let targets = scores::targets(&predictions, scores.ids.len());
     let runner = Runner {
         experiment,

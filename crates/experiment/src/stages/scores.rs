@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use fisherlens_artifact::array;
 use fisherlens_classifier::Difficult;
-use fisherlens_eval::{Confusion, EqualError, Interpolation, average_precision, equal_error_threshold};
+use fisherlens_eval::{Confusion, Interpolation, average_precision, equal_error_threshold};
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
@@ -31,11 +31,14 @@ pub struct Scores {
     pub n_descriptors: Vec<u32>,
 }
 
-/// The predictions of one class at its equal-error threshold.
+/// The predictions of one class at its threshold.
 #[derive(Debug, Clone)]
 pub struct Prediction {
-    /// Threshold and rate; `None` if the class has no positive or no negative test image.
-    pub equal_error: Option<EqualError>,
+    /// An image whose score is above it counts as one of the class.
+    pub threshold: f64,
+    /// Mean of the share of the other images that lie above the threshold and of the share of the class's images that do not. `None` without
+    /// images of the class, or without others.
+    pub rate: Option<f64>,
     /// Test images of the class whose score lies above the threshold.
     pub true_positives: Vec<usize>,
 }
@@ -72,7 +75,8 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Scores> {
         let scores = of_half(experiment, keys, Half::Test)?;
         let settings = &experiment.settings;
         let mean = scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation);
-        Ok((scores, format!("mAP {:.2} (seed {})", 100.0 * mean, keys.seed)))
+        let mean = if mean.is_nan() { "no average precision".to_owned() } else { format!("mAP {:.2}", 100.0 * mean) };
+        Ok((scores, format!("{mean} (seed {})", keys.seed)))
     })
 }
 
@@ -108,35 +112,58 @@ impl Scores {
         self.labels.column(class).iter().map(|&label| difficult.resolve(label)).collect()
     }
 
-    /// Mean average precision over the classes that have a positive image, 0 to 1.
-    pub fn mean_average_precision(&self, difficult: Difficult, interpolation: Interpolation) -> f64 {
-        let precisions: Vec<f64> = (0..self.classes.len())
-            .filter_map(|class| {
-                let labels = self.labels_of_class(class, difficult);
-                average_precision(&self.of_class(class), &labels, interpolation)
-            })
-            .collect();
-        precisions.iter().sum::<f64>() / precisions.len().max(1) as f64
+    /// Average precision of a class, 0 to 1; `None` without a positive or without a negative image.
+    pub fn average_precision(&self, class: usize, difficult: Difficult, interpolation: Interpolation) -> Option<f64> {
+        let labels = self.labels_of_class(class, difficult);
+        let is_judged = labels.contains(&1) && labels.contains(&-1);
+        average_precision(&self.of_class(class), &labels, interpolation).filter(|_| is_judged)
     }
 
-    /// Threshold and true positives of every class.
+    /// Mean over the classes that have an average precision, 0 to 1; NaN if there is none.
+    pub fn mean_average_precision(&self, difficult: Difficult, interpolation: Interpolation) -> f64 {
+        let precisions: Vec<f64> = (0..self.classes.len())
+            .filter_map(|class| self.average_precision(class, difficult, interpolation))
+            .collect();
+        precisions.iter().sum::<f64>() / precisions.len() as f64
+    }
+
+    /// The predictions at the equal-error threshold of every class. It is 0 for a class without positive or without negative images, which then
+    /// has no true positives.
     pub fn predictions(&self, difficult: Difficult) -> Vec<Prediction> {
-        (0..self.classes.len())
-            .map(|class| {
-                let (scores, labels) = (self.of_class(class), self.labels_of_class(class, difficult));
-                let equal_error = equal_error_threshold(&scores, &labels).ok();
-                let above =
-                    |score: f32| equal_error.as_ref().is_some_and(|e| f64::from(score) > f64::from(e.threshold));
-                let true_positives = (0..scores.len()).filter(|&i| labels[i] == 1 && above(scores[i])).collect();
-                Prediction { equal_error, true_positives }
-            })
-            .collect()
+        let of_class = |class: usize| {
+            let (scores, labels) = (self.of_class(class), self.labels_of_class(class, difficult));
+            match equal_error_threshold(&scores, &labels) {
+                Ok(found) => prediction(&scores, &labels, f64::from(found.threshold)),
+                Err(_) => Prediction { threshold: 0.0, rate: None, true_positives: Vec::new() },
+            }
+        };
+        (0..self.classes.len()).map(of_class).collect()
+    }
+
+    /// The predictions at thresholds that were chosen elsewhere.
+    pub fn predictions_at(&self, thresholds: &[f64], difficult: Difficult) -> Vec<Prediction> {
+        let of_class = |(class, &threshold): (usize, &f64)| {
+            prediction(&self.of_class(class), &self.labels_of_class(class, difficult), threshold)
+        };
+        thresholds.iter().enumerate().map(of_class).collect()
     }
 }
 
-/// The equal-error threshold of every class, or 0 for a class that has no threshold.
+fn prediction(scores: &[f32], labels: &[i8], threshold: f64) -> Prediction {
+    let is_above = |image: usize| f64::from(scores[image]) > threshold;
+    let of = |label: i8| (0..scores.len()).filter(move |&image| labels[image] == label);
+    let share = |label: i8, wrong: bool| {
+        let n = of(label).count();
+        (n > 0).then(|| of(label).filter(|&image| is_above(image) == wrong).count() as f64 / n as f64)
+    };
+    let rate =
+        share(-1, true).zip(share(1, false)).map(|(false_positive, missed)| f64::midpoint(false_positive, missed));
+    Prediction { threshold, rate, true_positives: of(1).filter(|&image| is_above(image)).collect() }
+}
+
+/// The threshold of every class.
 pub fn thresholds(predictions: &[Prediction]) -> Vec<f64> {
-    predictions.iter().map(|p| p.equal_error.as_ref().map_or(0.0, |e| f64::from(e.threshold))).collect()
+    predictions.iter().map(|prediction| prediction.threshold).collect()
 }
 
 /// Class and image of at most `n` true positives of each class, evenly spread.

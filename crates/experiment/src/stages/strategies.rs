@@ -20,7 +20,7 @@ use crate::keys::Keys;
 use crate::reading::Reading;
 use crate::settings::strategies::{Corner, ExplainedImages};
 use crate::stage::Stage;
-use crate::stages::{learned, relevance, scores};
+use crate::stages::{learned, predictions, relevance, scores};
 use crate::tag::scores::{self as tag_scores, ScoreChange, TagScores};
 use crate::tag::{Region, Tag};
 
@@ -124,7 +124,7 @@ fn compute(experiment: &Experiment, keys: &Keys) -> Result<(StrategiesFound, Str
     relevance::ensure_shards(experiment, keys)?;
     let explainer = learned::explainer(experiment, keys)?;
     let scores = scores::get(experiment, keys)?;
-    let predictions = scores.predictions(experiment.settings.data.difficult);
+    let predictions = predictions::get(experiment, keys)?;
     let owner = experiment.settings.strategies.tag_owner.as_deref();
     let tag = owner.map(|owner| tag_scores::estimate(experiment, owner)).transpose()?.flatten();
     let mut found = StrategiesFound { classes: Vec::new(), tag };

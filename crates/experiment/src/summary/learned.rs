@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use fisherlens_classifier::{Difficult, Sigmoid, TrainingReport};
-use fisherlens_eval::{Interpolation, average_precision, bootstrap_mean_average_precision, precision_recall};
+use fisherlens_eval::{Interpolation, bootstrap_mean_average_precision, precision_recall};
 use fisherlens_report::{
     AveragePrecisionRow, AveragePrecisionSummary, BootstrapInterval, CalibrationRow, CalibrationSummary,
     ClassifierSummary, CrossValidationRow, EqualErrorRow, PrecisionRecallCurve, ReliabilityPoint, Table, TrainingRow,
@@ -80,9 +80,7 @@ impl<'a> Judged<'a> {
 
 pub(crate) fn average_precision_summary(judged: &Judged<'_>, scores: &Scores) -> AveragePrecisionSummary {
     let difficult = judged.data.difficult;
-    let of = |class: usize, interpolation| {
-        average_precision(&scores.of_class(class), &scores.labels_of_class(class, difficult), interpolation)
-    };
+    let of = |class: usize, interpolation| scores.average_precision(class, difficult, interpolation);
     let papers = judged.is_the_papers_data();
     let rows: Vec<_> = scores
         .classes
@@ -98,11 +96,15 @@ pub(crate) fn average_precision_summary(judged: &Judged<'_>, scores: &Scores) ->
         .collect();
     let mean = |value: fn(&AveragePrecisionRow) -> Option<f64>| {
         let values: Vec<f64> = rows.iter().filter_map(value).collect();
-        values.iter().sum::<f64>() / values.len().max(1) as f64
+        values.iter().sum::<f64>() / values.len() as f64
     };
     let mut labels = scores.labels.clone();
     for (class, mut column) in labels.columns_mut().into_iter().enumerate() {
-        column.assign(&ndarray::Array1::from(scores.labels_of_class(class, difficult)));
+        // A class without an average precision takes no part in the mean.
+        match of(class, Interpolation::ElevenPoint) {
+            Some(_) => column.assign(&ndarray::Array1::from(scores.labels_of_class(class, difficult))),
+            None => column.fill(0),
+        }
     }
     let n_resamples = judged.n_bootstrap;
     let interval = bootstrap_mean_average_precision(
@@ -135,25 +137,27 @@ pub(crate) fn average_precision_summary(judged: &Judged<'_>, scores: &Scores) ->
 
 pub(crate) fn precision_recall_curves(difficult: Difficult, scores: &Scores) -> Vec<PrecisionRecallCurve> {
     let curve = |(class, name): (usize, &String)| {
+        // Without positive or without negative images there is nothing to draw.
+        let value = scores.average_precision(class, difficult, Interpolation::ElevenPoint)?;
         let column = scores.of_class(class);
         let labels = scores.labels_of_class(class, difficult);
         let curve = precision_recall(&column, &labels);
-        PrecisionRecallCurve {
+        Some(PrecisionRecallCurve {
             class: name.clone(),
             recall: curve.recall,
             precision: curve.precision,
-            average_precision: average_precision(&column, &labels, Interpolation::ElevenPoint),
-        }
+            average_precision: Some(value),
+        })
     };
-    scores.classes.iter().enumerate().map(curve).collect()
+    scores.classes.iter().enumerate().filter_map(curve).collect()
 }
 
 pub(crate) fn equal_error_rows(scores: &Scores, predictions: &[Prediction]) -> Vec<EqualErrorRow> {
     let rows = scores.classes.iter().zip(predictions).enumerate();
     rows.map(|(class, (name, prediction))| EqualErrorRow {
         class: name.clone(),
-        rate: prediction.equal_error.as_ref().map_or(f64::NAN, |e| e.rate),
-        threshold: prediction.equal_error.as_ref().map_or(f64::NAN, |e| f64::from(e.threshold)),
+        rate: prediction.rate.unwrap_or(f64::NAN),
+        threshold: prediction.threshold,
         n_positives: scores.labels.column(class).iter().filter(|label| **label == 1).count(),
         n_true_positives: prediction.true_positives.len(),
     })
@@ -206,8 +210,9 @@ pub(crate) fn calibration_summary(
 pub(crate) fn confusion_table(scores: &Scores) -> Option<Table> {
     let confusion = scores.confusion()?;
     let n_right: usize = confusion.counts.diag().sum();
-    let title = format!(
-        "Confusions: accuracy {:.2} % ({n_right} of {} test images)",
+    let title = "Confusions, test images".to_owned();
+    let accuracy = format!(
+        "{ONE_CLASS} Accuracy: {:.2} % ({n_right} of {} images).",
         100.0 * confusion.accuracy(),
         scores.ids.len()
     );
@@ -220,7 +225,7 @@ pub(crate) fn confusion_table(scores: &Scores) -> Option<Table> {
             rows: mistakes
                 .map(|(truth, found, n)| vec![names[truth].clone(), names[found].clone(), n.to_string()])
                 .collect(),
-            note: format!("{ONE_CLASS} Only the most frequent mistakes are shown."),
+            note: format!("{accuracy} Only the most frequent mistakes are shown."),
         });
     }
     let row = |(name, counts): (&String, ndarray::ArrayView1<'_, usize>)| {
@@ -236,6 +241,6 @@ pub(crate) fn confusion_table(scores: &Scores) -> Option<Table> {
             .chain(scores.classes.iter().map(|class| format!("as {class}")))
             .collect(),
         rows: scores.classes.iter().zip(confusion.counts.rows()).map(row).collect(),
-        note: ONE_CLASS.to_owned(),
+        note: accuracy,
     })
 }

@@ -17,7 +17,7 @@ use crate::provenance;
 use crate::run::Run;
 use crate::settings::sections::DataSource;
 use crate::stage::Stage;
-use crate::stages::{calibration, classifier, context, gallery, relevance, scores};
+use crate::stages::{calibration, classifier, context, gallery, predictions, relevance, scores};
 use crate::summary::learned::Judged;
 
 /// Collects the results of all stages that were run.
@@ -39,19 +39,21 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     };
     if !experiment.core.dataset.left_out.is_empty() {
         data.notes.push(format!(
-            "These classes are left out, because the settings name them or because the limited image sets lack examples: {}.",
+            "These classes are left out, because the settings name them, because there are too few examples, or because the model does not have \
+             them: {}.",
             experiment.core.dataset.left_out.join(", ")
         ));
     }
-    data.notes.extend(experiment.core.dataset.warnings());
+    data.notes.extend(sentences(experiment.core.dataset.warnings()));
     if ran(Stage::Classifier) {
         let report = classifier::get(experiment, &run.keys)?.report;
         data.classifier = Some(learned::classifier_summary(experiment, &report));
-        data.notes.extend(classifier::unsolved(&report, experiment.core.dataset.classes()));
+        data.notes.extend(sentences(classifier::unsolved(&report, experiment.core.dataset.classes())));
     }
     if ran(Stage::Scores) {
         let scores = scores::get(experiment, &run.keys)?;
-        let predictions = scores.predictions(settings.data.difficult);
+        let predictions = predictions::get(experiment, &run.keys)?;
+        data.has_own_thresholds = predictions::of_model(experiment, &run.keys)?.is_some();
         data.average_precision = Some(learned::average_precision_summary(&Judged::of(experiment, run), &scores));
         data.precision_recall = learned::precision_recall_curves(settings.data.difficult, &scores);
         data.equal_error = learned::equal_error_rows(&scores, &predictions);
@@ -59,7 +61,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         data.extra_tables.extend(learned::confusion_table(&scores));
         if ran(Stage::Calibration) {
             let calibration = calibration::get(experiment, &run.keys)?;
-            data.notes.extend(calibration.warnings(experiment.core.dataset.classes()));
+            data.notes.extend(sentences(calibration.warnings(experiment.core.dataset.classes())));
             data.calibration = learned::calibration_summary(&scores, &calibration, settings.data.difficult)?;
         }
     }
@@ -87,7 +89,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
             data.extra_tables.extend(explained::context_by_rule(&contexts));
             data.extra_tables.extend(explained::mask_table(experiment, &contexts));
         }
-        (data.examples, data.mistakes) = shown::examples(experiment, run)?;
+        (data.examples, data.mistakes, data.n_mistakes) = shown::examples(experiment, run)?;
     }
     if ran(Stage::Strategies) {
         data.strategies = strategies::summaries(experiment, &crate::stages::strategies::get(experiment, &run.keys)?);
@@ -103,6 +105,16 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
     data.stages = stage_rows::stage_rows(experiment, run)?;
     data.provenance = Some(provenance::collect(experiment));
     Ok(data)
+}
+
+/// Warnings of the terminal as sentences: with a capital letter and a full stop.
+fn sentences(warnings: Vec<String>) -> impl Iterator<Item = String> {
+    warnings.into_iter().map(|warning| {
+        let mut letters = warning.chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        let end = if warning.ends_with(['.', '!', '?']) { "" } else { "." };
+        format!("{first}{}{end}", letters.as_str())
+    })
 }
 
 /// Whether a model from a file is judged on photographs of the user's own.

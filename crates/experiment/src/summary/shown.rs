@@ -34,8 +34,8 @@ pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {
     }
 }
 
-/// The examples of each class, and the surest mistakes.
-pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<(Vec<ClassExamples>, Vec<Mistake>)> {
+/// The examples of each class, the surest mistakes, and the number of all mistakes.
+pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<(Vec<ClassExamples>, Vec<Mistake>, usize)> {
     let gallery = gallery::get(experiment, &run.keys)?;
     let calibration = calibration::get(experiment, &run.keys)?;
     let rules = &experiment.settings.relevance.rules;
@@ -62,7 +62,12 @@ pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<(Vec<ClassE
     let names = experiment.core.dataset.classes();
     let labels_of = |id: &str| -> Vec<String> {
         let Some(entry) = experiment.core.dataset.image(id) else { return Vec::new() };
-        names.iter().zip(&entry.labels).filter(|(_, label)| **label == 1).map(|(name, _)| name.clone()).collect()
+        let label = |(name, label): (&String, &i8)| match label {
+            1 => Some(name.clone()),
+            0 => Some(format!("{name} (difficult)")),
+            _ => None,
+        };
+        names.iter().zip(&entry.labels).filter_map(label).collect()
     };
     let mistakes = gallery.examples.iter().filter(|example| example.kind == Kind::Mistake).map(|example| Mistake {
         class: names[example.class].clone(),
@@ -81,5 +86,5 @@ pub(super) fn examples(experiment: &Experiment, run: &Run) -> Result<(Vec<ClassE
             context: of(class, Kind::Context),
         })
         .collect();
-    Ok((of_classes, mistakes))
+    Ok((of_classes, mistakes, gallery.n_mistakes))
 }

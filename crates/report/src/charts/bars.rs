@@ -32,12 +32,22 @@ impl Bar {
 const ROW: u32 = 19;
 /// Space for the names left of the bars, in pixels.
 const LABELS: u32 = 108;
+/// Characters of a name that this space holds.
+const MAX_NAME: usize = 16;
 /// Space right of the axis for the last value, in pixels.
 const RIGHT: u32 = 44;
 /// Space for the axis below the bars, in pixels.
 const AXIS: u32 = 34;
 /// Width of the whole chart in pixels.
 const WIDTH: u32 = 640;
+
+/// The beginning of a name that is too long for its place left of the bars.
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= MAX_NAME {
+        return name.to_owned();
+    }
+    name.chars().take(MAX_NAME - 1).chain(['…']).collect()
+}
 
 /// Horizontal bars that start at 0. The axis ends at `end`, or at a round number behind the longest bar or mark if that is larger. Numbers
 /// are multiplied by `factor`, and `unit` is written below the axis. A line through all rows is drawn at `reference`.
@@ -81,7 +91,7 @@ pub(crate) fn horizontal(
             let row_top = top + px(ROW * row as u32);
             let middle = row_top + px(ROW) / 2;
             let style = text(INK, FONT + 0.5).pos(Pos::new(HPos::Right, VPos::Center));
-            area.draw(&Text::new(bar.label.clone(), (left - px(8), middle), style))?;
+            area.draw(&Text::new(shortened(&bar.label), (left - px(8), middle), style))?;
             if bar.value.is_finite() {
                 let corners = [(left, row_top + px(4)), (place(bar.value.max(0.0)), row_top + px(ROW - 4))];
                 area.draw(&Rectangle::new(corners, BAR.filled()))?;

@@ -15,6 +15,14 @@ pub struct CalibrationSummary {
     pub rows: Vec<CalibrationRow>,
 }
 
+impl CalibrationSummary {
+    /// Mean of the calibration errors of the classes; NaN without any. Over all pairs together, the many images without a class hide the few
+    /// with it.
+    pub fn mean_of_classes(&self) -> f64 {
+        self.rows.iter().map(|row| row.expected_calibration_error).sum::<f64>() / self.rows.len() as f64
+    }
+}
+
 /// The pairs of an image and a class whose probability lies in one interval.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReliabilityPoint {

@@ -396,6 +396,8 @@ pub(super) fn full() -> ReportData {
             })
             .to_vec(),
         mistakes: (20..23).map(mistake).collect(),
+        n_mistakes: 31,
+        has_own_thresholds: false,
         stages: ["descriptors", "pca", "mixture", "encode", "train", "explain"]
             .iter()
             .enumerate()
