@@ -94,24 +94,12 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
     };
     let explainer = Explainer::from_model(&model)?;
     let thresholds: Vec<f64> = (0..model.classes.len()).map(|class| model.threshold(class)).collect();
-    let mut paths = Vec::new();
-    for image in &arguments.images {
-        if image.is_dir() {
-            let inside = fisherlens_dataset::image_files(image)?;
-            ensure!(!inside.is_empty(), "{} holds no image", image.display());
-            paths.extend(inside);
-        } else {
-            paths.push(image.clone());
-        }
-    }
+    let paths = photographs(&arguments.images)?;
     let mut failed = Failures::of(paths.len(), "scored");
     let mut rows = Vec::new();
     let mut csv = csv::Writer::from_writer(Vec::new());
     if arguments.format == Format::Csv {
-        let scores = model.classes.iter().map(|class| cell(class));
-        let with_probability = model.classes.iter().filter(|_| model.calibration.is_some());
-        let probabilities = with_probability.map(|class| format!("probability of {class}"));
-        csv.write_record(["path", "found"].into_iter().map(str::to_owned).chain(scores).chain(probabilities))?;
+        csv.write_record(heads(&model))?;
     }
     let mut out = match &arguments.out {
         Some(path) => Some(NewFile::create(path).with_context(|| format!("cannot write {}", path.display()))?),
@@ -191,6 +179,31 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
         answer!("{}  {} photographs", path.display(), paths.len() - failed.len());
     }
     failed.finish()
+}
+
+/// The files, and those inside of the folders.
+fn photographs(images: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for image in images {
+        if image.is_dir() {
+            let inside = fisherlens_dataset::image_files(image)?;
+            ensure!(!inside.is_empty(), "{} holds no image", image.display());
+            paths.extend(inside);
+        } else {
+            paths.push(image.clone());
+        }
+    }
+    Ok(paths)
+}
+
+/// The names of the columns of a table in CSV.
+fn heads(model: &Model) -> Vec<String> {
+    let mut heads = vec!["path".to_owned(), "found".to_owned()];
+    heads.extend(model.classes.iter().map(|class| cell(class)));
+    if model.calibration.is_some() {
+        heads.extend(model.classes.iter().map(|class| format!("probability of {class}")));
+    }
+    heads
 }
 
 /// The score of every class.
