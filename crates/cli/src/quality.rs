@@ -23,6 +23,10 @@ pub(crate) struct Quality {
     n_test: usize,
     skipped: Vec<Skipped>,
     warnings: Vec<String>,
+    /// Training image and test image with the same bytes.
+    equal: Vec<[String; 2]>,
+    /// Training image and test image that are nearly equal.
+    nearly_equal: Vec<[String; 2]>,
     classes: Vec<ClassRow>,
     /// Mean over the classes with an average precision; `None` if there is none.
     mean_average_precision: Option<f64>,
@@ -92,6 +96,8 @@ impl Quality {
             n_test: dataset.test.len(),
             skipped: skipped.map(|s| Skipped { id: s.id.clone(), reason: s.reason.clone() }).collect(),
             warnings: dataset.warnings(),
+            equal: dataset.shared.clone(),
+            nearly_equal: dataset.near.clone(),
             classes,
             mean_average_precision: is_any_judged.then(|| scores.mean_average_precision(difficult, interpolation)),
             mean_calibration_error: (!of_classes.is_empty())

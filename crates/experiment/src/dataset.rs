@@ -62,7 +62,9 @@ pub struct Dataset {
     pub left_out: Vec<String>,
     /// For each test image whose file has the same bytes as that of a training image: the ids of the training image and of the test image.
     pub shared: Vec<[String; 2]>,
-    /// What a user must know besides [`Dataset::shared`].
+    /// The same for test images that are nearly equal to a training image.
+    pub near: Vec<[String; 2]>,
+    /// What a user must know besides [`Dataset::shared`] and [`Dataset::near`].
     pub notes: Vec<String>,
     /// How the photographs are read.
     pub reading: Reading,
@@ -168,7 +170,8 @@ impl Dataset {
             layout: None,
             year: devkit.year(),
             shared: shared(&train_files, &test_files),
-            notes: devkit.doubtful_lists().iter().cloned().chain(near).collect(),
+            near,
+            notes: devkit.doubtful_lists().to_vec(),
             reading: Reading::Stored,
             train: digest(train, &train_files, Reading::Stored),
             test: digest(test, &test_files, Reading::Stored),
@@ -189,7 +192,7 @@ impl Dataset {
         judged: Option<&JudgedModel>,
         intake: &Intake<'_>,
     ) -> Result<Self> {
-        let Halves { layout, sets: [mut train, mut test], warnings } =
+        let Halves { layout, sets: [mut train, mut test], near, warnings } =
             own.halves([&settings.train, &settings.test], intake, limit)?;
         let (train_files, test_files) = (file_digests(&train), file_digests(&test));
         let found = train.classes.clone();
@@ -224,6 +227,7 @@ impl Dataset {
             layout: Some(layout),
             year: None,
             shared: shared(&train_files, &test_files),
+            near,
             notes,
             reading: Reading::Upright,
             train: digest(train, &train_files, Reading::Upright),
@@ -244,6 +248,15 @@ impl Dataset {
                 "no image of set {} has the classes {}, so they have no average precision and are not part of the mean",
                 self.test.set.name,
                 never.join(", ")
+            ));
+        }
+        if let Some([first, copy]) = self.near.first() {
+            let advice = if self.layout.is_some() { "; --keep-near keeps them together" } else { "" };
+            warnings.push(format!(
+                "{} of the {} test images are nearly equal to a training image, so the results may be too good; the first one is {copy} (in \
+                 training: {first}){advice}",
+                self.near.len(),
+                self.test.len()
             ));
         }
         let Some([first, same]) = self.shared.first() else { return warnings };

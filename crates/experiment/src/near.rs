@@ -62,19 +62,13 @@ fn copies(
     second.par_iter().enumerate().filter_map(original).collect()
 }
 
-/// What a user must know about test images that are nearly equal to a training image. Equal ones are reported by the data set.
+/// Training image and test image of every pair that is nearly equal. Equal ones are reported by the data set.
 pub(crate) fn divided(
     [train, test]: [&[ImageEntry]; 2],
     [first, second]: [&[Option<Fingerprint>]; 2],
-) -> Option<String> {
+) -> Vec<[String; 2]> {
     let copies = copies(first, second, |a, b| train[a].digest != test[b].digest);
-    let &[original, copy] = copies.first()?;
-    Some(format!(
-        "{} test images are nearly equal to a training image, so the results may be too good; the first one is {} (in training: {})",
-        copies.len(),
-        test[copy].path.display(),
-        train[original].path.display()
-    ))
+    copies.into_iter().map(|[original, copy]| [train[original].id.clone(), test[copy].id.clone()]).collect()
 }
 
 /// Groups of photographs that are nearly equal, directly or through others: per photograph, the index of the first one of its group. A photograph

@@ -36,6 +36,8 @@ pub struct OwnPhotographs {
 pub(crate) struct Halves {
     pub(crate) layout: Layout,
     pub(crate) sets: [ImageSet; 2],
+    /// Ids of a training image and of a test image that are nearly equal.
+    pub(crate) near: Vec<[String; 2]>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -70,13 +72,12 @@ impl OwnPhotographs {
         let by_id: HashMap<&str, Option<Fingerprint>> =
             collection.images.iter().map(|entry| entry.id.as_str()).zip(fingerprints.iter().copied()).collect();
         let of = |set: &ImageSet| set.images.iter().map(|entry| by_id[entry.id.as_str()]).collect::<Vec<_>>();
-        let divided = near::divided([&sets[0].images, &sets[1].images], [&of(&sets[0]), &of(&sets[1])]);
-        warnings.extend(divided.map(|note| format!("{note}; --keep-near keeps them together")));
+        let near = near::divided([&sets[0].images, &sets[1].images], [&of(&sets[0]), &of(&sets[1])]);
         warnings.extend(contradictions(&collection));
         if !self.all_tested {
             warnings.extend(small_classes(&sets));
         }
-        Ok(Halves { layout: collection.layout, sets, warnings })
+        Ok(Halves { layout: collection.layout, sets, near, warnings })
     }
 
     /// A split of the data that says the same of all images divides nothing.

@@ -45,6 +45,7 @@ pub fn collect(experiment: &Experiment, run: &Run) -> Result<ReportData> {
         ));
     }
     data.notes.extend(sentences(experiment.core.dataset.warnings()));
+    data.extra_tables.extend(shown::copies_table(&experiment.core.dataset));
     if ran(Stage::Classifier) {
         let report = classifier::get(experiment, &run.keys)?.report;
         data.classifier = Some(learned::classifier_summary(experiment, &report));

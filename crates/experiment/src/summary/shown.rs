@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use fisherlens_model::conservation_line;
-use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, Mistake, RuleHeatmap, SkippedImage};
+use fisherlens_report::{ClassCounts, ClassExamples, DataSummary, Example, Mistake, RuleHeatmap, SkippedImage, Table};
 use ndarray::Array2;
 
 use crate::dataset::Dataset;
@@ -32,6 +32,19 @@ pub(crate) fn data_summary(dataset: &Dataset) -> DataSummary {
             })
             .collect(),
     }
+}
+
+/// Test images that are equal or nearly equal to a training image.
+pub(super) fn copies_table(dataset: &Dataset) -> Option<Table> {
+    let row = |[train, test]: &[String; 2], how: &str| vec![test.clone(), train.clone(), how.to_owned()];
+    let equal = dataset.shared.iter().map(|pair| row(pair, "the same bytes"));
+    let rows: Vec<_> = equal.chain(dataset.near.iter().map(|pair| row(pair, "nearly equal"))).collect();
+    (!rows.is_empty()).then(|| Table {
+        title: "Test images that are also training images".to_owned(),
+        columns: ["Test image", "Training image", "How"].map(str::to_owned).to_vec(),
+        rows,
+        note: "A classifier knows these test images already, so the results may be too good.".to_owned(),
+    })
 }
 
 /// The examples of each class, the surest mistakes, and the number of all mistakes.
