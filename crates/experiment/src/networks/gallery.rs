@@ -119,6 +119,7 @@ fn example(
     Ok(Example {
         id: entry.id.clone(),
         score,
+        probability: None,
         label: 1,
         is_true_positive: Some(choice.is_true_positive),
         cluster: None,
