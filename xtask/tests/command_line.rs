@@ -304,7 +304,7 @@ fn ctrl_c_stops_with_a_message_and_the_same_command_continues() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("an experiment continues from there"), "{said}");
+    assert!(said.contains("the same command continues from there"), "{said}");
     let said = xtask(&words);
     let said = String::from_utf8_lossy(&said.stderr);
     assert!(!said.contains("sample  "), "the sample was drawn again: {said}");

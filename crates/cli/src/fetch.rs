@@ -1,5 +1,6 @@
 //! `fetch`: downloads a data set, or the weights of a network.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -50,11 +51,14 @@ pub fn run(arguments: &Fetch, interrupt: &Interrupt) -> Result<()> {
         keep_archives: arguments.keep,
         options: Options::default(),
     };
-    let fetched = fisherlens_fetch::fetch(&request, &Terminal { progress: terminal::progress(), interrupt });
+    let terminal = Terminal { progress: terminal::progress(), interrupt, announced: RefCell::default() };
+    let fetched = fisherlens_fetch::fetch(&request, &terminal);
     match fetched {
         Ok(fetched) => print(&package, &arguments.to, &fetched),
         Err(FetchError::Stopped) => {
-            say("the download is kept; the same command continues it");
+            if has_part(&package, &arguments.to) {
+                say("the download is kept; the same command continues it");
+            }
             return Err(Interrupted.into());
         }
         Err(error @ FetchError::Download { .. }) => {
@@ -65,6 +69,12 @@ pub fn run(arguments: &Fetch, interrupt: &Interrupt) -> Result<()> {
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// Whether a part of one of the files was downloaded, and is there.
+fn has_part(package: &Package, folder: &Path) -> bool {
+    let part = |name: &str| folder.join(format!("{name}.part")).symlink_metadata();
+    package.files.iter().any(|file| part(&file.name).is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0))
 }
 
 /// Says where everything is, what its licence allows, and what can be done next.
@@ -134,7 +144,11 @@ fn next(package: &Package, folder: &Path) -> Vec<String> {
 
 /// A path as a shell reads it.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+    let mut text = path.display().to_string();
+    // A program would take it for an option.
+    if text.starts_with('-') {
+        text.insert_str(0, "./");
+    }
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
@@ -143,6 +157,18 @@ fn quoted(path: &Path) -> String {
 struct Terminal<'a> {
     progress: Progress,
     interrupt: &'a Interrupt,
+    /// The lines about beginnings that were printed. A download that is continued begins again.
+    announced: RefCell<Vec<String>>,
+}
+
+/// Whether this line is not among those that were printed before. It is added to them.
+fn is_new(announced: &RefCell<Vec<String>>, line: String) -> bool {
+    let mut announced = announced.borrow_mut();
+    let is_new = !announced.contains(&line);
+    if is_new {
+        announced.push(line);
+    }
+    is_new
 }
 
 /// A bar that counts megabytes.
@@ -154,7 +180,7 @@ impl Observer for Terminal<'_> {
     }
 
     fn begin(&self, work: Work, name: &str, total: u64) -> Box<dyn Bar> {
-        if work != Work::Check {
+        if work != Work::Check && is_new(&self.announced, format!("{work} {name}")) {
             self.progress.line(&format!("{work} {name} ({:.1} MB)", total as f64 / MB as f64));
         }
         let bar = self.progress.bar(&format!("{work}, MB"), total.div_ceil(MB));
@@ -192,5 +218,26 @@ mod tests {
     fn paths_are_quoted_for_a_shell() {
         assert_eq!(quoted(Path::new("a/b-1.tar")), "a/b-1.tar");
         assert_eq!(quoted(Path::new("it's here")), "'it'\\''s here'");
+        assert_eq!(quoted(Path::new("-x/a")), "./-x/a");
+        assert_eq!(quoted(Path::new("-x y")), "'./-x y'");
+    }
+
+    #[test]
+    fn a_download_that_is_continued_is_announced_once() {
+        let announced = RefCell::default();
+        let lines = ["download a", "download b", "download a", "unpack a", "download a"];
+        assert_eq!(lines.map(|line| is_new(&announced, line.to_owned())), [true, true, false, true, false]);
+    }
+
+    #[test]
+    fn only_a_part_with_bytes_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = package("caffenet").unwrap();
+        assert!(!has_part(&package, folder.path()));
+        let part = folder.path().join("bvlc_reference_caffenet.caffemodel.part");
+        std::fs::write(&part, "").unwrap();
+        assert!(!has_part(&package, folder.path()));
+        std::fs::write(&part, "a").unwrap();
+        assert!(has_part(&package, folder.path()));
     }
 }

@@ -9,7 +9,7 @@ pub struct Interrupt(Arc<AtomicBool>);
 
 /// The error of a run that was asked to stop.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("stopped on request; everything that was finished is kept, and an experiment continues from there")]
+#[error("stopped on request; everything that was finished is kept, and the same command continues from there")]
 pub struct Interrupted;
 
 impl Interrupt {

@@ -3,11 +3,12 @@
 use std::io::{ErrorKind, Read as _};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, Response, Uri};
-use ureq::{Agent, Body, ResponseExt as _, Timeout};
+use ureq::{Agent, Body, Timeout};
 
+use crate::address::{led_to, masked};
 use crate::error::FetchError;
 use crate::observer::{Observer, stopped};
 use crate::options::Options;
@@ -18,6 +19,8 @@ const MAX_REDIRECTS: u32 = 5;
 /// Bytes that are read at a time, and blocks that may wait to be written.
 const BLOCK: usize = 1 << 16;
 const MAX_WAITING: usize = 16;
+/// Time that the thread of a connection has to notice by itself that nothing comes any more.
+const GRACE: Duration = Duration::from_secs(1);
 /// Time between two questions whether to stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -74,6 +77,7 @@ enum Message {
 pub(crate) struct Answer {
     messages: Receiver<Message>,
     agent: Option<Agent>,
+    stall_timeout: Duration,
 }
 
 impl Answer {
@@ -96,28 +100,34 @@ impl Answer {
             })
         };
         started.map_err(|error| Problem::Other { problem: format!("no thread can be started: {error}") })?;
-        let answer = Self { messages, agent: Some(agent) };
-        match answer.receive(observer)? {
+        let answer = Self { messages, agent: Some(agent), stall_timeout: options.stall_timeout };
+        match answer.receive(None, observer)? {
             Some(Message::Head(head)) => Ok((head, answer)),
             Some(Message::Problem(problem)) => Err(problem.into()),
             Some(Message::Block(_)) | None => Err(Problem::Other { problem: "no answer came".to_owned() }.into()),
         }
     }
 
-    /// The next bytes; `None` at the end.
-    pub(crate) fn next(&mut self, observer: &dyn Observer) -> Result<Option<Vec<u8>>, Ended> {
-        match self.receive(observer)? {
+    /// The next bytes; `None` at the end. They have to come within `limit`, or else within the time of the options: a server that sends
+    /// only marks between the bytes keeps a connection busy for ever.
+    pub(crate) fn next(&mut self, limit: Option<Duration>, observer: &dyn Observer) -> Result<Option<Vec<u8>>, Ended> {
+        let limit = limit.unwrap_or(self.stall_timeout.saturating_add(GRACE));
+        match self.receive(Some(limit), observer)? {
             Some(Message::Block(block)) => Ok(Some(block)),
             Some(Message::Problem(problem)) => Err(problem.into()),
             Some(Message::Head(_)) | None => Ok(None),
         }
     }
 
-    fn receive(&self, observer: &dyn Observer) -> Result<Option<Message>, FetchError> {
+    fn receive(&self, limit: Option<Duration>, observer: &dyn Observer) -> Result<Option<Message>, Ended> {
+        let since = Instant::now();
         loop {
             stopped(observer)?;
             match self.messages.recv_timeout(TICK) {
                 Ok(message) => return Ok(Some(message)),
+                Err(RecvTimeoutError::Timeout) if limit.is_some_and(|limit| since.elapsed() >= limit) => {
+                    return Err(Problem::Stalled { done: 0, waited: self.stall_timeout }.into());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
             }
@@ -137,8 +147,8 @@ impl Drop for Answer {
 fn agent(options: &Options) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
-        .max_redirects(MAX_REDIRECTS)
-        .save_redirect_history(true)
+        // The client would read the body of a redirection to its end, which may never come.
+        .max_redirects(0)
         .user_agent(concat!("fisherlens/", env!("CARGO_PKG_VERSION")))
         .accept_encoding("identity")
         .timeout_resolve(Some(options.connect_timeout))
@@ -160,17 +170,7 @@ fn connect(
     options: &Options,
     sender: &SyncSender<Message>,
 ) -> Result<(), Problem> {
-    let mut request = agent.get(address);
-    if let Some(rest) = rest {
-        request = request.header("Range", format!("bytes={}-", rest.from));
-        if let Some(validator) = rest.validator {
-            request = request.header("If-Range", validator);
-        }
-    }
-    let response = request.call().map_err(|error| problem(error, options, 0))?;
-    if let Some(to) = response.get_redirect_history().and_then(unencrypted) {
-        return Err(Problem::Unencrypted { to: to.to_string() });
-    }
+    let response = ask(agent, address, rest.as_ref(), options)?;
     if sender.send(Message::Head(head(&response))).is_err() || !response.status().is_success() {
         return Ok(());
     }
@@ -191,10 +191,55 @@ fn connect(
     }
 }
 
-/// A server must not lead from an encrypted address to one that is not. The first address that it leads to in this way.
-fn unencrypted(visited: &[Uri]) -> Option<&Uri> {
+/// Sends the request, and follows redirections without reading their bodies.
+fn ask(agent: &Agent, address: &str, rest: Option<&Rest>, options: &Options) -> Result<Response<Body>, Problem> {
+    // The client repeats an address in some of its messages.
+    let hidden = |error: Problem, address: &Uri| {
+        let authority = address.authority().map_or("", |authority| authority.as_str());
+        match (error, authority.rsplit_once('@')) {
+            (Problem::Other { problem }, Some((secret, _))) => {
+                Problem::Other { problem: problem.replace(&format!("{secret}@"), "***@") }
+            }
+            (error, _) => error,
+        }
+    };
+    let mut current: Uri =
+        address.parse().map_err(|_| Problem::Other { problem: "it is not an address".to_owned() })?;
+    for _ in 0..=MAX_REDIRECTS {
+        let mut request = agent.get(&current);
+        if let Some(rest) = rest {
+            request = request.header("Range", format!("bytes={}-", rest.from));
+            if let Some(validator) = &rest.validator {
+                request = request.header("If-Range", validator);
+            }
+        }
+        let response = request.call().map_err(|error| hidden(problem(error, options, 0), &current))?;
+        let location = response.headers().get("location").filter(|_| is_redirection(response.status().as_u16()));
+        let Some(location) = location else { return Ok(response) };
+        current = next_address(&current, &String::from_utf8_lossy(location.as_bytes()))?;
+    }
+    Err(Problem::Redirects { limit: MAX_REDIRECTS })
+}
+
+fn is_redirection(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// The address that a redirection leads to. A server must not lead from an encrypted address to one that is not.
+fn next_address(current: &Uri, location: &str) -> Result<Uri, Problem> {
     let is_encrypted = |address: &Uri| address.scheme_str() == Some("https");
-    visited.windows(2).find(|pair| is_encrypted(&pair[0]) && !is_encrypted(&pair[1])).map(|pair| &pair[1])
+    match led_to(current, location.trim()) {
+        Some(next) if is_encrypted(current) && !is_encrypted(&next) => {
+            Err(Problem::Unencrypted { to: masked(&next.to_string()).into_owned() })
+        }
+        Some(next) => Ok(next),
+        None => Err(Problem::Other {
+            problem: format!(
+                "the server redirected to \"{}\", which is not an address of the web",
+                masked(location).escape_debug()
+            ),
+        }),
+    }
 }
 
 fn head(response: &Response<Body>) -> Head {
@@ -235,15 +280,17 @@ fn problem(error: ureq::Error, options: &Options, done: u64) -> Problem {
 mod tests {
     use super::*;
 
-    fn led_to(addresses: &[&str]) -> Option<String> {
-        let visited: Vec<Uri> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        unencrypted(&visited).map(ToString::to_string)
-    }
-
     #[test]
     fn only_the_way_from_https_to_http_is_refused() {
-        assert_eq!(led_to(&["http://a/b", "http://c/d", "https://a/b", "https://c/d"]), None);
-        assert_eq!(led_to(&["http://a/b", "https://a/b", "http://c/d", "https://c/d"]).as_deref(), Some("http://c/d"));
-        assert_eq!(led_to(&["https://a/b", "http://a/b"]).as_deref(), Some("http://a/b"));
+        let led = |from: &str, to: &str| next_address(&from.parse().unwrap(), to).map(|uri| uri.to_string());
+        for (from, to) in [("http://a/b", "http://c/d"), ("http://a/b", "https://c/d"), ("https://a/b", "https://c/d")]
+        {
+            assert_eq!(led(from, to).unwrap(), to);
+        }
+        assert_eq!(led("https://a/b", "/c").unwrap(), "https://a/c");
+        let message = led("https://a/b", "http://u:secret@c/d").unwrap_err().to_string();
+        assert!(message.contains("from https to http://***@c/d, which is not encrypted"), "{message}");
+        let message = led("https://a/b", "ftp://c/d").unwrap_err().to_string();
+        assert!(message.contains("\"ftp://c/d\", which is not an address of the web"), "{message}");
     }
 }

@@ -1,9 +1,11 @@
 //! Downloads one file: address after address, round after round, from where the last try ended.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::address::masked;
 use crate::client::{Answer, Ended, Rest};
 use crate::digest::Digest;
 use crate::error::FetchError;
@@ -17,12 +19,20 @@ use crate::reply::{Reply, reply};
 
 /// Times that a broken download is continued at one address in one round, as long as every try brings bytes.
 const MAX_CONTINUED: usize = 100;
+/// A try that brings fewer bytes than this, or less than a hundredth of the file, is weak. After so many weak tries in a row an address is left
+/// until the next round.
+const WEAK_BYTES: u64 = 1_000_000;
+const MAX_WEAK: usize = 10;
+/// Time in which an answer without a length has to end after the largest possible number of bytes.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest sleep between two questions whether to stop.
 const TICK: Duration = Duration::from_millis(50);
 
 /// One address, and what became of it.
 struct Candidate<'a> {
     address: &'a str,
+    /// The address as it is shown and noted: without a password.
+    shown: Cow<'a, str>,
     n_tries: u32,
     problem: Option<Problem>,
 }
@@ -53,16 +63,18 @@ pub(crate) fn download(
     if part.n_bytes() > 0 {
         observer.line(&format!("{} has {} bytes of an earlier download", part.path().display(), part.n_bytes()));
     }
-    let mut candidates: Vec<Candidate> =
-        addresses.iter().map(|address| Candidate { address, n_tries: 0, problem: None }).collect();
+    let mut candidates: Vec<Candidate> = addresses
+        .iter()
+        .map(|address| Candidate { address, shown: masked(address), n_tries: 0, problem: None })
+        .collect();
     match try_rounds(&mut part, file, &mut candidates, options, observer) {
         Ok(Some(digest)) => {
             part.finish(path)?;
             Ok(Some(digest))
         }
         Ok(None) => {
-            let failures = candidates.into_iter().filter_map(|Candidate { address, n_tries, problem }| {
-                Some(Failure { address: address.to_owned(), problem: problem?, n_tries })
+            let failures = candidates.into_iter().filter_map(|Candidate { shown, n_tries, problem, .. }| {
+                Some(Failure { address: shown.into_owned(), problem: problem?, n_tries })
             });
             Err(FetchError::Download { name: file.name.clone(), failures: failures.collect(), part: part.close() })
         }
@@ -95,7 +107,7 @@ fn try_rounds(
                     // The same sentence in every round helps nobody.
                     let text = problem.to_string();
                     if candidate.problem.as_ref().is_none_or(|before| before.to_string() != text) {
-                        observer.line(&format!("{}: {text}", candidate.address));
+                        observer.line(&format!("{}: {text}", candidate.shown));
                     }
                     candidate.problem = Some(problem);
                 }
@@ -118,10 +130,11 @@ fn try_address(
 ) -> Result<Digest, Ended> {
     // Bytes of an earlier run, or of another server, may be the reason for a wrong digest.
     let mut is_mixed = part.n_bytes() > 0;
+    let mut n_weak = 0;
     for _ in 0..MAX_CONTINUED {
         candidate.n_tries += 1;
         let before = part.n_bytes();
-        match receive(part, file, candidate.address, options, observer) {
+        match receive(part, file, candidate, options, observer) {
             Ok(()) => match verify(part.path(), file, observer) {
                 Ok(digest) => return Ok(digest),
                 Err(Ended::Problem(problem)) => {
@@ -135,7 +148,12 @@ fn try_address(
                 Err(error) => return Err(error),
             },
             Err(Ended::Problem(problem)) if problem.may_pass() && part.n_bytes() > before => {
-                observer.line(&format!("{}: {problem}; the download continues from there", candidate.address));
+                let gained = part.n_bytes() - before;
+                n_weak = if gained < WEAK_BYTES.max(file.size.most / 100) { n_weak + 1 } else { 0 };
+                if n_weak == MAX_WEAK {
+                    return Err(problem.into());
+                }
+                observer.line(&format!("{}: {problem}; the download continues from there", candidate.shown));
                 sleep(options.pause(1), observer)?;
             }
             Err(ended) => return Err(ended),
@@ -148,35 +166,35 @@ fn try_address(
 fn receive(
     part: &mut Part,
     file: &RemoteFile,
-    address: &str,
+    candidate: &Candidate,
     options: &Options,
     observer: &dyn Observer,
 ) -> Result<(), Ended> {
+    let shown = &*candidate.shown;
     if part.n_bytes() > file.size.most {
         part.empty()?;
     }
-    let is_usable = is_usable(part, file, address);
+    let is_usable = is_usable(part, file, shown);
     if is_usable && part.n_bytes() == file.size.most {
         return Ok(());
     }
     // A part that is of no use here is thrown away when the server sends the file, and not before.
     let rest = (is_usable && part.n_bytes() > 0).then(|| Rest {
         from: part.n_bytes(),
-        validator: part.source().filter(|source| source.address == address).and_then(|source| source.validator.clone()),
+        validator: part.source().filter(|source| source.address == shown).and_then(|source| source.validator.clone()),
     });
     let asked_from = rest.as_ref().map(|rest| rest.from);
-    let (head, answer) = Answer::of(address, rest, options, observer)?;
-    match reply(&head, file, address, asked_from, part.source())? {
+    let (head, answer) = Answer::of(candidate.address, rest, options, observer)?;
+    match reply(&head, file, shown, asked_from, part.source())? {
         Reply::Complete => Ok(()),
         Reply::Continue { total } => write(part, file, total, answer, observer),
         Reply::Start(source) => start(part, file, source, answer, observer),
         Reply::AskAgain => {
-            observer
-                .line(&format!("{address}: the file has changed on the server; it is downloaded from its beginning"));
+            observer.line(&format!("{shown}: the file has changed on the server; it is downloaded from its beginning"));
             drop(answer);
-            part.empty()?;
-            let (head, answer) = Answer::of(address, None, options, observer)?;
-            match reply(&head, file, address, None, None)? {
+            // The part stays until the second answer is that of the file.
+            let (head, answer) = Answer::of(candidate.address, None, options, observer)?;
+            match reply(&head, file, shown, None, None)? {
                 Reply::Start(source) => start(part, file, source, answer, observer),
                 _ => Err(Problem::Status { code: head.status }.into()),
             }
@@ -199,8 +217,19 @@ fn start(
     observer: &dyn Observer,
 ) -> Result<(), Ended> {
     let total = source.total;
-    part.restart(source)?;
-    write(part, file, total, answer, observer)
+    if total.is_some() || part.n_bytes() == 0 {
+        part.restart(source)?;
+        return write(part, file, total, answer, observer);
+    }
+    // Nothing shows yet that this is the file. The part stays until there is more, or everything.
+    let mut beside = part.beside()?;
+    let written = write(&mut beside, file, total, answer, observer);
+    if written.is_ok() || beside.n_bytes() > part.n_bytes() {
+        part.replace(beside, source)?;
+    } else {
+        beside.remove();
+    }
+    written
 }
 
 /// Writes the bytes that come behind the part, until the file has `total` bytes, or a possible number of bytes if `total` is not known.
@@ -217,7 +246,11 @@ fn write(
     bar.set_position(n_before);
     loop {
         let n_bytes = part.n_bytes();
-        match answer.next(observer) {
+        // A server may keep the connection open after the last byte.
+        if total == Some(n_bytes) {
+            return Ok(());
+        }
+        match answer.next((n_bytes == most).then_some(END_TIMEOUT), observer) {
             Ok(Some(block)) if block.len() as u64 > most - n_bytes => {
                 // These bytes may be of another file.
                 part.cut(n_before)?;
@@ -226,11 +259,12 @@ fn write(
             Ok(Some(block)) => part.append(&block)?,
             Ok(None) if total.map_or_else(|| file.size.allows(n_bytes), |total| n_bytes == total) => return Ok(()),
             Ok(None) => return Err(Problem::Ended { done: n_bytes, expected: file.size }.into()),
+            Err(Ended::Problem(_)) if n_bytes == most => return Ok(()),
             Err(Ended::Problem(Problem::Stalled { waited, .. })) => {
                 return Err(Problem::Stalled { done: n_bytes, waited }.into());
             }
             // A connection that ends too early is an error of the connection. People understand the number of bytes better.
-            Err(Ended::Problem(Problem::Connection { .. })) if n_bytes < most => {
+            Err(Ended::Problem(Problem::Connection { .. })) => {
                 return Err(Problem::Ended { done: n_bytes, expected: file.size }.into());
             }
             Err(ended) => return Err(ended),

@@ -57,6 +57,16 @@ pub enum FetchError {
         /// Name, size and digest of each wanted file.
         expected: Vec<String>,
     },
+    /// A file that was given has the size of none of those that are wanted.
+    #[error("{} has {n_bytes} bytes; expected one of: {}", path.display(), expected.join(", "))]
+    GivenSize {
+        /// The file.
+        path: PathBuf,
+        /// Its number of bytes.
+        n_bytes: u64,
+        /// Name and size of each wanted file.
+        expected: Vec<String>,
+    },
     /// A file in the target has the right name and another content.
     #[error("{} {problem}: remove it, or rename it, to download it again{}", path.display(), part_advice(part.as_deref()))]
     Existing {
@@ -93,11 +103,13 @@ pub enum FetchError {
         /// What is there.
         problem: &'static str,
     },
-    /// Addresses must begin with `http://` or `https://`.
-    #[error("address \"{address}\": expected one that begins with http:// or https://")]
+    /// No server can be asked with an address.
+    #[error("address \"{address}\": {problem}")]
     Address {
-        /// The address.
+        /// The address, without a name and a password.
         address: String,
+        /// What is expected.
+        problem: &'static str,
     },
     /// A package names a file or folder that cannot be a plain name below the target.
     #[error("the package {package} names \"{name}\": {problem}")]

@@ -1,24 +1,27 @@
 //! Fetches a package: what is missing is downloaded, checked, and put into place.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use fisherlens_files::{NewFile, TemporaryFolder, free_bytes};
 
+use crate::address;
 use crate::digest::Digest;
 use crate::download::download;
 use crate::error::FetchError;
 use crate::given::{Local, find, recognise};
 use crate::names::{check_plain, inner_path};
-use crate::observer::{Observer, stopped};
+use crate::observer::{Observer, Work, stopped};
 use crate::options::Options;
 use crate::package::{Content, Expected, Member, Package, RemoteFile};
 use crate::part::part_of;
-use crate::place::merge;
+use crate::place::{check_folders, merge};
 use crate::record::Record;
 use crate::unpack::unpack;
 
+/// Bytes that are copied at a time.
+const BLOCK: usize = 1 << 18;
 /// Room that stays free on the disk.
 const SPARE: u64 = 32 << 20;
 
@@ -75,11 +78,12 @@ pub fn fetch(request: &Request<'_>, observer: &dyn Observer) -> Result<Fetched, 
         return Ok(fetched);
     }
     fetched.was_there = false;
-    let mut given = recognise(request.given, request.package, observer)?;
     if request.folder.is_file() {
         let cause = io::Error::new(io::ErrorKind::NotADirectory, "it is a file, expected a folder");
         return Err(FetchError::io("write into", request.folder)(cause));
     }
+    missing.iter().try_for_each(|file| check_place(file, request.folder))?;
+    let mut given = recognise(request.given, request.package, observer)?;
     fs::create_dir_all(request.folder).map_err(FetchError::io("make the folder", request.folder))?;
     let mut steps = Vec::new();
     for (file, local) in request.package.files.iter().zip(&mut given).filter(|(file, _)| missing.contains(file)) {
@@ -102,11 +106,10 @@ pub fn fetch(request: &Request<'_>, observer: &dyn Observer) -> Result<Fetched, 
 /// Refuses addresses and names that nothing can be done with.
 fn check(request: &Request<'_>) -> Result<(), FetchError> {
     let package = request.package;
-    for address in request.mirrors.iter().chain(package.files.iter().flat_map(|file| &file.addresses)) {
-        let rest = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"));
-        if rest.is_none_or(|rest| rest.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control())) {
-            return Err(FetchError::Address { address: address.clone() });
-        }
+    let known = package.files.iter().flat_map(|file| &file.addresses).map(|address| (address, false));
+    for (address, is_base) in request.mirrors.iter().map(|mirror| (mirror, true)).chain(known) {
+        address::check(address, is_base)
+            .map_err(|problem| FetchError::Address { address: address::masked_anywhere(address), problem })?;
     }
     for file in &package.files {
         let refuse =
@@ -123,6 +126,13 @@ fn check(request: &Request<'_>) -> Result<(), FetchError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a target in which the folder of an archive has no place, before anything is downloaded.
+fn check_place(file: &RemoteFile, folder: &Path) -> Result<(), FetchError> {
+    let Content::Tree { root, .. } = &file.content else { return Ok(()) };
+    check_folders(folder, Path::new(root))?;
+    Record::check(&folder.join(root))
 }
 
 /// Whether everything of the file is in its place already.
@@ -201,13 +211,13 @@ fn one(
     }
     let done = match &file.content {
         Content::File(_) if local.path == own_path => Ok(()),
-        Content::File(_) => copy(&local.path, &own_path),
+        Content::File(_) => copy(&local.path, &own_path, &file.name, observer),
         Content::Tree { packing, root, limits } => {
             let folder = TemporaryFolder::new(request.folder).map_err(FetchError::io("write into", request.folder))?;
             let inside = new_folder(&folder)?;
             unpack(&local.path, &file.name, *packing, *limits, &inside, &|_| true, observer)
                 .and_then(|()| check_root(&local.path, &inside, root))
-                .and_then(|()| merge(&inside, request.folder))
+                .and_then(|()| merge(&inside, request.folder, observer))
                 .and_then(|()| {
                     let root = request.folder.join(root);
                     Record::of(&root).add(&root, local.digest, &file.name)
@@ -219,7 +229,7 @@ fn one(
             let is_wanted = |path: &Path| members.iter().any(|member| path.as_os_str() == member.name.as_str());
             unpack(&local.path, &file.name, *packing, *limits, &inside, &is_wanted, observer)
                 .and_then(|()| check_members(&local.path, &inside, members, observer))
-                .and_then(|()| merge(&inside, request.folder))
+                .and_then(|()| merge(&inside, request.folder, observer))
         }
     };
     if !file.is_archive() {
@@ -282,12 +292,22 @@ fn check_members(archive: &Path, inside: &Path, members: &[Member], observer: &d
     Ok(())
 }
 
-/// Copies a given file, which stays where it is.
-fn copy(from: &Path, to: &Path) -> Result<(), FetchError> {
+/// Copies a given file, which stays where it is. After a stop nothing is left of the copy.
+fn copy(from: &Path, to: &Path, name: &str, observer: &dyn Observer) -> Result<(), FetchError> {
     let mut source = File::open(from).map_err(FetchError::io("read", from))?;
-    let copied = NewFile::create(to).and_then(|mut file| {
-        io::copy(&mut source, &mut file)?;
-        file.finish()
-    });
-    copied.map_err(FetchError::io("write", to))
+    let n_bytes = source.metadata().map_err(FetchError::io("read", from))?.len();
+    let bar = observer.begin(Work::Copy, name, n_bytes);
+    let mut file = NewFile::create(to).map_err(FetchError::io("write", to))?;
+    let mut block = vec![0; BLOCK];
+    let mut done = 0;
+    loop {
+        stopped(observer)?;
+        let n = source.read(&mut block).map_err(FetchError::io("read", from))?;
+        if n == 0 {
+            return file.finish().map_err(FetchError::io("write", to));
+        }
+        file.write_all(&block[..n]).map_err(FetchError::io("write", to))?;
+        done += n as u64;
+        bar.set_position(done);
+    }
 }

@@ -21,21 +21,30 @@ pub(crate) struct Local {
 /// The file of the package that each given path is: one entry per file of the package.
 ///
 /// # Errors
-/// [`FetchError::Unrecognised`] for a path that is none of them; [`FetchError::Io`], also for a folder; [`FetchError::Stopped`].
+/// [`FetchError::GivenSize`] and [`FetchError::Unrecognised`] for a path that is none of them; [`FetchError::Io`], also for a folder; [`FetchError::Stopped`].
 pub(crate) fn recognise(
     paths: &[PathBuf],
     package: &Package,
     observer: &dyn Observer,
 ) -> Result<Vec<Option<Local>>, FetchError> {
     let mut found = vec![None; package.files.len()];
+    let mut sizes = Vec::new();
+    // All sizes are looked at before the first file is read.
     for path in paths {
-        stopped(observer)?;
         let metadata = path.metadata().map_err(FetchError::io("read", path))?;
         if !metadata.is_file() {
             let cause = io::Error::new(io::ErrorKind::InvalidInput, "it is a folder or a device, expected a file");
             return Err(FetchError::io("read", path)(cause));
         }
         let n_bytes = metadata.len();
+        if !package.files.iter().any(|file| file.size.allows(n_bytes)) {
+            let expected = package.files.iter().map(|file| format!("{} with {} bytes", file.name, file.size));
+            return Err(FetchError::GivenSize { path: path.clone(), n_bytes, expected: expected.collect() });
+        }
+        sizes.push(n_bytes);
+    }
+    for (path, n_bytes) in paths.iter().zip(sizes) {
+        stopped(observer)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let digest = Digest::of_file(path, &name, observer)?;
         let mut fits = None;

@@ -25,6 +25,7 @@
 //!
 //! The crate prints nothing and knows no terminal: it reports to an [`Observer`], and asks it whether to stop.
 
+mod address;
 mod catalogue;
 mod client;
 mod digest;

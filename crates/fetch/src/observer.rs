@@ -13,6 +13,8 @@ pub enum Work {
     Check,
     /// The files inside it are written.
     Unpack,
+    /// Its bytes come from a file that is there already.
+    Copy,
 }
 
 impl fmt::Display for Work {
@@ -21,6 +23,7 @@ impl fmt::Display for Work {
             Self::Download => "download",
             Self::Check => "check",
             Self::Unpack => "unpack",
+            Self::Copy => "copy",
         })
     }
 }

@@ -42,6 +42,17 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Refuses a symbolic link, which could lead anywhere, and everything else that is not a plain file. Opening a pipe would wait for ever.
+///
+/// # Errors
+/// [`FetchError::NotAFile`].
+pub(crate) fn check_file(path: &Path) -> Result<(), FetchError> {
+    if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(FetchError::NotAFile { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 impl Part {
     /// Opens or makes the part of the file that will be called `path`.
     ///
@@ -49,10 +60,12 @@ impl Part {
     /// [`FetchError::NotAFile`], [`FetchError::Busy`] while another process has the part, [`FetchError::Io`].
     pub(crate) fn open(path: &Path) -> Result<Self, FetchError> {
         let path = part_of(path);
-        // Opening a pipe would wait for ever, and a symbolic link could lead anywhere.
-        if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(FetchError::NotAFile { path });
-        }
+        check_file(&source_of(&path))?;
+        Self::at(path)
+    }
+
+    fn at(path: PathBuf) -> Result<Self, FetchError> {
+        check_file(&path)?;
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = file.map_err(FetchError::io("write", &path))?;
         // A file system without locks is used without them. Another process may have finished the file before this one had the lock.
@@ -82,10 +95,38 @@ impl Part {
     /// Throws the bytes away and begins again, with bytes from `source`.
     pub(crate) fn restart(&mut self, source: Source) -> Result<(), FetchError> {
         self.empty()?;
+        self.set_source(source)
+    }
+
+    fn set_source(&mut self, source: Source) -> Result<(), FetchError> {
         let path = source_of(&self.path);
+        check_file(&path)?;
         write_source(&path, &source).map_err(FetchError::io("write", &path))?;
         self.source = Some(source);
         Ok(())
+    }
+
+    /// A second, empty part beside this one, `NAME.part.new`, for an answer that may not be the file.
+    pub(crate) fn beside(&self) -> Result<Self, FetchError> {
+        let mut other = Self::at(beside_of(&self.path))?;
+        other.empty()?;
+        Ok(other)
+    }
+
+    /// Takes the bytes of `other`, which was made by [`Self::beside`], in place of its own.
+    pub(crate) fn replace(&mut self, other: Self, source: Source) -> Result<(), FetchError> {
+        // Bytes without notes are of an unknown origin, which is safer than the notes of other bytes.
+        let _ = fs::remove_file(source_of(&self.path));
+        fs::rename(&other.path, &self.path).map_err(FetchError::io("write", &self.path))?;
+        self.file = other.file;
+        self.n_bytes = other.n_bytes;
+        self.source = None;
+        self.set_source(source)
+    }
+
+    /// Removes the part.
+    pub(crate) fn remove(self) {
+        let _ = fs::remove_file(&self.path);
     }
 
     /// Throws all bytes away.
@@ -118,6 +159,8 @@ impl Part {
         self.file.sync_all().map_err(FetchError::io("write", &self.path))?;
         fs::rename(&self.path, path).map_err(FetchError::io("write", path))?;
         let _ = fs::remove_file(source_of(&self.path));
+        // A program that was killed leaves it behind.
+        let _ = fs::remove_file(beside_of(&self.path));
         Ok(())
     }
 
@@ -130,6 +173,10 @@ impl Part {
         let _ = fs::remove_file(&self.path);
         None
     }
+}
+
+fn beside_of(part: &Path) -> PathBuf {
+    with_ending(part, ".new")
 }
 
 fn source_of(part: &Path) -> PathBuf {
@@ -210,6 +257,23 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", folder.path().join("file.part")).unwrap();
         assert!(matches!(Part::open(&path), Err(FetchError::NotAFile { .. })));
         assert!(!folder.path().join("elsewhere").exists());
+        // The notes of the source are not written through a link either, wherever it leads.
+        let own = folder.path().join("own");
+        fs::write(&own, "own").unwrap();
+        for to in ["own", "nowhere"] {
+            let link = folder.path().join(format!("{to}.bin.part.from"));
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            assert!(matches!(Part::open(&folder.path().join(format!("{to}.bin"))), Err(FetchError::NotAFile { .. })));
+            let mut part = Part::open(&folder.path().join("late")).unwrap();
+            std::os::unix::fs::symlink(to, folder.path().join("late.part.from")).unwrap();
+            assert!(
+                matches!(part.restart(source()), Err(FetchError::NotAFile { path }) if path.ends_with("late.part.from"))
+            );
+            drop(part);
+            fs::remove_file(folder.path().join("late.part.from")).unwrap();
+        }
+        assert_eq!(fs::read(&own).unwrap(), b"own");
+        assert!(!folder.path().join("nowhere").exists());
         fs::create_dir(folder.path().join("other.part")).unwrap();
         assert!(matches!(Part::open(&folder.path().join("other")), Err(FetchError::NotAFile { .. })));
     }

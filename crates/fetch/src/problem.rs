@@ -64,7 +64,7 @@ pub enum Problem {
         expected: Size,
     },
     /// The server answers with another part of the file.
-    #[error("the server sent the bytes {found}, expected those from {expected} on")]
+    #[error("the server sent {found}, expected the bytes from {expected} on")]
     OtherRange {
         /// The field `Content-Range`.
         found: String,
@@ -74,6 +74,12 @@ pub enum Problem {
     /// The server answers with a page for people, as login pages of networks do.
     #[error("the server sent a page of the web ({found}) in place of the file; does this network ask for a login?")]
     WebPage {
+        /// The field `Content-Type`.
+        found: String,
+    },
+    /// The server answers with text, as servers do that report a mistake.
+    #[error("the server sent text ({found}) in place of the file")]
+    Text {
         /// The field `Content-Type`.
         found: String,
     },

@@ -9,6 +9,7 @@ use fisherlens_files::NewFile;
 use crate::digest::Digest;
 use crate::error::FetchError;
 use crate::package::{Expected, RemoteFile};
+use crate::part::check_file;
 
 /// Name of the record.
 pub(crate) const NAME: &str = ".fetched";
@@ -30,6 +31,11 @@ impl Record {
         Self(text.lines().filter_map(entry).collect())
     }
 
+    /// Refuses a folder in which the record cannot be written.
+    pub(crate) fn check(folder: &Path) -> Result<(), FetchError> {
+        check_file(&path(folder))
+    }
+
     /// Whether this archive was unpacked completely.
     pub(crate) fn has(&self, file: &RemoteFile) -> bool {
         let fits = |digest: Digest| match file.digest {
@@ -48,6 +54,7 @@ impl Record {
             let _ = writeln!(text, "{digest}  {name}");
         }
         let path = path(folder);
+        check_file(&path)?;
         let written = NewFile::create(&path).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.finish()
@@ -87,6 +94,23 @@ mod tests {
         assert_eq!(record.0.len(), 2);
         assert!(record.has(&file("a.tar", Expected::Published(a))) && record.has(&file("b.tar", Expected::Unknown)));
         assert!(!record.has(&file("a.tar", Expected::Published(b))) && !record.has(&file("c.tar", Expected::Unknown)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_record_is_not_written_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        std::fs::write(&own, "own").unwrap();
+        for to in ["own", "nowhere"] {
+            std::os::unix::fs::symlink(to, folder.path().join(NAME)).unwrap();
+            let added = Record::default().add(folder.path(), Digest::of(b"a"), "a.tar");
+            assert!(matches!(added, Err(FetchError::NotAFile { .. })));
+            assert!(matches!(Record::check(folder.path()), Err(FetchError::NotAFile { .. })));
+            std::fs::remove_file(folder.path().join(NAME)).unwrap();
+        }
+        assert_eq!(std::fs::read(&own).unwrap(), b"own");
+        assert!(!folder.path().join("nowhere").exists());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn reply(
         }
         (206, Some(from)) => {
             check_body(head, file)?;
-            let text = head.range.as_deref().unwrap_or("without a Content-Range");
+            let text = head.range.as_deref().unwrap_or("a part without a Content-Range");
             let range = ContentRange::parse(text).filter(|range| range.first == Some(from));
             let Some(range) = range else {
                 return Err(Problem::OtherRange { found: text.to_owned(), expected: from }.into());
@@ -65,8 +65,16 @@ pub(crate) fn reply(
 
 /// Refuses bytes that cannot be those of the file.
 fn check_body(head: &Head, file: &RemoteFile) -> Result<(), Problem> {
-    if let Some(found) = head.media_type.as_ref().filter(|kind| kind.to_ascii_lowercase().starts_with("text/html")) {
-        return Err(Problem::WebPage { found: found.clone() });
+    if let Some(found) = &head.media_type {
+        let kind = found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "text/html" | "application/xhtml+xml" => return Err(Problem::WebPage { found: found.clone() }),
+            // Servers say this of files whose form they do not know. The size then shows that it is the file.
+            "text/plain" if head.length.is_some() => {}
+            "application/json" | "application/xml" => return Err(Problem::Text { found: found.clone() }),
+            text if text.starts_with("text/") => return Err(Problem::Text { found: found.clone() }),
+            _ => {}
+        }
     }
     // Some servers say of every .gz file that it is compressed, which is true, and send it as it is.
     let is_gzip = Path::new(&file.name).extension().is_some_and(|extension| extension == "gz");
@@ -184,7 +192,8 @@ mod tests {
     #[test]
     fn another_range_is_refused() {
         for range in ["bytes 0-199/200", "bytes 101-199/200", "bytes 100-250/200", "nonsense"] {
-            assert!(after_100(&partial(range), ADDRESS).unwrap_err().contains("from 100 on"), "{range}");
+            let message = after_100(&partial(range), ADDRESS).unwrap_err();
+            assert_eq!(message, format!("the server sent {range}, expected the bytes from 100 on"));
         }
         let bare = Head { range: None, ..partial("") };
         assert!(after_100(&bare, ADDRESS).unwrap_err().contains("without a Content-Range"));
@@ -200,6 +209,15 @@ mod tests {
         assert!(after_100(&long, ADDRESS).unwrap_err().contains("has 201 bytes, expected 90 to 200"));
         let page = Head { media_type: Some("Text/HTML; charset=utf-8".to_owned()), ..head.clone() };
         assert!(after_100(&page, ADDRESS).unwrap_err().contains("a page of the web"));
+        for kind in ["application/json", "application/xml; charset=utf-8", "text/css"] {
+            let text = Head { media_type: Some(kind.to_owned()), ..head.clone() };
+            assert!(after_100(&text, ADDRESS).unwrap_err().contains(&format!("sent text ({kind})")), "{kind}");
+        }
+        let page = Head { media_type: Some("application/xhtml+xml".to_owned()), ..head.clone() };
+        assert!(after_100(&page, ADDRESS).unwrap_err().contains("a page of the web"));
+        let plain = Head { media_type: Some("text/plain".to_owned()), ..head.clone() };
+        assert!(after_100(&plain, ADDRESS).is_ok());
+        assert!(after_100(&Head { length: None, ..plain }, ADDRESS).unwrap_err().contains("sent text (text/plain)"));
         let packed = Head { encoding: Some("gzip".to_owned()), ..head };
         assert!(after_100(&packed, ADDRESS).unwrap_err().contains("compressed the file (gzip)"));
         let archive = RemoteFile { name: "file.tar.gz".to_owned(), ..file() };

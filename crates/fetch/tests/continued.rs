@@ -224,3 +224,63 @@ fn two_processes_do_not_write_the_same_part() {
     drop(part);
     get(vec![file(&body, &[&server])], folder.path()).unwrap();
 }
+
+#[test]
+fn a_part_is_not_thrown_away_for_something_else() {
+    let body = bytes(300_000);
+    let json = |length| Reply { length, ..Reply::whole(b"{}{}{") }.with("Content-Type", "application/json");
+    let short = |length| Reply { length, ..Reply::whole(b"other") };
+    let empty = Reply { length: None, ..Reply::status(416) };
+    let changed = Reply::rest(&body, 100_000).with("ETag", "\"v2\"");
+    for (first, second) in [
+        (json(None), json(None)),
+        (json(Some(300_000)), json(Some(300_000))),
+        (short(None), short(None)),
+        (short(Some(5)), short(Some(5))),
+        (empty.clone(), short(None)),
+        (empty, Reply::status(404)),
+        (changed.clone(), json(None)),
+        (changed, short(None)),
+    ] {
+        let server = Server::start(move |number, _| if number == 0 { first.clone() } else { second.clone() });
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("file.bin.part");
+        fs::write(&part, &body[..100_000]).unwrap();
+        let source = format!("{}/file.bin\n\"v1\"\n300000\n", server.address);
+        fs::write(folder.path().join("file.bin.part.from"), &source).unwrap();
+        get(vec![file(&body, &[&server])], folder.path()).unwrap_err();
+        assert_eq!(fs::read(&part).unwrap(), body[..100_000]);
+        assert_eq!(names(folder.path()), ["file.bin.part", "file.bin.part.from"]);
+        assert_eq!(fs::read_to_string(folder.path().join("file.bin.part.from")).unwrap(), source);
+    }
+}
+
+#[test]
+fn an_answer_without_a_length_replaces_a_part_when_it_is_longer() {
+    let body = bytes(300_000);
+    let sent = body.clone();
+    let server = Server::start(move |number, _| {
+        let n = [1000, 200_000, 300_000][number.min(2)];
+        Reply { length: None, chunked: true, unfinished: n < 300_000, ..Reply::whole(&sent).cut(n) }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file.bin.part"), vec![7; 100_000]).unwrap();
+    let watcher = Watcher::default();
+    get_with(vec![file(&body, &[&server])], folder.path(), options(), &watcher).unwrap();
+    assert_eq!(fs::read(folder.path().join("file.bin")).unwrap(), body);
+    assert_eq!(names(folder.path()), ["file.bin"]);
+    assert_eq!(server.n_asked(), 3, "{}", watcher.text());
+}
+
+#[test]
+fn a_server_that_always_breaks_off_is_left() {
+    let body = bytes(300_000);
+    let sent = body.clone();
+    let server = Server::start(move |_, asked| honest(&sent, asked).cut(1000));
+    let folder = tempfile::tempdir().unwrap();
+    let watcher = Watcher::default();
+    get_with(vec![file(&body, &[&server])], folder.path(), options(), &watcher).unwrap_err();
+    // Ten tries in each of two rounds.
+    assert_eq!(server.n_asked(), 20, "{}", watcher.text());
+    assert_eq!(fs::metadata(folder.path().join("file.bin.part")).unwrap().len(), 20_000);
+}

@@ -268,3 +268,57 @@ fn a_wrong_file_under_the_right_name_is_not_replaced() {
     get(vec![file(&body, &[&server])], folder.path()).unwrap();
     assert_eq!(server.asked()[0].range.as_deref(), Some("bytes=10-"));
 }
+
+#[test]
+fn the_body_of_a_redirection_is_not_read() {
+    let body = bytes(1000);
+    let sent = body.clone();
+    let server = Server::start(move |_, asked| match asked.path.as_str() {
+        "/file.bin" => Reply { length: None, endless: Some(b"1\r\nx\r\n"), ..Reply::status(302) }
+            .with("Transfer-Encoding", "chunked")
+            .with("Location", "deeper/../place"),
+        _ => honest(&sent, asked),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    get(vec![file(&body, &[&server])], folder.path()).unwrap();
+    assert_eq!(server.asked()[1].path, "/place");
+    let server = Server::always(Reply::status(302).with("Location", "ftp://a/b"));
+    let (message, _) = refused(file(&body, &[&server]));
+    assert!(message.contains("redirected to \"ftp://a/b\", which is not an address of the web"), "{message}");
+}
+
+#[test]
+fn fields_without_end_after_the_file_do_not_hold_it_up() {
+    let body = bytes(1000);
+    let framed = [b"3e8\r\n", body.as_slice(), b"\r\n0\r\n"].concat();
+    let server = Server::always(
+        Reply { length: None, endless: Some(b"a: b\r\n"), ..Reply::whole(&framed) }
+            .with("Transfer-Encoding", "chunked"),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    get(vec![file(&body, &[&server])], folder.path()).unwrap();
+    assert_eq!(fs::read(folder.path().join("file.bin")).unwrap(), body);
+    // Where the size is not known, the time without new bytes ends it.
+    let impatient = Options { stall_timeout: Duration::from_millis(200), n_rounds: 1, ..options() };
+    let folder = tempfile::tempdir().unwrap();
+    let since = Instant::now();
+    let error = get_with(vec![unknown(&server)], folder.path(), impatient, &Silent).unwrap_err();
+    assert!(matches!(error, FetchError::Download { .. }), "{error}");
+    assert!(since.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn passwords_are_neither_shown_nor_noted() {
+    let body = bytes(300_000);
+    let server = Server::always(Reply::whole(&body).cut(1000));
+    let mut file = file(&body, &[]);
+    file.addresses = vec![format!("{}/file.bin", server.address.replace("http://", "HTTP://user:secret@"))];
+    let folder = tempfile::tempdir().unwrap();
+    let watcher = Watcher::default();
+    let impatient = Options { n_rounds: 1, ..options() };
+    let error = get_with(vec![file], folder.path(), impatient, &watcher).unwrap_err().to_string();
+    let noted = fs::read_to_string(folder.path().join("file.bin.part.from")).unwrap();
+    for text in [error, noted, watcher.text()] {
+        assert!(text.contains("HTTP://***@127.0.0.1") && !text.contains("secret"), "{text}");
+    }
+}

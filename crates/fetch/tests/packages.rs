@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fisherlens_fetch::{
     Content, Digest, Expected, FetchError, Fetched, Limits, Member, Package, Packing, RemoteFile, Request, Silent,
-    fetch,
+    Work, fetch,
 };
 use support::{Reply, Server, Watcher, archive, bytes, file, get, get_with, honest, names, options, package, tar};
 
@@ -112,9 +112,23 @@ fn a_given_archive_that_is_another_file_is_refused_with_both_digests() {
     let (folder, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let given = [own.path().join("a.tar")];
     fs::write(&given[0], "something else").unwrap();
+    // The size is enough to say that it is another file, so the bytes are not read.
+    let watcher = Watcher::default();
+    let message = fetch(&request(&package, folder.path(), &given), &watcher).unwrap_err().to_string();
+    let n_bytes = archives.each_ref().map(Vec::len);
+    assert!(
+        message.ends_with(&format!(
+            "a.tar has 14 bytes; expected one of: a.tar with {} bytes, b.tar with {} bytes",
+            n_bytes[0], n_bytes[1]
+        )),
+        "{message}"
+    );
+    assert!(watcher.begun.borrow().is_empty(), "{:?}", watcher.begun);
+    let other = vec![7; n_bytes[0]];
+    fs::write(&given[0], &other).unwrap();
     let message = fetch(&request(&package, folder.path(), &given), &Silent).unwrap_err().to_string();
     for words in [
-        format!("has 14 bytes and sha256 {}", Digest::of(b"something else")),
+        format!("has {} bytes and sha256 {}", other.len(), Digest::of(&other)),
         "none of the files of pack".to_owned(),
         format!("a.tar: {} bytes, sha256 {}", archives[0].len(), Digest::of(&archives[0])),
         format!("b.tar: {} bytes, sha256 {}", archives[1].len(), Digest::of(&archives[1])),
@@ -148,6 +162,33 @@ fn a_given_file_that_is_no_archive_is_copied() {
 }
 
 #[test]
+fn a_stop_while_copying_leaves_nothing() {
+    /// Stops when something is copied.
+    struct Stopping(Watcher, std::cell::Cell<bool>);
+    impl fisherlens_fetch::Observer for Stopping {
+        fn line(&self, _: &str) {}
+        fn begin(&self, work: Work, name: &str, total: u64) -> Box<dyn fisherlens_fetch::Bar> {
+            self.1.set(self.1.get() || work == Work::Copy);
+            self.0.begin(work, name, total)
+        }
+        fn is_stopped(&self) -> bool {
+            self.1.get()
+        }
+    }
+    let body = bytes(5000);
+    let server = Server::honest(&body);
+    let package = package(vec![file(&body, &[&server])]);
+    let (folder, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let given = [own.path().join("weights")];
+    fs::write(&given[0], &body).unwrap();
+    let observer = Stopping(Watcher::default(), std::cell::Cell::new(false));
+    let stopped = fetch(&request(&package, folder.path(), &given), &observer);
+    assert!(matches!(stopped, Err(FetchError::Stopped)));
+    assert!(names(folder.path()).is_empty() && given[0].exists());
+    assert!(observer.0.begun.borrow().contains(&(Work::Copy, "file.bin".to_owned())));
+}
+
+#[test]
 fn a_stop_while_unpacking_leaves_no_half_and_no_second_download() {
     /// Stops when the first archive is unpacked.
     struct Stopping(Watcher, std::cell::Cell<bool>);
@@ -175,12 +216,47 @@ fn a_stop_while_unpacking_leaves_no_half_and_no_second_download() {
 #[cfg(unix)]
 #[test]
 fn links_in_the_target_are_not_written_through() {
-    let (_server, package) = served(&two_archives());
+    use std::os::unix::fs::symlink;
+    let (server, package) = served(&two_archives());
     let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    std::os::unix::fs::symlink(outside.path(), folder.path().join("kit")).unwrap();
-    let error = fetch(&request(&package, folder.path(), &[]), &Silent).unwrap_err();
-    assert!(matches!(error, FetchError::Blocked { .. }), "{error}");
+    let refused = || fetch(&request(&package, folder.path(), &[]), &Silent).unwrap_err();
+    let (kit, tree) = (folder.path().join("kit"), folder.path().join("kit/tree"));
+    symlink(outside.path(), &kit).unwrap();
+    assert!(matches!(refused(), FetchError::Blocked { path, .. } if path == kit));
+    fs::remove_file(&kit).unwrap();
+    fs::write(&kit, "own").unwrap();
+    assert!(matches!(refused(), FetchError::Blocked { path, .. } if path == kit));
+    fs::remove_file(&kit).unwrap();
+    fs::create_dir(&kit).unwrap();
+    symlink(outside.path(), &tree).unwrap();
+    assert!(matches!(refused(), FetchError::Blocked { path, .. } if path == tree));
+    fs::remove_file(&tree).unwrap();
+    fs::create_dir(&tree).unwrap();
+    symlink(outside.path().join("own"), tree.join(".fetched")).unwrap();
+    assert!(matches!(refused(), FetchError::NotAFile { .. }));
+    fs::remove_file(tree.join(".fetched")).unwrap();
+    symlink(outside.path().join("own"), folder.path().join("a.tar.part.from")).unwrap();
+    assert!(matches!(refused(), FetchError::NotAFile { .. }));
     assert!(names(outside.path()).is_empty());
+    // All of this was noticed before the first byte.
+    assert_eq!(server.n_asked(), 0);
+}
+
+#[test]
+fn a_file_of_the_user_is_not_replaced() {
+    let (_server, package) = served(&two_archives());
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("kit/tree/lists/train.txt");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "2").unwrap();
+    let message = fetch(&request(&package, folder.path(), &[]), &Silent).unwrap_err().to_string();
+    assert!(message.contains("kit/tree/lists/train.txt into place: a file with other bytes is there"), "{message}");
+    assert_eq!(names(&folder.path().join("kit/tree")), ["lists"]);
+    assert_eq!(fs::read(&own).unwrap(), b"2");
+    // The same bytes are in nobody's way.
+    fs::write(&own, "1").unwrap();
+    fetch(&request(&package, folder.path(), &[]), &Silent).unwrap();
+    check_tree(folder.path());
 }
 
 #[cfg(unix)]
@@ -288,6 +364,23 @@ fn names_and_addresses_that_lead_elsewhere_are_refused() {
     for address in ["", "ftp://a/b", "file:///etc/passwd", "http://", "https://a b"] {
         let error = get(vec![RemoteFile { addresses: vec![address.to_owned()], ..good.clone() }], folder.path());
         assert!(matches!(error, Err(FetchError::Address { .. })), "{address}");
+    }
+    let package = support::package(vec![good.clone()]);
+    for (mirror, words) in [
+        ("http://a/b?c", "without '?' and '#'"),
+        ("http://a/#b", "without '?' and '#'"),
+        ("http:///a", "the name of a server"),
+        ("http://[::1", "the name of a server"),
+        ("http://é/a", "of ASCII without spaces"),
+        ("http://user:secret@a b", "address \"http://***@a b\": expected letters, digits and signs of ASCII"),
+    ] {
+        let mirrors = [mirror.to_owned()];
+        let request = Request { mirrors: &mirrors, ..request(&package, folder.path(), &[]) };
+        let message = fetch(&request, &Silent).unwrap_err().to_string();
+        assert!(
+            message.contains(words) && !message.contains("begins with") && !message.contains("secret"),
+            "{message}"
+        );
     }
     let mut tree = archive("a.tar", b"abc", &server);
     if let Content::Tree { root, .. } = &mut tree.content {

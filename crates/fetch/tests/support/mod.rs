@@ -39,6 +39,8 @@ pub(crate) struct Reply {
     pub(crate) unfinished: bool,
     /// Whether the connection stays open without another byte.
     pub(crate) stalls: bool,
+    /// Bytes that are sent again and again after the body.
+    pub(crate) endless: Option<&'static [u8]>,
 }
 
 impl Reply {
@@ -93,6 +95,16 @@ impl Reply {
             stream.write_all(&self.body)?;
         }
         stream.flush()
+    }
+
+    /// The endless bytes, slowly, until the client or the server ends.
+    fn send_endless(&self, stream: &mut TcpStream, ends: &AtomicBool) {
+        while let Some(bytes) = self.endless
+            && !ends.load(Ordering::SeqCst)
+            && stream.write_all(bytes).is_ok()
+        {
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 }
 
@@ -199,7 +211,11 @@ fn serve(mut stream: TcpStream, all: &Mutex<Vec<Asked>>, ends: &AtomicBool, hand
         all.len() - 1
     };
     let reply = handler(number, &asked);
-    if reply.send(&mut stream).is_ok() && reply.stalls {
+    let is_sent = reply.send(&mut stream).is_ok();
+    if is_sent {
+        reply.send_endless(&mut stream, ends);
+    }
+    if is_sent && reply.stalls {
         while !ends.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(5));
         }
@@ -312,6 +328,8 @@ pub(crate) fn tar(entries: &[Entry]) -> Vec<u8> {
 #[derive(Default)]
 pub(crate) struct Watcher {
     pub(crate) lines: RefCell<Vec<String>>,
+    /// The work that began, and the names of the files.
+    pub(crate) begun: RefCell<Vec<(Work, String)>>,
     pub(crate) stop_after: Option<u64>,
     stopped: std::rc::Rc<Cell<bool>>,
 }
@@ -336,7 +354,8 @@ impl Observer for Watcher {
         self.lines.borrow_mut().push(text.to_owned());
     }
 
-    fn begin(&self, work: Work, _: &str, _: u64) -> Box<dyn Bar> {
+    fn begin(&self, work: Work, name: &str, _: u64) -> Box<dyn Bar> {
+        self.begun.borrow_mut().push((work, name.to_owned()));
         let stop_after = self.stop_after.filter(|_| work == Work::Download);
         Box::new(Progress { stop_after, stopped: self.stopped.clone() })
     }
