@@ -10,11 +10,40 @@ use fisherlens_experiment::stages::{calibration, scores};
 use serde::Serialize;
 
 use crate::answer;
+use crate::console::print_json;
 
 /// Largest number of classes whose whole table of confusions is printed. Of more classes, only the most frequent mistakes are.
 const MAX_N_COLUMNS: usize = 12;
 /// Number of mistakes that are printed instead.
 const N_MISTAKES: usize = 10;
+
+/// The answer of a command that judges a model.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer {
+    pub(crate) program: &'static str,
+    pub(crate) model: String,
+    /// The page that was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<String>,
+    #[serde(flatten)]
+    pub(crate) quality: Quality,
+    pub(crate) seconds: f64,
+}
+
+impl Answer {
+    /// Prints one JSON document, or tables for people with the line `last` below them.
+    ///
+    /// # Errors
+    /// A value that JSON cannot hold.
+    pub(crate) fn print(&self, as_json: bool, last: &str) -> Result<()> {
+        if as_json {
+            return Ok(print_json(self)?);
+        }
+        self.quality.print();
+        answer!("{last}");
+        Ok(())
+    }
+}
 
 /// The quality on the test half.
 #[derive(Debug, Serialize)]
@@ -28,7 +57,7 @@ pub(crate) struct Quality {
     /// Training image and test image that are nearly equal.
     nearly_equal: Vec<[String; 2]>,
     classes: Vec<ClassRow>,
-    /// Mean over the classes with an average precision; `None` if there is none.
+    /// Mean over the classes with an average precision; `None` if no class has one.
     mean_average_precision: Option<f64>,
     /// Of the probabilities, mean over the classes; `None` without probabilities.
     mean_calibration_error: Option<f64>,
@@ -65,25 +94,25 @@ struct ClassRow {
 }
 
 impl Quality {
-    /// Judges the scores of the test half. `threshold`: of each class, where it is known.
+    /// Judges the scores of the test half.
     ///
     /// # Errors
     /// Damaged results of the stages.
-    pub(crate) fn of(experiment: &Experiment, run: &Run, threshold: impl Fn(usize) -> Option<f64>) -> Result<Self> {
+    pub(crate) fn of(experiment: &Experiment, run: &Run) -> Result<Self> {
         let scores = scores::get(experiment, &run.keys)?;
         let dataset = &experiment.core.dataset;
         let settings = &experiment.settings;
         let (difficult, interpolation) = (settings.data.difficult, settings.evaluation.interpolation);
+        let calibration = calibration::get(experiment, &run.keys)?;
         let row = |(class, name): (usize, &String)| ClassRow {
             class: name.clone(),
             n_train: n_positives(&dataset.train.set, class),
             n_test: n_positives(&dataset.test.set, class),
             average_precision: scores.average_precision(class, difficult, interpolation),
-            threshold: threshold(class),
+            threshold: calibration.thresholds.as_ref().map(|thresholds| thresholds[class]),
         };
         let classes: Vec<ClassRow> = dataset.classes().iter().enumerate().map(row).collect();
         let is_any_judged = classes.iter().any(|row| row.average_precision.is_some());
-        let calibration = calibration::get(experiment, &run.keys)?;
         let reliability = calibration.reliability(&scores, difficult)?;
         let of_classes: Vec<f64> = (0..classes.len())
             .filter_map(|class| calibration.reliability_of_class(&scores, class, difficult))
@@ -136,7 +165,7 @@ impl Quality {
         card
     }
 
-    pub(crate) fn print(&self) {
+    fn print(&self) {
         let width = self.classes.iter().map(|row| row.class.chars().count()).max().unwrap_or(0).max("class".len());
         answer!("{:width$}  {:>6}  {:>6}  {:>6}  {:>9}", "class", "train", "test", "AP", "threshold");
         for row in &self.classes {

@@ -1,7 +1,6 @@
 //! `report`: one page about a model on labelled photographs: quality, the surest mistakes with heatmaps, context, examples.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -15,14 +14,11 @@ use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::summary;
 use fisherlens_lrp::Rule;
-use serde::Serialize;
 
-use crate::answer;
 use crate::arguments::{distinct, start_threads};
 use crate::caller::{Caller, PROGRAM};
-use crate::console::print_json;
 use crate::own_data::{OwnData, ensure_folder};
-use crate::quality::{Quality, opened};
+use crate::quality::{Answer, Quality, opened};
 use crate::terminal;
 
 /// The stages that judge a given model. The vectors of the training half are not needed.
@@ -54,21 +50,10 @@ pub struct Report {
     pub json: bool,
 }
 
-/// The answer.
-#[derive(Debug, Serialize)]
-struct Answer {
-    program: &'static str,
-    model: String,
-    page: String,
-    #[serde(flatten)]
-    quality: Quality,
-    seconds: f64,
-}
-
 /// Runs the command.
 ///
 /// # Errors
-/// Photographs or a model that cannot be used; a class of the images that the model does not have; the errors of the stages and of the page.
+/// Photographs or a model that cannot be used; images that have none of the model's classes; the errors of the stages and of the page.
 pub fn run(arguments: &Report, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     start_threads(arguments.data.threads)?;
     let since = Instant::now();
@@ -78,7 +63,6 @@ pub fn run(arguments: &Report, caller: &Caller, interrupt: &Interrupt) -> Result
         judged.rules = distinct(arguments.rules.clone());
     }
     judged.n_examples = arguments.examples;
-    let model = Arc::clone(&judged.model);
     let mut session = arguments.data.session("fast", &[], caller);
     if let Some(own) = &mut session.own {
         own.all_tested = arguments.all;
@@ -87,18 +71,10 @@ pub fn run(arguments: &Report, caller: &Caller, interrupt: &Interrupt) -> Result
     let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
     experiment.core.progress.stage_line("report", &opened(&experiment.core.dataset));
     let run = Run::execute_only(&experiment, &JUDGE)?;
-    let quality =
-        Quality::of(&experiment, &run, |class| model.thresholds.as_ref().map(|thresholds| thresholds[class]))?;
+    let quality = Quality::of(&experiment, &run)?;
     let data = summary::collect(&experiment, &run)?;
-    let page = fisherlens_report::write(&data, &arguments.out).context("cannot write the page")?;
-    let page = page.display().to_string();
-    if arguments.json {
-        let model = arguments.model.display().to_string();
-        let answer = Answer { program: PROGRAM, model, page, quality, seconds: since.elapsed().as_secs_f64() };
-        print_json(&answer)?;
-        return Ok(());
-    }
-    quality.print();
-    answer!("{page}  ({})", duration(since.elapsed()));
-    Ok(())
+    let page = fisherlens_report::write(&data, &arguments.out).context("cannot write the page")?.display().to_string();
+    let last = format!("{page}  ({})", duration(since.elapsed()));
+    let (model, seconds) = (arguments.model.display().to_string(), since.elapsed().as_secs_f64());
+    Answer { program: PROGRAM, model, page: Some(page), quality, seconds }.print(arguments.json, &last)
 }

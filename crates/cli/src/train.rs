@@ -14,14 +14,11 @@ use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::learned;
 use fisherlens_experiment::summary;
 use fisherlens_model::{Model, Precision};
-use serde::Serialize;
 
-use crate::answer;
 use crate::arguments::start_threads;
 use crate::caller::{Caller, PROGRAM};
-use crate::console::print_json;
 use crate::own_data::{OwnData, ensure_folder};
-use crate::quality::{Quality, opened};
+use crate::quality::{Answer, Quality, opened};
 use crate::terminal;
 
 /// The stages that learn and judge.
@@ -49,16 +46,6 @@ pub struct Train {
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub json: bool,
-}
-
-/// The answer.
-#[derive(Debug, Serialize)]
-struct Answer {
-    program: &'static str,
-    model: String,
-    #[serde(flatten)]
-    quality: Quality,
-    seconds: f64,
 }
 
 /// Runs the command.
@@ -92,26 +79,22 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
     let shown: &[Stage] = if arguments.report.is_some() { &[Stage::Relevance, Stage::Context] } else { &[] };
     let run = Run::execute_only(&experiment, &[&LEARN_AND_JUDGE, shown].concat())?;
     let mut model = learned::model(&experiment, &run.keys)?;
-    let quality =
-        Quality::of(&experiment, &run, |class| model.thresholds.as_ref().map(|thresholds| thresholds[class]))?;
+    let quality = Quality::of(&experiment, &run)?;
     model.card.extend(quality.card());
     let header = Header::new(&experiment.settings, 0.0)?;
     // In full, so that the file gives the scores that were judged.
     let n_bytes = model.write(&arguments.out, &header, Precision::Whole)?;
+    let mut page = None;
     if let Some(folder) = &arguments.report {
         let data = summary::collect(&experiment, &run)?;
-        let page = fisherlens_report::write(&data, folder)?;
-        experiment.core.progress.stage_line("report", &page.display().to_string());
+        let path = fisherlens_report::write(&data, folder)?.display().to_string();
+        experiment.core.progress.stage_line("report", &path);
+        page = Some(path);
     }
     let model = arguments.out.display().to_string();
-    if arguments.json {
-        let answer = Answer { program: PROGRAM, model, quality, seconds: since.elapsed().as_secs_f64() };
-        print_json(&answer)?;
-        return Ok(());
-    }
-    quality.print();
-    answer!("{model}  {:.1} MB  ({})", n_bytes as f64 / 1e6, duration(since.elapsed()));
-    Ok(())
+    let last = format!("{model}  {:.1} MB  ({})", n_bytes as f64 / 1e6, duration(since.elapsed()));
+    let seconds = since.elapsed().as_secs_f64();
+    Answer { program: PROGRAM, model, page, quality, seconds }.print(arguments.json, &last)
 }
 
 /// Whether the name of a file says that it is a model.

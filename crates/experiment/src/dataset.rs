@@ -184,7 +184,7 @@ impl Dataset {
     /// classes are those of the model.
     ///
     /// # Errors
-    /// The errors of the collection, which name the file and the line; no class to learn; a class that the judged model does not have.
+    /// The errors of the collection, which name the file and the line; no class to learn; images that have none of the judged model's classes.
     pub(crate) fn open_own(
         own: &OwnPhotographs,
         settings: &DataSettings,
@@ -195,6 +195,7 @@ impl Dataset {
         let Halves { layout, sets: [mut train, mut test], near, warnings } =
             own.halves([&settings.train, &settings.test], intake, limit)?;
         let (train_files, test_files) = (file_digests(&train), file_digests(&test));
+        let shared = shared(&train_files, &test_files);
         let found = train.classes.clone();
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
         let mut notes = warnings;
@@ -222,16 +223,21 @@ impl Dataset {
                 own.path.display()
             );
         }
+        let [train, test] =
+            [(train, train_files), (test, test_files)].map(|(set, files)| digest(set, &files, Reading::Upright));
+        if let Some(judged) = judged {
+            notes.extend(judged.note((!train.is_empty()).then_some(train.files)));
+        }
         Ok(Self {
             root: own.path.clone(),
             layout: Some(layout),
             year: None,
-            shared: shared(&train_files, &test_files),
+            shared,
             near,
             notes,
             reading: Reading::Upright,
-            train: digest(train, &train_files, Reading::Upright),
-            test: digest(test, &test_files, Reading::Upright),
+            train,
+            test,
             left_out,
             masks: None,
         })

@@ -36,12 +36,7 @@ impl Experiment {
         }
         let parts = Parts::from_settings(&settings)?;
         let is_too_small = |width, height| parts.extractor.value.max_descriptors(width, height) == 0;
-        let mut core = Core::open(session, &settings, &settings.data, progress, interrupt, &is_too_small)?;
-        if let Some(judged) = &session.judged {
-            let train = &core.dataset.train;
-            let note = judged.note((!train.is_empty()).then_some(train.files));
-            core.dataset.notes.extend(note);
-        }
+        let core = Core::open(session, &settings, &settings.data, progress, interrupt, &is_too_small)?;
         check_labels(&core.dataset, &settings)?;
         Ok(Self { core, settings, parts })
     }

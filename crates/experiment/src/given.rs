@@ -1,6 +1,8 @@
 //! Stages that come from files: `.npz` files of single stages, or a model file, which has all of them. They are checked against each other and
 //! against the settings before anything is computed.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -77,9 +79,12 @@ pub(crate) fn check(experiment: &Experiment) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file has all stages. Any other file is read as NumPy's.
+/// Whether a file has all stages. NumPy's archives end in `.npz`, or begin as zip files do; any other file is read as a model.
 fn is_model_file(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("flm"))
+    let is_called_npz = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+    let mut start = [0; 2];
+    let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    !(is_called_npz || is_read && start == *b"PK")
 }
 
 /// The projection in a file.
@@ -114,29 +119,28 @@ pub(crate) fn classifier(file: &Path, classes: &[String]) -> Result<Training> {
     Ok(Training { model, report: TrainingReport::default() })
 }
 
-/// The sigmoids of `classes` in a model file; `None` if it has none.
+/// What a file says about the scores of classes.
+#[derive(Default)]
+pub(crate) struct Decisions {
+    /// `None` if the file has none.
+    pub(crate) sigmoids: Option<Vec<Sigmoid>>,
+    /// 0 in a model file without thresholds; `None` for a file of another kind.
+    pub(crate) thresholds: Option<Vec<f64>>,
+}
+
+/// The sigmoids and thresholds of `classes` in a model file. Files of another kind have neither.
 ///
 /// # Errors
 /// A file that cannot be read; a class that it does not have.
-pub(crate) fn calibration(file: &Path, classes: &[String]) -> Result<Option<Vec<Sigmoid>>> {
+pub(crate) fn decisions(file: &Path, classes: &[String]) -> Result<Decisions> {
     if !is_model_file(file) {
-        return Ok(None);
+        return Ok(Decisions::default());
     }
     let model = Model::read(file)?;
     let rows = rows_of(&model, file, classes)?;
-    Ok(model.calibration.map(|sigmoids| rows.into_iter().map(|row| sigmoids[row]).collect()))
-}
-
-/// The thresholds of `classes` in a model file; 0 where it has none. `None` for a file of another kind.
-///
-/// # Errors
-/// A file that cannot be read; a class that it does not have.
-pub(crate) fn thresholds(file: &Path, classes: &[String]) -> Result<Option<Vec<f64>>> {
-    if !is_model_file(file) {
-        return Ok(None);
-    }
-    let model = Model::read(file)?;
-    Ok(Some(rows_of(&model, file, classes)?.into_iter().map(|row| model.threshold(row)).collect()))
+    let thresholds = rows.iter().map(|&row| model.threshold(row)).collect();
+    let sigmoids = model.calibration.map(|sigmoids| rows.iter().map(|&row| sigmoids[row]).collect());
+    Ok(Decisions { sigmoids, thresholds: Some(thresholds) })
 }
 
 /// The place of each class in a model.

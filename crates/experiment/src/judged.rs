@@ -19,8 +19,7 @@ pub(crate) const DIGEST: &str = "digest of these images";
 #[derive(Debug, Clone)]
 pub struct JudgedModel {
     path: PathBuf,
-    /// The content of the file.
-    pub model: Arc<Model>,
+    model: Arc<Model>,
     /// The rules of the heatmaps. The first one is shown first.
     pub rules: Vec<Rule>,
     /// Number of best and of worst test images per class; `None`: as the settings say.
@@ -31,8 +30,13 @@ impl JudgedModel {
     /// Reads the file. Heatmaps are made by the rule that it names, by the naive and by the absolute rule.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be read; a path that is not Unicode, which settings cannot hold.
     pub fn read(path: &Path) -> Result<Self> {
+        ensure!(
+            path.to_str().is_some(),
+            "the path {} is not Unicode, so settings cannot name the file: rename it",
+            path.display()
+        );
         let model = Model::read(path)?;
         let mut rules = vec![model.display_rule];
         rules.extend([Rule::Naive, Rule::Absolute].into_iter().filter(|rule| *rule != model.display_rule));

@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn calibration(sigmoids: Option<Vec<Sigmoid>>) -> Calibration {
-        Calibration { sigmoids, held_out: None }
+        Calibration { sigmoids, ..Calibration::default() }
     }
 
     fn surest(scores: &Scores, calibration: &Calibration, n: usize) -> Vec<Mistake> {

@@ -57,7 +57,7 @@ pub(crate) fn check(address: &str, is_base: bool) -> Result<(), &'static str> {
     }
 }
 
-/// The address that `location` means in an answer from `current`; `None` if it is none of the web.
+/// The address that `location` means in an answer from `current`; `None` if that is no address of http or https.
 pub(crate) fn led_to(current: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, authority) = (current.scheme_str()?, current.authority()?);

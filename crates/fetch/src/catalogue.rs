@@ -41,7 +41,7 @@ pub fn packages() -> Vec<Package> {
     vec![voc2007(), googlenet(), caffenet(), vgg_cnn_s()]
 }
 
-/// The package with this name; `None` if there is none.
+/// The package with this name; `None` for an unknown name.
 ///
 /// ```
 /// use fisherlens_fetch::package;

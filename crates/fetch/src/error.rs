@@ -45,8 +45,8 @@ pub enum FetchError {
         /// The path.
         path: PathBuf,
     },
-    /// A file that was given is none of those that are wanted.
-    #[error("{} {found}; it is none of the files of {package}:\n{}", path.display(), indented(expected))]
+    /// A given file is not one of the files that are wanted.
+    #[error("{} {found}; it is not one of the files of {package}:\n{}", path.display(), indented(expected))]
     Unrecognised {
         /// The file.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum FetchError {
         /// Name, size and digest of each wanted file.
         expected: Vec<String>,
     },
-    /// A file that was given has the size of none of those that are wanted.
+    /// A given file has another size than each of the files that are wanted.
     #[error("{} has {n_bytes} bytes; expected one of: {}", path.display(), expected.join(", "))]
     GivenSize {
         /// The file.

@@ -21,7 +21,7 @@ pub(crate) struct Local {
 /// The file of the package that each given path is: one entry per file of the package.
 ///
 /// # Errors
-/// [`FetchError::GivenSize`] and [`FetchError::Unrecognised`] for a path that is none of them; [`FetchError::Io`], also for a folder; [`FetchError::Stopped`].
+/// [`FetchError::GivenSize`] and [`FetchError::Unrecognised`] for a file that is not wanted; [`FetchError::Io`], also for a folder; [`FetchError::Stopped`].
 pub(crate) fn recognise(
     paths: &[PathBuf],
     package: &Package,

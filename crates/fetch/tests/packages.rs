@@ -129,7 +129,7 @@ fn a_given_archive_that_is_another_file_is_refused_with_both_digests() {
     let message = fetch(&request(&package, folder.path(), &given), &Silent).unwrap_err().to_string();
     for words in [
         format!("has {} bytes and sha256 {}", other.len(), Digest::of(&other)),
-        "none of the files of pack".to_owned(),
+        "not one of the files of pack".to_owned(),
         format!("a.tar: {} bytes, sha256 {}", archives[0].len(), Digest::of(&archives[0])),
         format!("b.tar: {} bytes, sha256 {}", archives[1].len(), Digest::of(&archives[1])),
     ] {

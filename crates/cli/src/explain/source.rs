@@ -104,7 +104,7 @@ impl Source {
         let learned = learned.map_or_else(String::new, |(_, value)| format!(", learned from {value}"));
         Ok(Self {
             explainer: Explainer::from_model(&model)?,
-            calibration: Calibration { sigmoids: model.calibration, held_out: None },
+            calibration: Calibration { sigmoids: model.calibration, ..Calibration::default() },
             line: format!("model {name}{learned}"),
             name,
             class_parts: class_parts(model.classes.iter().map(String::as_str)),

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Half;
 use crate::experiment::Experiment;
-use crate::given;
+use crate::given::{self, Decisions};
 use crate::keys::Keys;
 use crate::parts::{Parts, linear_svm};
 use crate::settings::sections::ClassifierKind;
 use crate::stage::Stage;
-use crate::stages::scores::Scores;
+use crate::stages::scores::{Scores, thresholds};
 use crate::stages::{classifier, encode};
 
 /// Number of intervals of a reliability diagram.
@@ -26,6 +26,9 @@ pub struct Calibration {
     /// One per class. `None` if none can be learned or read: the classifiers are not support vector machines that this experiment trains by its
     /// settings, and they do not come from a model file.
     pub sigmoids: Option<Vec<Sigmoid>>,
+    /// The score of each class above which it counts as found: the equal-error threshold of the held-out scores, or that of the model file.
+    /// `None` where there are no sigmoids either, but a model file without sigmoids may have thresholds.
+    pub thresholds: Option<Vec<f64>>,
     /// What they were learned from; `None` if they come from a model file.
     pub held_out: Option<HeldOutScores>,
 }
@@ -50,18 +53,20 @@ pub struct HeldOutScores {
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Calibration> {
     experiment.core.cached(Stage::Calibration.id().at(keys.calibration()), || {
         if let Some(file) = &experiment.settings.classifier.from {
-            let sigmoids = given::calibration(file, experiment.core.dataset.classes())?;
+            let Decisions { sigmoids, thresholds } = given::decisions(file, experiment.core.dataset.classes())?;
             let what = if sigmoids.is_some() { "sigmoids of the model file" } else { "none in the file" };
-            return Ok((Calibration { sigmoids, held_out: None }, what.to_owned()));
+            return Ok((Calibration { sigmoids, thresholds, held_out: None }, what.to_owned()));
         }
         let Some(held_out) = held_out(experiment, keys)? else {
-            return Ok((Calibration { sigmoids: None, held_out: None }, "not for these classifiers".to_owned()));
+            return Ok((Calibration::default(), "not for these classifiers".to_owned()));
         };
+        let difficult = experiment.settings.data.difficult;
         let n_classes = experiment.core.dataset.classes().len();
-        let sigmoids = (0..n_classes).map(|class| sigmoid(&held_out.scores, class, experiment.settings.data.difficult));
+        let sigmoids = (0..n_classes).map(|class| sigmoid(&held_out.scores, class, difficult));
         let sigmoids = sigmoids.collect::<Result<Vec<_>>>()?;
+        let thresholds = thresholds(&held_out.scores.predictions(difficult));
         let what = format!("{} sigmoids, {} folds", sigmoids.len(), held_out.n_folds);
-        Ok((Calibration { sigmoids: Some(sigmoids), held_out: Some(held_out) }, what))
+        Ok((Calibration { sigmoids: Some(sigmoids), thresholds: Some(thresholds), held_out: Some(held_out) }, what))
     })
 }
 

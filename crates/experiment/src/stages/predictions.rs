@@ -3,10 +3,9 @@
 use anyhow::Result;
 
 use crate::experiment::Experiment;
-use crate::given;
 use crate::keys::Keys;
 use crate::settings::sections::DataSource;
-use crate::stages::scores::{Prediction, thresholds};
+use crate::stages::scores::Prediction;
 use crate::stages::{calibration, scores};
 
 /// The predictions on the test half.
@@ -31,13 +30,8 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Vec<Prediction>> {
 /// # Errors
 /// The errors of the earlier stages.
 pub fn of_model(experiment: &Experiment, keys: &Keys) -> Result<Option<Vec<f64>>> {
-    let settings = &experiment.settings;
-    if settings.data.source != DataSource::Own {
-        return Ok(None);
+    match experiment.settings.data.source {
+        DataSource::Own => Ok(calibration::get(experiment, keys)?.thresholds),
+        DataSource::Mini | DataSource::Voc => Ok(None),
     }
-    if let Some(file) = &settings.classifier.from {
-        return given::thresholds(file, experiment.core.dataset.classes());
-    }
-    let held_out = calibration::get(experiment, keys)?.held_out;
-    Ok(held_out.map(|held_out| thresholds(&held_out.scores.predictions(settings.data.difficult))))
 }

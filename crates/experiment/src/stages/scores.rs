@@ -119,7 +119,7 @@ impl Scores {
         average_precision(&self.of_class(class), &labels, interpolation).filter(|_| is_judged)
     }
 
-    /// Mean over the classes that have an average precision, 0 to 1; NaN if there is none.
+    /// Mean over the classes that have an average precision, 0 to 1; NaN if no class has one.
     pub fn mean_average_precision(&self, difficult: Difficult, interpolation: Interpolation) -> f64 {
         let precisions: Vec<f64> = (0..self.classes.len())
             .filter_map(|class| self.average_precision(class, difficult, interpolation))
