@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -154,15 +155,23 @@ pub(crate) fn read_head<R: Read>(mut reader: R) -> Result<Head, ArtifactError> {
     read_entries(&mut Deserializer::new(reader), n_entries)
 }
 
-/// BLAKE3 of the payload alone: equal for equal results, whatever the settings, the key and the time in the header are.
-pub(crate) fn payload_digest(bytes: &[u8]) -> Result<[u8; N_CHECKSUM_BYTES], ArtifactError> {
+/// Verifies the checksum of a whole file, and tells where its payload lies.
+pub(crate) fn open(bytes: &[u8]) -> Result<(Head, Range<usize>), ArtifactError> {
     verify(bytes)?;
     let mut reader = io::Cursor::new(bytes);
-    read_head(&mut reader)?;
+    let head = read_head(&mut reader)?;
     let start = reader.position() as usize;
     // The name of the last entry, a string of eight letters with one byte before it, then marker and checksum.
-    let end = bytes.len() - (1 + "checksum".len() + CHECKSUM_MARKER.len() + N_CHECKSUM_BYTES);
-    Ok(*blake3::hash(&bytes[start..end]).as_bytes())
+    let n_last = 1 + "checksum".len() + CHECKSUM_MARKER.len() + N_CHECKSUM_BYTES;
+    let end = bytes.len().checked_sub(n_last).filter(|end| *end >= start);
+    let end = end.ok_or_else(|| ArtifactError::Payload { problem: "there is none".to_owned() })?;
+    Ok((head, start..end))
+}
+
+/// BLAKE3 of the payload alone: equal for equal results, whatever the settings, the key and the time in the header are.
+pub(crate) fn payload_digest(bytes: &[u8]) -> Result<[u8; N_CHECKSUM_BYTES], ArtifactError> {
+    let (_, payload) = open(bytes)?;
+    Ok(*blake3::hash(&bytes[payload]).as_bytes())
 }
 
 fn verify(bytes: &[u8]) -> Result<(), ArtifactError> {
@@ -402,6 +411,7 @@ mod tests {
             let checksum = blake3::hash(&sealed);
             sealed.extend(checksum.as_bytes());
             let _ = read::<Value>(&sealed, &address());
+            let _ = open(&sealed);
         }
     }
 }

@@ -84,5 +84,5 @@ pub use envelope::Header;
 pub use error::ArtifactError;
 pub use key::{Key, KeyBuilder};
 pub use lock::StoreLock;
-pub use single::{read_bytes, read_file, write_file};
+pub use single::{Sealed, read_any, read_bytes, read_file, write_bytes, write_file};
 pub use store::{Entry, Loaded, Store};

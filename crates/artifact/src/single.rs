@@ -1,5 +1,6 @@
 //! One artifact in a file that the user chooses, outside a store.
 
+use std::ops::Range;
 use std::path::Path;
 
 use fisherlens_files::LARGEST_MODEL;
@@ -36,6 +37,61 @@ pub fn write_file<T: Serialize>(
     value: &T,
 ) -> Result<u64, ArtifactError> {
     store::replace(path, address, header, value)
+}
+
+/// The bytes that [`write_file`] would write.
+///
+/// # Errors
+/// [`ArtifactError::Payload`] when the value has no MessagePack form.
+pub fn write_bytes<T: Serialize>(address: &Address, header: &Header, value: &T) -> Result<Vec<u8>, ArtifactError> {
+    let mut bytes = Vec::new();
+    envelope::write(&mut bytes, address, header, value).map_err(|problem| ArtifactError::Payload { problem })?;
+    Ok(bytes)
+}
+
+/// An artifact of any stage and version, whose payload is not read yet. [`read_any`] makes it.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    /// Where the artifact belongs.
+    pub address: Address,
+    /// How it was made.
+    pub header: Header,
+    bytes: Vec<u8>,
+    payload: Range<usize>,
+}
+
+impl Sealed {
+    /// The payload as MessagePack.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[self.payload.clone()]
+    }
+}
+
+/// Reads an artifact of any stage and version from the file `path`, for programs that show artifacts. Checks the checksum.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use fisherlens_artifact::{Address, Header, Key, read_any, write_file};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("count.msgpack");
+/// let address = Address::new("count", 1, Key::builder("count", 1).finish(), None);
+/// write_file(&path, &address, &Header::new(&BTreeMap::from([("step", 4)]), 0.0)?, &42_u32)?;
+/// let sealed = read_any(&path)?;
+/// assert_eq!((sealed.address.stage.as_str(), sealed.payload()), ("count", [42].as_slice()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ArtifactError::Io`] when the file cannot be read; [`ArtifactError::File`] when it is damaged or no artifact.
+pub fn read_any(path: &Path) -> Result<Sealed, ArtifactError> {
+    let bytes = fisherlens_files::read(path, LARGEST_MODEL).map_err(ArtifactError::io("read", path))?;
+    match envelope::open(&bytes) {
+        Ok((envelope::Head { address, header }, payload)) => Ok(Sealed { address, header, bytes, payload }),
+        Err(cause) => {
+            Err(ArtifactError::File { path: path.to_owned(), stage: "result".to_owned(), cause: Box::new(cause) })
+        }
+    }
 }
 
 /// Reads an artifact of `stage` and `format_version` from the file `path`; it may have any key.

@@ -42,6 +42,24 @@ pub fn gray_from_rgb(rgb: ArrayView3<u8>) -> Array2<f32> {
     gray
 }
 
+/// The grey values of a colour image whose values are not rounded to 8 bits.
+///
+/// ```text
+/// grey = 0.2989 R + 0.587 G + 0.114 B
+/// ```
+/// `rgb` `(height, width, 3)` in `[0, 1]`. Returns `(height, width)`. Where the colours are multiples of 1 / 255, the result equals that of
+/// [`gray_from_rgb`] up to rounding.
+///
+/// # Panics
+/// If the length of the last axis of `rgb` is not 3.
+pub fn gray_from_float_rgb(rgb: ArrayView3<f32>) -> Array2<f32> {
+    let (height, width, n_channels) = rgb.dim();
+    assert_eq!(n_channels, 3, "an RGB image has 3 channels on its last axis");
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        RED * rgb[[y, x, 0]] + GREEN * rgb[[y, x, 1]] + BLUE * rgb[[y, x, 2]]
+    })
+}
+
 #[inline(always)]
 fn mix(&[red, green, blue]: &[u8; 3]) -> f32 {
     RED / 255.0 * f32::from(red) + GREEN / 255.0 * f32::from(green) + BLUE / 255.0 * f32::from(blue)
@@ -84,6 +102,15 @@ mod tests {
         let rgb = Array3::from_shape_fn((5, 7, 3), |(y, x, c)| (y * 37 + x * 11 + c * 5) as u8);
         let turned = rgb.slice(s![.., ..;-1, ..]);
         assert_eq!(gray_from_rgb(rgb.view()).slice(s![.., ..;-1]), gray_from_rgb(turned));
+    }
+
+    #[test]
+    fn float_colours_give_the_grey_values_of_the_same_bytes() {
+        let rgb = Array3::from_shape_fn((5, 7, 3), |(y, x, c)| (y * 37 + x * 11 + c * 5) as u8);
+        let float = rgb.mapv(|value| f32::from(value) / 255.0);
+        for (byte, float) in gray_from_rgb(rgb.view()).iter().zip(gray_from_float_rgb(float.view())) {
+            assert!((byte - float).abs() < 1e-6, "{byte} {float}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod window;
 pub use error::DescriptorError;
 pub use extractor::{DescriptorExtractor, LocalDescriptors};
 pub use frame::{Frame, SupportSquare};
-pub use gray::gray_from_rgb;
+pub use gray::{gray_from_float_rgb, gray_from_rgb};
 pub use params::{DenseSift, DenseSiftParams, LowContrast, PcaParams, PcaValidParams, RootSift, Whitening, Window};
 pub use pca::Pca;
 #[cfg(feature = "decode")]

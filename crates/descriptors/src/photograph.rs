@@ -52,6 +52,39 @@ enum Pixels {
 }
 
 impl Photograph {
+    /// A grey photograph from pixels `(height, width)`.
+    ///
+    /// # Errors
+    /// [`DescriptorError::TooLarge`] for more than 64 million pixels.
+    pub fn from_gray(pixels: Array2<u8>) -> Result<Self, DescriptorError> {
+        let (height, width) = pixels.dim();
+        refuse_size(width, height)?;
+        Ok(Self { width, height, pixels: Pixels::Gray(in_order(pixels)) })
+    }
+
+    /// A colour photograph from red, green and blue `(height, width, 3)`.
+    ///
+    /// ```
+    /// use fisherlens_descriptors::Photograph;
+    /// use ndarray::Array3;
+    ///
+    /// let photograph = Photograph::from_rgb(Array3::from_elem((20, 30, 3), 255))?;
+    /// assert_eq!((photograph.width(), photograph.height()), (30, 20));
+    /// # Ok::<(), fisherlens_descriptors::DescriptorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DescriptorError::TooLarge`] for more than 64 million pixels.
+    ///
+    /// # Panics
+    /// If the length of the last axis is not 3.
+    pub fn from_rgb(pixels: Array3<u8>) -> Result<Self, DescriptorError> {
+        let (height, width, n_channels) = pixels.dim();
+        assert_eq!(n_channels, 3, "an RGB image has 3 channels on its last axis");
+        refuse_size(width, height)?;
+        Ok(Self { width, height, pixels: Pixels::Rgb(in_order(pixels)) })
+    }
+
     /// Decodes a whole file, with the pixels in the order in which they are stored.
     ///
     /// An orientation in the EXIF data is not applied, because the boxes of PASCAL VOC refer to the stored pixels.
@@ -183,6 +216,11 @@ pub fn fitted_size(size: [usize; 2], max_side: usize) -> [usize; 2] {
         return size;
     }
     size.map(|side| ((side * max_side) as f64 / longer as f64).round().max(1.0) as usize)
+}
+
+/// The values in the order of the axes.
+fn in_order<D: ndarray::Dimension>(values: ndarray::Array<u8, D>) -> Vec<u8> {
+    if values.is_standard_layout() { values.into_raw_vec_and_offset().0 } else { values.iter().copied().collect() }
 }
 
 fn refuse_size(width: usize, height: usize) -> Result<(), DescriptorError> {

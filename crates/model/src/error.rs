@@ -43,6 +43,9 @@ pub enum ModelError {
         /// What the operating system or the encoder said.
         source: Cause,
     },
+    /// A picture has no form in PNG.
+    #[error("the picture cannot be written as PNG")]
+    Encode(#[source] Cause),
     /// A photograph's file is damaged, too large, or neither JPEG nor PNG.
     #[error("cannot decode {}", .path.display())]
     Decode {

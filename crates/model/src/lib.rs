@@ -49,6 +49,6 @@ pub use npz::NpzFile;
 pub use panel::{Cell, Panel};
 pub use part::{BuildEncoder, Part, encoder, extractor};
 pub use photograph::Described;
-pub use png_file::write_png;
+pub use png_file::{png_bytes, write_png};
 pub use pyramid::PyramidLevel;
 pub use settings::{AssignmentKind, DescriptorKind, DescriptorSettings, EncoderKind, EncoderSettings, describe};

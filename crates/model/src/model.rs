@@ -119,6 +119,21 @@ impl Model {
     /// # Errors
     /// [`ModelError::File`] with the name of the file.
     pub fn write(&self, path: &Path, header: &Header, precision: Precision) -> Result<u64, ModelError> {
+        let (address, stored) = self.stored(precision);
+        artifact::write_file(path, &address, header, &stored).map_err(|error| ModelError::File(error.into()))
+    }
+
+    /// The bytes of the file, for programs that keep a model somewhere else.
+    ///
+    /// # Errors
+    /// None that is known; the form of a model can always be written.
+    pub fn write_bytes(&self, header: &Header, precision: Precision) -> Result<Vec<u8>, ModelError> {
+        let (address, stored) = self.stored(precision);
+        artifact::write_bytes(&address, header, &stored).map_err(|error| ModelError::File(error.into()))
+    }
+
+    /// Address and payload of the file.
+    fn stored(&self, precision: Precision) -> (Address, Stored) {
         let coefficients = self.classifier.coefficients();
         let coefficients = match precision {
             Precision::Whole => Coefficients::Whole(Block(coefficients.to_owned())),
@@ -153,8 +168,7 @@ impl Model {
             card: self.card.clone(),
         };
         let key = Key::builder(STAGE, FORMAT_VERSION).setting("card", &self.card).finish();
-        let address = Address::new(STAGE, FORMAT_VERSION, key, None);
-        artifact::write_file(path, &address, header, &stored).map_err(|error| ModelError::File(error.into()))
+        (Address::new(STAGE, FORMAT_VERSION, key, None), stored)
     }
 
     /// Reads a file that [`Model::write`] wrote.
@@ -284,6 +298,7 @@ mod tests {
         model.write(&path, &header, Precision::Whole).unwrap();
         assert_eq!(Model::read(&path).unwrap(), model);
         assert_eq!(Model::read_bytes(&std::fs::read(&path).unwrap()).unwrap(), model);
+        assert_eq!(Model::read_bytes(&model.write_bytes(&header, Precision::Whole).unwrap()).unwrap(), model);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Pictures as PNG files.
 
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use fisherlens_files::NewFile;
@@ -25,18 +25,32 @@ use crate::error::ModelError;
 /// [`ModelError::Write`] when the file cannot be written, or when the array has no pixel or other than three channels.
 pub fn write_png(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ModelError> {
     let write = || -> Result<(), png::EncodingError> {
-        let (height, width, _) = rgb.dim();
         // A program that is stopped leaves no half picture.
         let file = NewFile::create(path)?;
-        let mut encoder = png::Encoder::new(BufWriter::new(file.as_file()), width as u32, height as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header()?;
-        let pixels: Vec<u8> = rgb.iter().copied().collect();
-        writer.write_image_data(&pixels)?;
-        writer.finish()?;
+        encode(BufWriter::new(file.as_file()), rgb)?;
         file.finish()?;
         Ok(())
     };
     write().map_err(|error| ModelError::Write { path: path.to_owned(), source: error.into() })
+}
+
+/// Red, green and blue `(height, width, 3)` as the bytes of a PNG file.
+///
+/// # Errors
+/// [`ModelError::Encode`] when the array has no pixel or other than three channels.
+pub fn png_bytes(rgb: ArrayView3<'_, u8>) -> Result<Vec<u8>, ModelError> {
+    let mut bytes = Vec::new();
+    encode(&mut bytes, rgb).map_err(|error| ModelError::Encode(error.into()))?;
+    Ok(bytes)
+}
+
+fn encode(writer: impl Write, rgb: ArrayView3<'_, u8>) -> Result<(), png::EncodingError> {
+    let (height, width, _) = rgb.dim();
+    let mut encoder = png::Encoder::new(writer, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    let pixels: Vec<u8> = rgb.iter().copied().collect();
+    writer.write_image_data(&pixels)?;
+    writer.finish()
 }
