@@ -10,6 +10,7 @@ use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::judged::JudgedModel;
 use fisherlens_experiment::progress::duration;
+use fisherlens_experiment::quality::{Quality, opened};
 use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::summary;
@@ -18,7 +19,7 @@ use fisherlens_lrp::Rule;
 use crate::arguments::{distinct, start_threads};
 use crate::caller::{Caller, PROGRAM};
 use crate::own_data::{OwnData, ensure_folder};
-use crate::quality::{Answer, Quality, opened};
+use crate::quality::Answer;
 use crate::terminal;
 
 /// The stages that judge a given model. The vectors of the training half are not needed.

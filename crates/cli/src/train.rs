@@ -8,22 +8,18 @@ use clap::Args;
 use fisherlens_artifact::Header;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::learning::{self, Learned};
 use fisherlens_experiment::progress::duration;
-use fisherlens_experiment::run::Run;
+use fisherlens_experiment::quality::opened;
 use fisherlens_experiment::stage::Stage;
-use fisherlens_experiment::stages::learned;
 use fisherlens_experiment::summary;
 use fisherlens_model::{Model, Precision};
 
 use crate::arguments::start_threads;
 use crate::caller::{Caller, PROGRAM};
 use crate::own_data::{OwnData, ensure_folder};
-use crate::quality::{Answer, Quality, opened};
+use crate::quality::Answer;
 use crate::terminal;
-
-/// The stages that learn and judge.
-const LEARN_AND_JUDGE: [Stage; 7] =
-    [Stage::Sample, Stage::Pca, Stage::Mixture, Stage::Encode, Stage::Classifier, Stage::Scores, Stage::Calibration];
 
 /// `train`
 #[derive(Debug, Clone, Args)]
@@ -77,10 +73,7 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
     let dataset = &experiment.core.dataset;
     experiment.core.progress.stage_line("train", &opened(dataset));
     let shown: &[Stage] = if arguments.report.is_some() { &[Stage::Relevance, Stage::Context] } else { &[] };
-    let run = Run::execute_only(&experiment, &[&LEARN_AND_JUDGE, shown].concat())?;
-    let mut model = learned::model(&experiment, &run.keys)?;
-    let quality = Quality::of(&experiment, &run)?;
-    model.card.extend(quality.card());
+    let Learned { model, quality, run } = learning::learn(&experiment, shown)?;
     let header = Header::new(&experiment.settings, 0.0)?;
     // In full, so that the file gives the scores that were judged.
     let n_bytes = model.write(&arguments.out, &header, Precision::Whole)?;

@@ -13,6 +13,11 @@ pub struct Interrupt(Arc<AtomicBool>);
 pub struct Interrupted;
 
 impl Interrupt {
+    /// An interrupt whose flag a caller already has.
+    pub fn of_flag(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+
     /// Asks the run to stop at the next image.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
