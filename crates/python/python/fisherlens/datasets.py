@@ -1,0 +1,30 @@
+"""Photographs to try the package with."""
+
+from __future__ import annotations
+
+import os
+
+from fisherlens import _native
+
+
+def draw_mini(folder: str | os.PathLike[str]) -> str:
+    """Draws the embedded photographs: 500 pictures of seven drawn objects in the layout of PASCAL VOC.
+
+    Parameters
+    ----------
+    folder : path
+        A new folder, or one that already has these pictures.
+
+    Returns
+    -------
+    str
+        The folder, which :meth:`fisherlens.Model.train` accepts.
+
+    Notes
+    -----
+    The class "knot" often shows the name of a photographer in its lower left corner: a shortcut that a classifier learns, and that its
+    heatmaps show.
+    """
+    path = os.fspath(folder)
+    _native.draw_mini(path)
+    return path

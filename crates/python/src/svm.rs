@@ -1,0 +1,103 @@
+//! The linear SVM.
+
+use fisherlens_classifier::{
+    ClassifierError, ClassifierTrainer as _, HeldOut, LinearModel, LinearSvm, Loss, Sigmoid, Training,
+};
+use linfa::ParamGuard as _;
+use ndarray::{Array1, Array2};
+use numpy::{IntoPyArray as _, PyArray1, PyArray2};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{Matrix, copied, copied2};
+use crate::background;
+use crate::errors::raise;
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(svm_fit, module)?)?;
+    module.add_function(wrap_pyfunction!(svm_scores, module)?)
+}
+
+/// Learns one classifier per column of the targets (N, classes): +1, −1, or 0 for a sample that is left out.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "the parameters of the SVM, one by one")]
+fn svm_fit<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyArray2<f32>>,
+    targets: &Bound<'py, PyArray2<i8>>,
+    c_grid: Vec<f64>,
+    n_folds: usize,
+    squared_hinge: bool,
+    bias_feature: f64,
+    tol: f64,
+    max_iter: usize,
+    seed: u64,
+    probability: bool,
+    n_threads: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let loss = if squared_hinge { Loss::SquaredHinge } else { Loss::Hinge };
+    let params = LinearSvm::params().c_grid(c_grid).n_folds(n_folds).loss(loss).bias_feature(bias_feature);
+    let svm = params.tolerance(tol).max_n_epochs(max_iter).seed(seed).check().map_err(raise)?;
+    let (x, targets) = (Matrix::of(x), Matrix::of(targets));
+    let (Training { model, report }, sigmoids) = background::run(py, n_threads, None, move |watch| {
+        let training = svm.train(x.view(), targets.view()).map_err(raise)?;
+        watch.check()?;
+        let c = training.report.c.unwrap_or(svm.c_grid()[0]);
+        let sigmoids = probability.then(|| {
+            let HeldOut { scores, .. } = svm.held_out_scores(x.view(), targets.view(), c)?;
+            sigmoids(&scores, &targets.view().to_owned())
+        });
+        Ok((training, sigmoids.transpose().map_err(raise)?))
+    })?;
+    let fitted = PyDict::new(py);
+    let each =
+        |of: fn(&fisherlens_classifier::ClassReport) -> f64| -> Vec<f64> { report.classes.iter().map(of).collect() };
+    fitted.set_item("n_iter", each(|class| class.n_epochs.unwrap_or(0) as f64))?;
+    fitted.set_item("gaps", each(|class| class.relative_duality_gap().unwrap_or(0.0)))?;
+    fitted.set_item("converged", report.classes.iter().all(|class| class.converged))?;
+    fitted.set_item("c", report.c)?;
+    let rows = report.cross_validation.iter().map(|row| (row.c, row.mean_average_precision));
+    fitted.set_item("cross_validation", rows.collect::<Vec<_>>())?;
+    if let Some(dual) = model.dual() {
+        fitted.set_item("alphas", dual.alphas.clone().into_pyarray(py))?;
+    }
+    fitted.set_item("bias", model.bias().to_owned().into_pyarray(py))?;
+    fitted.set_item("coefficients", model.coefficients().to_owned().into_pyarray(py))?;
+    if let Some(sigmoids) = sigmoids {
+        fitted.set_item("slopes", sigmoids.iter().map(|sigmoid| sigmoid.slope).collect::<Vec<_>>())?;
+        fitted.set_item("offsets", sigmoids.iter().map(|sigmoid| sigmoid.offset).collect::<Vec<_>>())?;
+    }
+    Ok(fitted)
+}
+
+/// One sigmoid per class from scores of samples that the classifiers have not seen.
+fn sigmoids(scores: &Array2<f32>, targets: &Array2<i8>) -> Result<Vec<Sigmoid>, ClassifierError> {
+    let of_class = |class: usize| {
+        let known = |&(score, _): &(f32, i8)| score.is_finite();
+        let (scores, targets) = (scores.column(class), targets.column(class));
+        let pairs = scores.iter().copied().zip(targets.iter().copied()).filter(known);
+        let (scores, labels): (Vec<f32>, Vec<i8>) = pairs.unzip();
+        match Sigmoid::fit(&scores, &labels) {
+            Err(ClassifierError::OneSided { n_positives, n_negatives, .. }) => {
+                Ok(Sigmoid::flat(n_positives, n_negatives))
+            }
+            other => other,
+        }
+    };
+    (0..scores.ncols()).map(of_class).collect()
+}
+
+/// Scores (N, classes).
+#[pyfunction]
+fn svm_scores<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyArray2<f32>>,
+    coefficients: &Bound<'py, PyArray2<f32>>,
+    bias: &Bound<'py, PyArray1<f32>>,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let bias: Array1<f32> = copied(bias);
+    let model = LinearModel::from_parts(copied2(coefficients), bias).map_err(raise)?;
+    let x = Matrix::of(x);
+    let scores = background::run(py, 1, None, move |_| Ok(model.decision_function(x.view())))?;
+    Ok(scores.into_pyarray(py))
+}

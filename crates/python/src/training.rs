@@ -1,0 +1,176 @@
+//! Learning a model from labelled photographs, and the embedded photographs.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fisherlens_dataset::{Missing, Opening, SplitOptions};
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::learning::{self, Learned};
+use fisherlens_experiment::own::OwnPhotographs;
+use fisherlens_experiment::program::Program;
+use fisherlens_experiment::progress::{Bar, Observer, Progress};
+use fisherlens_experiment::quality::opened;
+use fisherlens_experiment::session::Session;
+use pyo3::prelude::*;
+use serde::Deserialize;
+
+use crate::background::{self, Watch};
+use crate::errors::{from_json, raise, raise_any};
+use crate::model::NativeModel;
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(train, module)?)?;
+    module.add_function(wrap_pyfunction!(draw_mini, module)?)
+}
+
+/// What the user asked for; the Python half writes it as JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    data: PathBuf,
+    images: Option<PathBuf>,
+    preset: String,
+    set: Vec<String>,
+    test_share: Option<f64>,
+    group: Option<String>,
+    keep_near: bool,
+    strict: bool,
+    limit: Option<usize>,
+    cache: Option<PathBuf>,
+}
+
+/// What the observer has heard and Python has not been told yet.
+#[derive(Default)]
+struct News {
+    lines: VecDeque<String>,
+    /// Name, position and total of the work that is shown.
+    bar: Option<(String, u64, u64)>,
+    is_bar_new: bool,
+}
+
+/// Receives the reports of the run on its threads; Python's thread fetches them.
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<News>>);
+
+impl Listener {
+    fn change(&self, change: impl FnOnce(&mut News)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Observer for Listener {
+    fn line(&self, text: &str) {
+        self.change(|news| news.lines.push_back(text.to_owned()));
+    }
+
+    fn begin(&self, label: &str, total: u64) -> Box<dyn Bar> {
+        self.change(|news| {
+            news.bar = Some((label.to_owned(), 0, total));
+            news.is_bar_new = true;
+        });
+        Box::new(self.clone())
+    }
+}
+
+impl Bar for Listener {
+    fn advance(&self, n_steps: u64) {
+        self.change(|news| {
+            news.is_bar_new = true;
+            if let Some((_, position, _)) = &mut news.bar {
+                *position += n_steps;
+            }
+        });
+    }
+
+    fn set_position(&self, position: u64) {
+        self.change(|news| {
+            news.is_bar_new = true;
+            if let Some((_, at, _)) = &mut news.bar {
+                *at = position;
+            }
+        });
+    }
+
+    fn set_message(&self, _: &str) {}
+}
+
+/// A model, and its quality as JSON. `told` is a Python function of (lines, label, position, total), or `None`.
+#[pyfunction]
+fn train(
+    py: Python<'_>,
+    request: &str,
+    n_threads: usize,
+    told: Option<Bound<'_, PyAny>>,
+) -> PyResult<(NativeModel, String)> {
+    let request: Request = from_json(request)?;
+    let listener = Listener::default();
+    let heard = listener.clone();
+    let tell = |told: &Bound<'_, PyAny>| -> PyResult<()> {
+        let mut news = News::default();
+        listener.change(|now| std::mem::swap(now, &mut news));
+        // The work goes on, so its bar is kept.
+        listener.change(|now| now.bar = now.bar.take().or_else(|| news.bar.clone()));
+        let bar = news.bar.filter(|_| news.is_bar_new);
+        if bar.is_some() || !news.lines.is_empty() {
+            told.call1((Vec::from(news.lines), bar))?;
+        }
+        Ok(())
+    };
+    let watched = told.as_ref().map(|told| -> Box<dyn Fn() -> PyResult<()>> {
+        let (told, tell) = (told.clone(), &tell);
+        Box::new(move || tell(&told))
+    });
+    let (model, quality) = background::run_watched(py, n_threads, watched.as_deref(), move |watch| {
+        let interrupt = interrupt(watch);
+        let experiment = Experiment::open(&session(request), Progress::to(heard), interrupt).map_err(raise_any)?;
+        experiment.core.progress.stage_line("train", &opened(&experiment.core.dataset));
+        let Learned { model, quality, .. } = learning::learn(&experiment, &[]).map_err(raise_any)?;
+        Ok((model, serde_json::to_string(&quality).map_err(raise)?))
+    })?;
+    Ok((NativeModel::of(model)?, quality))
+}
+
+fn session(request: Request) -> Session {
+    let folder = match request.cache {
+        Some(folder) => folder,
+        // The same folder as that of the command.
+        None => etcetera::choose_base_strategy()
+            .map_or_else(
+                |_| PathBuf::from("fisherlens-cache"),
+                |folders| etcetera::BaseStrategy::cache_dir(&folders).join("fisherlens"),
+            )
+            .join("artifacts"),
+    };
+    let missing = if request.strict { Missing::Refuse } else { Missing::Skip };
+    Session {
+        set: request.set,
+        own: Some(OwnPhotographs {
+            path: request.data,
+            opening: Opening { missing, follow_links: false, images: request.images },
+            split: SplitOptions { test_share: request.test_share, group: request.group },
+            near_together: request.keep_near,
+            all_tested: false,
+        }),
+        missing,
+        limit: request.limit,
+        artifacts: folder.clone(),
+        program: Program { command_line: "fisherlens.Model.train".to_owned(), ..Program::default() },
+        ..Session::new(&request.preset, &folder)
+    }
+}
+
+/// The stop flag of the experiment, which is that of the call.
+fn interrupt(watch: &Watch) -> Interrupt {
+    Interrupt::of_flag(watch.flag())
+}
+
+/// Draws the embedded photographs in the layout of PASCAL VOC into a folder.
+#[pyfunction]
+fn draw_mini(py: Python<'_>, folder: PathBuf) -> PyResult<()> {
+    background::run(py, 1, None, move |watch| {
+        fisherlens_mini_voc::ensure_while(&folder, &|| !watch.is_stopped()).map_err(raise)?;
+        Ok(())
+    })
+}
