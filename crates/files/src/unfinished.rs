@@ -41,12 +41,13 @@ impl NewFile {
     /// Starts a file in the folder of `path`. Where `path` is a symbolic link, the file that it leads to is replaced, and the link stays.
     ///
     /// # Errors
-    /// The error of the file system; [`ErrorKind::InvalidInput`] where `path` is a folder, a pipe or a device, which must not be replaced.
+    /// The error of the file system; [`ErrorKind::IsADirectory`] where `path` is a folder, [`ErrorKind::InvalidInput`] where it is a pipe or a
+    /// device, which must not be replaced.
     pub fn create(path: &Path) -> io::Result<Self> {
         let path = if path.is_symlink() { path.canonicalize()? } else { path.to_owned() };
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                return Err(io::Error::new(ErrorKind::InvalidInput, "it is a folder, expected a file"));
+                return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, expected a file"));
             }
             Ok(metadata) if !metadata.is_file() => {
                 return Err(io::Error::new(ErrorKind::InvalidInput, "it is a pipe or a device, expected a file"));
@@ -111,7 +112,7 @@ mod tests {
     #[test]
     fn folders_are_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(NewFile::create(folder.path()).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(NewFile::create(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
     }
 
     #[cfg(unix)]

@@ -74,6 +74,19 @@ impl DiagonalGmmValidParams {
     /// # References
     /// `perronnin2010`; `vedaldi2010`, `gmm.c`.
     pub fn fit_from(&self, start: &DiagonalGmm, x: ArrayView2<'_, f32>) -> Result<DiagonalGmm, MixtureError> {
+        self.fit_from_with_progress(start, x, &mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// [`fit_from`](Self::fit_from) that reports every iteration, as [`fit_with_progress`](Self::fit_with_progress) does.
+    ///
+    /// # Errors
+    /// The errors of [`fit_from`](Self::fit_from).
+    pub fn fit_from_with_progress(
+        &self,
+        start: &DiagonalGmm,
+        x: ArrayView2<'_, f32>,
+        progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
+    ) -> Result<DiagonalGmm, MixtureError> {
         if start.n_components() != self.n_components {
             return Err(MixtureError::Dimension {
                 what: "components of the start",
@@ -87,7 +100,7 @@ impl DiagonalGmmValidParams {
         check_samples(x, start.n_features())?;
         let x = x.as_standard_layout();
         let floor = self.variance_floors(&data_variance(x.view()));
-        self.maximise(start, x.view(), &floor, &mut |_, _| ControlFlow::Continue(()))
+        self.maximise(start, x.view(), &floor, progress)
     }
 
     /// The lower bound of the variance of each feature, `(D)`, from the variances of the data.
