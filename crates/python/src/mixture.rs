@@ -68,11 +68,12 @@ fn mixture_fit<'py>(
     let params = params.check().map_err(raise)?;
     let (x, start) = (Matrix::of(x), start.as_ref().map(mixture).transpose()?);
     let found = background::run(py, n_threads, progress.as_ref(), move |watch| {
-        if let Some(start) = start {
-            return params.fit_from(&start, x.view()).map_err(raise);
-        }
         let mut every = |_, _| if watch.step().is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        params.fit_with_progress(x.view(), &mut every).map_err(raise)
+        let found = match start {
+            Some(start) => params.fit_from_with_progress(&start, x.view(), &mut every),
+            None => params.fit_with_progress(x.view(), &mut every),
+        };
+        found.map_err(raise)
     })?;
     let report = found.report();
     let fitted = PyDict::new(py);

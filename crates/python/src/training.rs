@@ -37,6 +37,7 @@ struct Request {
     group: Option<String>,
     keep_near: bool,
     strict: bool,
+    follow_links: bool,
     limit: Option<usize>,
     cache: Option<PathBuf>,
 }
@@ -148,7 +149,7 @@ fn session(request: Request) -> Session {
         set: request.set,
         own: Some(OwnPhotographs {
             path: request.data,
-            opening: Opening { missing, follow_links: false, images: request.images },
+            opening: Opening { missing, follow_links: request.follow_links, images: request.images },
             split: SplitOptions { test_share: request.test_share, group: request.group },
             near_together: request.keep_near,
             all_tested: false,
@@ -169,7 +170,8 @@ fn interrupt(watch: &Watch) -> Interrupt {
 /// Draws the embedded photographs in the layout of PASCAL VOC into a folder.
 #[pyfunction]
 fn draw_mini(py: Python<'_>, folder: PathBuf) -> PyResult<()> {
-    background::run(py, 1, None, move |watch| {
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    background::run(py, n_threads, None, move |watch| {
         fisherlens_mini_voc::ensure_while(&folder, &|| !watch.is_stopped()).map_err(raise)?;
         Ok(())
     })

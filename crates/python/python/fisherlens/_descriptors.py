@@ -88,7 +88,7 @@ class DenseSift(TransformerMixin, BaseEstimator):
     >>> image = np.random.default_rng(0).random((60, 80))
     >>> [descriptors] = DenseSift(bin_sizes=(4,), step=8).fit_transform([image])
     >>> descriptors.shape
-    (63, 128)
+    (54, 128)
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class Pca(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Pca:
         """Learns the projection from samples (N, n_features), N ≥ 2."""
-        X = aligned(validate_data(self, X, dtype=np.float32, ensure_min_samples=2))
+        X = aligned(validate_data(self, X, dtype=np.float32, order="C", ensure_min_samples=2))
         n_components = X.shape[1] if self.n_components is None else whole("n_components", self.n_components, 1)
         self.mean_, self._projection, self.explained_variance_ = _native.pca_fit(X, n_components, flag("whiten", self.whiten), 1)
         self.components_ = unit_rows(self._projection)
@@ -209,7 +209,7 @@ class Pca(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> NDArray[np.float32]:
         """The projection (N, n_components_) of samples (N, n_features)."""
         check_is_fitted(self)
-        X = aligned(validate_data(self, X, dtype=np.float32, reset=False))
+        X = aligned(validate_data(self, X, dtype=np.float32, order="C", reset=False))
         return _native.pca_transform(X, (self.mean_, self._projection, self.explained_variance_))
 
     def inverse_transform(self, X: Any) -> NDArray[np.float32]:
@@ -235,7 +235,7 @@ class Pca(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 def unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """The rows, each divided by its length."""
     lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
-    return (matrix / lengths).astype(np.float32)
+    return np.asarray(matrix / lengths, dtype=np.float32)
 
 
 class PerImage(TransformerMixin, BaseEstimator):

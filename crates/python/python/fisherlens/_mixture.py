@@ -110,7 +110,7 @@ class DiagonalGaussianMixture(DensityMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> DiagonalGaussianMixture:
         """Learns the mixture from samples (N, n_features)."""
-        X = aligned(validate_data(self, X, dtype=np.float32, ensure_min_samples=2))
+        X = aligned(validate_data(self, X, dtype=np.float32, order="C", ensure_min_samples=2))
         n_components = whole("n_components", self.n_components, 1)
         if len(X) < n_components:
             raise ValueError(f"n_samples = {len(X)} for n_components = {n_components}: give more samples or ask for fewer components")
@@ -225,7 +225,7 @@ class DiagonalGaussianMixture(DensityMixin, BaseEstimator):
 
     def _checked(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self)
-        return aligned(validate_data(self, X, dtype=np.float32, reset=False))
+        return aligned(validate_data(self, X, dtype=np.float32, order="C", reset=False))
 
     def _parts(self) -> Parts:
         return float32(self.weights_, 1, "weights_"), float32(self.means_, 2, "means_"), float32(self.covariances_, 2, "covariances_")

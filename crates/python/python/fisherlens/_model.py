@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import difflib
 import json
 import os
-import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union, overload
 
 import numpy as np
@@ -17,10 +14,12 @@ from numpy.typing import NDArray
 
 from fisherlens import _native
 from fisherlens._arrays import float32, sigmoids
-from fisherlens._checks import flag, max_side as checked_side, number, whole
+from fisherlens._checks import flag
+from fisherlens._checks import max_side as checked_side
 from fisherlens._explanation import Conservation, Explanation, frames_of
 from fisherlens._images import Image, prepare, prepare_all
-from fisherlens._jobs import Progress, bar, n_threads, reporting
+from fisherlens._jobs import Progress, n_threads, reporting
+from fisherlens._training import learn
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -308,7 +307,7 @@ class Model:
         return [_explanations(image)[0] for image in found]
 
     def _rules(self, rule: str | list[str] | None) -> tuple[list[str], bool]:
-        rules = list(rule) if _is_list(rule) else [self.rule if rule is None else rule]
+        rules: list[Any] = list(rule) if _is_list(rule) else [self.rule if rule is None else rule]  # type: ignore[arg-type]
         for one in rules:
             if not isinstance(one, str):
                 raise TypeError(f'rule is {one!r}, expected "epsilon=100", "naive" or "absolute"')
@@ -342,6 +341,7 @@ class Model:
         test_share: float | None = None,
         keep_near: bool = False,
         strict: bool = False,
+        follow_links: bool = False,
         limit: int | None = None,
         images: str | os.PathLike[str] | None = None,
         cache: str | os.PathLike[str] | None = None,
@@ -371,6 +371,8 @@ class Model:
             Whether nearly equal photographs are kept together, in training or in test.
         strict : bool
             Whether photographs that cannot be used are refused instead of skipped.
+        follow_links : bool
+            Whether symbolic links that lead out of the folder are followed.
         limit : int, optional
             Use only this number of photographs of each half.
         images : path, optional
@@ -395,25 +397,26 @@ class Model:
         UserWarning
             What the user should know about the data, such as classes with few photographs.
         """
-        with _data(data, labels, groups) as (path, group):
-            request = {
-                "data": path,
-                "images": None if images is None else os.fspath(images),
-                "preset": os.fspath(preset),
-                "set": [f"{name}={_toml(value)}" for name, value in _mapping("settings", settings).items()],
-                "test_share": None if test_share is None else _share("test_share", test_share),
-                "group": group,
-                "keep_near": flag("keep_near", keep_near),
-                "strict": flag("strict", strict),
-                "limit": None if limit is None else whole("limit", limit, 1),
-                "cache": None if cache is None else os.path.abspath(os.fspath(cache)),
-            }
-            with _telling(progress, verbose) as tell:
-                native, quality = _native.train(json.dumps(request), n_threads(n_jobs), tell)
-        model = cls._of(native, json.loads(quality))
-        for warning in model.quality["warnings"] if model.quality else []:
+        native, quality = learn(
+            data,
+            labels,
+            preset=preset,
+            settings=settings,
+            groups=groups,
+            test_share=test_share,
+            keep_near=keep_near,
+            strict=strict,
+            follow_links=follow_links,
+            limit=limit,
+            images=images,
+            cache=cache,
+            n_jobs=n_jobs,
+            progress=progress,
+            verbose=verbose,
+        )
+        for warning in quality["warnings"]:
             warnings.warn(warning, UserWarning, stacklevel=2)
-        return model
+        return cls._of(native, quality)
 
     @classmethod
     def from_pipeline(cls, pipeline: Pipeline, *, classes: Sequence[str] | None = None, rule: str = "epsilon=100") -> Model:
@@ -424,7 +427,7 @@ class Model:
         pipeline : sklearn.pipeline.Pipeline
             The steps :class:`DenseSift`, :class:`PerImage` with a PCA (ours or scikit-learn's), an encoder (:class:`FisherVector`,
             :class:`Vlad` or :class:`BagOfWords`) with any diagonal mixture, and a linear classifier with ``coef_``, ``intercept_`` and
-            ``classes_`` (ours, ``LinearSVC``, ``SGDClassifier``, ``LogisticRegression`` with two classes, …).
+            ``classes_`` (ours, ``LinearSVC``, ``SGDClassifier``, ``LogisticRegression``, …).
         classes : list of str, optional
             Names of the classes; by default the labels as text.
         rule : str
@@ -456,103 +459,3 @@ def _explanations(found: list[dict[str, Any]]) -> list[Explanation]:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
-
-
-@contextlib.contextmanager
-def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None]]:
-    """The path that holds the photographs, and the name of the column with their groups."""
-    if isinstance(data, (str, os.PathLike)):
-        if labels is not None:
-            raise TypeError("labels are for a list of photographs; a folder or a table has labels of its own")
-        if groups is not None and not isinstance(groups, str):
-            raise TypeError(f"groups is {type(groups).__name__}, expected the name of a column, because the photographs are not a list")
-        yield os.fspath(data), groups
-        return
-    if not _is_list(data):
-        raise TypeError(f"data is {type(data).__name__}, expected a folder, a table, or a list of paths")
-    if len(data) == 0:
-        raise ValueError("there is no photograph: give a list of paths")
-    if labels is None:
-        raise TypeError("a list of photographs needs labels, one per photograph")
-    labels = _one_each("labels", labels, len(data))
-    groups = None if groups is None else _one_each("groups", groups, len(data))
-    with tempfile.TemporaryDirectory(prefix="fisherlens-") as folder:
-        table = os.path.join(folder, "photographs.csv")
-        with open(table, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "label"] + ([] if groups is None else ["group"]))
-            for index, (path, label) in enumerate(zip(data, labels)):
-                if not isinstance(path, (str, os.PathLike)):
-                    raise TypeError(f"photograph {index} is {type(path).__name__}, expected a path")
-                row = [os.path.abspath(os.fspath(path)), _label(index, label)]
-                writer.writerow(row if groups is None else [*row, str(groups[index])])
-        yield table, None if groups is None else "group"
-
-
-def _one_each(name: str, values: Any, n: int) -> list[Any]:
-    if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__len__") or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {type(values).__name__}, expected a list with one entry per photograph")
-    if len(values) != n:
-        raise ValueError(f"{len(values)} {name} for {n} photographs: give one per photograph")
-    return list(values)
-
-
-def _label(index: int, label: Any) -> str:
-    labels = list(label) if isinstance(label, (list, tuple, set, frozenset, np.ndarray)) else [label]
-    for one in labels:
-        if one is None or (isinstance(one, float) and one != one):
-            raise ValueError(f"the label of photograph {index} is {one}, expected the name of a class, or an empty list for no class")
-        if "|" in str(one):
-            raise ValueError(f'label "{one}" of photograph {index}: expected a name without "|"')
-    return "|".join(sorted(map(str, labels)))
-
-
-def _mapping(name: str, value: Any) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise TypeError(f'{name} is {type(value).__name__}, expected a dictionary such as {{"mixture.n_components": 64}}')
-    return value
-
-
-def _share(name: str, value: Any) -> float:
-    share = number(name, value, 0, is_open=True)
-    if share >= 1:
-        raise ValueError(f"{name} is {value}, expected a number above 0 and below 1")
-    return share
-
-
-def _toml(value: Any) -> str:
-    """A value as the settings write it."""
-    if isinstance(value, str):
-        return value
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
-
-
-@contextlib.contextmanager
-def _telling(progress: bool, verbose: bool) -> Iterator[Callable[..., None] | None]:
-    """The function that is told lines and the state of the present step."""
-    if not flag("progress", progress) and not flag("verbose", verbose):
-        yield None
-        return
-    shown: list[Any] = []
-
-    def tell(lines: list[str], step: tuple[str, int, int] | None) -> None:
-        if verbose:
-            for line in lines:
-                print(line)
-        if progress and step is not None:
-            label, position, total = step
-            if not shown or shown[-1].desc.rstrip(": ") != label or shown[-1].total != total:
-                if shown:
-                    shown.pop().close()
-                shown.append(bar(total, label))
-            shown[-1].update(position - shown[-1].n)
-
-    try:
-        yield tell
-    finally:
-        for one in shown:
-            one.close()

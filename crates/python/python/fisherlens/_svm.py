@@ -110,7 +110,7 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         """Learns from samples (n_samples, n_features) and their labels."""
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        X = aligned(validate_data(self, X, dtype=np.float32, accept_sparse=False))
+        X = aligned(validate_data(self, X, dtype=np.float32, order="C", accept_sparse=False))
         targets = self._targets(X, y)
         found = _native.svm_fit(
             X,
@@ -177,7 +177,7 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Scores: shape (n_samples,) for two classes, otherwise (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = aligned(validate_data(self, X, dtype=np.float32, reset=False))
+        X = aligned(validate_data(self, X, dtype=np.float32, order="C", reset=False))
         scores = _native.svm_scores(X, float32(self.coef_, 2, "coef_"), float32(self.intercept_, 1, "intercept_"))
         if not np.isfinite(scores).all():
             raise ValueError("a score is beyond the range of single precision: scale the samples")

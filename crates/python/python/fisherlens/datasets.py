@@ -13,18 +13,18 @@ def draw_mini(folder: str | os.PathLike[str]) -> str:
     Parameters
     ----------
     folder : path
-        A new folder, or one that already has these pictures.
+        Where the folder ``VOC2016`` is made, unless it is there already. Drawing takes some seconds.
 
     Returns
     -------
     str
-        The folder, which :meth:`fisherlens.Model.train` accepts.
+        The folder ``VOC2016``, which :meth:`fisherlens.Model.train` accepts.
 
     Notes
     -----
-    The class "knot" often shows the name of a photographer in its lower left corner: a shortcut that a classifier learns, and that its
+    The class "knot" often shows the name of a photographer in its lower right corner: a shortcut that a classifier learns, and that its
     heatmaps show.
     """
     path = os.fspath(folder)
     _native.draw_mini(path)
-    return path
+    return os.path.join(path, "VOC2016")

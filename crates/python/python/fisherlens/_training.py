@@ -1,0 +1,181 @@
+"""Learning a model from labelled photographs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import Any
+
+import numpy as np
+
+from fisherlens import _native
+from fisherlens._checks import flag, number, whole
+from fisherlens._jobs import bar, n_threads
+
+# Options of the command ``fisherlens train``, and what they are called here.
+_OPTIONS = {
+    "--test-share": "test_share",
+    "--keep-near": "keep_near=True",
+    "--strict": "strict=True",
+    "--follow-links": "follow_links=True",
+    "--limit": "limit",
+    "--group": "groups",
+    "--set ": "settings: ",
+}
+
+
+def learn(
+    data: Any,
+    labels: Any,
+    *,
+    preset: str | os.PathLike[str],
+    settings: Any,
+    groups: Any,
+    test_share: float | None,
+    keep_near: bool,
+    strict: bool,
+    follow_links: bool,
+    limit: int | None,
+    images: str | os.PathLike[str] | None,
+    cache: str | os.PathLike[str] | None,
+    n_jobs: int | None,
+    progress: bool,
+    verbose: bool,
+) -> tuple[_native.Model, dict[str, Any]]:
+    """A model and its quality; the parameters are those of ``Model.train``."""
+    with _data(data, labels, groups) as (path, group):
+        request = {
+            "data": path,
+            "images": None if images is None else os.fspath(images),
+            "preset": os.fspath(preset),
+            "set": [f"{name}={_toml(value)}" for name, value in _mapping("settings", settings).items()],
+            "test_share": None if test_share is None else _share("test_share", test_share),
+            "group": group,
+            "keep_near": flag("keep_near", keep_near),
+            "strict": flag("strict", strict),
+            "follow_links": flag("follow_links", follow_links),
+            "limit": None if limit is None else whole("limit", limit, 1),
+            "cache": None if cache is None else os.path.abspath(os.fspath(cache)),
+        }
+        with _telling(progress, verbose) as tell:
+            try:
+                native, told = _native.train(json.dumps(request), n_threads(n_jobs), tell)
+            except ValueError as error:
+                error.args = tuple(map(_in_python, error.args))
+                raise
+    quality: dict[str, Any] = json.loads(told)
+    quality["warnings"] = [_in_python(warning) for warning in quality["warnings"]]
+    return native, quality
+
+
+@contextlib.contextmanager
+def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None]]:
+    """The path that holds the photographs, and the name of the column with their groups."""
+    if isinstance(data, (str, os.PathLike)):
+        if labels is not None:
+            raise TypeError("labels are for a list of photographs; a folder or a table has labels of its own")
+        if groups is not None and not isinstance(groups, str):
+            raise TypeError(f"groups is {type(groups).__name__}, expected the name of a column, because the photographs are not a list")
+        yield os.fspath(data), groups
+        return
+    if isinstance(data, (bytes, Mapping)) or not isinstance(data, Iterable):
+        raise TypeError(f"data is {type(data).__name__}, expected a folder, a table, or a list of paths")
+    data = list(data)
+    if not data:
+        raise ValueError("there is no photograph: give a list of paths")
+    if labels is None:
+        raise TypeError("a list of photographs needs labels, one per photograph")
+    labels = _one_each("labels", labels, len(data))
+    groups = None if groups is None else _one_each("groups", groups, len(data))
+    with tempfile.TemporaryDirectory(prefix="fisherlens-") as folder:
+        table = os.path.join(folder, "photographs.csv")
+        with open(table, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "label"] + ([] if groups is None else ["group"]))
+            for index, (path, label) in enumerate(zip(data, labels)):
+                if not isinstance(path, (str, os.PathLike)):
+                    raise TypeError(f"photograph {index} is {type(path).__name__}, expected a path")
+                row = [os.path.abspath(os.fspath(path)), _label(index, label)]
+                writer.writerow(row if groups is None else [*row, str(groups[index])])
+        yield table, None if groups is None else "group"
+
+
+def _one_each(name: str, values: Any, n: int) -> list[Any]:
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable) or not isinstance(values, Sized):
+        raise TypeError(f"{name} is {type(values).__name__}, expected a list with one entry per photograph")
+    if len(values) != n:
+        raise ValueError(f"{len(values)} {name} for {n} photographs: give one per photograph")
+    return list(values)
+
+
+def _label(index: int, label: Any) -> str:
+    labels = list(label) if isinstance(label, (list, tuple, set, frozenset, np.ndarray)) else [label]
+    for one in labels:
+        if one is None or (isinstance(one, float) and np.isnan(one)):
+            raise ValueError(f"the label of photograph {index} is {one}, expected the name of a class, or an empty list for no class")
+        if "|" in str(one):
+            raise ValueError(f'label "{one}" of photograph {index}: expected a name without "|"')
+    return "|".join(sorted(map(str, labels)))
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f'{name} is {type(value).__name__}, expected a dictionary such as {{"mixture.n_components": 64}}')
+    return value
+
+
+def _share(name: str, value: Any) -> float:
+    share = number(name, value, 0, is_open=True)
+    if share >= 1:
+        raise ValueError(f"{name} is {value}, expected a number above 0 and below 1")
+    return share
+
+
+def _in_python(text: Any) -> Any:
+    """A message of the command ``fisherlens train``, with the names of our parameters."""
+    if isinstance(text, str):
+        for option, parameter in _OPTIONS.items():
+            text = text.replace(option, parameter)
+    return text
+
+
+def _toml(value: Any) -> str:
+    """A value as the settings write it."""
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+@contextlib.contextmanager
+def _telling(progress: bool, verbose: bool) -> Iterator[Callable[..., None] | None]:
+    """The function that is told lines and the state of the present step."""
+    if not flag("progress", progress) and not flag("verbose", verbose):
+        yield None
+        return
+    shown: list[Any] = []
+
+    def tell(lines: list[str], step: tuple[str, int, int] | None) -> None:
+        if verbose:
+            for line in lines:
+                print(_in_python(line))
+        if progress and step is not None:
+            label, position, total = step
+            if not shown or shown[-1].desc.rstrip(": ") != label or shown[-1].total != total:
+                if shown:
+                    shown.pop().close()
+                shown.append(bar(total, label))
+            shown[-1].update(position - shown[-1].n)
+
+    try:
+        yield tell
+    finally:
+        for one in shown:
+            one.close()
