@@ -76,7 +76,7 @@ impl Collection {
         let halves = self.divided(names, is_test);
         if let Some(empty) = halves.iter().find(|half| half.images.is_empty()) {
             return refuse(format!(
-                "the {} half has no image of {}; give a split, another --test-share, or more images",
+                "the {} half has no image (there are {} in all); give a split, another --test-share, or more images",
                 empty.name,
                 self.images.len()
             ));

@@ -79,8 +79,11 @@ pub(crate) fn read(path: &Path, opening: &Opening) -> Result<(Vec<Found>, Vec<Sk
     let first = bytes.split(|&byte| byte == b'\n' || byte == b'\r').next().unwrap_or_default();
     let delimiter = [b'\t', b';'].into_iter().find(|sign| first.contains(sign)).unwrap_or(b',');
     let mut reader = ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(bytes);
+    // Where lines end with \r\n, the reader counts the \n of the line before as the beginning of a record.
+    let line_of =
+        |position: &csv::Position| position.line() + u64::from(bytes.get(position.byte() as usize) == Some(&b'\n'));
     let wrong = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
+        let line = error.position().map_or(1, line_of);
         let problem = match error.kind() {
             csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8: save the table as UTF-8".to_owned(),
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -94,7 +97,7 @@ pub(crate) fn read(path: &Path, opening: &Opening) -> Result<(Vec<Found>, Vec<Sk
     let mut table = Table { path, opening, columns, places: HashMap::new(), found: Vec::new(), skipped: Vec::new() };
     for record in reader.records() {
         let record = record.map_err(wrong)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, line_of);
         // The message of a missing file does not stop the others; everything else does, because it is a mistake in the table.
         table.row(&record).or_else(|(error, id)| match id {
             Some(id) => decide(opening, at(line, error), &id, &mut table.skipped),

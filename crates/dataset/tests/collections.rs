@@ -195,6 +195,16 @@ fn a_missing_image_of_a_table_is_skipped_and_the_others_are_read() {
     assert!(reasons[0].contains("line 2") && reasons[0].contains("missing.jpg"), "{reasons:?}");
 }
 
+#[test]
+fn lines_that_end_as_on_windows_are_counted_like_others() {
+    for end in ["\n", "\r\n"] {
+        let table = ["path,label", "sub/a.jpg,cat", "missing.jpg,cat", "gone.jpg,cat", ""].join(end);
+        let folder = folder(&[("sub/a.jpg", ""), ("t.csv", &table)]);
+        let (_, reasons) = skipping(&folder.path().join("t.csv"));
+        assert!(reasons[0].contains("line 3:") && reasons[1].contains("line 4:"), "{reasons:?}");
+    }
+}
+
 const COCO: &str = r#"{
   "info": {"year": 2017},
   "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}, {"id": 8, "file_name": "b.jpg", "width": 64, "height": 48},

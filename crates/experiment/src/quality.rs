@@ -19,6 +19,8 @@ pub struct Quality {
     pub n_test: usize,
     /// Files and entries that were not used.
     pub skipped: Vec<Skipped>,
+    /// Classes that were left out, because all training images or none of them have them.
+    pub left_out: Vec<String>,
     /// What the user must know about the data.
     pub warnings: Vec<String>,
     /// Training image and test image with the same bytes.
@@ -99,6 +101,7 @@ impl Quality {
             n_train: dataset.train.len(),
             n_test: dataset.test.len(),
             skipped: skipped.map(|s| Skipped { id: s.id.clone(), reason: s.reason.clone() }).collect(),
+            left_out: dataset.left_out.clone(),
             warnings: dataset.warnings(),
             equal: dataset.shared.clone(),
             nearly_equal: dataset.near.clone(),

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
@@ -15,6 +16,28 @@ use rayon::ThreadPoolBuilder;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long stopped work gets to end by itself, so that it frees its memory and locks. After that it is left alone.
 const PATIENCE: Duration = Duration::from_millis(600);
+
+/// The thread that ends the interpreter, once it has begun to.
+static CLOSING: OnceLock<ThreadId> = OnceLock::new();
+/// Number of threads of Python that wait for work.
+static N_WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Called when the interpreter ends. A thread that still waits for work then never returns to Python: taking Python's lock would end it by
+/// unwinding through our frames, which crashes where the two do not share one unwinder.
+pub(crate) fn close(py: Python<'_>) {
+    CLOSING.get_or_init(|| thread::current().id());
+    if N_WAITING.load(Ordering::SeqCst) > 0 {
+        // Threads that already wait for the lock get it, and find out.
+        py.detach(|| thread::sleep(2 * LOOK_EVERY));
+    }
+}
+
+/// Stops this thread for good if another one ends the interpreter.
+fn stay_away_from_an_ending_interpreter() {
+    while CLOSING.get().is_some_and(|id| *id != thread::current().id()) {
+        thread::park();
+    }
+}
 
 /// What the work and the calling thread share.
 #[derive(Clone, Default)]
@@ -103,7 +126,7 @@ fn run_on<T: Send + 'static>(
         let _ = sender.send(result);
     });
     loop {
-        match py.detach(|| wait(LOOK_EVERY)) {
+        match waiting(py, || wait(LOOK_EVERY)) {
             Ok(result) => {
                 report()?;
                 return result.unwrap_or_else(|_| Err(internal_error()));
@@ -112,12 +135,24 @@ fn run_on<T: Send + 'static>(
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(error) = py.check_signals().and_then(|()| report()) {
                     watch.stop.store(true, Ordering::Relaxed);
-                    let _ = py.detach(|| wait(PATIENCE));
+                    let _ = waiting(py, || wait(PATIENCE));
                     return Err(error);
                 }
             }
         }
     }
+}
+
+/// Waits without Python's lock.
+fn waiting<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
+    N_WAITING.fetch_add(1, Ordering::SeqCst);
+    let received = py.detach(|| {
+        let received = wait();
+        stay_away_from_an_ending_interpreter();
+        received
+    });
+    N_WAITING.fetch_sub(1, Ordering::SeqCst);
+    received
 }
 
 fn internal_error() -> PyErr {

@@ -31,7 +31,11 @@ pub(crate) fn raise_any(error: anyhow::Error) -> PyErr {
 
 /// Settings that the Python half has written as JSON.
 pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> PyResult<T> {
-    serde_json::from_str(text).map_err(raise)
+    serde_json::from_str(text).map_err(|error| {
+        // The user has not seen the text, so places in it say nothing.
+        let message = error.to_string();
+        PyValueError::new_err(message.split(" at line ").next().unwrap_or_default().to_owned())
+    })
 }
 
 fn of_chain(error: &(dyn Error + 'static)) -> PyErr {
@@ -54,7 +58,8 @@ fn of_chain(error: &(dyn Error + 'static)) -> PyErr {
         cause = this.source();
     }
     match number {
-        Some(number) => PyOSError::new_err((number, message)),
+        // Python writes the number before the message.
+        Some(number) => PyOSError::new_err((number, message.replace(&format!(" (os error {number})"), ""))),
         None => PyValueError::new_err(message),
     }
 }

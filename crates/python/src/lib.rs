@@ -18,10 +18,19 @@ mod training;
 
 use pyo3::prelude::*;
 
+/// Called when the interpreter ends.
+#[pyfunction]
+fn close(py: Python<'_>) {
+    background::close(py);
+}
+
 /// The compiled half of the package.
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    let closing = wrap_pyfunction!(close, module)?;
+    module.py().import("atexit")?.call_method1("register", (&closing,))?;
+    module.add_function(closing)?;
     descriptors::add(module)?;
     mixture::add(module)?;
     encoders::add(module)?;

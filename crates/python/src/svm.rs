@@ -6,6 +6,7 @@ use fisherlens_classifier::{
 use linfa::ParamGuard as _;
 use ndarray::{Array1, Array2};
 use numpy::{IntoPyArray as _, PyArray1, PyArray2};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -39,6 +40,7 @@ fn svm_fit<'py>(
     let params = LinearSvm::params().c_grid(c_grid).n_folds(n_folds).loss(loss).bias_feature(bias_feature);
     let svm = params.tolerance(tol).max_n_epochs(max_iter).seed(seed).check().map_err(raise)?;
     let (x, targets) = (Matrix::of(x), Matrix::of(targets));
+    check_memory(x.view().nrows())?;
     let (Training { model, report }, sigmoids) = background::run(py, n_threads, None, move |watch| {
         let training = svm.train(x.view(), targets.view()).map_err(raise)?;
         watch.check()?;
@@ -68,6 +70,20 @@ fn svm_fit<'py>(
         fitted.set_item("offsets", sigmoids.iter().map(|sigmoid| sigmoid.offset).collect::<Vec<_>>())?;
     }
     Ok(fitted)
+}
+
+/// Refuses samples whose Gram matrix has no place in memory: Rust would end the whole process.
+fn check_memory(n_samples: usize) -> PyResult<()> {
+    let n_entries = n_samples.saturating_mul(n_samples);
+    // The solver keeps a second copy in another order.
+    let fits = Vec::<f32>::new().try_reserve_exact(n_entries.saturating_mul(2)).is_ok();
+    if fits {
+        return Ok(());
+    }
+    let gigabytes = 4.0 * n_entries as f64 / 1e9;
+    Err(PyMemoryError::new_err(format!(
+        "the inner products of {n_samples} samples take {gigabytes:.1} GB, more than there is: use fewer samples, or scikit-learn's LinearSVC"
+    )))
 }
 
 /// One sigmoid per class from scores of samples that the classifiers have not seen.

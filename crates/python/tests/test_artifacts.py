@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_folders
 
+from conftest import write_folders
 from fisherlens import Model, artifacts
 from fisherlens.artifacts import Artifact
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PHOTOGRAPH, Array, new_pipeline
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
+from conftest import PHOTOGRAPH, Array, new_pipeline
 from fisherlens import DenseSift, LinearSvm, Model, Pca, artifacts, datasets
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -11,7 +11,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from conftest import Array, new_pipeline
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.mixture import GaussianMixture
@@ -19,6 +18,7 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fisherlens
+from conftest import Array, new_pipeline
 from fisherlens import (
     BagOfWords,
     DenseSift,
@@ -136,9 +136,7 @@ def test_a_fitted_mixture_survives_storing(way: str, descriptors: list[Array]) -
 
 @pytest.mark.parametrize("way", list(ways()))
 @pytest.mark.filterwarnings("error")
-def test_models_and_explanations_survive_storing(
-    way: str, small_model: fisherlens.Model, pictures: list[Array]
-) -> None:
+def test_models_and_explanations_survive_storing(way: str, small_model: fisherlens.Model, pictures: list[Array]) -> None:
     small_model = ways()[way](small_model)
     explanation = small_model.explain(pictures[0], "discs")
     restored_model, restored = ways()[way]((small_model, explanation))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, Array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 
+from conftest import GOLDEN, Array
 from fisherlens import DenseSift, Described, DiagonalGaussianMixture, FisherVector, LinearSvm, Pca
 
 pytestmark = [

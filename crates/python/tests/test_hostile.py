@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PHOTOGRAPH, Array
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
+from conftest import PHOTOGRAPH, Array
 from fisherlens import (
     BagOfWords,
     DenseSift,
@@ -121,9 +121,7 @@ def test_every_method_may_get_an_extreme_matrix(index: int, small_model: Model) 
     svm = LinearSvm(probability=True, n_folds=2).fit(ROWS, y)
     fisher, vlad = FisherVector(MIXTURE).fit(SETS), Vlad(MIXTURE).fit(SETS)
     step = PerImage(Pca(2)).fit(SETS)
-    plain = DiagonalGaussianMixture(
-        2, init_params="random", relative_variance_floor=0, absolute_variance_floor=0, posterior_floor=0
-    )
+    plain = DiagonalGaussianMixture(2, init_params="random", relative_variance_floor=0, absolute_variance_floor=0, posterior_floor=0)
     calls: list[Callable[[], Any]] = [
         lambda: Pca(2).fit_transform(x),
         lambda: Pca(2, whiten=True).fit_transform(x),

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Array
 from PIL import Image
 
+from conftest import Array
 from fisherlens import DenseSift, Model
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -54,9 +54,7 @@ SAME_PIXELS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("name", list(SAME_PIXELS))
-def test_files_and_pictures_give_the_scores_of_their_pixels(
-    name: str, model: Model, path: Path, expected: Array
-) -> None:
+def test_files_and_pictures_give_the_scores_of_their_pixels(name: str, model: Model, path: Path, expected: Array) -> None:
     np.testing.assert_array_equal(scores(model, SAME_PIXELS[name](path)), expected)
 
 
@@ -140,9 +138,7 @@ def test_grey_and_equal_colours_agree(model: Model, crop: Array) -> None:
 def pillow_images(crop: Array) -> dict[str, tuple[Image.Image, str]]:
     """Pictures of many modes, with a file format that keeps them."""
     picture = Image.fromarray(crop)
-    opacity = Image.fromarray(
-        np.linspace(0, 255, crop.shape[0] * crop.shape[1]).reshape(crop.shape[:2]).astype(np.uint8)
-    )
+    opacity = Image.fromarray(np.linspace(0, 255, crop.shape[0] * crop.shape[1]).reshape(crop.shape[:2]).astype(np.uint8))
     rgba, la = picture.copy(), picture.convert("L")
     rgba.putalpha(opacity)
     la.putalpha(opacity)

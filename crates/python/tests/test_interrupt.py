@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import write_folders
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the signal of Ctrl-C is sent as on Unix")

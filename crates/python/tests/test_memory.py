@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Array
 
+from conftest import Array
 from fisherlens import DenseSift, DiagonalGaussianMixture, FisherVector, LinearSvm, Model, Pca, artifacts
 
 STATM = Path("/proc/self/statm")
@@ -114,9 +114,6 @@ def test_errors_are_forgotten(small_model: Model, crop: Array, descriptors: list
 def test_models_are_forgotten(small_model: Model, model: Model, tmp_path: Path) -> None:
     path = tmp_path / "x.flm"
     small_model.save(path)
-    assert (
-        grows(lambda: (Model.load(path), artifacts.load(path), pickle.loads(pickle.dumps(small_model))))
-        < LARGEST_GROWTH
-    )
+    assert grows(lambda: (Model.load(path), artifacts.load(path), pickle.loads(pickle.dumps(small_model)))) < LARGEST_GROWTH
     # Some 13 MB each.
     assert grows(lambda: (model.arrays, model.to_pipeline()), 3, 20) < LARGEST_GROWTH

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PHOTOGRAPH, Array
 from PIL import Image
 
 import fisherlens
+from conftest import PHOTOGRAPH, Array
 from fisherlens import Conservation, Explanation, Model
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -43,7 +43,7 @@ def test_the_shipped_model_knows_twenty_classes(model: Model) -> None:
     assert "learned from" in model.card
     assert model.settings["descriptors.kind"] == "dense-sift"
     assert model.quality is None
-    assert repr(model) == "<Model of 20 classes: aeroplane, bicycle, bird, boat, …>"
+    assert repr(model) == "<Model of 20 classes: aeroplane, bicycle, bird, boat, ...>"
 
 
 def test_the_person_in_the_photograph_is_found(model: Model, explanation: Explanation) -> None:
@@ -123,9 +123,7 @@ def test_one_or_many_classes_and_rules_in_the_order_asked_for(model: Model, crop
     assert isinstance(model.explain(crop), Explanation)
     assert isinstance(model.explain(crop, 3, "naive"), Explanation)
     found = model.explain(crop, ["cat", 2, np.int64(0)], RULES)
-    assert [(one.class_name, one.rule) for one in found] == [
-        (name, rule) for name in ("cat", "bird", "aeroplane") for rule in RULES
-    ]
+    assert [(one.class_name, one.rule) for one in found] == [(name, rule) for name in ("cat", "bird", "aeroplane") for rule in RULES]
     assert [one.class_name for one in model.explain(crop, ("dog",))] == ["dog"]
     assert [one.rule for one in model.explain(crop, "dog", ["naive"])] == ["naive"]
     alone = model.explain(crop, "bird", "absolute")
@@ -195,9 +193,7 @@ def test_explanations_are_plotted_by_matplotlib(explanation: Explanation) -> Non
     plt.close("all")
 
 
-def test_progress_is_a_bar_or_a_function(
-    small_model: Model, pictures: list[Array], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_a_bar_or_a_function(small_model: Model, pictures: list[Array], monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
     expected = small_model.scores(pictures)
     np.testing.assert_array_equal(small_model.scores(pictures, progress=counts.append, n_jobs=2), expected)
@@ -270,9 +266,7 @@ def test_the_package_is_imported_quickly_and_lists_its_names() -> None:
     assert done.stdout == "False False\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["", "._model", "._descriptors", "._encoders", "._mixture", "._svm", ".artifacts", ".datasets"]
-)
+@pytest.mark.parametrize("name", ["", "._model", "._descriptors", "._encoders", "._mixture", "._svm", ".artifacts", ".datasets"])
 def test_the_examples_of_the_documentation_are_right(name: str) -> None:
     module = importlib.import_module(f"fisherlens{name}")
     assert doctest.testmod(module, report=False).failed == 0

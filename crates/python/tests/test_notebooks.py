@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+import fisherlens
 from conftest import ROOT
 
 pytest.importorskip("sklearn")
@@ -34,6 +36,8 @@ def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
 def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What the notebook writes with tempfile goes into the folder of this test.
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    # The notebook runs in another folder, where a relative path to the package would lead nowhere.
+    monkeypatch.setenv("PYTHONPATH", str(Path(fisherlens.__file__).resolve().parents[1]), prepend=os.pathsep)
     copy = shutil.copy(path, tmp_path)
     book = nbformat.read(copy, as_version=4)
     nbformat.validate(book)

@@ -12,9 +12,10 @@ import pytest
 
 quantus = pytest.importorskip("quantus")
 
+from PIL import Image
+
 import fisherlens
 from fisherlens.quantus import QuantusModel, explain, ranks
-from PIL import Image
 
 Array = npt.NDArray[Any]
 
@@ -72,9 +73,7 @@ def flipped_by_hand(
     return np.stack(curve, axis=1)
 
 
-def test_predict_and_explain_give_what_the_model_gives(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_predict_and_explain_give_what_the_model_gives(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     pictures = list(x_batch.transpose(0, 2, 3, 1))
     np.testing.assert_array_equal(QuantusModel(model).predict(x_batch), model.scores(pictures))
     explanations = model.explain_batch(pictures, [int(y) for y in y_batch], rule=RULE)
@@ -116,22 +115,16 @@ def test_pixel_flipping_of_gray_pictures(model: fisherlens.Model, x_batch: Array
     np.testing.assert_allclose(found, flipped_by_hand(model, gray, y_batch, relevance, 960, lambda _: 0.0), atol=1e-5)
 
 
-def test_pixels_of_high_relevance_carry_the_score(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_pixels_of_high_relevance_carry_the_score(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     metric = quantus.PixelFlipping(features_in_step=3 * 640, perturb_baseline="mean", disable_warnings=True)
     means = [
-        np.mean(
-            metric(model=model, x_batch=x_batch, y_batch=y_batch, a_batch=ranks(sign * a_batch), softmax=False), axis=1
-        )
+        np.mean(metric(model=model, x_batch=x_batch, y_batch=y_batch, a_batch=ranks(sign * a_batch), softmax=False), axis=1)
         for sign in (1, -1)
     ]
     assert np.all(means[0] < means[1] - 0.3)
 
 
-def test_the_argument_softmax_of_a_metric_is_used(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_the_argument_softmax_of_a_metric_is_used(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     metric = quantus.PixelFlipping(features_in_step=HEIGHT * WIDTH, perturb_baseline=0.0, disable_warnings=True)
     # A fisherlens.Model is accepted too. All pixels are black after the last step.
     found = metric(model=model, x_batch=x_batch, y_batch=y_batch, a_batch=a_batch, softmax=True)
@@ -139,12 +132,8 @@ def test_the_argument_softmax_of_a_metric_is_used(
     np.testing.assert_allclose(np.array(found)[:, -1], (np.exp(scores) / np.exp(scores).sum())[y_batch], atol=1e-6)
 
 
-def test_region_perturbation_equals_a_loop_over_regions(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
-    metric = quantus.RegionPerturbation(
-        patch_size=16, regions_evaluation=6, perturb_baseline="black", disable_warnings=True
-    )
+def test_region_perturbation_equals_a_loop_over_regions(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
+    metric = quantus.RegionPerturbation(patch_size=16, regions_evaluation=6, perturb_baseline="black", disable_warnings=True)
     found = metric(model=model, x_batch=x_batch, y_batch=y_batch, a_batch=a_batch, softmax=False)
     start = scores_by_hand(model, x_batch, y_batch)
     sums = a_batch.astype(np.float64).reshape(2, HEIGHT // 16, 16, WIDTH // 16, 16).sum(axis=(2, 4)).reshape(2, -1)
@@ -153,14 +142,10 @@ def test_region_perturbation_equals_a_loop_over_regions(
         for picture, region in zip(pictures, order[:, step]):
             y, x = 16 * (region // (WIDTH // 16)), 16 * (region % (WIDTH // 16))
             picture[:, y : y + 16, x : x + 16] = picture.min()
-        np.testing.assert_allclose(
-            np.array(found)[:, step], start - scores_by_hand(model, pictures, y_batch), atol=1e-5
-        )
+        np.testing.assert_allclose(np.array(found)[:, step], start - scores_by_hand(model, pictures, y_batch), atol=1e-5)
 
 
-def test_relevance_rank_accuracy_counts_the_hits(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_relevance_rank_accuracy_counts_the_hits(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     mask = np.zeros((2, 1, HEIGHT, WIDTH), dtype=int)
     mask[:, :, 20:60, 30:70] = 1
     metric = quantus.RelevanceRankAccuracy(disable_warnings=True)
@@ -178,9 +163,7 @@ def test_sparseness_is_the_gini_index(model: fisherlens.Model, x_batch: Array, y
         assert value == pytest.approx(1 - 2 * shares.mean(), abs=1e-3)
 
 
-def test_random_logit_explains_another_class(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_random_logit_explains_another_class(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     arguments = {"x_batch": x_batch, "y_batch": y_batch, "a_batch": a_batch, "explain_func": explain}
     metric = quantus.RandomLogit(num_classes=len(model.classes), disable_warnings=True)
     found = metric(model=model, explain_func_kwargs={"rule": RULE}, **arguments)
@@ -190,9 +173,7 @@ def test_random_logit_explains_another_class(
         quantus.RandomLogit(disable_warnings=True)(model=model, **arguments)
 
 
-def test_mprt_permutes_the_coefficients(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_mprt_permutes_the_coefficients(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     metric = quantus.MPRT(seed=3, disable_warnings=True)
     found = metric(
         model=model,
@@ -213,9 +194,7 @@ def test_mprt_permutes_the_coefficients(
     assert not np.array_equal(changed.model.coefficients, model.coefficients)
 
 
-def test_quantus_computes_a_batch_and_moves_the_channels(
-    model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array
-) -> None:
+def test_quantus_computes_a_batch_and_moves_the_channels(model: fisherlens.Model, x_batch: Array, y_batch: Array, a_batch: Array) -> None:
     metric = quantus.PixelFlipping(features_in_step=HEIGHT * WIDTH, disable_warnings=True)
     arguments = {"y_batch": y_batch, "explain_func": explain, "explain_func_kwargs": {"rule": RULE}, "softmax": False}
     expected = metric(model=model, x_batch=x_batch, a_batch=a_batch, **arguments)

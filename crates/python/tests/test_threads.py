@@ -16,8 +16,8 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from conftest import Array, drawn, new_pipeline
 
+from conftest import Array, drawn, new_pipeline
 from fisherlens import (
     BagOfWords,
     DenseSift,
@@ -64,16 +64,12 @@ def test_stages_do_not_depend_on_n_jobs(pictures: list[Array], descriptors: list
         assert same([encoder(**options, n_jobs=n).fit_transform(descriptors) for n in JOBS])
     vectors = FisherVector(DiagonalGaussianMixture(3, random_state=0), random_state=0).fit_transform(descriptors)
     y = np.arange(24) % 3
-    machines = [
-        LinearSvm((0.1, 1), probability=True, n_folds=3, random_state=0, n_jobs=n).fit(vectors, y) for n in JOBS
-    ]
+    machines = [LinearSvm((0.1, 1), probability=True, n_folds=3, random_state=0, n_jobs=n).fit(vectors, y) for n in JOBS]
     assert same([machine.coef_ for machine in machines])
     assert same([machine.predict_proba(vectors) for machine in machines])
 
 
-def test_n_jobs_of_none_follows_joblib(
-    small_model: Model, pictures: list[Array], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_n_jobs_of_none_follows_joblib(small_model: Model, pictures: list[Array], monkeypatch: pytest.MonkeyPatch) -> None:
     from fisherlens import _jobs
 
     monkeypatch.setattr(_jobs, "_processors", lambda: 8)
@@ -165,9 +161,7 @@ def test_two_threads_of_python_compute_at_the_same_time(model: Model, large: Arr
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("there is one processor")
     rows = np.random.default_rng(0).normal(size=(150_000, 24)).astype(np.float32)
-    encoder = FisherVector(DiagonalGaussianMixture(24, max_iter=1, tol=0, n_init_iter=1, random_state=0)).fit(
-        [rows[:3000]]
-    )
+    encoder = FisherVector(DiagonalGaussianMixture(24, max_iter=1, tol=0, n_init_iter=1, random_state=0)).fit([rows[:3000]])
     alone = model.explain(large, "cat", max_side=None), encoder.transform([rows])
     spans: dict[str, tuple[float, float]] = {}
 

@@ -17,9 +17,10 @@ virelay_model = pytest.importorskip("virelay.model")
 virelay_server = pytest.importorskip("virelay.server")
 pytest.importorskip("sklearn")
 
+from PIL import Image
+
 import fisherlens
 from fisherlens.virelay import write
-from PIL import Image
 
 Array = npt.NDArray[Any]
 
@@ -55,9 +56,7 @@ def project(tmp_path: Path, model: fisherlens.Model, explanations: Any) -> Any:
     project.close()
 
 
-def test_virelay_reads_photographs_and_heatmaps(
-    project: Any, model: fisherlens.Model, explanations: Any, explained: Array
-) -> None:
+def test_virelay_reads_photographs_and_heatmaps(project: Any, model: fisherlens.Model, explanations: Any, explained: Array) -> None:
     assert project.name == "Horses & <people>: ü"
     assert len(project.dataset) == N
     assert [label.name for label in project.label_map.labels] == list(model.classes)
@@ -74,9 +73,7 @@ def test_virelay_reads_photographs_and_heatmaps(
         project.get_sample(N)
 
 
-def test_each_class_has_a_spectral_embedding_and_clusters(
-    project: Any, model: fisherlens.Model, explained: Array
-) -> None:
+def test_each_class_has_a_spectral_embedding_and_clusters(project: Any, model: fisherlens.Model, explained: Array) -> None:
     categories = project.get_analysis_categories(METHOD)
     assert [category.human_readable_name for category in categories] == [model.classes[12], model.classes[14]]
     assert project.get_analysis_embedding_names(METHOD) == ["spectral"]
@@ -151,9 +148,7 @@ def test_given_labels_scores_embeddings_and_clusterings(
     project.close()
 
 
-def test_labels_are_indices_names_or_truth_values(
-    tmp_path: Path, model: fisherlens.Model, explanations: Any, explained: Array
-) -> None:
+def test_labels_are_indices_names_or_truth_values(tmp_path: Path, model: fisherlens.Model, explanations: Any, explained: Array) -> None:
     other = (explained + 1) % 20
     truth = np.eye(20, dtype=bool)[other]
     for labels in (other, [model.classes[index] for index in other], truth):
@@ -217,9 +212,7 @@ def test_wrong_arguments_are_refused(tmp_path: Path, model: fisherlens.Model, ex
 
 
 @pytest.mark.parametrize("package", ["h5py", "sklearn"])
-def test_a_missing_package_is_named(
-    tmp_path: Path, explanations: Any, monkeypatch: pytest.MonkeyPatch, package: str
-) -> None:
+def test_a_missing_package_is_named(tmp_path: Path, explanations: Any, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     original = importlib.import_module
 
     def import_module(name: str, *arguments: Any) -> Any:

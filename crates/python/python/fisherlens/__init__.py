@@ -21,17 +21,27 @@ References
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fisherlens import artifacts, datasets, quantus, virelay
-    from fisherlens._descriptors import DenseSift, Described, Pca, PerImage
-    from fisherlens._encoders import BagOfWords, FisherVector, Vlad
-    from fisherlens._explanation import Conservation, Explanation
-    from fisherlens._mixture import DiagonalGaussianMixture
-    from fisherlens._model import Model
-    from fisherlens._native import __version__
-    from fisherlens._svm import LinearSvm
+    from fisherlens import artifacts as artifacts
+    from fisherlens import datasets as datasets
+    from fisherlens import quantus as quantus
+    from fisherlens import virelay as virelay
+    from fisherlens._descriptors import DenseSift as DenseSift
+    from fisherlens._descriptors import Described as Described
+    from fisherlens._descriptors import Pca as Pca
+    from fisherlens._descriptors import PerImage as PerImage
+    from fisherlens._encoders import BagOfWords as BagOfWords
+    from fisherlens._encoders import FisherVector as FisherVector
+    from fisherlens._encoders import Vlad as Vlad
+    from fisherlens._explanation import Conservation as Conservation
+    from fisherlens._explanation import Explanation as Explanation
+    from fisherlens._mixture import DiagonalGaussianMixture as DiagonalGaussianMixture
+    from fisherlens._model import Model as Model
+    from fisherlens._native import __version__ as __version__
+    from fisherlens._svm import LinearSvm as LinearSvm
 
 # Where each name is defined. A name is imported when it is used first, so that `import fisherlens` is quick and needs nothing.
 _HOMES = {
@@ -52,25 +62,8 @@ _HOMES = {
 _NEED_SKLEARN = {"_descriptors", "_mixture", "_encoders", "_svm"}
 _MODULES = ("artifacts", "datasets", "quantus", "virelay")
 
-__all__ = [
-    "BagOfWords",
-    "Conservation",
-    "DenseSift",
-    "Described",
-    "DiagonalGaussianMixture",
-    "Explanation",
-    "FisherVector",
-    "LinearSvm",
-    "Model",
-    "Pca",
-    "PerImage",
-    "Vlad",
-    "__version__",
-    "artifacts",
-    "datasets",
-    "quantus",
-    "virelay",
-]
+# Modules are left out, because the import of `quantus` changes Quantus. Estimators are left out where they cannot be imported.
+__all__ = [name for name, home in _HOMES.items() if home not in _NEED_SKLEARN or importlib.util.find_spec("sklearn")]
 
 
 def __getattr__(name: str) -> Any:
@@ -90,4 +83,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

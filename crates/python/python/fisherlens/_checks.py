@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,3 +56,13 @@ def max_side(value: Any) -> int:
 
 def _listed(choices: Sequence[str]) -> str:
     return ", ".join(f'"{choice}"' for choice in choices)
+
+
+def path(name: str, value: Any) -> str:
+    """A path as text."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} is {value!r}, expected a path")
+    found = os.fsdecode(os.fspath(value))
+    if not found:
+        raise ValueError(f"{name} is an empty text, expected a path")
+    return found

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fisherlens import _native
 from fisherlens._arrays import aligned
-from fisherlens._checks import flag, max_side as checked_side, number, one_of, whole
+from fisherlens._checks import flag, number, one_of, whole
+from fisherlens._checks import max_side as checked_side
 from fisherlens._explanation import frames_of
 from fisherlens._images import Image, prepare_all
 from fisherlens._jobs import n_threads
@@ -166,6 +167,10 @@ class DenseSift(TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
+    def set_output(self, *, transform: Any = None) -> DenseSift:
+        """No effect: a list of arrays has no other container. Pipelines call it for all their steps."""
+        return self
+
 
 class Pca(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Principal component analysis with sums in double precision, for float32 data.
@@ -190,7 +195,8 @@ class Pca(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    scikit-learn's ``PCA`` gives the same axes up to their signs.
+    scikit-learn's ``PCA`` gives the same axes up to their signs. The time grows with the third power of the number of features: this PCA is
+    for descriptors, not for Fisher vectors.
     """
 
     def __init__(self, n_components: int | None = None, *, whiten: bool = False) -> None:
@@ -290,6 +296,10 @@ class PerImage(TransformerMixin, BaseEstimator):
             # Most transformers refuse an array without rows. One made of zeros tells the number of columns.
             return np.asarray(self.transformer_.transform(np.zeros((1, one.shape[1]), dtype=np.float32)))[:0]
         return np.asarray(self.transformer_.transform(one))
+
+    def set_output(self, *, transform: Any = None) -> PerImage:
+        """No effect; see :meth:`DenseSift.set_output`."""
+        return self
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

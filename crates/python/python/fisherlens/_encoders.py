@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from fisherlens._mixture import DiagonalGaussianMixture, Parts
 
 _NORMALIZATIONS = ("improved", "raw", "power", "l2", "hellinger", "intra")
 _ENTRIES = ("weights", "means", "variances")
+_LEVEL = re.compile(r"([1-9]|1[0-6])x([1-9]|1[0-6])")
 
 
 class _Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -77,6 +79,11 @@ class _Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         places = None
         if positions is not None:
             places = descriptor_sets(positions, 2)
+            outside = [index for index, one in enumerate(places) if len(one) and not (one.min() >= 0 and one.max() <= 1)]
+            if outside:
+                raise ValueError(
+                    f"positions of image {outside[0]} lie outside of [0, 1], expected fractions of width and height (Described.positions)"
+                )
             if [len(one) for one in places] != [len(one) for one in sets]:
                 raise ValueError("positions and X differ in the number of images or of descriptors: give one position per descriptor")
         elif self.layout_["n_cells"] > 1:
@@ -84,12 +91,19 @@ class _Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         vectors = _native.encode(sets, places, self._settings(), self._parts, n_threads(self.n_jobs), None)
         is_finite = np.isfinite(vectors).all(axis=1)
         if not is_finite.all():
-            raise ValueError(f"descriptors of image {is_finite.argmin()} are so far from the mixture that their vector is not finite: scale them")
+            raise ValueError(
+                f"descriptors of image {is_finite.argmin()} are so far from the mixture that their vector is not finite: scale them"
+            )
         return vectors
 
     def _settings(self) -> str:
         if isinstance(self.pyramid, str) or not isinstance(self.pyramid, Iterable):
             raise TypeError(f'pyramid is {self.pyramid!r}, expected a sequence of levels such as ("1x1", "3x1")')
+        for level in self.pyramid:
+            if not isinstance(level, str) or not _LEVEL.fullmatch(level):
+                raise ValueError(f'pyramid has {level!r}, expected ROWSxCOLUMNS with numbers from 1 to 16, such as "1x1" or "3x1"')
+        if not list(self.pyramid):
+            raise ValueError('pyramid is empty, expected at least one level, such as "1x1"')
         settings = {
             "kind": self._kind,
             "parts": list(_ENTRIES),
@@ -133,7 +147,7 @@ class FisherVector(_Encoder):
         A diagonal mixture to learn: :class:`DiagonalGaussianMixture`, or scikit-learn's ``GaussianMixture(covariance_type="diag")``. By
         default 256 components of ours. ``sklearn.frozen.FrozenEstimator(mixture)`` keeps a mixture that is learned already.
     parts : sequence of {"weights", "means", "variances"}
-        Parts of the vector.
+        Parts of the vector. Their order in the vector is this one, in whatever order they are given.
     posterior_floor : float
         Posteriors below it count as 0.
     normalization : {"improved", "raw", "power", "l2", "hellinger", "intra"}
@@ -191,6 +205,8 @@ class FisherVector(_Encoder):
         if isinstance(self.parts, str) or not isinstance(self.parts, Iterable):
             raise TypeError(f'parts is {self.parts!r}, expected a sequence such as ("means", "variances")')
         parts = [one_of("parts", part, _ENTRIES) for part in self.parts]
+        if not parts or len(set(parts)) < len(parts):
+            raise ValueError(f"parts is {tuple(parts)}, expected one to three different parts")
         return {"parts": parts, "posterior_floor": number("posterior_floor", self.posterior_floor, 0)}
 
 
@@ -269,7 +285,7 @@ def _parts_of(mixture: Any, *, takes_centres: bool) -> Parts:
     """Weights, means and variances of a fitted mixture of anybody."""
     if all(hasattr(mixture, name) for name in ("weights_", "means_", "covariances_")):
         means, variances = float32(mixture.means_, 2, "means_"), float32(mixture.covariances_, name="covariances_")
-        if variances.shape != means.shape:
+        if variances.shape != means.shape or getattr(mixture, "covariance_type", "diag") != "diag":
             raise ValueError(
                 f"the mixture has covariances of shape {variances.shape} for means of shape {means.shape}: expected a diagonal mixture, "
                 'covariance_type="diag"'
@@ -279,4 +295,6 @@ def _parts_of(mixture: Any, *, takes_centres: bool) -> Parts:
         # With equal weights and variances the most probable component is the nearest centre.
         means = float32(mixture.cluster_centers_, 2, "cluster_centers_")
         return np.full(len(means), 1 / len(means), dtype=np.float32), means, np.ones_like(means)
-    raise TypeError(f"{type(mixture).__name__} has no weights_, means_ and covariances_: expected a Gaussian mixture with diagonal covariances")
+    raise TypeError(
+        f"{type(mixture).__name__} has no weights_, means_ and covariances_: expected a Gaussian mixture with diagonal covariances"
+    )

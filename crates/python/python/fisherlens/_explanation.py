@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fisherlens import _native
 from fisherlens._checks import number, one_of
+from fisherlens._checks import path as checked_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,21 +152,25 @@ class Explanation:
         **options
             Of :meth:`overlay`, for pictures.
         """
-        kind = os.path.splitext(os.fspath(path))[1].lower()
+        path = checked_path("path", path)
+        kind = os.path.splitext(path)[1].lower()
         if kind == ".png":
             with open(path, "wb") as file:
                 file.write(_native.encode_png(self.overlay(**options)))
         elif kind == ".npz":
             if options:
-                raise TypeError(f"the option {next(iter(options))!r} is for pictures, and {os.fspath(path)} holds arrays")
+                raise TypeError(f"the option {next(iter(options))!r} is for pictures, and {path} holds arrays")
             arrays: dict[str, Any] = {"score": self.score, "threshold": self.threshold, "class": self.class_name, "rule": self.rule}
+            arrays["class_index"] = self.class_index
+            arrays["probability"] = np.nan if self.probability is None else self.probability
+            arrays.update((f"conservation_{name}", value) for name, value in asdict(self.conservation).items())
             names = ("pixels", "descriptors", "dimensions", "components", "frames", "photograph")
             arrays.update((name, getattr(self, name)) for name in names)
             # numpy would add ".npz" to a name that ends in capital letters.
             with open(path, "wb") as file:
                 np.savez_compressed(file, **arrays)
         else:
-            raise ValueError(f"{os.fspath(path)}: expected a name that ends in .png or .npz")
+            raise ValueError(f"{path}: expected a name that ends in .png or .npz")
 
     def plot(self, ax: Axes | None = None, *, cmap: Any = "seismic", opacity: float = 0.6, colorbar: bool = True) -> Axes:
         """Draws the photograph with its relevance by matplotlib.
@@ -214,7 +219,7 @@ def _opacity(value: Any) -> float:
 
 def frames_of(parts: dict[str, Any]) -> NDArray[np.void]:
     """One structured array from the arrays x, y, bin_size and norm."""
-    frames = np.empty(len(parts["x"]), dtype=[("x", "f4"), ("y", "f4"), ("bin_size", "u2"), ("norm", "f4")])
+    frames = np.empty(len(parts["x"]), dtype=[("x", "f4"), ("y", "f4"), ("bin_size", "i4"), ("norm", "f4")])
     for name in ("x", "y", "bin_size", "norm"):
         frames[name] = parts[name]
     return frames

@@ -45,6 +45,10 @@ def prepare_all(images: Iterable[Image]) -> list[Prepared]:
     """The images of a list; the error of an image begins with its place in the list."""
     if isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(images, "convert"):
         raise TypeError(f"found one image ({type(images).__name__}), expected a list of images: write [image]")
+    if hasattr(images, "read"):
+        raise TypeError("found an open file, expected a list of images: write [file.read()]")
+    if hasattr(images, "columns"):
+        raise TypeError(f"found a table ({type(images).__name__}), expected a list of images: give one of its columns")
     if isinstance(images, np.ndarray) and images.ndim in (2, 3):
         raise TypeError(f"found an array of shape {images.shape}, expected a list of images: write [image], or list(images) for a stack")
     if not isinstance(images, Iterable):
@@ -83,9 +87,7 @@ def _of_array(array: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:
     is_inside = (floats >= 0) & (floats <= 1)
     if not is_inside.all():
         place = tuple(int(axis[0]) for axis in np.nonzero(~is_inside))
-        raise ValueError(
-            f"pixel (x {place[1]}, y {place[0]}) is {floats[place]}, expected values in [0, 1]: divide 8-bit values by 255"
-        )
+        raise ValueError(f"pixel (x {place[1]}, y {place[0]}) is {floats[place]}, expected values in [0, 1]: divide 8-bit values by 255")
     return floats
 
 

@@ -38,7 +38,9 @@ def descriptor_sets(X: Any, n_features: int | None = None) -> Descriptors:
             total = array.sum(dtype=np.float64)
         if not np.isfinite(total):
             row, column = (int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
-            raise ValueError(f"descriptors of image {index} hold {array[row, column]} in row {row}, column {column}, expected finite numbers")
+            raise ValueError(
+                f"descriptors of image {index} hold {array[row, column]} in row {row}, column {column}, expected finite numbers"
+            )
         sets.append(array)
     if not sets:
         raise ValueError("there are no descriptors: give a list with at least one array")

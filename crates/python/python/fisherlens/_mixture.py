@@ -18,7 +18,6 @@ from fisherlens._checks import number, one_of, whole
 from fisherlens._jobs import n_threads
 from fisherlens._lists import seed_of
 
-
 Parts = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import json
 import os
 import warnings
@@ -16,6 +17,7 @@ from fisherlens import _native
 from fisherlens._arrays import float32, sigmoids
 from fisherlens._checks import flag
 from fisherlens._checks import max_side as checked_side
+from fisherlens._checks import path as checked_path
 from fisherlens._explanation import Conservation, Explanation, frames_of
 from fisherlens._images import Image, prepare, prepare_all
 from fisherlens._jobs import Progress, n_threads, reporting
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 Class = Union[str, int]
-Classes = Union[list[Class], tuple[Class, ...]]
+Classes = Union[list[Any], tuple[Any, ...]]
 
 # Photographs are shrunk to this before they are scored, as they were for training.
 MAX_SIDE: int = _native.DEFAULT_MAX_SIDE
@@ -38,16 +40,6 @@ class Model:
 
     Attributes
     ----------
-    classes : list of str
-        Names of the classes.
-    thresholds : ndarray of float64, shape (n_classes,), or None
-        The score of each class above which it counts as found.
-    rule : str
-        The rule of relevance that :meth:`explain` uses unless it is told another.
-    card : dict
-        Where the model comes from, and which quality it reaches.
-    settings : dict
-        The settings of descriptors and encoder, as text.
     quality : dict or None
         What :meth:`train` measured on the photographs that the model did not learn from; ``None`` for models from files.
 
@@ -71,18 +63,12 @@ class Model:
     def __setstate__(self, state: tuple[_native.Model | bytes, dict[str, Any] | None]) -> None:
         native, self.quality = state
         self._native = _native.Model.from_bytes(native) if isinstance(native, bytes) else native
-        self.classes: list[str] = self._native.classes
-        thresholds = self._native.thresholds
-        self.thresholds = None if thresholds is None else np.asarray(thresholds)
-        self.rule: str = self._native.rule
-        self.card: dict[str, str] = dict(self._native.card)
-        self.settings: dict[str, str] = dict(self._native.settings)
 
     def __getstate__(self) -> tuple[bytes, dict[str, Any] | None]:
         return self._native.to_bytes(), self.quality
 
     def __repr__(self) -> str:
-        names = ", ".join(self.classes[:4]) + (", …" if len(self.classes) > 4 else "")
+        names = ", ".join(self.classes[:4]) + (", ..." if len(self.classes) > 4 else "")
         return f"<Model of {len(self.classes)} classes: {names}>"
 
     @classmethod
@@ -101,11 +87,37 @@ class Model:
         ValueError
             When it is no model, is damaged, or is of another version.
         """
-        return cls._of(_native.Model.read(os.fspath(path)))
+        return cls._of(_native.Model.read(checked_path("path", path)))
 
     def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
         """Writes the model file. With ``half`` the coefficients take two bytes each, and the scores change by some 1e-4."""
-        self._native.write(os.fspath(path), flag("half", half))
+        self._native.write(checked_path("path", path), flag("half", half))
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        return self._native.classes
+
+    @property
+    def thresholds(self) -> NDArray[np.float64] | None:
+        """The score of each class above which it counts as found, shape (n_classes,); ``None`` where they are not known."""
+        thresholds = self._native.thresholds
+        return None if thresholds is None else np.asarray(thresholds)
+
+    @property
+    def rule(self) -> str:
+        """The rule of relevance that :meth:`explain` uses unless it is told another."""
+        return self._native.rule
+
+    @property
+    def card(self) -> dict[str, str]:
+        """Where the model comes from, and which quality it reaches."""
+        return dict(self._native.card)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of descriptors and encoder, as text."""
+        return dict(self._native.settings)
 
     @property
     def coefficients(self) -> NDArray[np.float32]:
@@ -216,7 +228,9 @@ class Model:
         return [[self.classes[index] for index in np.argsort(-row, kind="stable") if row[index] > 0] for row in margins]
 
     @overload
-    def explain(self, image: Image, class_name: Class | None = ..., rule: str | None = ..., *, max_side: int | None = ...) -> Explanation: ...
+    def explain(
+        self, image: Image, class_name: Class | None = ..., rule: str | None = ..., *, max_side: int | None = ...
+    ) -> Explanation: ...
 
     @overload
     def explain(
@@ -435,17 +449,34 @@ class Model:
 
         Notes
         -----
-        A binary classifier gives a model of two classes whose scores are opposite numbers.
-        """
-        from fisherlens._pipeline import model_of
+        A binary classifier gives a model of two classes whose scores are opposite numbers. The model knows the sigmoids of
+        ``LinearSvm(probability=True)``; it does not divide probabilities by their sum, as ``predict_proba`` does for three classes or more.
 
+        Warns
+        -----
+        UserWarning
+            If ``DenseSift`` has another ``max_side`` than the methods of the model have by default: give it to them.
+        """
+        model_of = _pipeline_module().model_of
         return cls._of(model_of(pipeline, classes, rule))
 
     def to_pipeline(self) -> Pipeline:
-        """The model as a fitted pipeline of scikit-learn: ``DenseSift``, ``PerImage(Pca)``, an encoder, ``LinearSvm``."""
-        from fisherlens._pipeline import pipeline_of
+        """The model as a fitted pipeline of scikit-learn: ``DenseSift``, ``PerImage(Pca)``, an encoder, ``LinearSvm``.
 
-        return pipeline_of(self._native)
+        Its ``decision_function`` gives the scores of the model; for two classes half of their difference. A pipeline has no thresholds: its
+        ``predict`` gives the class with the highest score.
+        """
+        pipeline: Pipeline = _pipeline_module().pipeline_of(self._native)
+        return pipeline
+
+
+def _pipeline_module() -> Any:
+    try:
+        return importlib.import_module("fisherlens._pipeline")
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] == "sklearn":
+            raise ImportError("pipelines need scikit-learn 1.6 or later: pip install 'fisherlens[sklearn]'") from error
+        raise
 
 
 def _explanations(found: list[dict[str, Any]]) -> list[Explanation]:
@@ -458,4 +489,4 @@ def _explanations(found: list[dict[str, Any]]) -> list[Explanation]:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    return isinstance(value, (list, tuple)) or (hasattr(value, "__array__") and getattr(value, "ndim", 0) == 1)

@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_MAX_SIDE",
     "Model",
     "__version__",
+    "close",
     "dense_sift",
     "draw_mini",
     "encode",
@@ -39,6 +40,7 @@ __version__: Final[str]
 DEFAULT_MAX_SIDE: Final[int]
 COLOR_MAPS: Final[list[str]]
 
+def close() -> None: ...
 def dense_sift(
     images: Sequence[_Prepared], settings: str, max_side: int, n_threads: int, progress: _Report
 ) -> list[tuple[NDArray[np.float32], dict[str, Any]]]: ...
@@ -96,6 +98,7 @@ def train(
 ) -> tuple[Model, str]: ...
 def draw_mini(folder: str | os.PathLike[str]) -> None: ...
 def read_artifact(path: str | os.PathLike[str]) -> dict[str, Any]: ...
+
 @final
 class Model:
     @staticmethod
@@ -135,9 +138,7 @@ class Model:
     def sections(self) -> tuple[str, str]: ...
     @property
     def arrays(self) -> dict[str, NDArray[np.float32]]: ...
-    def scores(
-        self, images: Sequence[_Prepared], max_side: int, n_threads: int, progress: _Report
-    ) -> NDArray[np.float64]: ...
+    def scores(self, images: Sequence[_Prepared], max_side: int, n_threads: int, progress: _Report) -> NDArray[np.float64]: ...
     def explain(
         self,
         images: Sequence[_Prepared],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,6 +32,13 @@ def model_of(pipeline: Any, classes: Sequence[str] | None, rule: str) -> _native
         found = ", ".join(type(step).__name__ for step in steps)
         raise ValueError(f"the pipeline has the steps {found}; expected {_STEPS}")
     sift, per_image, encoder, classifier = steps
+    if sift.max_side != _native.DEFAULT_MAX_SIDE:
+        warnings.warn(
+            f"the pipeline shrinks images to max_side={sift.max_side}, a model to {_native.DEFAULT_MAX_SIDE}: for the same scores give "
+            f"max_side={sift.max_side} to scores, predict and explain",
+            UserWarning,
+            stacklevel=3,
+        )
     for step in (per_image, encoder, classifier):
         check_is_fitted(step)
     coefficients, bias, labels = _classifier(classifier)
@@ -100,7 +108,9 @@ def _check_linear(classifier: Any, coefficients: NDArray[np.float32], bias: NDAr
         predicted = np.asarray(classifier.predict(vectors))
         is_linear = predicted.ndim > 1 or bool((predicted == np.asarray(classifier.classes_)[found.argmax(axis=1)]).all())
     if not is_linear:
-        raise ValueError(f"the scores of {type(classifier).__name__} are not coef_ x + intercept_ with one row per class: use one classifier against the rest per class, such as LinearSvm")
+        raise ValueError(
+            f"the scores of {type(classifier).__name__} are not coef_ x + intercept_ with one row per class: use one classifier against the rest per class, such as LinearSvm"
+        )
 
 
 def pipeline_of(native: _native.Model) -> Pipeline:
@@ -138,8 +148,16 @@ def pipeline_of(native: _native.Model) -> Pipeline:
         made = kind(FrozenEstimator(mixture), assignment=encoder["assignment"], **common)
     made.mixture_, made.n_features_in_ = mixture, mixture.n_features_in_
     made._learn_from(mixture)
-    svm = LinearSvm()
+    svm = LinearSvm(probability=native.sigmoids is not None)
     svm.coef_, svm.intercept_, svm.classes_ = arrays["coefficients"], arrays["bias"], np.asarray(native.classes)
-    svm.n_features_in_, svm._is_multilabel = svm.coef_.shape[1], len(svm.classes_) <= 2
     svm._sigmoids = None if native.sigmoids is None else np.asarray(native.sigmoids).T
+    svm._is_multilabel = len(svm.classes_) == 1
+    if len(svm.classes_) == 2:
+        # scikit-learn has one score for two classes. Half of the difference is the score itself where the two are opposite numbers.
+        is_opposite = np.array_equal(svm.coef_[0], -svm.coef_[1])
+        svm.coef_ = float32(svm.coef_[1:] - svm.coef_[:1]) / np.float32(2)
+        svm.intercept_ = float32(svm.intercept_[1:] - svm.intercept_[:1]) / np.float32(2)
+        svm._sigmoids = svm._sigmoids[:, 1:] if svm._sigmoids is not None and is_opposite else None
+        svm.probability = svm._sigmoids is not None
+    svm.n_features_in_ = svm.coef_.shape[1]
     return Pipeline([("sift", sift), ("pca", per_image), ("encoder", made), ("svm", svm)])

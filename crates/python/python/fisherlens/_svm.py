@@ -161,7 +161,9 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
             raise ValueError(f"Unknown label type: {type_of_target(matrix)}")
         self.classes_, numbers_of = np.unique(matrix, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"LinearSvm needs samples of at least 2 classes, but the data contains only one class: {self.classes_.tolist()[0]!r}")
+            raise ValueError(
+                f"LinearSvm needs samples of at least 2 classes, but the data contains only one class: {self.classes_.tolist()[0]!r}"
+            )
         if len(self.classes_) == 2:
             return (2 * numbers_of.reshape(-1, 1) - 1).astype(np.int8)
         return np.where(numbers_of.reshape(-1, 1) == np.arange(len(self.classes_)), 1, -1).astype(np.int8)

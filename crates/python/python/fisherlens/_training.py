@@ -6,6 +6,8 @@ import contextlib
 import csv
 import json
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 
 from fisherlens import _native
 from fisherlens._checks import flag, number, whole
+from fisherlens._checks import path as path_of
 from fisherlens._jobs import bar, n_threads
 
 # Options of the command ``fisherlens train``, and what they are called here.
@@ -47,11 +50,11 @@ def learn(
     verbose: bool,
 ) -> tuple[_native.Model, dict[str, Any]]:
     """A model and its quality; the parameters are those of ``Model.train``."""
-    with _data(data, labels, groups) as (path, group):
+    with _data(data, labels, groups) as (path, group, own_table):
         request = {
             "data": path,
-            "images": None if images is None else os.fspath(images),
-            "preset": os.fspath(preset),
+            "images": None if images is None else path_of("images", images),
+            "preset": path_of("preset", preset),
             "set": [f"{name}={_toml(value)}" for name, value in _mapping("settings", settings).items()],
             "test_share": None if test_share is None else _share("test_share", test_share),
             "group": group,
@@ -59,29 +62,36 @@ def learn(
             "strict": flag("strict", strict),
             "follow_links": flag("follow_links", follow_links),
             "limit": None if limit is None else whole("limit", limit, 1),
-            "cache": None if cache is None else os.path.abspath(os.fspath(cache)),
+            "cache": None if cache is None else os.path.abspath(path_of("cache", cache)),
         }
         with _telling(progress, verbose) as tell:
             try:
                 native, told = _native.train(json.dumps(request), n_threads(n_jobs), tell)
             except ValueError as error:
-                error.args = tuple(map(_in_python, error.args))
+                error.args = tuple(_in_python(text, own_table) for text in error.args)
                 raise
-    quality: dict[str, Any] = json.loads(told)
-    quality["warnings"] = [_in_python(warning) for warning in quality["warnings"]]
+    quality: dict[str, Any] = {"accuracy": None, "confusion": None, **json.loads(told)}
+    quality["warnings"] = [_in_python(warning, own_table) for warning in quality["warnings"]]
+    for skipped in quality["skipped"]:
+        skipped["reason"] = _in_python(skipped["reason"], own_table)
+    if quality["left_out"]:
+        names = ", ".join(quality["left_out"])
+        quality["warnings"].append(f"classes left out, because all training photographs or none of them have them: {names}")
     return native, quality
 
 
 @contextlib.contextmanager
-def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None]]:
-    """The path that holds the photographs, and the name of the column with their groups."""
+def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None, str]]:
+    """The path that holds the photographs, the name of the column with their groups, and the table that was made for a list."""
     if isinstance(data, (str, os.PathLike)):
         if labels is not None:
             raise TypeError("labels are for a list of photographs; a folder or a table has labels of its own")
         if groups is not None and not isinstance(groups, str):
             raise TypeError(f"groups is {type(groups).__name__}, expected the name of a column, because the photographs are not a list")
-        yield os.fspath(data), groups
+        yield path_of("data", data), groups, ""
         return
+    if hasattr(data, "columns"):
+        raise TypeError(f"data is a table ({type(data).__name__}), expected a list of paths: give one of its columns")
     if isinstance(data, (bytes, Mapping)) or not isinstance(data, Iterable):
         raise TypeError(f"data is {type(data).__name__}, expected a folder, a table, or a list of paths")
     data = list(data)
@@ -100,13 +110,18 @@ def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None
                 if not isinstance(path, (str, os.PathLike)):
                     raise TypeError(f"photograph {index} is {type(path).__name__}, expected a path")
                 row = [os.path.abspath(os.fspath(path)), _label(index, label)]
-                writer.writerow(row if groups is None else [*row, str(groups[index])])
-        yield table, None if groups is None else "group"
+                writer.writerow(row if groups is None else [*row, _group(index, groups[index])])
+        yield table, None if groups is None else "group", table
 
 
 def _one_each(name: str, values: Any, n: int) -> list[Any]:
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable) or not isinstance(values, Sized):
         raise TypeError(f"{name} is {type(values).__name__}, expected a list with one entry per photograph")
+    if getattr(values, "ndim", 1) != 1:
+        raise TypeError(
+            f"{name} is a table or matrix, expected a list with one entry per photograph; for several classes per photograph give a list of "
+            'names each, such as [["cat"], ["cat", "dog"], []]'
+        )
     if len(values) != n:
         raise ValueError(f"{len(values)} {name} for {n} photographs: give one per photograph")
     return list(values)
@@ -115,11 +130,30 @@ def _one_each(name: str, values: Any, n: int) -> list[Any]:
 def _label(index: int, label: Any) -> str:
     labels = list(label) if isinstance(label, (list, tuple, set, frozenset, np.ndarray)) else [label]
     for one in labels:
-        if one is None or (isinstance(one, float) and np.isnan(one)):
-            raise ValueError(f"the label of photograph {index} is {one}, expected the name of a class, or an empty list for no class")
+        if isinstance(one, (bytes, bytearray)):
+            raise TypeError(f"the label of photograph {index} is bytes, expected text or a number")
+        if _is_missing(one) or not str(one).strip():
+            raise ValueError(f"the label of photograph {index} is {one!r}, expected the name of a class, or an empty list for no class")
         if "|" in str(one):
             raise ValueError(f'label "{one}" of photograph {index}: expected a name without "|"')
     return "|".join(sorted(map(str, labels)))
+
+
+def _group(index: int, group: Any) -> str:
+    if _is_missing(group) or not str(group).strip():
+        raise ValueError(
+            f"the group of photograph {index} is {group!r}, expected a value; photographs without a group get one of their own"
+        )
+    return str(group)
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, and what pandas has for missing values."""
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+    )
 
 
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:
@@ -137,12 +171,25 @@ def _share(name: str, value: Any) -> float:
     return share
 
 
-def _in_python(text: Any) -> Any:
-    """A message of the command ``fisherlens train``, with the names of our parameters."""
+def _in_python(text: Any, table: str = "") -> Any:
+    """A message of the command ``fisherlens train``, with the names of our parameters, and photographs instead of lines of our table."""
     if isinstance(text, str):
         for option, parameter in _OPTIONS.items():
             text = text.replace(option, parameter)
+        if table:
+            # The first line has the names of the columns.
+            text = re.sub(re.escape(table) + r", line (\d+)", lambda found: f"photograph {int(found.group(1)) - 2}", text)
+            text = text.replace(table, "the list of photographs")
     return text
+
+
+def _say(line: str) -> None:
+    """Prints a line, also where the terminal has not all of its characters."""
+    try:
+        print(line)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "ascii"
+        print(line.encode(encoding, "replace").decode(encoding))
 
 
 def _toml(value: Any) -> str:
@@ -165,7 +212,7 @@ def _telling(progress: bool, verbose: bool) -> Iterator[Callable[..., None] | No
     def tell(lines: list[str], step: tuple[str, int, int] | None) -> None:
         if verbose:
             for line in lines:
-                print(_in_python(line))
+                _say(_in_python(line))
         if progress and step is not None:
             label, position, total = step
             if not shown or shown[-1].desc.rstrip(": ") != label or shown[-1].total != total:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fisherlens import _native
+from fisherlens._checks import path as checked_path
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,5 @@ def load(path: str | os.PathLike[str]) -> Artifact:
     >>> from fisherlens import artifacts
     >>> scores = artifacts.load("data/artifacts/scores-v1/KEY/artifact.msgpack").payload["scores"]  # doctest: +SKIP
     """
-    found = _native.read_artifact(os.fspath(path))
+    found = _native.read_artifact(checked_path("path", path))
     return Artifact(**{**found, "settings": json.loads(found["settings"])})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from fisherlens import _native
+from fisherlens._checks import path as checked_path
 
 
 def draw_mini(folder: str | os.PathLike[str]) -> str:
@@ -25,6 +26,6 @@ def draw_mini(folder: str | os.PathLike[str]) -> str:
     The class "knot" often shows the name of a photographer in its lower right corner: a shortcut that a classifier learns, and that its
     heatmaps show.
     """
-    path = os.fspath(folder)
+    path = checked_path("folder", folder)
     _native.draw_mini(path)
     return os.path.join(path, "VOC2016")

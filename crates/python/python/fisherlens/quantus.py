@@ -177,9 +177,7 @@ class QuantusModel(ModelInterface[Any]):
         """The number of models of :meth:`get_random_layer_generator`."""
         return 1
 
-    def get_random_layer_generator(
-        self, order: str = "top_down", seed: int = 42
-    ) -> Generator[tuple[str, QuantusModel], None, None]:
+    def get_random_layer_generator(self, order: str = "top_down", seed: int = 42) -> Generator[tuple[str, QuantusModel], None, None]:
         """Yields the model with a random classifier, for ``quantus.MPRT``, the test with random model parameters.
 
         The coefficients of each class are permuted: they keep their values, but the values belong to other dimensions
@@ -282,9 +280,7 @@ def ranks(a_batch: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def _accepting(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def get_wrapped_model(
-        model: Any, channel_first: bool, softmax: bool | None, *arguments: Any, **options: Any
-    ) -> Any:
+    def get_wrapped_model(model: Any, channel_first: bool, softmax: bool | None, *arguments: Any, **options: Any) -> Any:
         if isinstance(model, (Model, QuantusModel)):
             return (model if isinstance(model, QuantusModel) else QuantusModel(model)).replaced(softmax=softmax)
         return original(model, channel_first, softmax, *arguments, **options)
