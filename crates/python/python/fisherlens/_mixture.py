@@ -18,6 +18,9 @@ from fisherlens._checks import number, one_of, whole
 from fisherlens._jobs import n_threads
 from fisherlens._lists import seed_of
 
+# Posteriors below it have fewer digits, or are 0, in single precision.
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
 Parts = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -173,7 +176,7 @@ class DiagonalGaussianMixture(DensityMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """The posteriors :math:`\\gamma_k(x)`, shape (N, K)."""
-        return _native.mixture_posteriors(self._checked(X), self._parts(), 0.0, n_threads(self.n_jobs))
+        return _native.mixture_posteriors(self._checked(X), self._parts(), _SMALLEST, n_threads(self.n_jobs))
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """The log-likelihood ln p(x) of each sample, shape (N,)."""
