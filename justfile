@@ -19,6 +19,12 @@ bench crate:
 bench-all *arguments:
     cargo xtask-release bench {{arguments}}
 
+# the Python package: built and installed into the present virtual environment, and its tests
+python:
+    pip install --requirement crates/python/tests/requirements.txt maturin
+    cd crates/python && maturin develop --profile dev
+    cd crates/python && mypy python/fisherlens && ruff check && ruff format --check && pytest
+
 # format, clippy and tests with the networks
 check-cnn:
     cargo clippy --workspace --all-targets --features cnn -- -D warnings
