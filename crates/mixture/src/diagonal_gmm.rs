@@ -1,7 +1,7 @@
 //! The mixture itself: its parameters, densities, posteriors and draws.
 
 use linfa::traits::PredictInplace;
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Data, Ix2};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
@@ -12,6 +12,9 @@ use crate::sparse_posteriors::SparsePosteriors;
 
 /// How far the sum of given weights may be from 1. The rounding errors of some thousand `f32` weights stay far below this.
 const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
+
+/// Number of rows whose posteriors are listed before they are put into their places: the list of so many stays in the processor's cache.
+const LISTED_ROWS: usize = 256;
 
 /// Gaussian mixture with diagonal covariances.
 ///
@@ -193,17 +196,47 @@ impl DiagonalGmm {
     /// When `x` does not have D columns or holds a value that is not finite, or the floor is not in [0, 1].
     /// [`DiagonalGmm::sparse_posteriors`] returns an error instead.
     pub fn posteriors(&self, x: ArrayView2<'_, f32>, floor: f32) -> Array2<f32> {
-        let sparse = self
-            .sparse_posteriors(x, floor)
-            .expect("posteriors needs finite samples with the mixture's number of features and a floor in [0, 1]");
         let mut dense = Array2::zeros((x.nrows(), self.n_components()));
-        for (n, mut row) in dense.rows_mut().into_iter().enumerate() {
-            let (components, values) = sparse.row(n);
-            for (&component, &value) in components.iter().zip(values) {
-                row[component as usize] = value;
+        self.posteriors_into(x, floor, dense.view_mut())
+            .expect("posteriors needs finite samples with the mixture's number of features and a floor in [0, 1]");
+        dense
+    }
+
+    /// [`DiagonalGmm::posteriors`] into an array `(N, K)` of zeros. Uses one thread.
+    ///
+    /// # Errors
+    /// The errors of [`DiagonalGmm::sparse_posteriors`], and [`MixtureError::Dimension`] for an array of another shape.
+    pub fn posteriors_into(
+        &self,
+        x: ArrayView2<'_, f32>,
+        floor: f32,
+        mut zeros: ArrayViewMut2<'_, f32>,
+    ) -> Result<(), MixtureError> {
+        check_floor(floor)?;
+        check_samples(x, self.n_features())?;
+        for (what, expected, found) in [
+            ("rows of the array for posteriors", x.nrows(), zeros.nrows()),
+            ("columns of the array for posteriors", self.n_components(), zeros.ncols()),
+        ] {
+            if expected != found {
+                return Err(MixtureError::Dimension { what, expected, found });
             }
         }
-        dense
+        let tables = PosteriorTables::new(self.weights(), self.means(), self.variances());
+        let mut workspace = tables.workspace();
+        let mut sparse = SparsePosteriors::with_capacity(LISTED_ROWS);
+        let blocks = x.axis_chunks_iter(Axis(0), LISTED_ROWS);
+        for (rows, mut zeros) in blocks.zip(zeros.axis_chunks_iter_mut(Axis(0), LISTED_ROWS)) {
+            sparse.clear();
+            tables.append(rows.as_standard_layout().view(), floor, &mut workspace, &mut sparse, None);
+            for (n, mut row) in zeros.rows_mut().into_iter().enumerate() {
+                let (components, values) = sparse.row(n);
+                for (&component, &value) in components.iter().zip(values) {
+                    row[component as usize] = value;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Posteriors of each row of `x` `(N, D)` that are at least `floor`. Posteriors below `floor` are left out, and the others are not
@@ -212,9 +245,7 @@ impl DiagonalGmm {
     /// # Errors
     /// When `x` does not have D columns or holds a value that is not finite, or the floor is not in [0, 1].
     pub fn sparse_posteriors(&self, x: ArrayView2<'_, f32>, floor: f32) -> Result<SparsePosteriors, MixtureError> {
-        if !(0.0..=1.0).contains(&floor) {
-            return refuse("floor", floor, "a posterior in [0, 1], for example 1e-4");
-        }
+        check_floor(floor)?;
         self.append_posteriors(x, floor, None)
     }
 
@@ -260,6 +291,13 @@ impl DiagonalGmm {
         }
         draws
     }
+}
+
+fn check_floor(floor: f32) -> Result<(), MixtureError> {
+    if (0.0..=1.0).contains(&floor) {
+        return Ok(());
+    }
+    refuse("floor", floor, "a posterior in [0, 1], for example 1e-4")
 }
 
 /// The prediction of linfa: the component with the largest posterior of each sample, `(N)`. Among equal posteriors the first counts.

@@ -262,3 +262,29 @@ fn bad_samples_are_refused_with_their_row() {
     assert!(parts(array![1.0], array![[f32::NAN]], array![[1.0]]).contains("means"));
     assert!(parts(array![1.0], array![[0.0], [1.0]], array![[1.0], [1.0]]).contains("weights"));
 }
+
+#[test]
+fn posteriors_in_blocks_equal_the_list_of_all_and_need_an_array_that_fits() {
+    let mixture = DiagonalGmm::from_parts(
+        ndarray::array![0.25, 0.5, 0.25],
+        ndarray::array![[0.0, 1.0], [2.0, 0.0], [4.0, 3.0]],
+        ndarray::array![[1.0, 0.5], [0.25, 1.0], [2.0, 1.0]],
+    )
+    .unwrap();
+    // More rows than one block has; some of them are equal, also across the border of two blocks.
+    let x = ndarray::Array2::from_shape_fn((700, 2), |(n, d)| ((n / 3 * 7 + d * 5) % 23) as f32 / 5.0);
+    for floor in [0.0, 1e-3] {
+        let dense = mixture.posteriors(x.view(), floor);
+        let listed = mixture.sparse_posteriors(x.view(), floor).unwrap();
+        for n in 0..700 {
+            let (components, values) = listed.row(n);
+            let mut expected = [0.0_f32; 3];
+            components.iter().zip(values).for_each(|(&k, &value)| expected[k as usize] = value);
+            assert_eq!(dense.row(n).to_vec(), expected, "row {n}");
+        }
+    }
+    for shape in [(699, 3), (700, 2)] {
+        let mut wrong = ndarray::Array2::zeros(shape);
+        assert!(mixture.posteriors_into(x.view(), 0.0, wrong.view_mut()).is_err());
+    }
+}

@@ -122,14 +122,8 @@ fn mixture_posteriors<'py>(
         let x = x.view();
         let blocks: Vec<_> =
             x.axis_chunks_iter(Axis(0), ROWS).zip(posteriors.axis_chunks_iter_mut(Axis(0), ROWS)).collect();
-        blocks.into_par_iter().try_for_each(|(rows, mut target)| {
-            let sparse = mixture.sparse_posteriors(rows, floor).map_err(raise)?;
-            for (n, mut row) in target.rows_mut().into_iter().enumerate() {
-                let (components, values) = sparse.row(n);
-                for (&component, &value) in components.iter().zip(values) {
-                    row[component as usize] = value;
-                }
-            }
+        blocks.into_par_iter().try_for_each(|(rows, target)| {
+            mixture.posteriors_into(rows, floor, target).map_err(raise)?;
             watch.check()
         })?;
         Ok(posteriors)
