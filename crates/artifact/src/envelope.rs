@@ -164,7 +164,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<(Head, Range<usize>), ArtifactError> 
     // The name of the last entry, a string of eight letters with one byte before it, then marker and checksum.
     let n_last = 1 + "checksum".len() + CHECKSUM_MARKER.len() + N_CHECKSUM_BYTES;
     let end = bytes.len().checked_sub(n_last).filter(|end| *end >= start);
-    let end = end.ok_or_else(|| ArtifactError::Payload { problem: "there is none".to_owned() })?;
+    let end = end.ok_or_else(|| ArtifactError::Payload { problem: "the payload is missing".to_owned() })?;
     Ok((head, start..end))
 }
 

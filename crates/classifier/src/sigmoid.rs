@@ -97,6 +97,19 @@ impl Sigmoid {
         Ok(Self { slope, offset: found.offset - slope * mean })
     }
 
+    /// [`Sigmoid::fit`], or [`Sigmoid::flat`] where all samples that are not skipped are positive, or all are negative.
+    ///
+    /// # Errors
+    /// The other errors of [`Sigmoid::fit`].
+    pub fn fit_or_flat(scores: &[f32], labels: &[i8]) -> Result<Self, ClassifierError> {
+        match Self::fit(scores, labels) {
+            Err(ClassifierError::OneSided { n_positives, n_negatives, .. }) => {
+                Ok(Self::flat(n_positives, n_negatives))
+            }
+            other => other,
+        }
+    }
+
     /// The best sigmoid that does not look at the score: its slope is 0. It is the answer if the scores are all equal or worth nothing, or if
     /// there are none.
     pub fn flat(n_positives: usize, n_negatives: usize) -> Self {

@@ -19,7 +19,7 @@ pub struct Quality {
     pub n_test: usize,
     /// Files and entries that were not used.
     pub skipped: Vec<Skipped>,
-    /// Classes that were left out, because all training images or none of them have them.
+    /// Classes that were left out: those that the settings name, and those that all training images have or none has.
     pub left_out: Vec<String>,
     /// What the user must know about the data.
     pub warnings: Vec<String>,
@@ -41,8 +41,8 @@ pub struct Quality {
     /// Rows are true classes, columns predicted ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Vec<Vec<usize>>>,
-    #[serde(skip)]
     /// The confusions as a matrix.
+    #[serde(skip)]
     pub counts: Option<Confusion>,
 }
 

@@ -14,8 +14,8 @@ pub(crate) struct Matrix<T: 'static> {
 impl<T: Element> Matrix<T> {
     /// Takes a share in the array. Its memory must not change while a call is running, as with every compiled function of numpy.
     pub(crate) fn of(array: &Bound<'_, PyArray2<T>>) -> Self {
-        // SAFETY: `_owner` keeps the array and so its memory alive as long as the view. numpy frees or moves the memory of an array that has
-        // other owners only when it is told to ignore them (`resize(refcheck=False)`). Nothing is written through the view.
+        // SAFETY: `_owner` keeps the array, and so its memory, alive as long as the view. numpy does not free or move the memory of an array
+        // that has several owners, unless the user calls `resize(refcheck=False)`. This view is only read.
         #[allow(
             unsafe_code,
             reason = "the view must outlive the borrow of Python's lock, so that other threads can read it"

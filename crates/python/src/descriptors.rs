@@ -29,16 +29,14 @@ fn dense_sift<'py>(
     settings: &str,
     max_side: usize,
     n_threads: usize,
-    progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let sift = extractor(&from_json(settings)?).map_err(raise)?.value;
-    let described = background::run(py, n_threads, progress.as_ref(), move |watch| {
+    let described = background::run(py, n_threads, None, move |watch| {
         let describe = |(index, image): (usize, Image)| -> PyResult<(LocalDescriptors, (usize, usize))> {
             watch.check()?;
             let name = image.name(index);
             let gray = image.pixels(max_side, &name)?.gray;
             let descriptors = sift.extract(gray.view()).map_err(|error| raise_for(&name, error))?;
-            watch.step()?;
             Ok((descriptors, gray.dim()))
         };
         images.into_par_iter().enumerate().map(describe).collect::<PyResult<Vec<_>>>()
@@ -69,13 +67,11 @@ fn pca_fit<'py>(
     x: &Bound<'py, PyArray2<f32>>,
     n_components: usize,
     whiten: bool,
-    n_threads: usize,
 ) -> PyResult<PcaArrays<'py>> {
     let whitening = if whiten { Whitening::On } else { Whitening::Off };
     let params = Pca::params(n_components).whitening(whitening).check().map_err(raise)?;
     let x = Matrix::of(x);
-    let pca =
-        background::run(py, n_threads, None, move |_| params.fit(&DatasetBase::new(x.view(), ())).map_err(raise))?;
+    let pca = background::run(py, 1, None, move |_| params.fit(&DatasetBase::new(x.view(), ())).map_err(raise))?;
     let [mean, variances] = [pca.mean(), pca.explained_variance()].map(|array| array.to_owned().into_pyarray(py));
     Ok((mean, pca.components().to_owned().into_pyarray(py), variances))
 }

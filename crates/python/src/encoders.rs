@@ -28,13 +28,12 @@ fn encode<'py>(
     settings: &str,
     parts: MixtureArrays<'py>,
     n_threads: usize,
-    progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let settings: EncoderSettings = from_json(settings)?;
     let encoder = built(&settings, &mixture(&parts)?)?;
     let sets: Vec<Matrix<f32>> = sets.iter().map(Matrix::of).collect();
     let positions: Option<Vec<Matrix<f32>>> = positions.map(|all| all.iter().map(Matrix::of).collect());
-    let vectors = background::run(py, n_threads, progress.as_ref(), move |watch| {
+    let vectors = background::run(py, n_threads, None, move |watch| {
         let layout = encoder.layout();
         let mut vectors = Array2::zeros((sets.len(), layout.len()));
         let rows: Vec<_> = vectors.axis_iter_mut(Axis(0)).zip(&sets).enumerate().collect();
@@ -51,7 +50,7 @@ fn encode<'py>(
             let slice = vector.as_slice_mut().expect("an encoder returns a vector in one piece");
             settings.normalization.apply(slice, &layout);
             row.assign(&vector);
-            watch.step()
+            Ok(())
         })?;
         Ok(vectors)
     })?;

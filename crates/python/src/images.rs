@@ -27,8 +27,8 @@ pub(crate) enum Image {
 pub(crate) struct Pixels {
     /// `(height, width)` in `[0, 1]`.
     pub(crate) gray: Array2<f32>,
-    /// `(height, width, 3)`, for pictures.
-    pub(crate) rgb: Array3<u8>,
+    /// The same image with 8 bits per channel, for pictures.
+    pub(crate) photograph: Photograph,
 }
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Image {
@@ -85,7 +85,7 @@ impl Image {
                 return Ok(of_float(gray_from_float_rgb(pixels.view()), photograph, max_side));
             }
         };
-        Ok(Pixels { gray: photograph.gray(), rgb: photograph.rgb() })
+        Ok(Pixels { gray: photograph.gray(), photograph })
     }
 }
 
@@ -96,10 +96,10 @@ fn fitted(photograph: Photograph, max_side: usize) -> Photograph {
 /// Floating-point pixels are used as they are. Only those of an image that must be shrunk are rounded to 8 bits.
 fn of_float(gray: Array2<f32>, photograph: Photograph, max_side: usize) -> Pixels {
     if max_side == 0 || photograph.width().max(photograph.height()) <= max_side {
-        return Pixels { gray, rgb: photograph.rgb() };
+        return Pixels { gray, photograph };
     }
     let photograph = photograph.fitted(max_side);
-    Pixels { gray: photograph.gray(), rgb: photograph.rgb() }
+    Pixels { gray: photograph.gray(), photograph }
 }
 
 fn to_byte(value: f32) -> u8 {

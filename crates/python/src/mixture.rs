@@ -48,7 +48,6 @@ fn mixture_fit<'py>(
     seed: u64,
     start: Option<MixtureArrays<'py>>,
     n_threads: usize,
-    progress: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let init = match init {
         "kmeans" => Init::KMeans { n_samples: n_init_samples.max(n_components), n_iterations: n_init_iter },
@@ -67,8 +66,8 @@ fn mixture_fit<'py>(
     }
     let params = params.check().map_err(raise)?;
     let (x, start) = (Matrix::of(x), start.as_ref().map(mixture).transpose()?);
-    let found = background::run(py, n_threads, progress.as_ref(), move |watch| {
-        let mut every = |_, _| if watch.step().is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let found = background::run(py, n_threads, None, move |watch| {
+        let mut every = |_, _| if watch.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let found = match start {
             Some(start) => params.fit_from_with_progress(&start, x.view(), &mut every),
             None => params.fit_with_progress(x.view(), &mut every),
@@ -117,7 +116,6 @@ fn mixture_posteriors<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let (mixture, x) = (mixture(&parts)?, Matrix::of(x));
     let posteriors = background::run(py, n_threads, None, move |watch| {
-        mixture.sparse_posteriors(x.view().slice(s![..0, ..]), floor).map_err(raise)?;
         let mut posteriors = Array2::zeros((x.view().nrows(), mixture.n_components()));
         let x = x.view();
         let blocks: Vec<_> =

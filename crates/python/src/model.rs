@@ -229,7 +229,7 @@ impl NativeModel {
                 let explained =
                     explanations(&model, &explainer, &described, &name, &classes, &rules, &|| watch.check())?;
                 watch.step()?;
-                Ok(ExplainedImage { rgb: pixels.rgb, described, explained })
+                Ok(ExplainedImage { rgb: pixels.photograph.rgb(), described, explained })
             };
             images.into_par_iter().zip(classes).enumerate().map(explain).collect::<PyResult<Vec<_>>>()
         })?;

@@ -4,7 +4,7 @@ use fisherlens_classifier::{
     ClassifierError, ClassifierTrainer as _, HeldOut, LinearModel, LinearSvm, Loss, Sigmoid, Training,
 };
 use linfa::ParamGuard as _;
-use ndarray::{Array1, Array2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use numpy::{IntoPyArray as _, PyArray1, PyArray2};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
@@ -47,7 +47,7 @@ fn svm_fit<'py>(
         let c = training.report.c.unwrap_or(svm.c_grid()[0]);
         let sigmoids = probability.then(|| {
             let HeldOut { scores, .. } = svm.held_out_scores(x.view(), targets.view(), c)?;
-            sigmoids(&scores, &targets.view().to_owned())
+            sigmoids(&scores, targets.view())
         });
         Ok((training, sigmoids.transpose().map_err(raise)?))
     })?;
@@ -58,8 +58,6 @@ fn svm_fit<'py>(
     fitted.set_item("gaps", each(|class| class.relative_duality_gap().unwrap_or(0.0)))?;
     fitted.set_item("converged", report.classes.iter().all(|class| class.converged))?;
     fitted.set_item("c", report.c)?;
-    let rows = report.cross_validation.iter().map(|row| (row.c, row.mean_average_precision));
-    fitted.set_item("cross_validation", rows.collect::<Vec<_>>())?;
     if let Some(dual) = model.dual() {
         fitted.set_item("alphas", dual.alphas.clone().into_pyarray(py))?;
     }
@@ -86,21 +84,14 @@ fn check_memory(n_samples: usize) -> PyResult<()> {
     )))
 }
 
-/// One sigmoid per class from scores of samples that the classifiers have not seen.
-fn sigmoids(scores: &Array2<f32>, targets: &Array2<i8>) -> Result<Vec<Sigmoid>, ClassifierError> {
-    let of_class = |class: usize| {
-        let known = |&(score, _): &(f32, i8)| score.is_finite();
-        let (scores, targets) = (scores.column(class), targets.column(class));
-        let pairs = scores.iter().copied().zip(targets.iter().copied()).filter(known);
-        let (scores, labels): (Vec<f32>, Vec<i8>) = pairs.unzip();
-        match Sigmoid::fit(&scores, &labels) {
-            Err(ClassifierError::OneSided { n_positives, n_negatives, .. }) => {
-                Ok(Sigmoid::flat(n_positives, n_negatives))
-            }
-            other => other,
-        }
+/// One sigmoid per class. Samples without a held-out score are skipped.
+fn sigmoids(scores: &Array2<f32>, targets: ArrayView2<'_, i8>) -> Result<Vec<Sigmoid>, ClassifierError> {
+    let of_class = |(scores, targets): (ArrayView1<'_, f32>, ArrayView1<'_, i8>)| {
+        let label = |(score, target): (&f32, &i8)| if score.is_finite() { *target } else { 0 };
+        let labels: Vec<i8> = scores.iter().zip(targets).map(label).collect();
+        Sigmoid::fit_or_flat(&scores.to_vec(), &labels)
     };
-    (0..scores.ncols()).map(of_class).collect()
+    scores.columns().into_iter().zip(targets.columns()).map(of_class).collect()
 }
 
 /// Scores (N, classes).
@@ -111,8 +102,7 @@ fn svm_scores<'py>(
     coefficients: &Bound<'py, PyArray2<f32>>,
     bias: &Bound<'py, PyArray1<f32>>,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-    let bias: Array1<f32> = copied(bias);
-    let model = LinearModel::from_parts(copied2(coefficients), bias).map_err(raise)?;
+    let model = LinearModel::from_parts(copied2(coefficients), copied(bias)).map_err(raise)?;
     let x = Matrix::of(x);
     let scores = background::run(py, 1, None, move |_| Ok(model.decision_function(x.view())))?;
     Ok(scores.into_pyarray(py))

@@ -1,8 +1,8 @@
 //! Learning a model from labelled photographs, and the embedded photographs.
 
-use std::collections::VecDeque;
+use std::mem;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fisherlens_dataset::{Missing, Opening, SplitOptions};
 use fisherlens_experiment::experiment::Experiment;
@@ -16,7 +16,7 @@ use fisherlens_experiment::session::Session;
 use pyo3::prelude::*;
 use serde::Deserialize;
 
-use crate::background::{self, Watch};
+use crate::background;
 use crate::errors::{from_json, raise, raise_any};
 use crate::model::NativeModel;
 
@@ -45,53 +45,55 @@ struct Request {
 /// What the observer has heard and Python has not been told yet.
 #[derive(Default)]
 struct News {
-    lines: VecDeque<String>,
-    /// Name, position and total of the work that is shown.
-    bar: Option<(String, u64, u64)>,
+    lines: Vec<String>,
+    bar: Option<Step>,
     is_bar_new: bool,
 }
+
+/// Name, position and total of the work that is shown.
+type Step = (String, u64, u64);
 
 /// Receives the reports of the run on its threads; Python's thread fetches them.
 #[derive(Clone, Default)]
 struct Listener(Arc<Mutex<News>>);
 
 impl Listener {
-    fn change(&self, change: impl FnOnce(&mut News)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn lock(&self) -> MutexGuard<'_, News> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, change: impl FnOnce(&mut Option<Step>)) {
+        let mut news = self.lock();
+        change(&mut news.bar);
+        news.is_bar_new = true;
+    }
+
+    /// The lines since the last call, and the work if it has moved since then.
+    fn news(&self) -> (Vec<String>, Option<Step>) {
+        let mut news = self.lock();
+        let is_bar_new = mem::take(&mut news.is_bar_new);
+        (mem::take(&mut news.lines), news.bar.clone().filter(|_| is_bar_new))
     }
 }
 
 impl Observer for Listener {
     fn line(&self, text: &str) {
-        self.change(|news| news.lines.push_back(text.to_owned()));
+        self.lock().lines.push(text.to_owned());
     }
 
     fn begin(&self, label: &str, total: u64) -> Box<dyn Bar> {
-        self.change(|news| {
-            news.bar = Some((label.to_owned(), 0, total));
-            news.is_bar_new = true;
-        });
+        self.show(|bar| *bar = Some((label.to_owned(), 0, total)));
         Box::new(self.clone())
     }
 }
 
 impl Bar for Listener {
     fn advance(&self, n_steps: u64) {
-        self.change(|news| {
-            news.is_bar_new = true;
-            if let Some((_, position, _)) = &mut news.bar {
-                *position += n_steps;
-            }
-        });
+        self.show(|bar| bar.iter_mut().for_each(|(_, position, _)| *position += n_steps));
     }
 
     fn set_position(&self, position: u64) {
-        self.change(|news| {
-            news.is_bar_new = true;
-            if let Some((_, at, _)) = &mut news.bar {
-                *at = position;
-            }
-        });
+        self.show(|bar| bar.iter_mut().for_each(|(_, at, _)| *at = position));
     }
 
     fn set_message(&self, _: &str) {}
@@ -108,23 +110,15 @@ fn train(
     let request: Request = from_json(request)?;
     let listener = Listener::default();
     let heard = listener.clone();
-    let tell = |told: &Bound<'_, PyAny>| -> PyResult<()> {
-        let mut news = News::default();
-        listener.change(|now| std::mem::swap(now, &mut news));
-        // The work goes on, so its bar is kept.
-        listener.change(|now| now.bar = now.bar.take().or_else(|| news.bar.clone()));
-        let bar = news.bar.filter(|_| news.is_bar_new);
-        if bar.is_some() || !news.lines.is_empty() {
-            told.call1((Vec::from(news.lines), bar))?;
+    let tell = told.map(|told| {
+        move || {
+            let (lines, bar) = listener.news();
+            if lines.is_empty() && bar.is_none() { Ok(()) } else { told.call1((lines, bar)).map(drop) }
         }
-        Ok(())
-    };
-    let watched = told.as_ref().map(|told| -> Box<dyn Fn() -> PyResult<()>> {
-        let (told, tell) = (told.clone(), &tell);
-        Box::new(move || tell(&told))
     });
-    let (model, quality) = background::run_watched(py, n_threads, watched.as_deref(), move |watch| {
-        let interrupt = interrupt(watch);
+    let report = tell.as_ref().map(|tell| tell as &dyn Fn() -> PyResult<()>);
+    let (model, quality) = background::run_watched(py, n_threads, report, move |watch| {
+        let interrupt = Interrupt::of_flag(watch.flag());
         let experiment = Experiment::open(&session(request), Progress::to(heard), interrupt).map_err(raise_any)?;
         experiment.core.progress.stage_line("train", &opened(&experiment.core.dataset));
         let Learned { model, quality, .. } = learning::learn(&experiment, &[]).map_err(raise_any)?;
@@ -160,11 +154,6 @@ fn session(request: Request) -> Session {
         program: Program { command_line: "fisherlens.Model.train".to_owned(), ..Program::default() },
         ..Session::new(&request.preset, &folder)
     }
-}
-
-/// The stop flag of the experiment, which is that of the call.
-fn interrupt(watch: &Watch) -> Interrupt {
-    Interrupt::of_flag(watch.flag())
 }
 
 /// Draws the embedded photographs in the layout of PASCAL VOC into a folder.

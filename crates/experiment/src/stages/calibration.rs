@@ -129,12 +129,7 @@ impl HeldOutScores {
 /// The sigmoid of one class. A class without a positive or a negative image among the scores keeps its share as its probability.
 fn sigmoid(scores: &Scores, class: usize, difficult: Difficult) -> Result<Sigmoid> {
     let labels = scores.labels_of_class(class, difficult);
-    let count = |label: i8| labels.iter().filter(|found| **found == label).count();
-    let (n_positives, n_negatives) = (count(1), count(-1));
-    if n_positives == 0 || n_negatives == 0 {
-        return Ok(Sigmoid::flat(n_positives, n_negatives));
-    }
-    Sigmoid::fit(&scores.of_class(class), &labels).with_context(|| format!("class {}", scores.classes[class]))
+    Sigmoid::fit_or_flat(&scores.of_class(class), &labels).with_context(|| format!("class {}", scores.classes[class]))
 }
 
 /// Scores of the training images by classifiers that learned from the other folds.

@@ -138,7 +138,7 @@ class DenseSift(TransformerMixin, BaseEstimator):
         return [Described(descriptors, frames_of(places), places["size"]) for descriptors, places in self._pairs(X)]
 
     def _pairs(self, X: Iterable[Image]) -> list[tuple[NDArray[np.float32], dict[str, Any]]]:
-        return _native.dense_sift(prepare_all(X), self._settings(), checked_side(self.max_side), n_threads(self.n_jobs), None)
+        return _native.dense_sift(prepare_all(X), self._settings(), checked_side(self.max_side), n_threads(self.n_jobs))
 
     def _settings(self) -> str:
         if isinstance(self.bin_sizes, (str, bytes)) or not isinstance(self.bin_sizes, Iterable):
@@ -207,7 +207,7 @@ class Pca(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Learns the projection from samples (N, n_features), N ≥ 2."""
         X = aligned(validate_data(self, X, dtype=np.float32, order="C", ensure_min_samples=2))
         n_components = X.shape[1] if self.n_components is None else whole("n_components", self.n_components, 1)
-        self.mean_, self._projection, self.explained_variance_ = _native.pca_fit(X, n_components, flag("whiten", self.whiten), 1)
+        self.mean_, self._projection, self.explained_variance_ = _native.pca_fit(X, n_components, flag("whiten", self.whiten))
         self.components_ = unit_rows(self._projection)
         self.n_components_ = n_components
         return self

@@ -47,9 +47,9 @@ class _Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         mixture = self.mixture
         if mixture is None:
             mixture = DiagonalGaussianMixture(self._n_components, random_state=random.randint(2**31 - 1), n_jobs=self.n_jobs)
-        # FrozenEstimator wants a second argument.
         if not hasattr(mixture, "fit"):
             raise TypeError(f"mixture is {mixture!r}, expected an estimator such as DiagonalGaussianMixture")
+        # FrozenEstimator wants a second argument.
         self.mixture_ = clone(mixture).fit(sample(sets, n, random), None)
         self._learn_from(self.mixture_)
         self.n_features_in_ = sets[0].shape[1]
@@ -88,7 +88,7 @@ class _Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
                 raise ValueError("positions and X differ in the number of images or of descriptors: give one position per descriptor")
         elif self.layout_["n_cells"] > 1:
             raise ValueError(f"pyramid {list(self.pyramid)} needs the positions of the descriptors: transform(X, positions)")
-        vectors = _native.encode(sets, places, self._settings(), self._parts, n_threads(self.n_jobs), None)
+        vectors = _native.encode(sets, places, self._settings(), self._parts, n_threads(self.n_jobs))
         is_finite = np.isfinite(vectors).all(axis=1)
         if not is_finite.all():
             raise ValueError(

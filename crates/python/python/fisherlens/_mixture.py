@@ -131,7 +131,6 @@ class DiagonalGaussianMixture(DensityMixin, BaseEstimator):
             seed_of(self.random_state),
             self._start(n_components, X.shape[1]),
             n_threads(self.n_jobs),
-            None,
         )
         self.weights_: NDArray[np.float32] = found["weights"]
         self.means_: NDArray[np.float32] = found["means"]

@@ -76,7 +76,7 @@ def learn(
         skipped["reason"] = _in_python(skipped["reason"], own_table)
     if quality["left_out"]:
         names = ", ".join(quality["left_out"])
-        quality["warnings"].append(f"classes left out, because all training photographs or none of them have them: {names}")
+        quality["warnings"].append(f"classes left out: {names}; the settings name them, or all training photographs or none have them")
     return native, quality
 
 
@@ -217,7 +217,10 @@ def _telling(progress: bool, verbose: bool) -> Iterator[Callable[..., None] | No
             label, position, total = step
             if not shown or shown[-1].desc.rstrip(": ") != label or shown[-1].total != total:
                 if shown:
-                    shown.pop().close()
+                    # Another step has begun, so this one has ended.
+                    ended = shown.pop()
+                    ended.update(ended.total - ended.n)
+                    ended.close()
                 shown.append(bar(total, label))
             shown[-1].update(position - shown[-1].n)
 
