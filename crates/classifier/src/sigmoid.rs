@@ -103,9 +103,7 @@ impl Sigmoid {
     /// The other errors of [`Sigmoid::fit`].
     pub fn fit_or_flat(scores: &[f32], labels: &[i8]) -> Result<Self, ClassifierError> {
         match Self::fit(scores, labels) {
-            Err(ClassifierError::OneSided { n_positives, n_negatives, .. }) => {
-                Ok(Self::flat(n_positives, n_negatives))
-            }
+            Err(ClassifierError::OneSided { n_positives, n_negatives, .. }) => Ok(Self::flat(n_positives, n_negatives)),
             other => other,
         }
     }
