@@ -38,6 +38,7 @@ mod orientation;
 mod other_formats;
 mod params;
 mod pca;
+mod pca_sums;
 #[cfg(feature = "decode")]
 mod photograph;
 mod smoothing;
@@ -52,6 +53,7 @@ pub use frame::{Frame, SupportSquare};
 pub use gray::{gray_from_float_rgb, gray_from_rgb};
 pub use params::{DenseSift, DenseSiftParams, LowContrast, PcaParams, PcaValidParams, RootSift, Whitening, Window};
 pub use pca::Pca;
+pub use pca_sums::PcaSums;
 #[cfg(feature = "decode")]
 pub use photograph::{Photograph, fitted_size};
 pub use smoothing::smooth;

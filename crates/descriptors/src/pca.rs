@@ -1,24 +1,20 @@
 //! Principal component analysis: a projection learned from a sample of descriptors.
 
+use std::borrow::Borrow;
+
 use fisherlens_lanes::vectorised;
 use fisherlens_product::{Target, multiply};
 use linfa::dataset::DatasetBase;
 use linfa::traits::{Fit, Transformer};
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Data, Ix2};
 use ndarray_linalg::{Eigh, UPLO};
-use rayon::prelude::*;
 
 use crate::error::DescriptorError;
 use crate::params::{PcaParams, PcaValidParams, Whitening};
+use crate::pca_sums::PcaSums;
 
 /// Added to each variance before whitening, as a fraction of the largest variance, so that a direction without variance is not scaled up.
 const WHITENING_FLOOR: f64 = 1e-7;
-
-/// Rows that one task sums; fixed, so that sums do not depend on the number of threads.
-const FIT_ROWS: usize = 4096;
-
-/// Number of partial sums in memory at a time.
-const FIT_TASKS: usize = 16;
 
 /// Rows that are projected at a time; with their centred copies they stay in the second-level cache.
 const TRANSFORM_ROWS: usize = 512;
@@ -190,10 +186,15 @@ impl<S: Data<Elem = f32>> Transformer<&ArrayBase<S, Ix2>, Result<Array2<f32>, De
 }
 
 /// Returns an error that names the first entry that is infinite or NaN, if there is one.
-fn refuse_not_finite(what: &'static str, x: ArrayView2<'_, f32>) -> Result<(), DescriptorError> {
-    match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
+pub(crate) fn refuse_not_finite<T: Copy + Into<f64>>(
+    what: &'static str,
+    x: ArrayView2<'_, T>,
+) -> Result<(), DescriptorError> {
+    match x.indexed_iter().find(|&(_, &value)| !value.into().is_finite()) {
         None => Ok(()),
-        Some(((row, column), &found)) => Err(DescriptorError::NotFinite { what, row, column, found }),
+        Some(((row, column), &found)) => {
+            Err(DescriptorError::NotFinite { what, row, column, found: found.into() as f32 })
+        }
     }
 }
 
@@ -208,6 +209,26 @@ impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaV
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Pca, DescriptorError> {
         let x = dataset.records.view();
         let (n_samples, n_features) = x.dim();
+        self.check_sizes(n_samples, n_features)?;
+        self.fit_total(&PcaSums::of(x)?)
+    }
+}
+
+impl PcaValidParams {
+    /// Learns the projection from the sums of all shards, which are combined in the given order. With the sums of one shard that holds all
+    /// samples, the result is that of [`Fit::fit`], to the last bit; otherwise it differs by rounding.
+    ///
+    /// # Errors
+    /// [`DescriptorError::TooFewSamples`], [`DescriptorError::Dimension`] if the shards have different numbers of features,
+    /// [`DescriptorError::Parameter`] if there are fewer features than components, [`DescriptorError::NotFinite`] if sums from a file are too
+    /// large, and [`DescriptorError::Eigenvalues`].
+    pub fn fit_sums(&self, sums: impl IntoIterator<Item: Borrow<PcaSums>>) -> Result<Pca, DescriptorError> {
+        let total = PcaSums::total(sums)?.ok_or(DescriptorError::TooFewSamples { expected: 2, found: 0 })?;
+        self.check_sizes(total.n_samples(), total.n_features())?;
+        self.fit_total(&total)
+    }
+
+    fn check_sizes(&self, n_samples: usize, n_features: usize) -> Result<(), DescriptorError> {
         if n_samples < 2 {
             return Err(DescriptorError::TooFewSamples { expected: 2, found: n_samples });
         }
@@ -218,9 +239,15 @@ impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaV
                 expected: "at most as many components as features",
             });
         }
-        refuse_not_finite("the sample", x)?;
-        let mean = sample_mean(x);
-        let covariance = sample_covariance(x, &mean);
+        Ok(())
+    }
+
+    /// The projection from the sums over all samples.
+    fn fit_total(&self, sums: &PcaSums) -> Result<Pca, DescriptorError> {
+        let n_features = sums.n_features();
+        let covariance = sums.covariance();
+        // Sums of finite descriptors cannot be too large for `f64`, but sums from a file can.
+        refuse_not_finite("the covariance matrix", covariance.view())?;
         let (variances, vectors) =
             covariance.eigh(UPLO::Lower).map_err(|error| DescriptorError::Eigenvalues { reason: error.to_string() })?;
         let largest = variances[n_features - 1].max(0.0);
@@ -241,44 +268,6 @@ impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, DescriptorError> for PcaV
             components.row_mut(index).assign(&axis.mapv(|v| (v * scale.copysign(scale * peak)) as f32));
             explained_variance[index] = variance as f32;
         }
-        Pca::from_parts(mean.mapv(|v| v as f32), components, explained_variance)
+        Pca::from_parts(sums.mean().mapv(|v| v as f32), components, explained_variance)
     }
-}
-
-/// Mean of the rows, summed in `f64` in a fixed order.
-fn sample_mean(x: ArrayView2<'_, f32>) -> Array1<f64> {
-    let partial = |rows: ArrayView2<'_, f32>| {
-        let mut sums = Array1::<f64>::zeros(x.ncols());
-        for row in rows.rows() {
-            sums.zip_mut_with(&row, |sum, &value| *sum += f64::from(value));
-        }
-        sums
-    };
-    ordered_sum(x, Array1::zeros(x.ncols()), partial) / x.nrows() as f64
-}
-
-/// Covariance matrix with denominator N − 1, from centred rows in `f64`.
-fn sample_covariance(x: ArrayView2<'_, f32>, mean: &Array1<f64>) -> Array2<f64> {
-    let partial = |rows: ArrayView2<'_, f32>| {
-        let centred = rows.mapv(f64::from) - mean;
-        centred.t().dot(&centred)
-    };
-    ordered_sum(x, Array2::zeros((x.ncols(), x.ncols())), partial) / (x.nrows() - 1) as f64
-}
-
-/// Sum of `partial` over blocks of rows of fixed size. The blocks are computed in parallel and added in their order.
-fn ordered_sum<D: ndarray::Dimension>(
-    x: ArrayView2<'_, f32>,
-    zero: ndarray::Array<f64, D>,
-    partial: impl Fn(ArrayView2<'_, f32>) -> ndarray::Array<f64, D> + Sync,
-) -> ndarray::Array<f64, D> {
-    let mut sum = zero;
-    for wave in x.axis_chunks_iter(Axis(0), FIT_ROWS * FIT_TASKS) {
-        let blocks: Vec<_> = wave.axis_chunks_iter(Axis(0), FIT_ROWS).collect();
-        let partials: Vec<_> = blocks.into_par_iter().map(&partial).collect();
-        for partial in partials {
-            sum += &partial;
-        }
-    }
-    sum
 }

@@ -2,24 +2,22 @@
 
 use std::ops::ControlFlow;
 
-use fisherlens_lanes::{add, vectorised};
 use linfa::{DatasetBase, traits::Fit};
 use ndarray::{Array1, ArrayBase, ArrayView2, Data, Ix2};
-use rayon::prelude::*;
 
-use crate::diagonal_gmm::{DiagonalGmm, FitReport};
+use crate::diagonal_gmm::DiagonalGmm;
+use crate::em_state::EmState;
 use crate::error::MixtureError;
 use crate::init;
 use crate::params::DiagonalGmmValidParams;
 use crate::posteriors::check_samples;
 use crate::statistics::{EStep, Statistics};
+use crate::variance::VarianceSums;
 
 /// A component whose posteriors sum to less than this keeps its mean and variance.
 const MIN_MASS: f64 = 1e-6;
 /// Weight of such a component (`vedaldi2010`, `gmm.c`, `VL_GMM_MIN_PRIOR`).
 const MIN_WEIGHT: f64 = 1e-6;
-/// Number of samples that one task sums for the variance of the data.
-const CHUNK: usize = 4096;
 
 impl<D: Data<Elem = f32>, T> Fit<ArrayBase<D, Ix2>, T, MixtureError> for DiagonalGmmValidParams {
     type Object = DiagonalGmm;
@@ -51,10 +49,8 @@ impl DiagonalGmmValidParams {
         }
         check_samples(x, x.ncols())?;
         let x = x.as_standard_layout();
-        let variance = data_variance(x.view());
-        let floor = self.variance_floors(&variance);
-        let start = init::start(self, x.view(), variance.view(), floor.view())?;
-        self.maximise(&start, x.view(), &floor, progress)
+        let state = self.start_state(x.view(), &VarianceSums::of(x.view()))?;
+        self.maximise(state, x.view(), progress)
     }
 
     /// Learns a mixture from `x` `(N, D)` by EM that starts at the mixture `start`. The parameters `init` and `seed` are not used.
@@ -87,55 +83,83 @@ impl DiagonalGmmValidParams {
         x: ArrayView2<'_, f32>,
         progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<DiagonalGmm, MixtureError> {
-        if start.n_components() != self.n_components {
-            return Err(MixtureError::Dimension {
-                what: "components of the start",
-                expected: self.n_components,
-                found: start.n_components(),
-            });
-        }
+        self.check_components("components of the start", start)?;
         if x.nrows() == 0 {
             return Err(MixtureError::TooFewSamples { n_components: self.n_components, found: 0 });
         }
         check_samples(x, start.n_features())?;
         let x = x.as_standard_layout();
-        let floor = self.variance_floors(&data_variance(x.view()));
-        self.maximise(start, x.view(), &floor, progress)
+        let state = self.state_of(start.clone(), &VarianceSums::of(x.view()));
+        self.maximise(state, x.view(), progress)
+    }
+
+    /// Refuses a mixture with another number of components.
+    pub(crate) fn check_components(&self, what: &'static str, mixture: &DiagonalGmm) -> Result<(), MixtureError> {
+        let (expected, found) = (self.n_components, mixture.n_components());
+        if expected == found { Ok(()) } else { Err(MixtureError::Dimension { what, expected, found }) }
+    }
+
+    /// The state before the first iteration, with a start made from `rows` `(M, D)`. `sums`: variances of all samples.
+    pub(crate) fn start_state(&self, rows: ArrayView2<'_, f32>, sums: &VarianceSums) -> Result<EmState, MixtureError> {
+        let variance = sums.variance();
+        let floor = self.floors(&variance);
+        let start = init::start(self, rows, variance.view(), floor.view())?;
+        Ok(EmState::new(start, floor, sums.n_samples()))
+    }
+
+    /// The state before the first iteration, with a given start. `sums`: variances of all samples.
+    pub(crate) fn state_of(&self, start: DiagonalGmm, sums: &VarianceSums) -> EmState {
+        EmState::new(start, self.floors(&sums.variance()), sums.n_samples())
     }
 
     /// The lower bound of the variance of each feature, `(D)`, from the variances of the data.
-    fn variance_floors(&self, variance: &Array1<f32>) -> Array1<f32> {
+    fn floors(&self, variance: &Array1<f32>) -> Array1<f32> {
         // Where both floors are 0, the smallest normal number keeps 1/σ² finite.
         variance.mapv(|v| (v * self.variance_floor.relative).max(self.variance_floor.absolute).max(f32::MIN_POSITIVE))
     }
 
-    /// Iterates E and M steps from `start` on.
+    /// Iterates E and M steps from `state` on.
     fn maximise(
         &self,
-        start: &DiagonalGmm,
+        mut state: EmState,
         x: ArrayView2<'_, f32>,
-        floor: &Array1<f32>,
         progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<DiagonalGmm, MixtureError> {
-        let mut model = start.clone();
-        let mut e_step = EStep::new(&model);
-        let mut report = FitReport::default();
-        loop {
-            // The last E step only computes the log-likelihood, because no M step follows it.
-            let is_last = report.n_iterations == self.max_n_iterations;
-            let statistics = e_step.gather(&model, x, if is_last { None } else { Some(self.posterior_floor) });
-            let log_likelihood = statistics.log_likelihood / x.nrows() as f64;
-            let previous = report.log_likelihood_trace.last().copied();
-            report.log_likelihood_trace.push(log_likelihood);
-            report.converged = previous
-                .is_some_and(|previous| (log_likelihood - previous).abs() < self.tolerance * log_likelihood.abs());
-            let stop = progress(report.n_iterations, log_likelihood).is_break();
-            if report.converged || is_last || stop {
-                return Ok(model.with_report(report));
-            }
-            model = self.update(&model, &statistics, floor)?;
-            report.n_iterations += 1;
+        let mut e_step = EStep::new(&state.mixture);
+        while !state.is_finished {
+            let statistics = e_step.gather(&state.mixture, x, self.next_posterior_floor(&state));
+            state = self.next_state(state, &statistics, progress)?;
         }
+        Ok(state.into_mixture())
+    }
+
+    /// The posterior floor of the next E step. `None` for the last E step, which only computes the log-likelihood, because no M step
+    /// follows it.
+    pub(crate) fn next_posterior_floor(&self, state: &EmState) -> Option<f32> {
+        (state.n_iterations() < self.max_n_iterations).then_some(self.posterior_floor)
+    }
+
+    /// Ends EM, or makes the M step. `statistics`: sums of the E step over all samples.
+    pub(crate) fn next_state(
+        &self,
+        state: EmState,
+        statistics: &Statistics,
+        progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
+    ) -> Result<EmState, MixtureError> {
+        let is_last = self.next_posterior_floor(&state).is_none();
+        let mut report = state.mixture.report().clone();
+        let log_likelihood = statistics.log_likelihood / state.n_samples as f64;
+        let previous = report.log_likelihood_trace.last().copied();
+        report.log_likelihood_trace.push(log_likelihood);
+        report.converged =
+            previous.is_some_and(|previous| (log_likelihood - previous).abs() < self.tolerance * log_likelihood.abs());
+        let stop = progress(report.n_iterations, log_likelihood).is_break();
+        if report.converged || is_last || stop {
+            return Ok(EmState { mixture: state.mixture.with_report(report), is_finished: true, ..state });
+        }
+        let mixture = self.update(&state.mixture, statistics, &state.variance_floor)?;
+        report.n_iterations += 1;
+        Ok(EmState { mixture: mixture.with_report(report), ..state })
     }
 
     /// The M step.
@@ -163,36 +187,3 @@ impl DiagonalGmmValidParams {
         DiagonalGmm::from_parts(weights.mapv(|weight| weight as f32), means, variances)
     }
 }
-
-/// Variance of every feature, `(D)`, for `x` `(N, D)` in standard layout.
-///
-/// The sums are in `f64` and about the first sample, so that a large mean does not cost digits.
-fn data_variance(x: ArrayView2<'_, f32>) -> Array1<f32> {
-    let n_features = x.ncols();
-    let values = x.as_slice().expect("the callers bring samples to standard layout");
-    let origin: Vec<f64> = values[..n_features].iter().map(|&value| f64::from(value)).collect();
-    // The chunks are fixed and their sums are added in order, so that the result does not depend on the number of threads.
-    let parts: Vec<Vec<f64>> = values.par_chunks(CHUNK * n_features).map(|rows| sums_about(&origin, rows)).collect();
-    let mut sums = vec![0.0; 2 * n_features];
-    for part in &parts {
-        add(&mut sums, part);
-    }
-    let n = x.nrows() as f64;
-    (0..n_features).map(|d| ((sums[n_features + d] / n - (sums[d] / n).powi(2)).max(0.0)) as f32).collect()
-}
-
-vectorised!(
-    /// Sums over rows of the differences from `origin` `(D)`, followed by the sums of their squares: `(2·D)`.
-    fn sums_about(origin: &[f64], rows: &[f32]) -> Vec<f64> {
-        let mut sums = vec![0.0; 2 * origin.len()];
-        let (first, second) = sums.split_at_mut(origin.len());
-        for row in rows.chunks_exact(origin.len()) {
-            for (((first, second), &origin), &x) in first.iter_mut().zip(second.iter_mut()).zip(origin).zip(row) {
-                let difference = f64::from(x) - origin;
-                *first += difference;
-                *second += difference * difference;
-            }
-        }
-        sums
-    }
-);

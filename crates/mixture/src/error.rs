@@ -66,10 +66,51 @@ pub enum MixtureError {
         /// The sum of the weights.
         found: f64,
     },
+    /// Sums do not belong to the state of EM, or to the sums of other shards.
+    #[error(
+        "the {what} is {found}, expected {expected}: compute the sums of every shard from the same state, with the same parameters"
+    )]
+    Sums {
+        /// What is compared.
+        what: &'static str,
+        /// The expected number.
+        expected: u64,
+        /// The number that was found.
+        found: u64,
+    },
+    /// The shards do not have as many samples as before.
+    #[error(
+        "there are {found} samples, expected {expected}: give every shard exactly once, and do not change shards while learning"
+    )]
+    SampleCount {
+        /// The number of samples before.
+        expected: usize,
+        /// The number that was found.
+        found: usize,
+    },
+    /// A state of EM that has ended was given where an iteration is still to be made.
+    #[error("EM has ended after {n_iterations} iterations: take the mixture of the state")]
+    Finished {
+        /// Number of iterations that were made.
+        n_iterations: usize,
+    },
+    /// One shard or its sums were refused.
+    #[error("shard {shard}: {reason}")]
+    Shard {
+        /// Position of the shard in the order of shards, from 0.
+        shard: usize,
+        /// Why it was refused.
+        reason: Box<MixtureError>,
+    },
     /// The k-means clustering that makes the start failed.
     #[error("the k-means clustering for the start failed: {0}; try the random start")]
     Clustering(#[from] linfa_clustering::KMeansError),
     /// linfa refused the data set.
     #[error(transparent)]
     Dataset(#[from] linfa::Error),
+}
+
+/// Adds the position of the shard to an error.
+pub(crate) fn in_shard<T>(shard: usize, result: Result<T, MixtureError>) -> Result<T, MixtureError> {
+    result.map_err(|reason| MixtureError::Shard { shard, reason: Box::new(reason) })
 }

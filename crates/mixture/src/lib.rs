@@ -17,21 +17,31 @@
 //! assert!((posteriors.row(0).sum() - 1.0).abs() < 1e-6);
 //! # Ok::<(), fisherlens_mixture::MixtureError>(())
 //! ```
+//!
+//! Samples that do not fit into memory are learned from in shards: [`DiagonalGmmValidParams::fit_shards`] in one process, or its steps on
+//! any number of workers, with the same result to the last bit.
 
 mod by_component;
 mod candidates;
 mod diagonal_gmm;
 mod em;
+mod em_state;
+mod em_sums;
 mod error;
 mod exponential;
 mod init;
 mod params;
 mod posteriors;
+mod shards;
 mod sparse_posteriors;
 mod statistics;
+mod variance;
 
 pub use by_component::ByComponent;
 pub use diagonal_gmm::{DiagonalGmm, FitReport};
+pub use em_state::EmState;
+pub use em_sums::EmSums;
 pub use error::MixtureError;
 pub use params::{DiagonalGmmParams, DiagonalGmmValidParams, Init, VarianceFloor};
 pub use sparse_posteriors::SparsePosteriors;
+pub use variance::VarianceSums;

@@ -22,7 +22,10 @@ const GROUP: usize = 64;
 /// rounding error of the sum of its posteriors, which is 1.
 const NEGLIGIBLE_SHARE: f32 = 0.5 * f32::EPSILON;
 
-/// Sums over samples. Moments are about the present means μ, because moments about 0 would lose their digits in `f32`.
+/// Sums over samples. Moments are about the present means μ, because moments about 0 would lose their digits in `f32`. The arrays are
+/// empty where no M step follows.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Statistics {
     /// Σ ln p(x).
     pub(crate) log_likelihood: f64,
@@ -51,8 +54,8 @@ impl Statistics {
         self.second.fill(0.0);
     }
 
-    /// Adds the parts in their order.
-    fn add(&mut self, parts: &[Self]) {
+    /// Adds the parts in their order. Arrays that are empty here stay empty.
+    pub(crate) fn add(&mut self, parts: &[Self]) {
         self.log_likelihood += parts.iter().map(|part| part.log_likelihood).sum::<f64>();
         add_in_order(&mut self.mass, parts, |part| &part.mass);
         add_in_order(&mut self.first, parts, |part| &part.first);
@@ -76,7 +79,7 @@ impl EStep {
         Self { n_components, n_features, parts: Vec::new(), scratches: Mutex::new(Vec::new()) }
     }
 
-    /// The log-likelihood and, where a posterior floor is given, the sums for the M step.
+    /// The log-likelihood and, where a posterior floor is given, the sums for the M step; otherwise their arrays are empty.
     ///
     /// `x` `(N, D)`: finite samples in standard layout.
     pub(crate) fn gather(
@@ -88,7 +91,10 @@ impl EStep {
         let tables = PosteriorTables::new(model.weights(), model.means(), model.variances());
         let means = model.means();
         let means = means.as_slice().expect("a mixture has arrays in standard layout");
-        let mut total = Statistics::zeros(self.n_components, self.n_features);
+        let mut total = match posterior_floor {
+            Some(_) => Statistics::zeros(self.n_components, self.n_features),
+            None => Statistics::zeros(0, 0),
+        };
         let chunks: Vec<Range<usize>> =
             (0..x.nrows()).step_by(CHUNK).map(|start| start..x.nrows().min(start + CHUNK)).collect();
         while self.parts.len() < chunks.len().min(GROUP) {
