@@ -104,6 +104,13 @@ pub(crate) struct LossTerms {
 }
 
 impl LossTerms {
+    pub(crate) fn new(loss: Loss, c: f64) -> Self {
+        match loss {
+            Loss::Hinge => Self { c, loss, upper: c, diagonal: 0.0 },
+            Loss::SquaredHinge => Self { c, loss, upper: f64::INFINITY, diagonal: 0.5 / c },
+        }
+    }
+
     /// ξ as a function of the slack, 1 − margin.
     pub(crate) fn loss_of(&self, slack: f64) -> f64 {
         let slack = slack.max(0.0);

@@ -91,6 +91,19 @@ pub enum ClassifierError {
         /// Number of all folds.
         n_folds: usize,
     },
+    /// Vectors that are read in blocks could not be read.
+    #[error("the vectors of the samples {first} to {last} cannot be read: {source}")]
+    Rows {
+        /// First sample of the part that was being read.
+        first: usize,
+        /// Last sample of this part.
+        last: usize,
+        /// The error of [`Rows::read`](crate::Rows::read).
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The observer of the training asked to stop.
+    #[error("the training was stopped before all problems were solved")]
+    Stopped,
     /// The optimiser of logistic regression failed.
     #[error("logistic regression of class {class} failed: {reason}; try a smaller c or a larger tolerance")]
     Optimizer {

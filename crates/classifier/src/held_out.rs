@@ -8,6 +8,7 @@ use crate::error::ClassifierError;
 use crate::gram::gram;
 use crate::one_vs_rest::checked_targets;
 use crate::params::LinearSvm;
+use crate::training::ClassReport;
 
 /// Scores of samples by classifiers that have not seen them.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,34 +39,55 @@ impl LinearSvm {
         c: f64,
     ) -> Result<HeldOut, ClassifierError> {
         let targets = checked_targets(x, targets, self.difficult)?;
+        let (folds, kept) = FoldProblems::new(self, &targets);
+        let mut points: Vec<DualPoint> = kept.into_iter().map(DualPoint::zero).collect();
+        let gram = gram(x);
+        let problems = self.problems(gram.view());
+        let reports = problems.solve(c, &mut points);
+        Ok(folds.held_out(points.iter().map(|point| point.scores(&problems)), &reports))
+    }
+}
+
+/// Which fold and class each problem belongs to.
+pub(crate) struct FoldProblems {
+    fold_of: Vec<usize>,
+    n_classes: usize,
+    /// Fold and class.
+    places: Vec<(usize, usize)>,
+}
+
+impl FoldProblems {
+    /// Returns also the targets of each problem, in which the samples of the fold are set to 0.
+    pub(crate) fn new(svm: &LinearSvm, targets: &Array2<i8>) -> (Self, Vec<Vec<i8>>) {
         let (n, n_classes) = targets.dim();
-        let n_folds = self.n_folds.min(n);
-        let fold_of = assign_folds(n, n_folds, self.seed);
-        let mut places = Vec::with_capacity(n_folds * n_classes);
-        let mut points = Vec::with_capacity(n_folds * n_classes);
+        let n_folds = svm.n_folds.min(n);
+        let fold_of = assign_folds(n, n_folds, svm.seed);
+        let (mut places, mut kept) = (Vec::new(), Vec::new());
         for fold in 0..n_folds {
             for (class, column) in targets.columns().into_iter().enumerate() {
                 let outside: Vec<i8> =
                     column.iter().zip(&fold_of).map(|(&y, &of)| if of == fold { 0 } else { y }).collect();
                 if outside.contains(&1) && outside.contains(&-1) {
                     places.push((fold, class));
-                    points.push(DualPoint::zero(outside));
+                    kept.push(outside);
                 }
             }
         }
-        let gram = gram(x);
-        let problems = self.problems(gram.view());
-        let reports = problems.solve(c, &mut points);
-        let mut scores = Array2::from_elem((n, n_classes), f32::NAN);
-        for (&(fold, class), point) in places.iter().zip(&points) {
-            for (sample, score) in point.scores(&problems).into_iter().enumerate() {
-                if fold_of[sample] == fold {
+        (Self { fold_of, n_classes, places }, kept)
+    }
+
+    /// Takes the scores of each problem's fold from its scores of all samples.
+    pub(crate) fn held_out(&self, scores_of_all: impl Iterator<Item = Vec<f64>>, reports: &[ClassReport]) -> HeldOut {
+        let mut scores = Array2::from_elem((self.fold_of.len(), self.n_classes), f32::NAN);
+        for (&(fold, class), of_all) in self.places.iter().zip(scores_of_all) {
+            for (sample, score) in of_all.into_iter().enumerate() {
+                if self.fold_of[sample] == fold {
                     scores[[sample, class]] = score as f32;
                 }
             }
         }
         let n_unsolved = reports.iter().filter(|report| !report.converged).count();
-        Ok(HeldOut { scores, n_problems: points.len(), n_unsolved })
+        HeldOut { scores, n_problems: reports.len(), n_unsolved }
     }
 }
 

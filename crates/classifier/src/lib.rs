@@ -3,6 +3,8 @@
 //! [`LinearSvm`] computes the inner products of all samples once (the Gram matrix) and then solves the dual problem of every class on
 //! this matrix. More classes and more candidates for C therefore need no further pass over the vectors. The fitted
 //! [`LinearModel`] has the primal view, w and b, and the dual view, `w = Σ α_i x_i`.
+//! [`LinearSvm::train_rows`] solves the same problems on vectors that are read in blocks ([`Rows`]), without the Gram matrix, for samples that
+//! do not fit into memory.
 //! [`KernelSvm`] solves the same problems on the Gram matrix of a kernel; its [`KernelModel`] has only the dual view.
 //! The cargo feature `logistic` adds `LogisticRegression`, a second linear classifier.
 //!
@@ -20,9 +22,15 @@
 //! # Ok::<(), fisherlens_classifier::ClassifierError>(())
 //! ```
 
+mod block_point;
+mod block_problem;
+mod block_products;
+mod block_solver;
+mod blocks;
 #[cfg(feature = "logistic")]
 mod cholesky;
 mod conjugate_gradients;
+mod coordinate_descent;
 mod cross_validation;
 mod dual;
 mod error;
@@ -40,12 +48,14 @@ mod pairs;
 mod params;
 mod primal;
 mod product;
+mod rows;
 mod sigmoid;
 mod solver;
 #[cfg(test)]
 mod test_data;
 mod training;
 
+pub use blocks::BlockProgress;
 pub use error::ClassifierError;
 pub use gram::gram;
 pub use held_out::HeldOut;
@@ -57,5 +67,6 @@ pub use linear_model::{DualView, LinearModel};
 pub use logistic::{LogisticRegression, LogisticRegressionParams};
 pub use model::Model;
 pub use params::{Difficult, LinearSvm, LinearSvmParams, Loss};
+pub use rows::Rows;
 pub use sigmoid::Sigmoid;
 pub use training::{ClassReport, ClassifierTrainer, CrossValidationRow, Training, TrainingReport};

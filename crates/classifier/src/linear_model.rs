@@ -7,7 +7,7 @@ use crate::error::ClassifierError;
 use crate::product::product_transposed;
 
 /// Samples that are scored in one product. The number is fixed, so that no bit of a score depends on the number of threads.
-const SCORED_ROWS: usize = 256;
+pub(crate) const SCORED_ROWS: usize = 256;
 
 /// One linear classifier per class.
 ///

@@ -125,14 +125,19 @@ pub(crate) fn checked_targets(
     targets: ArrayView2<'_, i8>,
     difficult: Difficult,
 ) -> Result<Array2<i8>, ClassifierError> {
-    if targets.nrows() != x.nrows() {
-        return Err(ClassifierError::Length {
-            what: "samples with targets",
-            expected: x.nrows(),
-            found: targets.nrows(),
-        });
+    checked_targets_of(x.dim(), targets, difficult)
+}
+
+/// [`checked_targets`] for vectors of which only the shape `(n, D)` is known.
+pub(crate) fn checked_targets_of(
+    (n, d): (usize, usize),
+    targets: ArrayView2<'_, i8>,
+    difficult: Difficult,
+) -> Result<Array2<i8>, ClassifierError> {
+    if targets.nrows() != n {
+        return Err(ClassifierError::Length { what: "samples with targets", expected: n, found: targets.nrows() });
     }
-    for (what, number) in [("sample", x.nrows()), ("dimension", x.ncols()), ("class", targets.ncols())] {
+    for (what, number) in [("sample", n), ("dimension", d), ("class", targets.ncols())] {
         if number == 0 {
             return Err(ClassifierError::Empty { what });
         }

@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView2, s};
 ///
 /// An `f32` product over all 41,216 dimensions of a Fisher vector has an error of about 1e-6. With runs, the error is only the rounding of
 /// the single products.
-const RUN: usize = 2048;
+pub(crate) const RUN: usize = 2048;
 
 /// Terms of one call of the matrix product. Blocks of this width of both factors stay in the second-level cache.
 const WIDTH: usize = 512;

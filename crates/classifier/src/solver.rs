@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use fisherlens_lanes::{add, add_scaled, vectorised};
+use fisherlens_lanes::{add, add_scaled};
 use ndarray::{Array2, s};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -17,12 +17,10 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use crate::conjugate_gradients::{Effort, descend};
+use crate::coordinate_descent::{BLOCK, BlockPart, move_block};
 use crate::dual::{DualPoint, LossTerms, Problems};
-use crate::params::Loss;
 use crate::training::ClassReport;
 
-/// Samples of one block. Their part of the Gram matrix (64 kB) and the rows of one product stay in the second-level cache.
-const BLOCK: usize = 128;
 /// Largest number of passes over a block before the outputs of the other samples are updated. The last passes rarely change anything.
 const MAX_N_INNER_PASSES: usize = 4;
 
@@ -58,10 +56,7 @@ impl Problems<'_> {
     /// Moves every point to the optimum for C. The points must satisfy α ≤ C, as the solutions for a smaller C do.
     pub(crate) fn solve(&self, c: f64, points: &mut [DualPoint]) -> Vec<ClassReport> {
         let n = self.gram.nrows();
-        let loss_terms = match self.loss {
-            Loss::Hinge => LossTerms { c, loss: self.loss, upper: c, diagonal: 0.0 },
-            Loss::SquaredHinge => LossTerms { c, loss: self.loss, upper: f64::INFINITY, diagonal: 0.5 / c },
-        };
+        let loss_terms = LossTerms::new(self.loss, c);
         let mut reports: Vec<Option<ClassReport>> = points.iter().map(|_| None).collect();
         let mut unsolved: Vec<Unsolved<'_>> =
             points.iter_mut().enumerate().map(|(index, point)| Unsolved::new(index, point)).collect();
@@ -123,8 +118,14 @@ impl Problems<'_> {
             let point = &mut *problem.point;
             let steps = &mut problem.steps[..block.len()];
             steps.fill(0.0);
-            let squared_bias_feature = self.squared_bias_feature;
-            problem.moved = move_block(loss_terms, squared_bias_feature, own, block.clone(), visits, point, steps);
+            let part = BlockPart {
+                targets: &point.targets[block.clone()],
+                alphas: &mut point.alphas[block.clone()],
+                outputs: &mut point.outputs[block.clone()],
+                alpha_sum: &mut point.alpha_sum,
+                steps,
+            };
+            problem.moved = move_block(loss_terms, self.squared_bias_feature, own, visits, MAX_N_INNER_PASSES, part);
         });
         let mut moved: Vec<&mut Unsolved<'_>> = unsolved.iter_mut().filter(|problem| problem.moved).collect();
         if moved.is_empty() {
@@ -191,63 +192,12 @@ impl Problems<'_> {
     }
 }
 
-vectorised!(
-    /// Coordinate descent in one block: sets each `a_i` to its optimum while all others stay fixed, in up to [`MAX_N_INNER_PASSES`] passes.
-    /// Returns whether any α changed.
-    ///
-    /// `own`: the block's part of the Gram matrix, row after row. `visits`: the order of the samples within the block. `steps`: the changes
-    /// of the α of the block are added here. The outputs of the samples in the block are updated; those of all other samples are not.
-    fn move_block(
-        loss_terms: LossTerms,
-        squared_bias_feature: f64,
-        own: &[f32],
-        block: Range<usize>,
-        visits: &[usize],
-        point: &mut DualPoint,
-        steps: &mut [f32],
-    ) -> bool {
-        let width = block.len();
-        let (targets, alphas) = (&point.targets[block.clone()], &mut point.alphas[block.clone()]);
-        let outputs = &mut point.outputs[block];
-        let mut any = false;
-        for _ in 0..MAX_N_INNER_PASSES {
-            let mut moved = false;
-            for &i in visits.iter().filter(|&&i| targets[i] != 0) {
-                let row = &own[i * width..(i + 1) * width];
-                let y = f64::from(targets[i]);
-                let a = y * alphas[i];
-                let score = outputs[i] + squared_bias_feature * point.alpha_sum;
-                let gradient = y * score - 1.0 + loss_terms.diagonal * a;
-                if loss_terms.is_optimal(a, gradient) {
-                    continue;
-                }
-                // For a vector of length 0 and no bias the curvature can be 0. The step is then infinite and ends at a bound, which is
-                // correct.
-                let curvature = f64::from(row[i]) + squared_bias_feature + loss_terms.diagonal;
-                let to = (a - gradient / curvature).clamp(0.0, loss_terms.upper);
-                let step = y * (to - a);
-                alphas[i] = y * to;
-                steps[i] += step as f32;
-                point.alpha_sum += step;
-                for (output, &entry) in outputs.iter_mut().zip(row) {
-                    *output += step * f64::from(entry);
-                }
-                moved = true;
-            }
-            any |= moved;
-            if !moved {
-                break;
-            }
-        }
-        any
-    }
-);
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dual::Panels;
     use crate::gram::gram;
+    use crate::params::Loss;
     use crate::test_data::normal;
 
     #[test]
@@ -265,7 +215,7 @@ mod tests {
         };
         let targets = |class: usize| (0..300).map(|i| if (i * 7 + class * 3) % 5 < 2 { 1 } else { -1 }).collect();
         let mut points: Vec<DualPoint> = (0..3).map(|class| DualPoint::zero(targets(class))).collect();
-        let loss_terms = LossTerms { c: 1.0, loss: Loss::Hinge, upper: 1.0, diagonal: 0.0 };
+        let loss_terms = LossTerms::new(Loss::Hinge, 1.0);
         let mut unsolved: Vec<Unsolved<'_>> =
             points.iter_mut().enumerate().map(|(index, point)| Unsolved::new(index, point)).collect();
         for block in [128..256, 0..128, 256..300] {
