@@ -153,6 +153,33 @@ impl<'de, T: FromBlock> Deserialize<'de> for Block<T> {
     }
 }
 
+/// An array whose elements stay where they lie, in bytes that were read or mapped. The elements can begin at any address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename = "Array")]
+pub struct Borrowed<'a> {
+    /// numpy's name of the element type.
+    pub dtype: String,
+    /// Length along each axis.
+    pub shape: Vec<usize>,
+    /// The elements in little-endian byte order and in C order.
+    #[serde(borrow, with = "serde_bytes")]
+    pub data: &'a [u8],
+}
+
+impl Borrowed<'_> {
+    /// Whether the elements are of type `E` and as many as the shape says.
+    ///
+    /// # Errors
+    /// What was found and what is expected.
+    pub fn check<E: Element>(&self) -> Result<(), String> {
+        let Self { dtype, shape, data } = self;
+        if dtype != E::DTYPE {
+            return Err(format!("array: found elements of type \"{dtype}\", expected \"{}\"", E::DTYPE));
+        }
+        check_shape::<E>(dtype, shape, data)
+    }
+}
+
 /// Writes an array as `{dtype, shape, data}`; `#[serde(with = "array")]` calls it.
 ///
 /// # Errors
@@ -186,13 +213,7 @@ pub fn deserialize<'de, T: FromBlock, D: Deserializer<'de>>(deserializer: D) -> 
     if dtype != expected {
         return Err(D::Error::custom(format!("array: found elements of type \"{dtype}\", expected \"{expected}\"")));
     }
-    let n_bytes = shape.iter().try_fold(size_of::<T::Element>(), |product, length| product.checked_mul(*length));
-    if n_bytes != Some(data.len()) {
-        let found = data.len();
-        return Err(D::Error::custom(format!(
-            "array: found {found} bytes of type \"{dtype}\", which do not fit the shape {shape:?}"
-        )));
-    }
+    check_shape::<T::Element>(&dtype, &shape, &data).map_err(D::Error::custom)?;
     // The bytes may start at any address, so they are copied into a vector that has the alignment of its elements.
     let mut elements: Vec<T::Element> = vec![bytemuck::Zeroable::zeroed(); data.len() / size_of::<T::Element>()];
     bytemuck::cast_slice_mut(&mut elements).copy_from_slice(&data);
@@ -207,6 +228,14 @@ fn check_n_bytes(n_bytes: usize) -> Result<(), String> {
     Err(format!(
         "array: {n_bytes} bytes, expected at most {MAX_N_BYTES}, the longest MessagePack block; divide the data into smaller shards"
     ))
+}
+
+fn check_shape<E>(dtype: &str, shape: &[usize], data: &[u8]) -> Result<(), String> {
+    let n_bytes = shape.iter().try_fold(size_of::<E>(), |product, length| product.checked_mul(*length));
+    if n_bytes == Some(data.len()) {
+        return Ok(());
+    }
+    Err(format!("array: found {} bytes of type \"{dtype}\", which do not fit the shape {shape:?}", data.len()))
 }
 
 #[cfg(test)]

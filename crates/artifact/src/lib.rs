@@ -75,6 +75,7 @@ mod envelope;
 mod error;
 mod key;
 mod lock;
+mod mapped;
 mod single;
 mod store;
 
@@ -84,5 +85,6 @@ pub use envelope::Header;
 pub use error::ArtifactError;
 pub use key::{Key, KeyBuilder};
 pub use lock::StoreLock;
+pub use mapped::Mapped;
 pub use single::{Sealed, read_any, read_bytes, read_file, write_bytes, write_file};
 pub use store::{Entry, Loaded, Store};

@@ -189,6 +189,18 @@ impl Store {
         if folder.is_dir() { remove_artifacts(&folder).map(|_| ()) } else { Ok(()) }
     }
 
+    /// Removes one part of an artifact. Nothing happens if it does not exist.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] when the file cannot be removed.
+    pub fn remove_part(&self, address: &Address) -> Result<(), ArtifactError> {
+        let path = self.path(address);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ArtifactError::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes all artifacts of one stage, of all format versions, and returns their size in bytes. Files that are no artifacts stay.
     ///
     /// # Errors
