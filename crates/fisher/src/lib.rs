@@ -34,6 +34,7 @@ mod moments;
 mod normalize;
 mod params;
 mod pyramid;
+pub mod quantized;
 mod tables;
 mod vlad;
 
@@ -44,4 +45,5 @@ pub use fisher_vector::FisherVector;
 pub use normalize::Normalization;
 pub use params::{Assignment, BagOfWordsParams, FisherPart, FisherVectorParams, VladParams};
 pub use pyramid::{Grid, Pyramid};
+pub use quantized::Quantized;
 pub use vlad::Vlad;

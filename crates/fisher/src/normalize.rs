@@ -73,6 +73,22 @@ impl Normalization {
         }
     }
 
+    /// [`Normalization::apply`] for a vector of which the signed square roots `sign(x)·√|x|` are known.
+    ///
+    /// # Panics
+    /// When the length of `roots` differs from the length of the layout.
+    pub fn apply_to_roots(&self, roots: &mut [f32], layout: &Layout) {
+        match self {
+            Self::Power => {}
+            // The signed root and ℓ2 norm 1: the roots make the difference between these two and `L2`.
+            Self::Improved | Self::Hellinger => Self::L2.apply(roots, layout),
+            Self::Raw | Self::L2 | Self::Intra => {
+                signed_squares(roots);
+                self.apply(roots, layout);
+            }
+        }
+    }
+
     /// `Σ_d coefficients[d] · Φ(x)[d]` for a raw vector `x`, with Φ the normalisation.
     ///
     /// This is the score of a linear classifier without its bias. Up to rounding, it equals the product of the coefficients with the
@@ -188,6 +204,15 @@ vectorised!(
     fn scale(x: &mut [f32], factor: f64) {
         for value in x {
             *value = (f64::from(*value) * factor) as f32;
+        }
+    }
+);
+
+vectorised!(
+    /// Replaces every x by `sign(x)·x²`.
+    fn signed_squares(x: &mut [f32]) {
+        for value in x {
+            *value *= value.abs();
         }
     }
 );
