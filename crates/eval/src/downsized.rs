@@ -59,6 +59,36 @@ pub fn downsized(relevance: ArrayView2<'_, f32>, n_rows: usize, n_columns: usize
     Ok(grid)
 }
 
+/// The inverse of [`downsized`] as far as it exists: the sum of each cell is spread evenly over its area. `grid` `(n_rows, n_columns)`;
+/// returns `(height, width)`. The sum stays the same.
+///
+/// ```
+/// use fisherlens_eval::spread_evenly;
+/// use ndarray::array;
+///
+/// let pixels = spread_evenly(array![[4.0_f32, 8.0]].view(), 2, 3);
+/// assert!((pixels[[0, 0]] - 4.0 / 3.0).abs() < 1e-6 && (pixels[[1, 1]] - 2.0).abs() < 1e-6);
+/// assert!((pixels.sum() - 12.0).abs() < 1e-5);
+/// ```
+pub fn spread_evenly(grid: ArrayView2<'_, f32>, height: usize, width: usize) -> Array2<f32> {
+    let (n_rows, n_columns) = grid.dim();
+    if grid.is_empty() || height == 0 || width == 0 {
+        return Array2::zeros((height, width));
+    }
+    let (rows, columns) = (covers(height, n_rows), covers(width, n_columns));
+    // A pixel covers this share of the area of a cell.
+    let area = (n_rows as f64 / height as f64) * (n_columns as f64 / width as f64);
+    Array2::from_shape_fn((height, width), |(y, x)| {
+        let mut sum = 0.0;
+        for &(i, part_y) in &rows[y] {
+            for &(j, part_x) in &columns[x] {
+                sum += f64::from(grid[[i, j]]) * part_y * part_x;
+            }
+        }
+        (sum * area) as f32
+    })
+}
+
 /// For each of `n_old` pixels: the cells that it overlaps, with the fraction of the pixel that lies in each.
 fn covers(n_old: usize, n_new: usize) -> Vec<Vec<(usize, f64)>> {
     let scale = n_new as f64 / n_old as f64;

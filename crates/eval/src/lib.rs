@@ -48,7 +48,7 @@ pub use bootstrap::{Interval, bootstrap_mean_average_precision};
 pub use confusion::Confusion;
 pub use context::{Context, ContextSummary, context, summarize_context};
 pub use distance::distance_correlation;
-pub use downsized::downsized;
+pub use downsized::{downsized, spread_evenly};
 pub use equal_error::{EqualError, equal_error_threshold};
 pub use error::EvalError;
 pub use order::{random_order, relevance_order};
