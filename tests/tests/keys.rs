@@ -15,11 +15,12 @@ use support::open;
 
 /// A change, and the stages that must be computed again: S sample, P projection, M mixture, E vectors, C classifiers, R scores, L relevance,
 /// T traces, X regions of pixels, N context, G strategies, H pictures of the report.
-const MOVED: [(&str, &str); 59] = [
+const MOVED: [(&str, &str); 64] = [
     ("seed=7", "SPMECRLTXNGH"),
     ("data.leave_out=[\"drum\"]", "CRLTXNGH"),
     ("data.difficult=negative", "CRLTXNGH"),
-    ("data.shard_size=7", "ECRLTXNGH"),
+    ("data.shard_size=7", "SECRLTXNGH"),
+    ("data.vectors=int8", "ECRLTXNGH"),
     ("descriptors.bin_sizes=[4]", "SPMECRLTXNGH"),
     ("descriptors.step=5", "SPMECRLTXNGH"),
     ("descriptors.window=gaussian", "SPMECRLTXNGH"),
@@ -27,6 +28,8 @@ const MOVED: [(&str, &str); 59] = [
     ("descriptors.low_contrast=drop", "SPMECRLTXNGH"),
     ("descriptors.root_sift=on", "SPMECRLTXNGH"),
     ("sample.n_descriptors=9000", "SPMECRLTXNGH"),
+    ("sample.n_images=9", "SPMECRLTXNGH"),
+    ("sample.in_memory=shards", "SPMECRLTXNGH"),
     ("pca.n_components=30", "PMECRLTXNGH"),
     ("pca.whitening=on", "PMECRLTXNGH"),
     ("mixture.n_components=15", "MECRLTXNGH"),
@@ -49,8 +52,10 @@ const MOVED: [(&str, &str); 59] = [
     ("classifier.n_folds=3", "CRLTXNGH"),
     ("classifier.tolerance=1e-4", "CRLTXNGH"),
     ("classifier.max_n_epochs=999", "CRLTXNGH"),
+    ("classifier.solver=blocks", "CRLTXNGH"),
     ("relevance.rules=[\"naive\",\"epsilon=21\"]", "XH"),
     ("relevance.display_rule=naive", "GH"),
+    ("relevance.grid=16", "LNGH"),
     ("resampling.n_replacements=2079", "T"),
     ("resampling.batch=42", "T"),
     ("resampling.n_repeats=3", "T"),
@@ -81,13 +86,13 @@ const MOVED: [(&str, &str); 59] = [
 fn keys(experiment: &Experiment) -> Vec<(char, Vec<Key>)> {
     let keys = Keys::of(experiment).unwrap();
     vec![
-        ('S', vec![keys.sample]),
+        ('S', vec![keys.sample_shards]),
         ('P', vec![keys.pca]),
         ('M', vec![keys.mixture]),
         ('E', vec![keys.encode(Half::Train), keys.encode(Half::Test)]),
         ('C', vec![keys.classifier]),
         ('R', vec![keys.scores]),
-        ('L', vec![keys.relevance(Rule::Naive)]),
+        ('L', vec![keys.relevance(experiment, Rule::Naive)]),
         ('T', vec![keys.resampling(experiment, "random".parse::<Series>().unwrap())]),
         ('X', vec![keys.pixels(experiment)]),
         ('N', vec![keys.context(experiment, Rule::Naive)]),

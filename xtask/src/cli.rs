@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use fisherlens_cli::arguments::{Explain, Selection};
+use fisherlens_cli::division::Division;
 use fisherlens_cli::fetch::Fetch;
 
 use crate::checkout;
@@ -49,10 +49,13 @@ pub(crate) struct Reproduce {
     /// Which experiment is used, on which data.
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Stop after this stage: sample, pca, mixture, encode, classifier, scores, relevance, resampling, pixels, context or
+    /// Stop after this stage: photographs, sample, pca, mixture, encode, classifier, scores, relevance, resampling, pixels, context or
     /// strategies; for a network: features, retraining, scores, relevance or perturbation
     #[arg(long, value_name = "STAGE")]
     pub(crate) until: Option<String>,
+    /// Which share of the stage this process computes.
+    #[command(flatten)]
+    pub(crate) division: Division,
     /// Folder for the report
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
@@ -65,19 +68,6 @@ pub(crate) struct Reproduce {
 }
 
 impl Reproduce {
-    /// The last stage to run, out of `stages`; `None` without `--until`.
-    ///
-    /// # Errors
-    /// When no stage has the name that `--until` gives.
-    pub(crate) fn last_stage<S: Copy>(&self, stages: &[S], name_of: fn(S) -> &'static str) -> Result<Option<S>> {
-        let Some(name) = &self.until else { return Ok(None) };
-        let stage = stages.iter().copied().find(|&stage| name_of(stage) == name);
-        stage.map(Some).with_context(|| {
-            let names: Vec<&str> = stages.iter().map(|&stage| name_of(stage)).collect();
-            format!("--until {name}: expected one of {}", names.join(", "))
-        })
-    }
-
     /// The folder of the report: the one of `--report`, or else one with the name of the experiment or of its settings file.
     pub(crate) fn report_folder(&self, experiment: &str) -> PathBuf {
         let name = Path::new(experiment).file_stem().unwrap_or_else(|| "report".as_ref());

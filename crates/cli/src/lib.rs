@@ -18,6 +18,7 @@ pub mod caller;
 pub mod console;
 #[cfg(feature = "cnn")]
 pub mod device;
+pub mod division;
 pub mod explain;
 #[cfg(feature = "cnn")]
 mod explain_networks;

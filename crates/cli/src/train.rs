@@ -8,15 +8,17 @@ use clap::Args;
 use fisherlens_artifact::Header;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::learning::{self, Learned};
+use fisherlens_experiment::learning::{self, LEARN_AND_JUDGE, Learned};
 use fisherlens_experiment::progress::duration;
 use fisherlens_experiment::quality::opened;
+use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::summary;
 use fisherlens_model::{Model, Precision};
 
 use crate::arguments::start_threads;
 use crate::caller::{Caller, PROGRAM};
+use crate::division::{Division, last_stage};
 use crate::own_data::{OwnData, ensure_folder};
 use crate::quality::Answer;
 use crate::terminal;
@@ -36,6 +38,12 @@ pub struct Train {
     /// Change a setting of the preset, such as `mixture.n_components=64` (may be repeated)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Stop after this stage, without a model: photographs, sample, pca, mixture, encode, classifier, scores or calibration
+    #[arg(long, value_name = "STAGE", conflicts_with_all = ["report", "json"])]
+    pub until: Option<String>,
+    /// Which share of the stage this process computes.
+    #[command(flatten)]
+    pub division: Division,
     /// Also write an HTML page into this folder: quality, the best and the worst test images with heatmaps, and context where boxes exist
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
@@ -69,9 +77,20 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
         ensure_folder("--report", folder)?;
     }
     let session = arguments.data.session(&arguments.preset, &arguments.set, caller);
+    if arguments.division.look(arguments.until.as_deref(), &session, interrupt)? {
+        return Ok(());
+    }
+    let until = last_stage(arguments.until.as_deref(), &LEARN_AND_JUDGE, Stage::name)?;
     let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
     let dataset = &experiment.core.dataset;
     experiment.core.progress.stage_line("train", &opened(dataset));
+    if arguments.division.compute(&experiment, until)? {
+        return Ok(());
+    }
+    if let Some(until) = until {
+        Run::execute(&experiment, Some(until))?;
+        return Ok(());
+    }
     let shown: &[Stage] = if arguments.report.is_some() { &[Stage::Relevance, Stage::Context] } else { &[] };
     let Learned { model, quality, run } = learning::learn(&experiment, shown)?;
     let header = Header::new(&experiment.settings, 0.0)?;

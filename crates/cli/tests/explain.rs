@@ -201,6 +201,7 @@ fn ignores_hangups() -> bool {
 
 #[cfg(unix)]
 #[test]
+#[expect(clippy::print_stdout, reason = "the test reports what it did not run")]
 fn signals_have_their_own_exit_codes_and_ignored_ones_stay_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let run = |signal: &str, ignored: &str| {
@@ -214,7 +215,9 @@ fn signals_have_their_own_exit_codes_and_ignored_ones_stay_ignored() {
     };
     assert_eq!(run("TERM", ""), Some(143));
     if ignores_hangups() {
-        println!("skipped: the tests were started by a program that ignores SIGHUP, such as nohup, and so does what they start");
+        println!(
+            "skipped: the tests were started by a program that ignores SIGHUP, such as nohup, and so does what they start"
+        );
     } else {
         assert_eq!(run("HUP", ""), Some(129));
     }

@@ -17,6 +17,7 @@ use crate::program::Program;
 use crate::progress::{Bar, Progress};
 use crate::session::Session;
 use crate::settings::sections::{DataSettings, DataSource};
+use crate::share::Chosen;
 
 /// Everything that a stage needs besides its settings.
 #[derive(Debug)]
@@ -213,15 +214,17 @@ impl Core {
         Ok(values)
     }
 
-    /// The shards of a half that are not complete. `variants`: a complete shard has one artifact per variant; `[()]` means a single
+    /// The chosen shards of a half that are not complete. `variants`: a complete shard has one artifact per variant; `[()]` means a single
     /// artifact.
     pub fn missing_shards<V: Copy>(
         &self,
         half: Half,
+        chosen: Chosen,
         variants: &[V],
         address: impl Fn(V, usize) -> Address,
     ) -> Vec<MissingShard<V>> {
         let shards = self.dataset.half(half).shards(self.shard_size).into_iter().enumerate();
+        let shards = shards.filter(|(shard, _)| chosen.contains(*shard));
         let missing = shards.map(|(shard, range)| {
             let absent = variants.iter().copied().filter(|&variant| !self.has(&address(variant, shard)));
             MissingShard { shard, images: range.collect(), variants: absent.collect() }

@@ -11,14 +11,14 @@ use ndarray::Array2;
 
 use crate::intake::{Intake, Look};
 use crate::judged::JudgedModel;
-use crate::near::{self, Fingerprint};
+use crate::near::Fingerprint;
 use crate::own::{Halves, OwnPhotographs};
 use crate::reading::Reading;
 use crate::settings::sections::{DataSettings, DataSource};
 use crate::spread::spread;
 
 /// Training or test half of the experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Half {
     /// The images that the stages learn from.
     Train,
@@ -116,29 +116,9 @@ impl Dataset {
         limit: Option<usize>,
         intake: &Intake<'_>,
     ) -> Result<Self> {
-        let devkit = Devkit::open(root, settings.year).map_err(|error| match error {
-            VocError::Year { .. } => anyhow!("{error} with --set data.year=YEAR"),
-            other => other.into(),
-        })?;
-        let read = |set: &str| {
-            devkit.image_set(set, missing).map_err(|error| match error {
-                VocError::Listed { .. } => {
-                    anyhow!("{error}; repair the devkit, or give --allow-missing to skip and count such images")
-                }
-                VocError::UnknownSet { .. } => {
-                    anyhow!("{error}; choose image sets with --set data.train=SET and --set data.test=SET, or choose another experiment")
-                }
-                other => other.into(),
-            })
-        };
-        let mut train = read(&settings.train)?;
-        let mut test = read(&settings.test)?;
-        if let Some(limit) = limit {
-            limit_images(&mut train.images, limit);
-            limit_images(&mut test.images, limit);
-        }
+        let (devkit, [mut train, mut test]) = listed(root, settings, missing, limit)?;
         let fingerprints = [usable_files(&mut train, missing, intake)?, usable_files(&mut test, missing, intake)?];
-        let near = near::divided([&train.images, &test.images], fingerprints.each_ref().map(Vec::as_slice));
+        let near = intake.near([&train.images, &test.images], fingerprints.each_ref().map(Vec::as_slice))?;
         let mut left_out = leave_out_named(&mut train, &mut test, &settings.leave_out)?;
         if limit.is_some() {
             left_out.extend(leave_out_one_sided(&mut train, &mut test));
@@ -306,6 +286,40 @@ impl Dataset {
     pub fn image(&self, id: &str) -> Option<&ImageEntry> {
         self.train.set.images.iter().chain(&self.test.set.images).find(|entry| entry.id == id)
     }
+}
+
+/// The devkit, and its two image sets with at most `limit` images each. No photograph is read.
+///
+/// # Errors
+/// The errors of the devkit, which name the file and the place in it.
+pub(crate) fn listed(
+    root: &Path,
+    settings: &DataSettings,
+    missing: Missing,
+    limit: Option<usize>,
+) -> Result<(Devkit, [ImageSet; 2])> {
+    let devkit = Devkit::open(root, settings.year).map_err(|error| match error {
+        VocError::Year { .. } => anyhow!("{error} with --set data.year=YEAR"),
+        other => other.into(),
+    })?;
+    let read = |set: &str| {
+        devkit.image_set(set, missing).map_err(|error| match error {
+            VocError::Listed { .. } => {
+                anyhow!("{error}; repair the devkit, or give --allow-missing to skip and count such images")
+            }
+            VocError::UnknownSet { .. } => {
+                anyhow!("{error}; choose image sets with --set data.train=SET and --set data.test=SET, or choose another experiment")
+            }
+            other => other.into(),
+        })
+    };
+    let mut train = read(&settings.train)?;
+    let mut test = read(&settings.test)?;
+    if let Some(limit) = limit {
+        limit_images(&mut train.images, limit);
+        limit_images(&mut test.images, limit);
+    }
+    Ok((devkit, [train, test]))
 }
 
 /// Keeps `limit` images, evenly spread.

@@ -8,7 +8,7 @@ use fisherlens_lrp::Rule;
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::series::Series;
-use crate::settings::sections::{DataSource, ResamplingSettings};
+use crate::settings::sections::{DataSource, InMemory, ResamplingSettings, VectorFormat};
 use crate::stage::Stage;
 
 /// The keys of one run with one seed.
@@ -18,6 +18,9 @@ pub struct Keys {
     pub seed: u64,
     /// Sampled descriptors.
     pub sample: Key,
+    /// The same in shards of `data.shard_size` images. What is learned from the sample does not depend on the shards, unless it is learned
+    /// shard by shard.
+    pub sample_shards: Key,
     /// Projection.
     pub pca: Key,
     /// Mixture.
@@ -54,9 +57,15 @@ impl Keys {
             .setting("seed", &seed)
             .input("images", dataset.train.files)
             .finish();
+        let sample_shards =
+            Stage::Sample.id().key().input("sample", sample).setting("shard_size", &settings.data.shard_size).finish();
+        let learned_from = match settings.sample.in_memory {
+            InMemory::Whole => sample,
+            InMemory::Shards => sample_shards,
+        };
         let pca = match &settings.pca.from {
             Some(file) => Stage::Pca.id().key().setting("file", &file_digest(file)?).finish(),
-            None => Stage::Pca.id().key().setting("pca", &settings.pca).input("sample", sample).finish(),
+            None => Stage::Pca.id().key().setting("pca", &settings.pca).input("sample", learned_from).finish(),
         };
         let mixture = match &settings.mixture.from {
             Some(file) => Stage::Mixture.id().key().setting("file", &file_digest(file)?).finish(),
@@ -65,12 +74,12 @@ impl Keys {
                 .key()
                 .setting("mixture", &settings.mixture)
                 .setting("seed", &seed)
-                .input("sample", sample)
+                .input("sample", learned_from)
                 .input("pca", pca)
                 .finish(),
         };
         let encode = |files: Key| {
-            Stage::Encode
+            let key = Stage::Encode
                 .id()
                 .key()
                 .setting("descriptors", &parts.extractor.identity)
@@ -78,8 +87,11 @@ impl Keys {
                 .setting("shard_size", &settings.data.shard_size)
                 .input("images", files)
                 .input("pca", pca)
-                .input("mixture", mixture)
-                .finish()
+                .input("mixture", mixture);
+            match settings.data.vectors {
+                VectorFormat::F32 => key.finish(),
+                VectorFormat::Int8 => key.setting("vectors", &VectorFormat::Int8).finish(),
+            }
         };
         let encode_train = encode(dataset.train.files);
         let encode_test = encode(dataset.test.files);
@@ -115,7 +127,7 @@ impl Keys {
             DataSource::Own => scores.setting("thresholds", &"of the model").finish(),
             DataSource::Mini | DataSource::Voc => scores.finish(),
         };
-        Ok(Self { seed, sample, pca, mixture, encode_train, encode_test, classifier, scores })
+        Ok(Self { seed, sample, sample_shards, pca, mixture, encode_train, encode_test, classifier, scores })
     }
 
     /// Vectors of one half.
@@ -132,8 +144,12 @@ impl Keys {
     }
 
     /// Relevance by one rule.
-    pub fn relevance(&self, rule: Rule) -> Key {
-        Stage::Relevance.id().key().setting("rule", &rule.to_string()).input("scores", self.scores).finish()
+    pub fn relevance(&self, experiment: &Experiment, rule: Rule) -> Key {
+        let key = Stage::Relevance.id().key().setting("rule", &rule.to_string()).input("scores", self.scores);
+        match experiment.settings.relevance.grid {
+            None => key.finish(),
+            Some(grid) => key.setting("grid", &grid).finish(),
+        }
     }
 
     /// One series of traces.
@@ -168,7 +184,7 @@ impl Keys {
         Stage::Context
             .id()
             .key()
-            .input("relevance", self.relevance(rule))
+            .input("relevance", self.relevance(experiment, rule))
             .input("annotations", experiment.core.dataset.test.annotations)
             .finish()
     }
@@ -182,7 +198,7 @@ impl Keys {
             .key()
             .setting("strategies", &settings.strategies)
             .setting("seed", &self.seed)
-            .input("relevance", self.relevance(settings.relevance.display_rule))
+            .input("relevance", self.relevance(experiment, settings.relevance.display_rule))
             .input("annotations", dataset.test.annotations)
             .input("train_images", dataset.train.files)
             .input("train_annotations", dataset.train.annotations)

@@ -10,7 +10,7 @@ use crate::stage::Stage;
 use crate::stages::learned;
 
 /// The stages that learn and judge.
-const LEARN_AND_JUDGE: [Stage; 7] =
+pub const LEARN_AND_JUDGE: [Stage; 7] =
     [Stage::Sample, Stage::Pca, Stage::Mixture, Stage::Encode, Stage::Classifier, Stage::Scores, Stage::Calibration];
 
 /// A model, its quality, and the run that made it.

@@ -24,8 +24,10 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod agreement;
 pub mod core;
 pub mod dataset;
+pub mod division;
 pub mod experiment;
 mod given;
 mod intake;
@@ -41,6 +43,7 @@ pub mod networks;
 pub mod own;
 pub mod own_time;
 pub mod parts;
+pub mod photographs;
 pub mod program;
 pub mod progress;
 pub mod provenance;
@@ -50,8 +53,11 @@ pub mod run;
 pub mod series;
 pub mod session;
 pub mod settings;
+pub mod share;
+pub mod solver;
 pub mod spread;
 pub mod stage;
 pub mod stages;
 pub mod summary;
 pub mod tag;
+pub mod work;

@@ -11,7 +11,7 @@ use fisherlens_dataset::{
 use fisherlens_descriptors::fitted_size;
 
 use crate::intake::{Intake, Look};
-use crate::near::{self, Fingerprint};
+use crate::near::Fingerprint;
 use crate::reading::{MAX_SIDE, Reading};
 
 /// Smallest number of images of a class that a result can be based on.
@@ -42,6 +42,14 @@ pub(crate) struct Halves {
 }
 
 impl OwnPhotographs {
+    /// The images of the collection, before any of them is read.
+    ///
+    /// # Errors
+    /// See [`Collection::open`].
+    pub(crate) fn listed(&self) -> Result<Vec<ImageEntry>> {
+        Ok(Collection::open(&self.path, &self.opening)?.images)
+    }
+
     /// Opens the collection, looks into every photograph, and divides them. `names`: of the training and of the test half.
     pub(crate) fn halves(&self, names: [&str; 2], intake: &Intake<'_>, limit: Option<usize>) -> Result<Halves> {
         if let Some(share) = self.split.test_share {
@@ -50,7 +58,7 @@ impl OwnPhotographs {
         let mut collection = Collection::open(&self.path, &self.opening)?;
         let fingerprints = self.looks(&mut collection, intake)?;
         let all =
-            if self.near_together { near::together(&fingerprints) } else { (0..collection.images.len()).collect() };
+            if self.near_together { intake.together(&fingerprints)? } else { (0..collection.images.len()).collect() };
         let mut sets = if self.all_tested {
             collection.all_in_second(names)
         } else {
@@ -72,7 +80,7 @@ impl OwnPhotographs {
         let by_id: HashMap<&str, Option<Fingerprint>> =
             collection.images.iter().map(|entry| entry.id.as_str()).zip(fingerprints.iter().copied()).collect();
         let of = |set: &ImageSet| set.images.iter().map(|entry| by_id[entry.id.as_str()]).collect::<Vec<_>>();
-        let near = near::divided([&sets[0].images, &sets[1].images], [&of(&sets[0]), &of(&sets[1])]);
+        let near = intake.near([&sets[0].images, &sets[1].images], [&of(&sets[0]), &of(&sets[1])])?;
         warnings.extend(contradictions(&collection));
         if !self.all_tested {
             warnings.extend(small_classes(&sets));

@@ -8,6 +8,7 @@ use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::given;
 use crate::keys::Keys;
+use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::{
     calibration, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
@@ -27,14 +28,24 @@ pub struct Run {
 }
 
 impl Run {
-    /// Runs the stages in order, up to and including `until`. Stored results are not computed again.
+    /// Runs the stages in order, up to and including `until`, up to the scores for the further seeds too. Stored results are not computed again.
     ///
     /// # Errors
     /// The errors of the stages; a stop on request. Finished artifacts stay stored.
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let until = until.unwrap_or(Stage::Report);
         let stages: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| *stage <= until).collect();
-        Self::execute_only(experiment, &stages)
+        let run = Self::execute_only(experiment, &stages)?;
+        if until < Stage::Scores {
+            for offset in 1..experiment.settings.evaluation.n_seeds as u64 {
+                let keys = Keys::new(experiment, experiment.settings.seed + offset)?;
+                // The vectors of further seeds are removed when their scores are stored.
+                if !experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
+                    Self::compute(experiment, &keys, until)?;
+                }
+            }
+        }
+        Ok(run)
     }
 
     /// Runs these stages, in their order. A stage that they need but that is not among them is computed on the way.
@@ -54,34 +65,7 @@ impl Run {
         for stage in Stage::ALL.into_iter().filter(|stage| stages.contains(stage) && *stage != Stage::Report) {
             experiment.core.interrupt.check()?;
             let since = Instant::now();
-            match stage {
-                Stage::Sample => {
-                    if needs_sample(experiment, &keys) {
-                        sample::get(experiment, &keys)?;
-                    }
-                }
-                Stage::Pca => drop(pca::get(experiment, &keys)?),
-                Stage::Mixture => drop(mixture::get(experiment, &keys)?),
-                Stage::Encode => {
-                    encode::ensure_shards(experiment, &keys, Half::Train)?;
-                    encode::ensure_shards(experiment, &keys, Half::Test)?;
-                }
-                Stage::Classifier => {
-                    let report = classifier::get(experiment, &keys)?.report;
-                    experiment.core.warn(&classifier::unsolved(&report, experiment.core.dataset.classes()));
-                }
-                Stage::Scores => drop(scores::get(experiment, &keys)?),
-                Stage::Calibration => {
-                    let calibration = calibration::get(experiment, &keys)?;
-                    experiment.core.warn(&calibration.warnings(experiment.core.dataset.classes()));
-                }
-                Stage::Relevance => relevance::ensure_shards(experiment, &keys)?,
-                Stage::Resampling => resampling::ensure_shards(experiment, &keys)?,
-                Stage::Pixels => drop(pixels::get(experiment, &keys)?),
-                Stage::Context => drop(context::get(experiment, &keys)?),
-                Stage::Strategies => drop(strategies::get(experiment, &keys)?),
-                Stage::Report => {}
-            }
+            Self::compute(experiment, &keys, stage)?;
             run.stages.push((stage, since.elapsed().as_secs_f64()));
             if stage == Stage::Scores && experiment.settings.evaluation.n_seeds > 1 {
                 let since = Instant::now();
@@ -91,15 +75,51 @@ impl Run {
         }
         Ok(run)
     }
+
+    /// Computes a stage for one seed, and everything that it needs. Stored results are not computed again. The report is not computed here.
+    ///
+    /// # Errors
+    /// See [`Run::execute`].
+    pub(crate) fn compute(experiment: &Experiment, keys: &Keys, stage: Stage) -> Result<()> {
+        match stage {
+            Stage::Sample => {
+                if needs_sample(experiment, keys) {
+                    sample::ensure_shards(experiment, keys, Chosen::All)?;
+                }
+            }
+            Stage::Pca => drop(pca::get(experiment, keys)?),
+            Stage::Mixture => drop(mixture::get(experiment, keys)?),
+            Stage::Encode => {
+                encode::ensure_shards(experiment, keys, Half::Train, Chosen::All)?;
+                encode::ensure_shards(experiment, keys, Half::Test, Chosen::All)?;
+            }
+            Stage::Classifier => {
+                let report = classifier::get(experiment, keys)?.report;
+                experiment.core.warn(&classifier::unsolved(&report, experiment.core.dataset.classes()));
+            }
+            Stage::Scores => drop(scores::get(experiment, keys)?),
+            Stage::Calibration => {
+                let calibration = calibration::get(experiment, keys)?;
+                experiment.core.warn(&calibration.warnings(experiment.core.dataset.classes()));
+            }
+            Stage::Relevance => relevance::ensure_shards(experiment, keys, Chosen::All)?,
+            Stage::Resampling => resampling::ensure_shards(experiment, keys, Chosen::All)?,
+            Stage::Pixels => drop(pixels::get(experiment, keys)?),
+            Stage::Context => drop(context::get(experiment, keys)?),
+            Stage::Strategies => drop(strategies::get(experiment, keys)?),
+            Stage::Report => {}
+        }
+        Ok(())
+    }
 }
 
-/// Whether the sample must be drawn. It is large, and only the projection and the mixture learn from it. So it is not loaded here if it is
-/// stored, and it is not drawn if both models are stored or both come from files.
-fn needs_sample(experiment: &Experiment, keys: &Keys) -> bool {
+/// Whether the sample must be drawn. It is large, and only the projection and the mixture learn from it. So it is not drawn if both models are
+/// stored or both come from files.
+pub(crate) fn needs_sample(experiment: &Experiment, keys: &Keys) -> bool {
     let core = &experiment.core;
     let learned = core.has(&Stage::Pca.id().at(keys.pca)) && core.has(&Stage::Mixture.id().at(keys.mixture));
     let given = experiment.settings.pca.from.is_some() && experiment.settings.mixture.from.is_some();
-    !learned && !given && !core.has(&Stage::Sample.id().at(keys.sample))
+    !learned && !given
 }
 
 /// The scores of the further seeds. Their samples and vectors are removed as soon as the scores are stored.

@@ -34,6 +34,7 @@ use fisherlens_experiment::dataset::Half;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::share::Chosen;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::{classifier, encode, learned, mixture, pca, resampling, scores};
 use fisherlens_lrp::Rule;
@@ -95,7 +96,7 @@ pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) ->
         What::Model => unreachable!("the function has returned before for a model"),
         What::Traces => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
-            resampling::ensure_shards(&experiment, &keys)?;
+            resampling::ensure_shards(&experiment, &keys, Chosen::All)?;
             traces::add(&experiment, &keys, arguments.subject.as_deref(), &mut file)?;
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fisherlens_cli::caller::Caller;
 use fisherlens_cli::device::device;
+use fisherlens_cli::division::last_stage;
 use fisherlens_cli::terminal;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::networks;
@@ -20,7 +21,8 @@ use crate::cli::{Bench, Reproduce};
 /// The errors of the stages.
 pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     let since = Instant::now();
-    let until = arguments.last_stage(&NetworkStage::ALL, NetworkStage::short_name)?;
+    ensure!(arguments.division.shard.is_none(), "--shard: expected only for experiments without a network");
+    let until = last_stage(arguments.until.as_deref(), &NetworkStage::ALL, NetworkStage::short_name)?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), caller);
     let device = device(&arguments.device)?;
     let weights = arguments.weights.as_deref();

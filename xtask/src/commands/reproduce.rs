@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use fisherlens_cli::caller::Caller;
+use fisherlens_cli::division::last_stage;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::progress::duration;
@@ -27,9 +28,16 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     if arguments.weights.is_some() || arguments.device != "cpu" {
         bail!("--weights and --device: expected only for experiments with a network, such as mini-cnn and voc2007-cnn")
     }
-    let until = arguments.last_stage(&Stage::ALL, Stage::name)?;
+    let session = arguments.selection.session(arguments.experiment.as_deref(), caller);
+    if arguments.division.look(arguments.until.as_deref(), &session, interrupt)? {
+        return Ok(());
+    }
+    let until = last_stage(arguments.until.as_deref(), &Stage::ALL, Stage::name)?;
     let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
     announce(&experiment);
+    if arguments.division.compute(&experiment, until)? {
+        return Ok(());
+    }
     let run = Run::execute(&experiment, until)?;
     let folder = arguments.report_folder(&experiment.core.name);
     let data = summary::collect(&experiment, &run)?;

@@ -11,6 +11,7 @@ use crate::dataset::Half;
 use crate::networks::experiment::NetworkExperiment;
 use crate::networks::frames;
 use crate::networks::stage::NetworkStage;
+use crate::share::Chosen;
 
 /// The stage's artifact: one shard of one half.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,7 +75,7 @@ pub fn get(experiment: &NetworkExperiment, half: Half) -> Result<Features> {
     let (below, above) = experiment.halves()?;
     let key = experiment.features_key(half);
     let address = |(), shard| NetworkStage::Features.id().shard(key, half, shard);
-    let missing = core.missing_shards(half, &[()], address);
+    let missing = core.missing_shards(half, Chosen::All, &[()], address);
     if !missing.is_empty() {
         let timer = core.start();
         let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();

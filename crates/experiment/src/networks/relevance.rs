@@ -11,6 +11,7 @@ use crate::networks::experiment::NetworkExperiment;
 use crate::networks::stage::NetworkStage;
 use crate::networks::{frames, retraining, scores};
 use crate::settings::strategies::Corner;
+use crate::share::Chosen;
 use crate::stages::scores::targets;
 use crate::tag::Region;
 
@@ -138,7 +139,7 @@ pub fn get(experiment: &NetworkExperiment) -> Result<Vec<Measured>> {
     let core = &experiment.core;
     let key = experiment.relevance_key();
     let address = |(), shard| NetworkStage::Relevance.id().shard(key, Half::Test, shard);
-    let missing = core.missing_shards(Half::Test, &[()], address);
+    let missing = core.missing_shards(Half::Test, Chosen::All, &[()], address);
     if !missing.is_empty() {
         let timer = core.start();
         let targets = true_positives(experiment)?;

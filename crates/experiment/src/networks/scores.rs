@@ -10,6 +10,7 @@ use crate::dataset::Half;
 use crate::networks::experiment::NetworkExperiment;
 use crate::networks::stage::NetworkStage;
 use crate::networks::{frames, retraining};
+use crate::share::Chosen;
 use crate::stages::scores::Scores;
 
 /// Number of windows that are scored together.
@@ -45,7 +46,7 @@ pub struct NetworkScores {
 /// The errors of the retraining; an unreadable photograph; a stop on request. Finished shards stay stored.
 pub fn get(experiment: &NetworkExperiment) -> Result<NetworkScores> {
     let core = &experiment.core;
-    let missing = core.missing_shards(Half::Test, &[()], |(), shard| address(experiment, shard));
+    let missing = core.missing_shards(Half::Test, Chosen::All, &[()], |(), shard| address(experiment, shard));
     if !missing.is_empty() {
         let timer = core.start();
         let (network, _) = retraining::get(experiment)?;

@@ -7,11 +7,12 @@ use anyhow::{Result, bail};
 use toml::{Table, Value};
 
 /// Dotted name and largest value.
-const LARGEST: [(&str, i64); 34] = [
+const LARGEST: [(&str, i64); 36] = [
     ("data.shard_size", 100_000),
     ("descriptors.bin_sizes", 255),
     ("descriptors.step", 10_000),
-    ("sample.n_descriptors", 100_000_000),
+    ("sample.n_descriptors", 10_000_000_000),
+    ("sample.n_images", 10_000_000_000),
     ("pca.n_components", 100_000),
     ("mixture.n_components", 100_000),
     ("mixture.max_n_iterations", 1_000_000),
@@ -19,6 +20,7 @@ const LARGEST: [(&str, i64); 34] = [
     ("mixture.init_n_iterations", 1_000_000),
     ("classifier.n_folds", 1000),
     ("classifier.max_n_epochs", 100_000_000),
+    ("relevance.grid", 1000),
     ("resampling.n_replacements", 100_000_000),
     ("resampling.batch", 100_000_000),
     ("resampling.n_repeats", 10_000),

@@ -77,7 +77,8 @@ impl Settings {
             threshold.is_finite() && threshold >= 0.0,
             "descriptors.contrast_threshold = {threshold}: expected a number of at least 0"
         );
-        at_least("sample.n_descriptors", self.sample.n_descriptors, 1)
+        at_least("sample.n_descriptors", self.sample.n_descriptors, 1)?;
+        self.sample.n_images.map_or(Ok(()), |n_images| at_least("sample.n_images", n_images, 1))
     }
 
     fn check_learning(&self) -> Result<()> {
@@ -167,6 +168,12 @@ impl Settings {
             classifier.tolerance
         );
         at_least("classifier.max_n_epochs", classifier.max_n_epochs, 1)?;
+        ensure!(
+            classifier.solver.is_none()
+                || classifier.kind == ClassifierKind::LinearSvm && classifier.kernel == KernelKind::Linear,
+            "classifier.solver: only the linear support vector machine has a choice; expected no classifier.solver, or classifier.kind = \
+             \"linear-svm\" with the \"linear\" kernel"
+        );
         self.check_kernel()
     }
 
@@ -214,7 +221,7 @@ impl Settings {
             relevance.display_rule,
             names.join(", ")
         );
-        Ok(())
+        relevance.grid.map_or(Ok(()), |grid| at_least("relevance.grid", grid, 1))
     }
 
     fn check_resampling(&self) -> Result<()> {

@@ -22,6 +22,17 @@ pub enum DataSource {
     Own,
 }
 
+/// How the vectors of images are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VectorFormat {
+    /// Four bytes per entry.
+    #[default]
+    F32,
+    /// One byte per entry, and one scale per component; see [`fisherlens_fisher::Quantized`].
+    Int8,
+}
+
 /// `[data]`: photographs and labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +54,21 @@ pub struct DataSettings {
     pub difficult: Difficult,
     /// Number of images per shard. The vectors of a shard are one artifact; a stopped run loses at most one shard.
     pub shard_size: usize,
+    /// How the vectors are stored: `f32` or `int8` (`sanchez2011`). `f32` is left out of written settings, so that the keys of older runs stay
+    /// valid.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub vectors: VectorFormat,
+}
+
+/// What is in memory while projection and mixture are learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InMemory {
+    /// The whole sample.
+    #[default]
+    Whole,
+    /// One shard of the sample at a time. The sums of the shards are added in their order.
+    Shards,
 }
 
 /// `[sample]`: the descriptors that the projection and the mixture learn from.
@@ -51,6 +77,12 @@ pub struct DataSettings {
 pub struct SampleSettings {
     /// Number of descriptors from all training images together, with the same number from each (up to 10⁶: `chatfield2011`).
     pub n_descriptors: usize,
+    /// Number of training images from which they are drawn; only these are decoded. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_images: Option<usize>,
+    /// Whether projection and mixture are learned from the sample as a `whole` or in `shards`. `whole` is left out of written settings.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub in_memory: InMemory,
 }
 
 /// `[pca]`: the projection.
@@ -112,6 +144,16 @@ pub enum ClassifierKind {
     LogisticRegression,
 }
 
+/// How a linear SVM is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Solver {
+    /// On the inner products of all images. Memory grows with the square of their number.
+    Gram,
+    /// On blocks of images that are read again in every pass. Memory does not depend on the number of dimensions times images.
+    Blocks,
+}
+
 /// `[classifier]`: one model per class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +177,10 @@ pub struct ClassifierSettings {
     pub tolerance: f64,
     /// Maximum number of passes over the training images.
     pub max_n_epochs: usize,
+    /// How a linear SVM is trained: on the `gram` matrix, or on `blocks` of images without it. Default: `gram` where matrix and vectors fit
+    /// into [`crate::solver::LARGEST_GRAM_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solver: Option<Solver>,
     /// A `.npz` file, or a model file (`.flm`), from which the classifiers are read, instead of training them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
@@ -143,6 +189,10 @@ pub struct ClassifierSettings {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_linear(kernel: &KernelKind) -> bool {
     *kernel == KernelKind::Linear
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// `[relevance]`: from scores back to descriptors.
@@ -154,6 +204,10 @@ pub struct RelevanceSettings {
     pub rules: Vec<Rule>,
     /// The rule that pictures show, one of `rules` (`epsilon=100`: `lapuschkin2016`, Fig. 1).
     pub display_rule: Rule,
+    /// Number of rows and of columns of a grid on which heatmaps are stored, instead of the relevance of every descriptor. Measures that are
+    /// made from stored heatmaps are then approximate. Default: every descriptor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<usize>,
 }
 
 /// `[resampling]`: Algorithm 1 of `lapuschkin2016`.

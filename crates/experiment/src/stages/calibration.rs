@@ -1,7 +1,7 @@
 //! Probabilities for scores, learned from scores of training images by classifiers that have not seen them.
 
 use anyhow::{Context as _, Result};
-use fisherlens_classifier::{Difficult, HeldOut, Sigmoid};
+use fisherlens_classifier::{BlockProgress, Difficult, HeldOut, Sigmoid};
 use fisherlens_eval::Reliability;
 use linfa::ParamGuard as _;
 use ndarray::Array2;
@@ -11,11 +11,10 @@ use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::given::{self, Decisions};
 use crate::keys::Keys;
-use crate::parts::{Parts, linear_svm};
-use crate::settings::sections::ClassifierKind;
+use crate::parts::linear_svm;
 use crate::stage::Stage;
 use crate::stages::scores::{Scores, thresholds};
-use crate::stages::{classifier, encode};
+use crate::stages::{classifier, encode, rows};
 
 /// Number of intervals of a reliability diagram.
 const N_BINS: usize = 10;
@@ -134,15 +133,25 @@ fn sigmoid(scores: &Scores, class: usize, difficult: Difficult) -> Result<Sigmoi
 
 /// Scores of the training images by classifiers that learned from the other folds.
 fn held_out(experiment: &Experiment, keys: &Keys) -> Result<Option<HeldOutScores>> {
-    let Experiment { core, settings, parts } = experiment;
-    let is_built_in = parts.trainer.identity == Parts::from_settings(settings)?.trainer.identity;
-    let is_svm = settings.classifier.kind == ClassifierKind::LinearSvm && parts.kernel.is_none();
+    let Experiment { core, settings, .. } = experiment;
+    let is_svm = classifier::is_built_in_svm(experiment)?;
     let c = classifier::get(experiment, keys)?.report.c;
-    let Some(c) = c.filter(|_| is_built_in && is_svm) else { return Ok(None) };
-    let (vectors, n_descriptors) = encode::normalized(experiment, keys, Half::Train)?;
+    let Some(c) = c.filter(|_| is_svm) else { return Ok(None) };
     let targets = core.dataset.train.label_matrix();
-    let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
-    let HeldOut { mut scores, n_problems, n_unsolved } = svm.held_out_scores(vectors.view(), targets.view(), c)?;
+    let (held_out, n_descriptors) = match classifier::svm_in_blocks(experiment, keys)? {
+        None => {
+            let (vectors, n_descriptors) = encode::normalized(experiment, keys, Half::Train)?;
+            let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
+            (svm.held_out_scores(vectors.view(), targets.view(), c)?, n_descriptors)
+        }
+        Some(svm) => {
+            let (rows, n_descriptors) = rows::open(experiment, keys, Half::Train)?;
+            let bar = core.progress.bar("calibration", settings.classifier.max_n_epochs as u64);
+            let mut watch = |progress: &BlockProgress| classifier::watch(experiment, bar.as_ref(), progress);
+            (svm.held_out_scores_rows(&rows, targets.view(), c, &mut watch)?, n_descriptors)
+        }
+    };
+    let HeldOut { mut scores, n_problems, n_unsolved } = held_out;
     let mut labels: Array2<i8> = targets;
     for (score, label) in scores.iter_mut().zip(&mut labels).filter(|(score, _)| score.is_nan()) {
         (*score, *label) = (0.0, 0);

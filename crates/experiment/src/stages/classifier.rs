@@ -1,8 +1,13 @@
 //! One classifier per class, learned from the normalised training vectors.
 
+use std::ops::ControlFlow;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use fisherlens_artifact::{Block, array};
-use fisherlens_classifier::{DualView, Kernel, KernelModel, LinearModel, Model, Training, TrainingReport};
+use fisherlens_classifier::{
+    BlockProgress, DualView, Kernel, KernelModel, LinearModel, LinearSvm, Model, Training, TrainingReport,
+};
+use linfa::ParamGuard as _;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +15,12 @@ use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::given;
 use crate::keys::Keys;
+use crate::parts::{Parts, linear_svm};
+use crate::progress::Bar;
+use crate::settings::sections::{ClassifierKind, Solver};
+use crate::solver::chosen;
 use crate::stage::Stage;
-use crate::stages::encode;
+use crate::stages::{encode, rows};
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -141,17 +150,9 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     let training = if let Some(file) = &experiment.settings.classifier.from {
         as_linear_model(given::classifier(file, classes)?)
     } else {
-        // The time of loading the vectors does not count as training.
-        let timer = core.start();
-        let (vectors, _) = encode::normalized(experiment, keys, Half::Train)?;
-        core.stop(&timer);
-        let _bar = core.progress.bar("classifier", classes.len() as u64);
-        let targets = core.dataset.train.label_matrix();
-        let training = match &experiment.parts.kernel {
-            Some(svm) => svm
-                .train(vectors.view(), targets.view())
-                .map(|training| Training { model: Model::Kernel(training.model), report: training.report }),
-            None => experiment.parts.trainer.value.train(vectors.view(), targets.view()).map(as_linear_model),
+        let training = match svm_in_blocks(experiment, keys)? {
+            Some(svm) => learn_in_blocks(experiment, keys, &svm),
+            None => learn_at_once(experiment, keys),
         };
         training
             .with_context(|| format!("the classifiers of {} (numbered from 0 in this order)", classes.join(", ")))?
@@ -164,6 +165,65 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
     );
     core.interrupt.check()?;
     Ok(training)
+}
+
+/// The support vector machine that is trained on blocks of images; `None` if the trainer gets all vectors at once.
+///
+/// # Errors
+/// The errors of the earlier stages.
+pub(crate) fn svm_in_blocks(experiment: &Experiment, keys: &Keys) -> Result<Option<LinearSvm>> {
+    let Experiment { core, settings, .. } = experiment;
+    if !is_built_in_svm(experiment)? {
+        return Ok(None);
+    }
+    let n_dimensions = encode::encoder(experiment, keys)?.n_dimensions();
+    Ok(match chosen(settings, core.dataset.train.len(), n_dimensions) {
+        Solver::Gram => None,
+        Solver::Blocks => Some(linear_svm(settings).check().context("settings, section [classifier]")?),
+    })
+}
+
+/// Whether the trainer is the linear support vector machine of the settings, and not one of the calling program.
+pub(crate) fn is_built_in_svm(experiment: &Experiment) -> Result<bool> {
+    let Experiment { settings, parts, .. } = experiment;
+    let is_svm = settings.classifier.kind == ClassifierKind::LinearSvm && parts.kernel.is_none();
+    Ok(is_svm && parts.trainer.identity == Parts::from_settings(settings)?.trainer.identity)
+}
+
+fn learn_at_once(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
+    let core = &experiment.core;
+    // The time of loading the vectors does not count as training.
+    let timer = core.start();
+    let (vectors, _) = encode::normalized(experiment, keys, Half::Train)?;
+    core.stop(&timer);
+    let _bar = core.progress.bar("classifier", core.dataset.classes().len() as u64);
+    let targets = core.dataset.train.label_matrix();
+    Ok(match &experiment.parts.kernel {
+        Some(svm) => {
+            let training = svm.train(vectors.view(), targets.view())?;
+            Training { model: Model::Kernel(training.model), report: training.report }
+        }
+        None => as_linear_model(experiment.parts.trainer.value.train(vectors.view(), targets.view())?),
+    })
+}
+
+fn learn_in_blocks(experiment: &Experiment, keys: &Keys, svm: &LinearSvm) -> Result<Training<Model>> {
+    let core = &experiment.core;
+    let timer = core.start();
+    let (rows, _) = rows::open(experiment, keys, Half::Train)?;
+    core.stop(&timer);
+    let targets = core.dataset.train.label_matrix();
+    let bar = core.progress.bar("classifier", experiment.settings.classifier.max_n_epochs as u64);
+    Ok(as_linear_model(
+        svm.train_rows(&rows, targets.view(), &mut |progress| watch(experiment, bar.as_ref(), progress))?,
+    ))
+}
+
+/// Shows the progress of a solver, and stops it if the user wants that.
+pub(crate) fn watch(experiment: &Experiment, bar: &dyn Bar, progress: &BlockProgress) -> ControlFlow<()> {
+    bar.set_position(progress.n_passes as u64);
+    bar.set_message(&format!("{} unsolved, largest gap {:.1e}", progress.n_unsolved, progress.largest_gap));
+    if experiment.core.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use fisherlens_eval::{Context, context};
-use fisherlens_lrp::{Rule, pixel_relevance};
+use fisherlens_lrp::Rule;
 use fisherlens_model::photograph;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use crate::dataset::boxes;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::masks::{self, MaskShares};
+use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::relevance;
 use crate::stages::relevance::RelevanceShard;
@@ -51,7 +52,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Vec<(Rule, Contexts)>
     let address = |&rule: &Rule| Stage::Context.id().at(keys.context(experiment, rule));
     let addresses: Vec<_> = rules.iter().map(address).collect();
     let contexts = experiment.core.cached_together(&addresses, || {
-        relevance::ensure_shards(experiment, keys)?;
+        relevance::ensure_shards(experiment, keys, Chosen::All)?;
         compute(experiment, keys, rules)
     })?;
     Ok(rules.iter().copied().zip(contexts).collect())
@@ -86,7 +87,7 @@ fn measure(experiment: &Experiment, image: usize, shards: &[RelevanceShard]) -> 
     let mut measured = Vec::new();
     for (rule, shard) in shards.iter().enumerate() {
         for target in shard.targets.iter().filter(|target| target.image == image) {
-            let pixels = pixel_relevance(&target.relevance, &frames, photograph.width(), photograph.height());
+            let pixels = target.pixels(&frames, photograph.width(), photograph.height());
             let class = &experiment.core.dataset.classes()[target.class];
             let boxes = boxes(entry, class);
             let masks = masks

@@ -1,16 +1,20 @@
 //! One raw vector per image, in shards.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fisherlens_artifact::{Address, array};
-use fisherlens_fisher::Encoder;
+use fisherlens_fisher::quantized::{n_scales, roots};
+use fisherlens_fisher::{Encoder, Layout, Quantized};
 use fisherlens_model::Described;
-use ndarray::{Array1, Array2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::core::MissingShard;
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
+use crate::settings::sections::VectorFormat;
+use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::{mixture, pca};
 
@@ -26,6 +30,21 @@ pub struct EncodedShard {
     pub vectors: Array2<f32>,
 }
 
+/// The stage's artifact with `data.vectors = "int8"`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RoundedShard {
+    /// Ids of the images.
+    ids: Vec<String>,
+    /// Number of descriptors of each image.
+    n_descriptors: Vec<u32>,
+    /// Raw vectors `(n_images, n_dimensions)`, rounded as [`Quantized`] does.
+    #[serde(with = "array")]
+    codes: Array2<i8>,
+    /// `(n_images, n_scales)`.
+    #[serde(with = "array")]
+    scales: Array2<f32>,
+}
+
 /// The encoder that the experiment's parts build from the learned mixture.
 ///
 /// # Errors
@@ -34,14 +53,14 @@ pub fn encoder(experiment: &Experiment, keys: &Keys) -> Result<Box<dyn Encoder>>
     Ok((experiment.parts.encoder.value)(&mixture::get(experiment, keys)?)?)
 }
 
-/// Computes the shards of one half that are not stored yet.
+/// Computes the chosen shards of one half that are not stored yet.
 ///
 /// # Errors
 /// An unreadable photograph; models that do not fit together; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result<()> {
+pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half, chosen: Chosen) -> Result<()> {
     let Experiment { core, .. } = experiment;
     let address = |(), shard| address(keys, half, shard);
-    let missing = core.missing_shards(half, &[()], address);
+    let missing = core.missing_shards(half, chosen, &[()], address);
     if missing.is_empty() {
         return Ok(());
     }
@@ -58,7 +77,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
     let images = &core.dataset.half(half).set.images;
     let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
     let bar = core.progress.bar(&format!("encode {}", half.name()), n_images as u64);
-    core.keep_shards(&missing, address, |missing| {
+    let encode = |missing: &MissingShard<()>| -> Result<EncodedShard> {
         let encoded = core.for_each(bar.as_ref(), &missing.images, |image| {
             let entry = &images[image];
             let photograph = core.dataset.reading.photograph(entry)?;
@@ -74,12 +93,19 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
         for (mut row, (_, vector)) in vectors.rows_mut().into_iter().zip(&encoded) {
             row.assign(vector);
         }
-        Ok(vec![EncodedShard {
+        Ok(EncodedShard {
             ids: missing.images.iter().map(|&image| images[image].id.clone()).collect(),
             n_descriptors: encoded.iter().map(|(n, _)| *n).collect(),
             vectors,
-        }])
-    })?;
+        })
+    };
+    match experiment.settings.data.vectors {
+        VectorFormat::F32 => core.keep_shards(&missing, address, |missing| Ok(vec![encode(missing)?])),
+        VectorFormat::Int8 => {
+            let layout = encoder.layout();
+            core.keep_shards(&missing, address, |missing| Ok(vec![rounded(encode(missing)?, &layout)]))
+        }
+    }?;
     drop(bar);
     let what = format!("{n_images} {} images, {} dimensions", half.name(), encoder.n_dimensions());
     core.computed(Stage::Encode.id(), &what, &timer);
@@ -91,13 +117,22 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half) -> Result
 /// # Errors
 /// See [`ensure_shards`].
 pub fn raw(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
-    ensure_shards(experiment, keys, half)?;
+    ensure_shards(experiment, keys, half, Chosen::All)?;
     let core = &experiment.core;
     let images = core.dataset.half(half);
     let mut all: Option<Array2<f32>> = None;
     let mut n_descriptors = Vec::with_capacity(images.len());
+    let layout = match experiment.settings.data.vectors {
+        VectorFormat::F32 => None,
+        VectorFormat::Int8 => Some(encoder(experiment, keys)?.layout()),
+    };
     for (index, range) in images.shards(core.shard_size).into_iter().enumerate() {
-        let shard: EncodedShard = core.needed(&address(keys, half, index))?;
+        let address = address(keys, half, index);
+        let shard = match &layout {
+            None => core.needed(&address)?,
+            Some(layout) => unrounded(core.needed(&address)?, layout)
+                .with_context(|| format!("the artifact {address} was made with another encoder"))?,
+        };
         let vectors = all.get_or_insert_with(|| Array2::zeros((images.len(), shard.vectors.ncols())));
         vectors.slice_mut(s![range, ..]).assign(&shard.vectors);
         n_descriptors.extend(shard.n_descriptors);
@@ -113,6 +148,34 @@ pub fn normalized(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(A
     let (mut vectors, n_descriptors) = raw(experiment, keys, half)?;
     normalize(experiment, encoder(experiment, keys)?.as_ref(), vectors.view_mut());
     Ok((vectors, n_descriptors))
+}
+
+fn rounded(shard: EncodedShard, layout: &Layout) -> RoundedShard {
+    let EncodedShard { ids, n_descriptors, vectors } = shard;
+    let n_images = vectors.nrows();
+    let (mut codes, mut scales) = (Array2::zeros(vectors.dim()), Array2::zeros((n_images, n_scales(layout))));
+    for (image, vector) in vectors.rows().into_iter().enumerate() {
+        let vector = Quantized::of(vector.as_slice().expect("rows of a C-ordered array are contiguous"), layout);
+        codes.row_mut(image).assign(&ArrayView1::from(&vector.codes));
+        scales.row_mut(image).assign(&ArrayView1::from(&vector.scales));
+    }
+    RoundedShard { ids, n_descriptors, codes, scales }
+}
+
+/// The raw vectors that the codes stand for; `None` if their numbers do not fit the layout.
+fn unrounded(shard: RoundedShard, layout: &Layout) -> Option<EncodedShard> {
+    let RoundedShard { ids, n_descriptors, codes, scales } = shard;
+    let fits = codes.dim() == (ids.len(), layout.len()) && scales.dim() == (ids.len(), n_scales(layout));
+    if !fits {
+        return None;
+    }
+    let mut vectors = Array2::zeros(codes.dim());
+    for ((mut vector, codes), scales) in vectors.rows_mut().into_iter().zip(codes.rows()).zip(scales.rows()) {
+        let (Some(codes), Some(scales)) = (codes.as_slice(), scales.as_slice()) else { return None };
+        roots(codes, scales, layout, vector.as_slice_mut()?);
+        vector.mapv_inplace(|root: f32| root * root.abs());
+    }
+    Some(EncodedShard { ids, n_descriptors, vectors })
 }
 
 fn normalize(experiment: &Experiment, encoder: &dyn Encoder, mut vectors: ArrayViewMut2<'_, f32>) {
@@ -132,9 +195,10 @@ pub fn forget(experiment: &Experiment, keys: &Keys) -> Result<()> {
     for half in [Half::Train, Half::Test] {
         store.remove(encode.name, encode.format_version, keys.encode(half))?;
     }
-    Ok(store.remove(sample.name, sample.format_version, keys.sample)?)
+    Ok(store.remove(sample.name, sample.format_version, keys.sample_shards)?)
 }
 
-fn address(keys: &Keys, half: Half, shard: usize) -> Address {
+/// The address of a shard.
+pub(crate) fn address(keys: &Keys, half: Half, shard: usize) -> Address {
     Stage::Encode.id().shard(keys.encode(half), half, shard)
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_artifact::array;
-use fisherlens_mixture::{DiagonalGmm, FitReport, Init, VarianceFloor};
+use fisherlens_mixture::{DiagonalGmm, DiagonalGmmParams, FitReport, Init, VarianceFloor};
 use linfa::ParamGuard;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::Experiment;
 use crate::given;
 use crate::keys::Keys;
-use crate::settings::sections::InitKind;
+use crate::settings::sections::{InMemory, InitKind};
 use crate::stage::Stage;
-use crate::stages::{pca, sample};
+use crate::stages::{in_shards, pca, sample};
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,10 +37,13 @@ struct StoredMixture {
 /// # Errors
 /// The errors of the earlier stages, of the fit and of the file; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
-    let stored = experiment.core.cached(Stage::Mixture.id().at(keys.mixture), || {
-        let mixture = match &experiment.settings.mixture.from {
-            Some(file) => given::mixture(file)?,
-            None => learn(experiment, keys)?,
+    let address = Stage::Mixture.id().at(keys.mixture);
+    let was_stored = experiment.core.has(&address);
+    let stored = experiment.core.cached(address, || {
+        let mixture = match (&experiment.settings.mixture.from, experiment.settings.sample.in_memory) {
+            (Some(file), _) => given::mixture(file)?,
+            (None, InMemory::Whole) => learn(experiment, keys)?,
+            (None, InMemory::Shards) => in_shards::learn_mixture(experiment, keys)?,
         };
         let report = mixture.report();
         let end = match (&experiment.settings.mixture.from, report.converged) {
@@ -57,7 +60,28 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
         };
         Ok((stored, what))
     })?;
+    if experiment.settings.sample.in_memory == InMemory::Shards && !was_stored {
+        in_shards::forget_states(experiment, keys)?;
+    }
     Ok(DiagonalGmm::from_parts(stored.weights, stored.means, stored.variances)?)
+}
+
+/// The parameters of the mixture that the settings describe.
+pub(crate) fn params(experiment: &Experiment, seed: u64) -> DiagonalGmmParams {
+    let settings = &experiment.settings.mixture;
+    let init = match settings.init {
+        InitKind::KMeans => {
+            Init::KMeans { n_samples: settings.init_n_samples, n_iterations: settings.init_n_iterations }
+        }
+        InitKind::Random => Init::Random,
+    };
+    DiagonalGmm::params(settings.n_components)
+        .max_n_iterations(settings.max_n_iterations)
+        .tolerance(settings.tolerance)
+        .variance_floor(VarianceFloor { relative: settings.variance_floor, ..VarianceFloor::default() })
+        .posterior_floor(settings.posterior_floor)
+        .init(init)
+        .seed(seed)
 }
 
 fn learn(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
@@ -73,21 +97,7 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     );
     let projected = pca.transform(sample.view())?;
     drop(sample);
-    let init = match settings.init {
-        InitKind::KMeans => {
-            Init::KMeans { n_samples: settings.init_n_samples, n_iterations: settings.init_n_iterations }
-        }
-        InitKind::Random => Init::Random,
-    };
-    let params = DiagonalGmm::params(settings.n_components)
-        .max_n_iterations(settings.max_n_iterations)
-        .tolerance(settings.tolerance)
-        .variance_floor(VarianceFloor { relative: settings.variance_floor, ..VarianceFloor::default() })
-        .posterior_floor(settings.posterior_floor)
-        .init(init)
-        .seed(keys.seed)
-        .check()
-        .context("settings, section [mixture]")?;
+    let params = params(experiment, keys.seed).check().context("settings, section [mixture]")?;
     let bar = experiment.core.progress.bar("mixture", settings.max_n_iterations as u64);
     let mixture = params
         .fit_with_progress(projected.view(), &mut |iteration, log_likelihood| {

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use fisherlens_artifact::array;
 use fisherlens_descriptors::Pca;
 use linfa::DatasetBase;
+use linfa::ParamGuard as _;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::Experiment;
 use crate::given;
 use crate::keys::Keys;
+use crate::settings::sections::InMemory;
 use crate::stage::Stage;
-use crate::stages::sample;
+use crate::stages::{in_shards, sample};
 
 /// The stage's artifact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,13 +36,19 @@ struct StoredPca {
 /// The errors of the earlier stage, of the fit and of the file.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
     let settings = &experiment.settings.pca;
-    let stored = experiment.core.cached(Stage::Pca.id().at(keys.pca), || {
+    let address = Stage::Pca.id().at(keys.pca);
+    let was_stored = experiment.core.has(&address);
+    let stored = experiment.core.cached(address, || {
         let pca = if let Some(file) = &settings.from {
             given::pca(file)?
         } else {
-            let sample = sample::get(experiment, keys)?;
             let params = Pca::params(settings.n_components).whitening(settings.whitening);
-            params.fit(&DatasetBase::from(sample)).context("settings, section [pca]")?
+            let params = params.check().context("settings, section [pca]")?;
+            match experiment.settings.sample.in_memory {
+                InMemory::Whole => params.fit(&DatasetBase::from(sample::get(experiment, keys)?)).map_err(Into::into),
+                InMemory::Shards => in_shards::learn_pca(experiment, keys, &params),
+            }
+            .context("settings, section [pca]")?
         };
         let what = format!("{} → {} dimensions", pca.n_features(), pca.n_components());
         let stored = StoredPca {
@@ -50,5 +58,8 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
         };
         Ok((stored, what))
     })?;
+    if experiment.settings.sample.in_memory == InMemory::Shards && !was_stored {
+        in_shards::forget_pca_sums(experiment, keys)?;
+    }
     Ok(Pca::from_parts(stored.mean, stored.components, stored.explained_variance)?)
 }

@@ -1,14 +1,18 @@
 //! Relevance of the local descriptors, for every true positive and rule, in shards.
 
-use anyhow::Result;
-use fisherlens_artifact::{Address, array};
-use fisherlens_lrp::{Conservation, Rule};
+use anyhow::{Context as _, Result};
+use fisherlens_artifact::{Address, Block, array};
+use fisherlens_descriptors::Frame;
+use fisherlens_eval::{downsized, spread_evenly};
+use fisherlens_lrp::{Conservation, Rule, pixel_relevance};
 use fisherlens_model::Explainer;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
+use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::{learned, predictions, scores};
 
@@ -28,11 +32,25 @@ pub struct RelevanceTarget {
     pub id: String,
     /// Index of the class.
     pub class: usize,
-    /// R of every local descriptor.
+    /// R of every local descriptor; empty where `grid` is given.
     #[serde(with = "array")]
     pub relevance: Vec<f32>,
+    /// Sums of the relevance of the pixels in the cells of a grid, with `relevance.grid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Block<Array2<f32>>>,
     /// Where relevance was lost or added.
     pub conservation: Conservation,
+}
+
+impl RelevanceTarget {
+    /// Relevance of every pixel `(height, width)`. `frames`: where the descriptors of the image lie. With a grid, the relevance of each cell is
+    /// spread evenly over its pixels.
+    pub fn pixels(&self, frames: &[Frame], width: usize, height: usize) -> Array2<f32> {
+        match &self.grid {
+            None => pixel_relevance(&self.relevance, frames, width, height),
+            Some(Block(grid)) => spread_evenly(grid.view(), height, width),
+        }
+    }
 }
 
 /// The classes that the later stages explain: for each test image, the classes for which it is a true positive.
@@ -45,14 +63,14 @@ pub fn targets(experiment: &Experiment, keys: &Keys) -> Result<Vec<Vec<usize>>> 
     Ok(scores::targets(&predictions, scores.ids.len()))
 }
 
-/// Computes the shards that are not stored yet, all rules of a shard in one pass over its images.
+/// Computes the chosen shards that are not stored yet, all rules of a shard in one pass over its images.
 ///
 /// # Errors
 /// The errors of the earlier stages; an unreadable photograph; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
+pub fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
     let Experiment { core, settings, .. } = experiment;
-    let address = |rule, shard| address(keys, rule, shard);
-    let mut missing = core.missing_shards(Half::Test, &settings.relevance.rules, address);
+    let address = |rule, shard| address(experiment, keys, rule, shard);
+    let mut missing = core.missing_shards(Half::Test, chosen, &settings.relevance.rules, address);
     if missing.is_empty() {
         return Ok(());
     }
@@ -100,11 +118,14 @@ fn explain_image(
     for &class in classes {
         for (index, &rule) in rules.iter().enumerate() {
             let explanation = explained.explain(class, rule)?;
+            let grid = experiment.settings.relevance.grid.map(|grid| downsized(explanation.pixels.view(), grid, grid));
+            let grid = grid.transpose().with_context(|| format!("heatmap of {}", entry.path.display()))?;
             let target = RelevanceTarget {
                 image,
                 id: entry.id.clone(),
                 class,
-                relevance: explanation.descriptors,
+                relevance: if grid.is_none() { explanation.descriptors } else { Vec::new() },
+                grid: grid.map(|grid| Block(grid.mapv(|sum| sum as f32))),
                 conservation: explanation.conservation,
             };
             targets.push((index, target));
@@ -118,7 +139,7 @@ fn explain_image(
 /// # Errors
 /// A shard that is absent or damaged.
 pub fn shard(experiment: &Experiment, keys: &Keys, rule: Rule, index: usize) -> Result<RelevanceShard> {
-    experiment.core.needed(&address(keys, rule, index))
+    experiment.core.needed(&address(experiment, keys, rule, index))
 }
 
 /// The conservation records of one rule.
@@ -134,6 +155,7 @@ pub fn conservation(experiment: &Experiment, keys: &Keys, rule: Rule) -> Result<
     Ok(records)
 }
 
-fn address(keys: &Keys, rule: Rule, shard: usize) -> Address {
-    Stage::Relevance.id().shard(keys.relevance(rule), Half::Test, shard)
+/// The address of one shard by one rule.
+pub(crate) fn address(experiment: &Experiment, keys: &Keys, rule: Rule, shard: usize) -> Address {
+    Stage::Relevance.id().shard(keys.relevance(experiment, rule), Half::Test, shard)
 }

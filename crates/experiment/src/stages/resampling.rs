@@ -17,6 +17,7 @@ use crate::experiment::{Experiment, generator};
 use crate::keys::Keys;
 use crate::series::{Direction, Ranking, Series, Substitute};
 use crate::settings::Settings;
+use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::{learned, mixture, predictions, scores};
 
@@ -50,17 +51,17 @@ struct Runner<'a> {
     resampling: Resampling,
 }
 
-/// Computes the shards that are not stored yet, all series of a shard in one pass over its images.
+/// Computes the chosen shards that are not stored yet, all series of a shard in one pass over its images.
 ///
 /// The draws of one image and repeat are the same for every order and class, so that orders are compared on
 /// the same replacements.
 ///
 /// # Errors
 /// The errors of the earlier stages; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys) -> Result<()> {
+pub fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
     let Experiment { core, settings, .. } = experiment;
     let address = |series, shard| address(experiment, keys, series, shard);
-    let mut missing = core.missing_shards(Half::Test, &all_series(settings), address);
+    let mut missing = core.missing_shards(Half::Test, chosen, &all_series(settings), address);
     if missing.is_empty() {
         return Ok(());
     }
@@ -310,7 +311,8 @@ pub fn all(experiment: &Experiment, keys: &Keys, series: Series) -> Result<Vec<T
     Ok(targets)
 }
 
-fn address(experiment: &Experiment, keys: &Keys, series: Series, shard: usize) -> Address {
+/// The address of a shard.
+pub(crate) fn address(experiment: &Experiment, keys: &Keys, series: Series, shard: usize) -> Address {
     Stage::Resampling.id().shard(keys.resampling(experiment, series), Half::Test, shard)
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use fisherlens_artifact::array;
-use fisherlens_classifier::Difficult;
+use fisherlens_classifier::{Difficult, Model};
 use fisherlens_eval::{Confusion, Interpolation, average_precision, equal_error_threshold};
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
+use crate::solver::is_in_blocks;
 use crate::spread::spread;
 use crate::stage::Stage;
-use crate::stages::{classifier, encode};
+use crate::stages::{classifier, encode, rows};
 
 /// The stage's artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,18 +50,27 @@ pub struct Prediction {
 /// The errors of the earlier stages.
 pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Scores> {
     let model = classifier::get(experiment, keys)?.model;
-    let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
+    let images = experiment.core.dataset.half(half);
+    let n_dimensions = encode::encoder(experiment, keys)?.n_dimensions();
     ensure!(
-        vectors.ncols() == model.n_dimensions(),
-        "the vectors have {} dimensions, but the classifier expects {}: train it again, or load another classifier.from",
-        vectors.ncols(),
+        n_dimensions == model.n_dimensions(),
+        "the vectors have {n_dimensions} dimensions, but the classifier expects {}: train it again, or load another classifier.from",
         model.n_dimensions()
     );
-    let images = experiment.core.dataset.half(half);
+    let (scores, n_descriptors) = match &model {
+        Model::Linear(model) if is_in_blocks(images.len(), n_dimensions) => {
+            let (rows, n_descriptors) = rows::open(experiment, keys, half)?;
+            (model.decision_function_rows(&rows)?, n_descriptors)
+        }
+        _ => {
+            let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
+            (model.decision_function(vectors.view()), n_descriptors)
+        }
+    };
     Ok(Scores {
         ids: images.set.images.iter().map(|entry| entry.id.clone()).collect(),
         classes: images.set.classes.clone(),
-        scores: model.decision_function(vectors.view()),
+        scores,
         labels: images.label_matrix(),
         n_descriptors,
     })

@@ -10,7 +10,7 @@ use fisherlens_eval::{
     ClusterAgreement, ExcessWindow, Strategies, adjusted_mutual_information, best_cluster, downsized, excess_window,
     find_strategies,
 };
-use fisherlens_lrp::{ColorMap, heatmap, pixel_relevance};
+use fisherlens_lrp::{ColorMap, heatmap};
 use fisherlens_model::Explainer;
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView3, Axis, s};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::reading::Reading;
 use crate::settings::strategies::{Corner, ExplainedImages};
+use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::{learned, predictions, relevance, scores};
 use crate::tag::scores::{self as tag_scores, ScoreChange, TagScores};
@@ -121,7 +122,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<StrategiesFound> {
 }
 
 fn compute(experiment: &Experiment, keys: &Keys) -> Result<(StrategiesFound, String)> {
-    relevance::ensure_shards(experiment, keys)?;
+    relevance::ensure_shards(experiment, keys, Chosen::All)?;
     let explainer = learned::explainer(experiment, keys)?;
     let scores = scores::get(experiment, keys)?;
     let predictions = predictions::get(experiment, keys)?;
@@ -198,7 +199,7 @@ fn explain(
             let pixels = if let Some(target) = stored {
                 let photograph = experiment.core.dataset.reading.photograph(entry)?;
                 let frames = explainer.frames(&photograph, path)?;
-                pixel_relevance(&target.relevance, &frames, photograph.width(), photograph.height())
+                target.pixels(&frames, photograph.width(), photograph.height())
             } else {
                 let described = explainer.describe(&experiment.core.dataset.reading.photograph(entry)?, path)?;
                 if described.is_empty() {

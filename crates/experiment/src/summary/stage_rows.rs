@@ -39,14 +39,14 @@ pub(super) fn stage_rows(experiment: &Experiment, run: &Run) -> Result<Vec<Stage
     let entries = experiment.core.store.entries()?;
     let rules = &settings.relevance.rules;
     let keys_of = |stage: Stage| match stage {
-        Stage::Sample => vec![keys.sample],
+        Stage::Sample => vec![keys.sample_shards],
         Stage::Pca => vec![keys.pca],
         Stage::Mixture => vec![keys.mixture],
         Stage::Encode => vec![keys.encode(Half::Train), keys.encode(Half::Test)],
         Stage::Classifier => vec![keys.classifier],
         Stage::Scores => vec![keys.scores],
         Stage::Calibration => vec![keys.calibration()],
-        Stage::Relevance => rules.iter().map(|rule| keys.relevance(*rule)).collect(),
+        Stage::Relevance => rules.iter().map(|rule| keys.relevance(experiment, *rule)).collect(),
         Stage::Resampling => {
             all_series(settings).into_iter().map(|series| keys.resampling(experiment, series)).collect()
         }

@@ -1,0 +1,69 @@
+//! Processes that share the work of a run must store results in the same formats. The first one leaves a record of its formats in the store,
+//! and the others compare it with theirs.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use fisherlens_artifact::{Address, Key};
+use serde::{Deserialize, Serialize};
+
+use crate::experiment::Experiment;
+use crate::intake::FORMATS;
+use crate::stage::Stage;
+
+/// Name of the record's stage in the store.
+const NAME: &str = "run";
+
+/// The formats of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Formats {
+    /// Version of the program.
+    program: String,
+    /// Name and format version of everything that it stores.
+    versions: BTreeMap<String, u32>,
+}
+
+impl Formats {
+    fn of_this_program() -> Self {
+        let stages = Stage::ALL.into_iter().map(Stage::id).map(|id| (id.name.to_owned(), id.format_version));
+        let others = FORMATS.map(|(name, version)| (name.to_owned(), version));
+        Self { program: env!("CARGO_PKG_VERSION").to_owned(), versions: stages.chain(others).collect() }
+    }
+}
+
+/// Compares the formats of this program with those of the program that began the run: the one that did the first share or piece of work with
+/// these settings on these photographs, in this store.
+///
+/// # Errors
+/// A format that differs. Both programs would then wait for results that the other stores under another name.
+pub fn check(experiment: &Experiment) -> Result<()> {
+    let core = &experiment.core;
+    let key = Key::builder(NAME, 1)
+        .setting("settings", &core.settings)
+        .input("train", core.dataset.train.files)
+        .input("test", core.dataset.test.files)
+        .finish();
+    let address = Address::new(NAME, 1, key, None);
+    let own = Formats::of_this_program();
+    let Some(first) = core.stored::<Formats>(&address)? else {
+        return core.keep(&address, 0.0, &own);
+    };
+    let names = own.versions.keys().chain(first.versions.keys());
+    for name in names {
+        let (of_own, of_first) = (own.versions.get(name), first.versions.get(name));
+        if of_own != of_first {
+            let text =
+                |version: Option<&u32>| version.map_or_else(|| "not at all".to_owned(), |v| format!("in format {v}"));
+            bail!(
+                "this program (version {}) stores {name} {}, but the run was begun by a program (version {}) that stores it {}: start all \
+                 processes of a run from the same program. To begin again with this program, remove the record of the first one, {}",
+                own.program,
+                text(of_own),
+                first.program,
+                text(of_first),
+                core.store.path(&address).display()
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! Projection and mixture learned shard by shard, for samples beyond memory: sums of each shard, added in the order of the shards.
+//!
+//! The sums of a shard can be computed by any process. Whoever adds them up gets the same bits, because the order of the shards is fixed.
+
+use anyhow::{Context as _, Result, ensure};
+use fisherlens_artifact::Address;
+use fisherlens_descriptors::{Pca, PcaSums, PcaValidParams};
+use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams, EmState, EmSums, VarianceSums};
+use linfa::ParamGuard as _;
+use ndarray::{Array2, Axis, s};
+use rayon::prelude::*;
+
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::share::Chosen;
+use crate::stage::Stage;
+use crate::stages::{mixture, pca, sample};
+
+/// Computes and stores the sums of the chosen shards for the projection.
+///
+/// # Errors
+/// The errors of the sample and of the file system; a stop on request.
+pub fn ensure_pca_sums(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
+    let core = &experiment.core;
+    for shard in missing_pca_sums(experiment, keys) {
+        if chosen.contains(shard) {
+            core.interrupt.check()?;
+            let sums = PcaSums::of(sample::shard(experiment, keys, shard)?.view())?;
+            core.keep(&pca_address(keys, shard), 0.0, &sums)?;
+        }
+    }
+    Ok(())
+}
+
+/// The shards whose sums for the projection are not stored.
+pub fn missing_pca_sums(experiment: &Experiment, keys: &Keys) -> Vec<usize> {
+    let core = &experiment.core;
+    (0..sample::n_shards(experiment)).filter(|&shard| !core.has(&pca_address(keys, shard))).collect()
+}
+
+/// The projection, from the sums of all shards. Sums that are not stored are computed.
+///
+/// # Errors
+/// The errors of the sample and of the fit; a stop on request.
+pub(crate) fn learn_pca(experiment: &Experiment, keys: &Keys, params: &PcaValidParams) -> Result<Pca> {
+    let core = &experiment.core;
+    sample::ensure_shards(experiment, keys, Chosen::All)?;
+    let mut all = Vec::with_capacity(sample::n_shards(experiment));
+    for shard in 0..sample::n_shards(experiment) {
+        core.interrupt.check()?;
+        all.push(match core.stored(&pca_address(keys, shard))? {
+            Some(sums) => sums,
+            None => PcaSums::of(sample::shard(experiment, keys, shard)?.view())?,
+        });
+    }
+    sample::ensure_not_empty(all.iter().map(PcaSums::n_samples).sum())?;
+    Ok(params.fit_sums(&all)?)
+}
+
+/// Removes the sums for the projection, when it is stored.
+///
+/// # Errors
+/// The errors of the file system.
+pub(crate) fn forget_pca_sums(experiment: &Experiment, keys: &Keys) -> Result<()> {
+    for shard in 0..sample::n_shards(experiment) {
+        experiment.core.store.remove_part(&pca_address(keys, shard))?;
+    }
+    Ok(())
+}
+
+/// The newest state of EM that is stored; `None` before the start.
+///
+/// # Errors
+/// A damaged file.
+pub fn newest_state(experiment: &Experiment, keys: &Keys) -> Result<Option<EmState>> {
+    let core = &experiment.core;
+    // The first states may be removed already.
+    let last = experiment.settings.mixture.max_n_iterations + 1;
+    for iteration in (0..=last).rev() {
+        let address = state_address(keys, iteration);
+        // Another process may remove the state between the two lines; then it has stored a newer one.
+        if core.has(&address)
+            && let Some(state) = core.stored(&address)?
+        {
+            return Ok(Some(state));
+        }
+    }
+    Ok(None)
+}
+
+/// The number of the state: iterations, and one more when EM has ended.
+pub fn number(state: &EmState) -> usize {
+    state.n_iterations() + usize::from(state.is_finished())
+}
+
+/// Makes and stores the first state. Nothing happens if there is a state.
+///
+/// # Errors
+/// The errors of the sample and of the start; a stop on request.
+pub fn ensure_start(experiment: &Experiment, keys: &Keys) -> Result<EmState> {
+    if let Some(state) = newest_state(experiment, keys)? {
+        return Ok(state);
+    }
+    let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
+    sample::ensure_shards(experiment, keys, Chosen::All)?;
+    let n_shards = sample::n_shards(experiment);
+    let mut variances = Vec::with_capacity(n_shards);
+    for shard in 0..n_shards {
+        experiment.core.interrupt.check()?;
+        variances.push(params.variance_sums(projected(experiment, keys, &pca, shard)?.view())?);
+    }
+    let n_samples = variances.iter().map(VarianceSums::n_samples).sum();
+    sample::ensure_not_empty(n_samples)?;
+    // The rows are in increasing order, so that each shard is read once.
+    let wanted = params.start_rows(n_samples);
+    let mut rows = Array2::zeros((wanted.len(), pca.n_components()));
+    let (mut first, mut place) = (0, 0);
+    for (shard, sums) in variances.iter().enumerate() {
+        let end = first + sums.n_samples();
+        let here = wanted[place..].iter().take_while(|row| **row < end).count();
+        if here > 0 {
+            experiment.core.interrupt.check()?;
+            let values = projected(experiment, keys, &pca, shard)?;
+            let picked: Vec<usize> = wanted[place..place + here].iter().map(|row| row - first).collect();
+            rows.slice_mut(s![place..place + here, ..]).assign(&values.select(Axis(0), &picked));
+        }
+        (first, place) = (end, place + here);
+    }
+    let state = params.start_from_rows(rows.view(), &variances).context("cannot start the mixture")?;
+    experiment.core.keep(&state_address(keys, number(&state)), 0.0, &state)?;
+    Ok(state)
+}
+
+/// Computes and stores the sums of the chosen shards for the state.
+///
+/// # Errors
+/// The errors of the sample; a stop on request.
+pub fn ensure_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState, chosen: Chosen) -> Result<()> {
+    let missing = missing_em_sums(experiment, keys, state);
+    let missing: Vec<usize> = missing.into_iter().filter(|&shard| chosen.contains(shard)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
+    for shard in missing {
+        experiment.core.interrupt.check()?;
+        let sums = params.em_sums(state, projected(experiment, keys, &pca, shard)?.view())?;
+        experiment.core.keep(&sums_address(keys, number(state), shard), 0.0, &sums)?;
+    }
+    Ok(())
+}
+
+/// The shards whose sums for the state are not stored.
+pub fn missing_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState) -> Vec<usize> {
+    let has = |shard: &usize| experiment.core.has(&sums_address(keys, number(state), *shard));
+    (0..sample::n_shards(experiment)).filter(|shard| !has(shard)).collect()
+}
+
+/// Makes and stores the next state from stored sums, and removes what nobody needs any more. `None` if sums are missing, or were removed by
+/// another process that made the same step.
+///
+/// # Errors
+/// The errors of the sums and of the file system.
+pub fn advance(experiment: &Experiment, keys: &Keys, state: EmState) -> Result<Option<EmState>> {
+    let core = &experiment.core;
+    let of = number(&state);
+    let load = |shard: usize| core.stored::<EmSums>(&sums_address(keys, of, shard));
+    let sums = (0..sample::n_shards(experiment)).map(load).collect::<Result<Option<Vec<_>>>>()?;
+    let Some(sums) = sums else { return Ok(None) };
+    let next = valid_params(experiment, keys)?.advance(state, &sums).context("cannot learn the mixture")?;
+    replace_state(experiment, keys, of, &next)?;
+    Ok(Some(next))
+}
+
+/// Stores the state that follows the state with the number `of`, and removes what nobody needs any more.
+fn replace_state(experiment: &Experiment, keys: &Keys, of: usize, next: &EmState) -> Result<()> {
+    let core = &experiment.core;
+    core.keep(&state_address(keys, number(next)), 0.0, next)?;
+    for shard in 0..sample::n_shards(experiment) {
+        core.store.remove_part(&sums_address(keys, of, shard))?;
+    }
+    // A process that has found the state a moment ago may still read it, so only the one before it is removed.
+    if let Some(before) = of.checked_sub(1) {
+        core.store.remove_part(&state_address(keys, before))?;
+    }
+    Ok(())
+}
+
+/// The mixture, learned shard by shard in this process. It goes on where other processes have stopped.
+///
+/// # Errors
+/// The errors of the sample and of the fit; a stop on request. The states of finished iterations stay stored.
+pub(crate) fn learn_mixture(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
+    let core = &experiment.core;
+    let mut state = ensure_start(experiment, keys)?;
+    let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
+    let bar = core.progress.bar("mixture", experiment.settings.mixture.max_n_iterations as u64);
+    while !state.is_finished() {
+        let of = number(&state);
+        let mut all: Vec<EmSums> = Vec::with_capacity(sample::n_shards(experiment));
+        for shard in 0..sample::n_shards(experiment) {
+            core.interrupt.check()?;
+            all.push(match core.stored(&sums_address(keys, of, shard))? {
+                Some(sums) => sums,
+                None => params.em_sums(&state, projected(experiment, keys, &pca, shard)?.view())?,
+            });
+        }
+        state = params.advance(state, &all).context("cannot learn the mixture")?;
+        replace_state(experiment, keys, of, &state)?;
+        bar.set_position(state.n_iterations() as u64);
+        if let Some(log_likelihood) = state.log_likelihood() {
+            bar.set_message(&format!("log-likelihood {log_likelihood:.4}"));
+        }
+    }
+    Ok(state.into_mixture())
+}
+
+/// Removes the states, when the mixture is stored.
+///
+/// # Errors
+/// The errors of the file system.
+pub(crate) fn forget_states(experiment: &Experiment, keys: &Keys) -> Result<()> {
+    for iteration in 0..=experiment.settings.mixture.max_n_iterations + 1 {
+        experiment.core.store.remove_part(&state_address(keys, iteration))?;
+    }
+    Ok(())
+}
+
+fn valid_params(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmmValidParams> {
+    mixture::params(experiment, keys.seed).check().context("settings, section [mixture]")
+}
+
+/// One shard of the sample, projected `(n_sampled, n_components)`.
+fn projected(experiment: &Experiment, keys: &Keys, pca: &Pca, shard: usize) -> Result<Array2<f32>> {
+    /// Rows that one task projects.
+    const ROWS: usize = 4096;
+    let sample = sample::shard(experiment, keys, shard)?;
+    ensure!(
+        sample.nrows() == 0 || sample.ncols() == pca.n_features(),
+        "the projection expects descriptors of length {}, but the extractor gives length {}: learn the projection again, or load another \
+         pca.from",
+        pca.n_features(),
+        sample.ncols()
+    );
+    let mut projected = Array2::zeros((sample.nrows(), pca.n_components()));
+    let parts: Vec<_> =
+        sample.axis_chunks_iter(Axis(0), ROWS).zip(projected.axis_chunks_iter_mut(Axis(0), ROWS)).collect();
+    parts.into_par_iter().try_for_each(|(from, mut to)| -> Result<()> {
+        to.assign(&pca.transform(from)?);
+        Ok(())
+    })?;
+    Ok(projected)
+}
+
+fn pca_address(keys: &Keys, shard: usize) -> Address {
+    Stage::Pca.id().part(keys.pca, &format!("sums-{shard:04}"))
+}
+
+fn state_address(keys: &Keys, number: usize) -> Address {
+    Stage::Mixture.id().part(keys.mixture, &format!("state-{number:04}"))
+}
+
+fn sums_address(keys: &Keys, number: usize, shard: usize) -> Address {
+    Stage::Mixture.id().part(keys.mixture, &format!("sums-{number:04}-{shard:04}"))
+}

@@ -1,0 +1,316 @@
+//! A run as pieces of work, which any process can do that has the photographs and the store.
+//!
+//! [`phases`] lists them. The pieces of one phase do not depend on each other. Each piece leaves its result in the store under the usual
+//! key, so a piece that is done twice does no harm, and the results do not depend on who did which piece.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+
+use crate::dataset::Half;
+use crate::experiment::Experiment;
+use crate::keys::Keys;
+use crate::run::{Run, needs_sample};
+use crate::settings::sections::InMemory;
+use crate::share::Chosen;
+use crate::stage::Stage;
+use crate::stages::{encode, in_shards, relevance, resampling, sample};
+
+/// A piece of work of a run with one seed.
+///
+/// Its text form is its name: `encode/train-0003`, `pca/sums-0003`, `mixture/start`, `mixture/sums-0002-0003`, `mixture/step-0002`, `scores`.
+///
+/// ```
+/// use fisherlens_experiment::work::Piece;
+///
+/// for name in ["encode/train-0003", "pca/sums-0003", "mixture/start", "mixture/sums-0002-0003", "mixture/step-0002", "scores"] {
+///     assert_eq!(name.parse::<Piece>()?.to_string(), name);
+/// }
+/// assert!("scores/train-0003".parse::<Piece>().is_err());
+/// # Ok::<(), anyhow::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// One shard of a stage over images.
+    Shard {
+        /// The stage.
+        stage: Stage,
+        /// The half.
+        half: Half,
+        /// Number of the shard.
+        shard: usize,
+    },
+    /// The sums of one shard of the sample for the projection.
+    PcaSums {
+        /// Number of the shard.
+        shard: usize,
+    },
+    /// The first state of EM.
+    MixtureStart,
+    /// The sums of one shard of the sample for a state of EM.
+    MixtureSums {
+        /// Number of the state.
+        state: usize,
+        /// Number of the shard.
+        shard: usize,
+    },
+    /// The step of EM from a state to the next one.
+    MixtureStep {
+        /// Number of the state.
+        state: usize,
+    },
+    /// A stage that is one computation. It also does every earlier piece that is missing.
+    Whole(Stage),
+}
+
+/// Pieces that do not depend on each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// Name, different from that of every other phase.
+    pub name: String,
+    /// The stage to which the pieces belong.
+    pub stage: Stage,
+    /// The pieces.
+    pub pieces: Vec<Piece>,
+    /// Names of earlier phases that must be done before.
+    pub needs: Vec<String>,
+}
+
+/// The halves over whose images a stage works shard by shard; none for a stage that is one computation.
+pub fn halves(stage: Stage) -> &'static [Half] {
+    match stage {
+        Stage::Sample => &[Half::Train],
+        Stage::Encode => &[Half::Train, Half::Test],
+        Stage::Relevance | Stage::Resampling => &[Half::Test],
+        _ => &[],
+    }
+}
+
+/// The phases of a run up to and including the stage `until`, in an order in which they can be done. The report is not among them.
+pub fn phases(experiment: &Experiment, until: Stage) -> Vec<Phase> {
+    let mut phases: Vec<Phase> = Vec::new();
+    let mut last_of_chain: Option<String> = None;
+    for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
+        let before = last_of_chain.clone();
+        let mut add = |name: String, pieces: Vec<Piece>, needs: Vec<String>| {
+            phases.push(Phase { name: name.clone(), stage, pieces, needs });
+            name
+        };
+        let learns_in_shards = experiment.settings.sample.in_memory == InMemory::Shards;
+        let n_shards = sample::n_shards(experiment);
+        let chain: Vec<String> = before.into_iter().collect();
+        match stage {
+            Stage::Encode => {
+                for &half in halves(stage) {
+                    add(format!("encode-{}", half.name()), shards(experiment, stage, half), chain.clone());
+                }
+                continue;
+            }
+            Stage::Classifier => {
+                last_of_chain =
+                    Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], vec!["encode-train".to_owned()]));
+                continue;
+            }
+            Stage::Scores => {
+                let needs = vec!["encode-test".to_owned(), "classifier".to_owned()];
+                last_of_chain = Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], needs));
+                continue;
+            }
+            Stage::Pca if learns_in_shards && experiment.settings.pca.from.is_none() => {
+                let pieces = (0..n_shards).map(|shard| Piece::PcaSums { shard }).collect();
+                let sums = add("pca-sums".to_owned(), pieces, chain);
+                last_of_chain = Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], vec![sums]));
+                continue;
+            }
+            Stage::Mixture if learns_in_shards && experiment.settings.mixture.from.is_none() => {
+                let mut last = add("mixture-start".to_owned(), vec![Piece::MixtureStart], chain);
+                for state in 0..=experiment.settings.mixture.max_n_iterations {
+                    let pieces = (0..n_shards).map(|shard| Piece::MixtureSums { state, shard }).collect();
+                    let sums = add(format!("mixture-sums-{state:04}"), pieces, vec![last]);
+                    last = add(format!("mixture-step-{state:04}"), vec![Piece::MixtureStep { state }], vec![sums]);
+                }
+                last_of_chain = Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], vec![last]));
+                continue;
+            }
+            _ => {}
+        }
+        let pieces = match halves(stage) {
+            [] => vec![Piece::Whole(stage)],
+            halves => halves.iter().flat_map(|&half| shards(experiment, stage, half)).collect(),
+        };
+        last_of_chain = Some(add(stage.name().to_owned(), pieces, chain));
+    }
+    phases
+}
+
+fn shards(experiment: &Experiment, stage: Stage, half: Half) -> Vec<Piece> {
+    let n_shards = experiment.core.dataset.half(half).shards(experiment.core.shard_size).len();
+    (0..n_shards).map(|shard| Piece::Shard { stage, half, shard }).collect()
+}
+
+/// Does a piece of work, unless its result is stored.
+///
+/// # Errors
+/// The errors of the stages; a stop on request.
+pub fn run(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<()> {
+    if is_done(experiment, keys, piece)? {
+        return Ok(());
+    }
+    match piece {
+        Piece::Shard { stage, half, shard } => {
+            ensure_shards(experiment, keys, stage, half, Chosen::One(shard))?;
+        }
+        Piece::PcaSums { shard } => in_shards::ensure_pca_sums(experiment, keys, Chosen::One(shard))?,
+        Piece::MixtureStart => drop(in_shards::ensure_start(experiment, keys)?),
+        Piece::MixtureSums { shard, .. } => {
+            if let Some(state) = in_shards::newest_state(experiment, keys)? {
+                in_shards::ensure_em_sums(experiment, keys, &state, Chosen::One(shard))?;
+            }
+        }
+        Piece::MixtureStep { .. } => {
+            if let Some(state) = in_shards::newest_state(experiment, keys)? {
+                in_shards::ensure_em_sums(experiment, keys, &state, Chosen::All)?;
+                in_shards::advance(experiment, keys, state)?;
+            }
+        }
+        Piece::Whole(stage) => {
+            Run::compute(experiment, keys, stage)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the result of a piece is stored, or no longer needed.
+///
+/// # Errors
+/// A damaged state of EM.
+pub fn is_done(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<bool> {
+    let core = &experiment.core;
+    let has_pca = || core.has(&Stage::Pca.id().at(keys.pca));
+    let has_mixture = || core.has(&Stage::Mixture.id().at(keys.mixture));
+    // The vectors of further seeds are removed when their scores are stored.
+    let is_further = keys.seed != experiment.settings.seed;
+    let has_scores = is_further && core.has(&Stage::Scores.id().at(keys.scores));
+    Ok(match piece {
+        Piece::Shard { stage, half, shard } => {
+            (stage <= Stage::Scores && has_scores)
+                || (stage == Stage::Sample && !needs_sample(experiment, keys))
+                || missing(experiment, keys, stage, half, Chosen::One(shard)) == 0
+        }
+        Piece::PcaSums { shard } => {
+            has_scores || has_pca() || !in_shards::missing_pca_sums(experiment, keys).contains(&shard)
+        }
+        Piece::MixtureStart => has_scores || has_mixture() || in_shards::newest_state(experiment, keys)?.is_some(),
+        Piece::MixtureSums { state: number, shard } => {
+            let of = |state| {
+                in_shards::number(&state) != number
+                    || !in_shards::missing_em_sums(experiment, keys, &state).contains(&shard)
+            };
+            has_scores || has_mixture() || in_shards::newest_state(experiment, keys)?.is_some_and(of)
+        }
+        Piece::MixtureStep { state: number } => {
+            let of = |state| in_shards::number(&state) != number || state.is_finished();
+            has_scores || has_mixture() || in_shards::newest_state(experiment, keys)?.is_some_and(of)
+        }
+        Piece::Whole(Stage::Pca) => has_scores || has_pca(),
+        Piece::Whole(Stage::Mixture) => has_scores || has_mixture(),
+        Piece::Whole(Stage::Classifier) => core.has(&Stage::Classifier.id().at(keys.classifier)),
+        Piece::Whole(Stage::Scores) => core.has(&Stage::Scores.id().at(keys.scores)),
+        Piece::Whole(Stage::Calibration) => core.has(&Stage::Calibration.id().at(keys.calibration())),
+        Piece::Whole(Stage::Pixels) => core.has(&Stage::Pixels.id().at(keys.pixels(experiment))),
+        Piece::Whole(Stage::Strategies) => core.has(&Stage::Strategies.id().at(keys.strategies(experiment))),
+        Piece::Whole(Stage::Context) => {
+            let rules = &experiment.settings.relevance.rules;
+            rules.iter().all(|rule| core.has(&Stage::Context.id().at(keys.context(experiment, *rule))))
+        }
+        Piece::Whole(_) => false,
+    })
+}
+
+/// Computes the chosen shards of a stage over images.
+///
+/// # Errors
+/// The errors of the stage; a stage that has no such shards.
+pub fn ensure_shards(experiment: &Experiment, keys: &Keys, stage: Stage, half: Half, chosen: Chosen) -> Result<()> {
+    match stage {
+        Stage::Sample => sample::ensure_shards(experiment, keys, chosen),
+        Stage::Encode => encode::ensure_shards(experiment, keys, half, chosen),
+        Stage::Relevance => relevance::ensure_shards(experiment, keys, chosen),
+        Stage::Resampling => resampling::ensure_shards(experiment, keys, chosen),
+        _ => bail!("the stage {} is one computation and has no shards", stage.name()),
+    }
+}
+
+/// Number of the chosen shards of a stage over images that are not complete.
+fn missing(experiment: &Experiment, keys: &Keys, stage: Stage, half: Half, chosen: Chosen) -> usize {
+    let core = &experiment.core;
+    match stage {
+        Stage::Sample => core.missing_shards(half, chosen, &[()], |(), shard| sample::address(keys, shard)).len(),
+        Stage::Encode => core.missing_shards(half, chosen, &[()], |(), shard| encode::address(keys, half, shard)).len(),
+        Stage::Relevance => {
+            let rules = &experiment.settings.relevance.rules;
+            let address = |rule, shard| relevance::address(experiment, keys, rule, shard);
+            core.missing_shards(half, chosen, rules, address).len()
+        }
+        Stage::Resampling => {
+            let series = resampling::all_series(&experiment.settings);
+            let address = |series, shard| resampling::address(experiment, keys, series, shard);
+            core.missing_shards(half, chosen, &series, address).len()
+        }
+        _ => 0,
+    }
+}
+
+impl Piece {
+    /// The stage to which the piece belongs.
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::Shard { stage, .. } | Self::Whole(stage) => stage,
+            Self::PcaSums { .. } => Stage::Pca,
+            Self::MixtureStart | Self::MixtureSums { .. } | Self::MixtureStep { .. } => Stage::Mixture,
+        }
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shard { stage, half, shard } => {
+                write!(formatter, "{}/{}-{shard:04}", stage.name(), half.name())
+            }
+            Self::PcaSums { shard } => write!(formatter, "pca/sums-{shard:04}"),
+            Self::MixtureStart => write!(formatter, "mixture/start"),
+            Self::MixtureSums { state, shard } => write!(formatter, "mixture/sums-{state:04}-{shard:04}"),
+            Self::MixtureStep { state } => write!(formatter, "mixture/step-{state:04}"),
+            Self::Whole(stage) => formatter.write_str(stage.name()),
+        }
+    }
+}
+
+impl FromStr for Piece {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = || -> Option<Self> {
+            let (name, part) = text.split_once('/').map_or((text, None), |(name, part)| (name, Some(part)));
+            let stage = Stage::ALL.into_iter().find(|stage| stage.name() == name && *stage != Stage::Report)?;
+            let Some(part) = part else { return Some(Self::Whole(stage)).filter(|_| halves(stage).is_empty()) };
+            let words: Vec<&str> = part.split('-').collect();
+            match (stage, words.as_slice()) {
+                (Stage::Pca, ["sums", shard]) => Some(Self::PcaSums { shard: shard.parse().ok()? }),
+                (Stage::Mixture, ["start"]) => Some(Self::MixtureStart),
+                (Stage::Mixture, ["sums", state, shard]) => {
+                    Some(Self::MixtureSums { state: state.parse().ok()?, shard: shard.parse().ok()? })
+                }
+                (Stage::Mixture, ["step", state]) => Some(Self::MixtureStep { state: state.parse().ok()? }),
+                (stage, [half, shard]) => {
+                    let half = halves(stage).iter().copied().find(|of| of.name() == *half)?;
+                    Some(Self::Shard { stage, half, shard: shard.parse().ok()? })
+                }
+                _ => None,
+            }
+        };
+        parsed().ok_or_else(|| anyhow::anyhow!("found \"{text}\", expected a piece of work, such as encode/train-0003"))
+    }
+}
