@@ -8,6 +8,7 @@ mod arrays;
 mod artifacts;
 mod background;
 mod descriptors;
+mod distributed;
 mod encoders;
 mod errors;
 mod images;
@@ -37,5 +38,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     svm::add(module)?;
     model::add(module)?;
     training::add(module)?;
+    distributed::add(module)?;
     artifacts::add(module)
 }

@@ -28,7 +28,7 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// What the user asked for; the Python half writes it as JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+pub(crate) struct Request {
     data: PathBuf,
     images: Option<PathBuf>,
     preset: String,
@@ -127,7 +127,8 @@ fn train(
     Ok((NativeModel::of(model)?, quality))
 }
 
-fn session(request: Request) -> Session {
+/// The session that the request describes.
+pub(crate) fn session(request: Request) -> Session {
     let folder = match request.cache {
         Some(folder) => folder,
         // The same folder as that of the command.

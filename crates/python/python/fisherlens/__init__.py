@@ -10,7 +10,7 @@ scores the vector, and layer-wise relevance propagation takes the score back to 
 
 ``Model`` and ``Explanation`` need numpy. The stages ``DenseSift``, ``PerImage``, ``Pca``, ``DiagonalGaussianMixture``, ``FisherVector``,
 ``Vlad``, ``BagOfWords`` and ``LinearSvm`` are estimators of scikit-learn and need it. The modules ``artifacts``, ``datasets``,
-``quantus`` and ``virelay`` are imported by their names.
+``distributed``, ``quantus`` and ``virelay`` are imported by their names.
 
 References
 ----------
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fisherlens import artifacts as artifacts
     from fisherlens import datasets as datasets
+    from fisherlens import distributed as distributed
     from fisherlens import quantus as quantus
     from fisherlens import virelay as virelay
     from fisherlens._descriptors import DenseSift as DenseSift
@@ -60,7 +61,7 @@ _HOMES = {
     "__version__": "_native",
 }
 _NEED_SKLEARN = {"_descriptors", "_mixture", "_encoders", "_svm"}
-_MODULES = ("artifacts", "datasets", "quantus", "virelay")
+_MODULES = ("artifacts", "datasets", "distributed", "quantus", "virelay")
 
 # Modules are left out, because the import of `quantus` changes Quantus. Estimators are left out where they cannot be imported.
 __all__ = [name for name, home in _HOMES.items() if home not in _NEED_SKLEARN or importlib.util.find_spec("sklearn")]

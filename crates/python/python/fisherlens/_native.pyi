@@ -22,18 +22,24 @@ __all__ = [
     "draw_mini",
     "encode",
     "encode_png",
+    "finish",
+    "finish_training",
     "heatmap",
+    "look",
     "mixture_fit",
     "mixture_log_likelihood",
     "mixture_posteriors",
     "overlay",
     "pca_fit",
     "pca_transform",
+    "plan",
     "read_artifact",
+    "release",
     "svm_fit",
     "svm_scores",
     "train",
     "vector_layout",
+    "work_on",
 ]
 
 __version__: Final[str]
@@ -94,6 +100,12 @@ def train(
     n_threads: int,
     told: Callable[[list[str], tuple[str, int, int] | None], Any] | None,
 ) -> tuple[Model, str]: ...
+def look(request: str, chunk: int | None, n_threads: int) -> int: ...
+def plan(request: str, until: str | None, n_threads: int) -> tuple[str, str]: ...
+def work_on(request: str, seed: int, piece: str, n_threads: int) -> None: ...
+def finish(request: str, until: str | None, report: str | os.PathLike[str] | None, n_threads: int) -> tuple[str | None, float | None]: ...
+def finish_training(request: str, n_threads: int) -> tuple[Model, str]: ...
+def release() -> None: ...
 def draw_mini(folder: str | os.PathLike[str]) -> None: ...
 def read_artifact(path: str | os.PathLike[str]) -> dict[str, Any]: ...
 

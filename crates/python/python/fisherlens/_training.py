@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import os
 import re
@@ -32,12 +33,22 @@ _OPTIONS = {
 
 
 def learn(
-    data: Any,
-    labels: Any,
+    data: Any, labels: Any, *, groups: Any, n_jobs: int | None, progress: bool, verbose: bool, **options: Any
+) -> tuple[_native.Model, dict[str, Any]]:
+    """A model and its quality; the parameters are those of ``Model.train``."""
+    with _data(data, labels, groups) as (path, group, own_table):
+        wanted = request(path, group, **options)
+        with _telling(progress, verbose) as tell, in_python(own_table):
+            native, told = _native.train(json.dumps(wanted), n_threads(n_jobs), tell)
+    return native, quality_of(told, own_table)
+
+
+def request(
+    path: str,
+    group: str | None,
     *,
     preset: str | os.PathLike[str],
     settings: Any,
-    groups: Any,
     test_share: float | None,
     keep_near: bool,
     strict: bool,
@@ -45,31 +56,30 @@ def learn(
     limit: int | None,
     images: str | os.PathLike[str] | None,
     cache: str | os.PathLike[str] | None,
-    n_jobs: int | None,
-    progress: bool,
-    verbose: bool,
-) -> tuple[_native.Model, dict[str, Any]]:
-    """A model and its quality; the parameters are those of ``Model.train``."""
-    with _data(data, labels, groups) as (path, group, own_table):
-        request = {
-            "data": path,
-            "images": None if images is None else path_of("images", images),
-            "preset": path_of("preset", preset),
-            "set": [f"{name}={_toml(value)}" for name, value in _mapping("settings", settings).items()],
-            "test_share": None if test_share is None else _share("test_share", test_share),
-            "group": group,
-            "keep_near": flag("keep_near", keep_near),
-            "strict": flag("strict", strict),
-            "follow_links": flag("follow_links", follow_links),
-            "limit": None if limit is None else whole("limit", limit, 1),
-            "cache": None if cache is None else os.path.abspath(path_of("cache", cache)),
-        }
-        with _telling(progress, verbose) as tell:
-            try:
-                native, told = _native.train(json.dumps(request), n_threads(n_jobs), tell)
-            except ValueError as error:
-                error.args = tuple(_in_python(text, own_table) for text in error.args)
-                raise
+) -> dict[str, Any]:
+    """What the compiled half is asked for; the parameters are those of ``Model.train``."""
+    return {
+        "data": path,
+        "images": None if images is None else path_of("images", images),
+        "preset": path_of("preset", preset),
+        "set": changes(settings),
+        "test_share": None if test_share is None else _share("test_share", test_share),
+        "group": group,
+        "keep_near": flag("keep_near", keep_near),
+        "strict": flag("strict", strict),
+        "follow_links": flag("follow_links", follow_links),
+        "limit": None if limit is None else whole("limit", limit, 1),
+        "cache": None if cache is None else os.path.abspath(path_of("cache", cache)),
+    }
+
+
+def changes(settings: Any) -> list[str]:
+    """Changes to settings as the command takes them."""
+    return [f"{name}={_toml(value)}" for name, value in _mapping("settings", settings).items()]
+
+
+def quality_of(told: str, own_table: str) -> dict[str, Any]:
+    """The quality that the compiled half tells."""
     quality: dict[str, Any] = {"accuracy": None, "confusion": None, **json.loads(told)}
     quality["warnings"] = [_in_python(warning, own_table) for warning in quality["warnings"]]
     for skipped in quality["skipped"]:
@@ -77,19 +87,47 @@ def learn(
     if quality["left_out"]:
         names = ", ".join(quality["left_out"])
         quality["warnings"].append(f"classes left out: {names}; the settings name them, or all training photographs or none have them")
-    return native, quality
+    return quality
+
+
+@contextlib.contextmanager
+def in_python(own_table: str) -> Iterator[None]:
+    """Errors inside have the names of our parameters, and photographs instead of lines of our table."""
+    try:
+        yield
+    except ValueError as error:
+        error.args = tuple(_in_python(text, own_table) for text in error.args)
+        raise
 
 
 @contextlib.contextmanager
 def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None, str]]:
     """The path that holds the photographs, the name of the column with their groups, and the table that was made for a list."""
+    given = in_place(data, labels, groups)
+    if given is not None:
+        yield (*given, "")
+        return
+    text = table_of(data, labels, groups)
+    with tempfile.TemporaryDirectory(prefix="fisherlens-") as folder:
+        table = os.path.join(folder, "photographs.csv")
+        with open(table, "w", newline="", encoding="utf-8") as file:
+            file.write(text)
+        yield table, None if groups is None else "group", table
+
+
+def in_place(data: Any, labels: Any, groups: Any) -> tuple[str, str | None] | None:
+    """The path and the name of the column with groups, for a folder or a table; ``None`` for a list of photographs."""
     if isinstance(data, (str, os.PathLike)):
         if labels is not None:
             raise TypeError("labels are for a list of photographs; a folder or a table has labels of its own")
         if groups is not None and not isinstance(groups, str):
             raise TypeError(f"groups is {type(groups).__name__}, expected the name of a column, because the photographs are not a list")
-        yield path_of("data", data), groups, ""
-        return
+        return path_of("data", data), groups
+    return None
+
+
+def table_of(data: Any, labels: Any, groups: Any) -> str:
+    """A list of photographs as the text of a table."""
     if hasattr(data, "columns"):
         raise TypeError(f"data is a table ({type(data).__name__}), expected a list of paths: give one of its columns")
     if isinstance(data, (bytes, Mapping)) or not isinstance(data, Iterable):
@@ -101,17 +139,15 @@ def _data(data: Any, labels: Any, groups: Any) -> Iterator[tuple[str, str | None
         raise TypeError("a list of photographs needs labels, one per photograph")
     labels = _one_each("labels", labels, len(data))
     groups = None if groups is None else _one_each("groups", groups, len(data))
-    with tempfile.TemporaryDirectory(prefix="fisherlens-") as folder:
-        table = os.path.join(folder, "photographs.csv")
-        with open(table, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "label"] + ([] if groups is None else ["group"]))
-            for index, (path, label) in enumerate(zip(data, labels)):
-                if not isinstance(path, (str, os.PathLike)):
-                    raise TypeError(f"photograph {index} is {type(path).__name__}, expected a path")
-                row = [os.path.abspath(os.fspath(path)), _label(index, label)]
-                writer.writerow(row if groups is None else [*row, _group(index, groups[index])])
-        yield table, None if groups is None else "group", table
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["path", "label"] + ([] if groups is None else ["group"]))
+    for index, (path, label) in enumerate(zip(data, labels)):
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"photograph {index} is {type(path).__name__}, expected a path")
+        row = [os.path.abspath(os.fspath(path)), _label(index, label)]
+        writer.writerow(row if groups is None else [*row, _group(index, groups[index])])
+    return file.getvalue()
 
 
 def _one_each(name: str, values: Any, n: int) -> list[Any]:

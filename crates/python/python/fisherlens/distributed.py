@@ -1,0 +1,467 @@
+"""Runs on many machines, by Dask: the same results, to the last bit, as on one.
+
+>>> from dask.distributed import Client, LocalCluster
+>>> client = Client(LocalCluster(n_workers=4, threads_per_worker=1))  # doctest: +SKIP
+>>> fisherlens.distributed.reproduce("voc2007-val", client, voc="VOCdevkit", artifacts="artifacts")  # doctest: +SKIP
+>>> model = fisherlens.distributed.train("photographs", client, cache="artifacts")  # doctest: +SKIP
+
+A run is cut into pieces of work. A piece reads photographs and the results of earlier pieces, and leaves its own result in a folder that all
+workers share. Workers may come and go: a piece whose worker is lost is done again by another one, and a run that was stopped goes on where
+it stopped. The results are those of ``cargo xtask reproduce`` and :meth:`fisherlens.Model.train`, in the same folder, under the same names.
+
+The photographs and the folder must have the same paths on all workers, and all workers the same version of this package. The client's machine
+needs neither. It needs ``distributed``: ``pip install 'fisherlens[distributed]'``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import statistics
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fisherlens import _native
+from fisherlens._checks import flag, number, whole
+from fisherlens._checks import path as path_of
+from fisherlens._jobs import bar
+from fisherlens._model import Model
+from fisherlens._training import changes, in_place, in_python, quality_of, request, table_of
+
+__all__ = ["Reproduced", "reproduce", "train"]
+
+logger = logging.getLogger(__name__)
+
+# A piece that takes so many times as long as the median of the finished pieces of its phase counts as hanging, but not before this time.
+SLOWER = 20.0
+SOONEST = 300.0
+# Pieces of the phase that must be finished before.
+N_FINISHED = 3
+# How often a piece is given to another worker after its worker died. A piece that needs more memory than there is kills every worker.
+N_DEATHS = 10
+# Seconds that a hanging worker gets to end by itself.
+RESTART = 10.0
+# Seconds between two looks at the run.
+LOOK_EVERY = 0.5
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What :func:`reproduce` did.
+
+    Attributes
+    ----------
+    artifacts : str
+        The folder of results; :func:`fisherlens.artifacts.load` reads its files.
+    page : str or None
+        The page of the report, if a folder for it was given.
+    mean_average_precision : float or None
+        On the test half, in [0, 1]; ``None`` if the run ended before the scores, or if no class could be judged.
+    n_pieces : int
+        Number of pieces of work that were done now, and not before.
+    seconds : float
+        How long it took.
+    """
+
+    artifacts: str
+    page: str | None
+    mean_average_precision: float | None
+    n_pieces: int
+    seconds: float
+
+
+def reproduce(
+    experiment: str | os.PathLike[str],
+    client: Any = None,
+    *,
+    artifacts: str | os.PathLike[str],
+    voc: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    until: str | None = None,
+    report: str | os.PathLike[str] | None = None,
+    allow_missing: bool = False,
+    limit: int | None = None,
+    piece_timeout: float | None = None,
+    progress: bool = False,
+) -> Reproduced:
+    """Runs an experiment on the workers of Dask, as ``cargo xtask reproduce`` does on one machine.
+
+    Parameters
+    ----------
+    experiment : str
+        ``"mini"``, ``"voc2007"``, ``"voc2007-val"``, or the path of a settings file.
+    client : dask.distributed.Client, optional
+        The client of the cluster; by default the present one.
+    artifacts : path
+        Folder of the results, which all workers share. Results that are there are not computed again.
+    voc : path, optional
+        The devkit of PASCAL VOC; not for ``"mini"``.
+    settings : dict, optional
+        Changes to the settings, such as ``{"mixture.n_components": 64}``.
+    until : str, optional
+        The last stage, such as ``"scores"``; by default all stages are computed.
+    report : path, optional
+        Folder for the HTML page.
+    allow_missing : bool
+        Whether missing images are skipped.
+    limit : int, optional
+        Use only this number of photographs of each half.
+    piece_timeout : float, optional
+        Seconds after which a piece of work counts as hanging: its worker is replaced, and another one gets the piece. By default a piece
+        over some photographs may take 20 times as long as the median of the finished ones of its kind, and at least 300 s; other pieces may
+        take as long as they want. A worker that does not answer at all is replaced by Dask
+        (``distributed.scheduler.worker-ttl``).
+    progress : bool
+        Whether a bar of tqdm is shown. Dask's dashboard shows the same, and more.
+
+    Returns
+    -------
+    Reproduced
+
+    Raises
+    ------
+    ValueError, OSError
+        The errors of the stages, from the worker on which they happened.
+    """
+    folder = os.path.abspath(path_of("artifacts", artifacts))
+    wanted = {
+        "reproduce": {
+            "experiment": os.fspath(_settings_path(path_of("experiment", experiment))),
+            "set": changes(settings),
+            "voc": None if voc is None else os.path.abspath(path_of("voc", voc)),
+            "allow_missing": flag("allow_missing", allow_missing),
+            "limit": None if limit is None else whole("limit", limit, 1),
+            "artifacts": folder,
+        }
+    }
+    page_folder = None if report is None else os.path.abspath(path_of("report", report))
+    begin = time.monotonic()
+    run = _Run(client, wanted, piece_timeout, progress)
+    with run:
+        run.look()
+        run.compute(until)
+        page, mean = run.alone(_finish, until, page_folder, name="report" if page_folder else "finish")
+    return Reproduced(folder, page, mean, run.n_pieces, time.monotonic() - begin)
+
+
+def train(
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    client: Any = None,
+    labels: Sequence[Any] | None = None,
+    *,
+    cache: str | os.PathLike[str],
+    preset: str | os.PathLike[str] = "fast",
+    settings: Mapping[str, Any] | None = None,
+    groups: Sequence[Any] | str | None = None,
+    test_share: float | None = None,
+    keep_near: bool = False,
+    strict: bool = False,
+    follow_links: bool = False,
+    limit: int | None = None,
+    images: str | os.PathLike[str] | None = None,
+    piece_timeout: float | None = None,
+    progress: bool = False,
+) -> Model:
+    """Learns a model from labelled photographs on the workers of Dask, as :meth:`fisherlens.Model.train` does on one machine.
+
+    Parameters
+    ----------
+    data, labels, preset, settings, groups, test_share, keep_near, strict, follow_links, limit, images
+        As for :meth:`fisherlens.Model.train`. For a list of photographs a table is written into ``cache``.
+    client : dask.distributed.Client, optional
+        The client of the cluster; by default the present one.
+    cache : path
+        Folder of the results, which all workers share. Results that are there are not computed again.
+    piece_timeout, progress
+        As for :func:`reproduce`.
+
+    Returns
+    -------
+    Model
+        With its ``quality``.
+
+    Warns
+    -----
+    UserWarning
+        What the user should know about the data, such as classes with few photographs.
+    """
+    folder = os.path.abspath(path_of("cache", cache))
+    given, table = in_place(data, labels, groups), ""
+    if given is None:
+        text = table_of(data, labels, groups)
+        table = os.path.join(folder, f"photographs-{hashlib.sha256(text.encode()).hexdigest()[:16]}.csv")
+        given = (table, None if groups is None else "group")
+    path, group = given
+    wanted = request(
+        os.path.abspath(path),
+        group,
+        preset=_settings_path(path_of("preset", preset)),
+        settings=settings,
+        test_share=test_share,
+        keep_near=keep_near,
+        strict=strict,
+        follow_links=follow_links,
+        limit=limit,
+        images=None if images is None else os.path.abspath(path_of("images", images)),
+        cache=folder,
+    )
+    run = _Run(client, {"train": wanted}, piece_timeout, progress)
+    with run, in_python(table):
+        if table:
+            # On a worker, because the client may not see the folder.
+            run.alone(_write_table, table, text, name="table")
+        run.look()
+        run.compute(None)
+        model: Model
+        model, told = run.alone(_finish_training, name="model")
+    model.quality = quality_of(told, table)
+    for warning in model.quality["warnings"]:
+        warnings.warn(warning, UserWarning, stacklevel=2)
+    return model
+
+
+class _Run:
+    """The pieces of work of one run, as futures of Dask."""
+
+    def __init__(self, client: Any, wanted: Mapping[str, Any], piece_timeout: float | None, progress: bool) -> None:
+        distributed = _dask()
+        self.timeout = None if piece_timeout is None else number("piece_timeout", piece_timeout, 0, is_open=True)
+        self.progress = flag("progress", progress)
+        self.client = distributed.get_client() if client is None else client
+        if not isinstance(self.client, distributed.Client):
+            raise TypeError(f"client is {type(client).__name__}, expected a Client of dask.distributed")
+        if self.client.asynchronous:
+            raise TypeError("client is asynchronous, expected a Client that waits: Client(..., asynchronous=False)")
+        self.request = json.dumps(wanted)
+        self.name = uuid.uuid4().hex[:8]
+        self.topic = f"fisherlens-{self.name}"
+        self.n_pieces = 0
+        self.futures: list[Any] = []
+        self.lock = threading.Lock()
+        # Of each piece that is at work: worker and beginning. Of each phase: the seconds of finished pieces.
+        self.running: dict[str, tuple[str, float]] = {}
+        self.took: dict[str, list[float]] = {}
+        # Of each piece: the workers that died while they worked on it, as far as Dask gave it up because of them.
+        self.deaths: dict[str, set[str]] = {}
+        self.retried: set[str] = set()
+
+    def __enter__(self) -> _Run:
+        self.client.subscribe_topic(self.topic, self._hear)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is not None:
+            self.client.cancel(self.futures, force=True)
+        self.client.unsubscribe_topic(self.topic)
+        try:
+            self.client.run(_native.release, on_error="ignore")
+        except Exception as problem:  # The run has its result, or its own error.
+            logger.debug("the workers were not told that the run has ended: %s", problem)
+        self.futures.clear()
+
+    def look(self) -> None:
+        """Looks into the photographs."""
+        n_chunks = self.alone(_look, None, name="listing")
+        futures = [self._submit(_look, chunk, phase="photographs", piece=f"chunk/{chunk:04}") for chunk in range(n_chunks)]
+        self._wait(futures, "photographs")
+
+    def compute(self, until: str | None) -> None:
+        """Does all pieces of work that are not done."""
+        told, line = self.alone(_plan, until, name="plan")
+        logger.info("%s", line)
+        futures: list[Any] = []
+        for of_seed in json.loads(told):
+            seed = of_seed["seed"]
+            # The futures after which a phase is complete.
+            ends: dict[str, list[Any]] = {}
+            for phase in of_seed["phases"]:
+                before = [end for name in phase["needs"] for end in ends[name]]
+                done = set(phase["done"])
+                pieces = [piece for piece in phase["pieces"] if piece not in done]
+                kind = f"{phase['name']}-{seed}"
+                submitted = [
+                    self._submit(_work, seed, piece, before, phase=kind, piece=piece, is_whole="/" not in piece) for piece in pieces
+                ]
+                futures.extend(submitted)
+                if len(submitted) > 1:
+                    # One future that stands for all of them, so that the graph has few arrows.
+                    submitted = [self._submit(_all_done, submitted, phase=f"{kind}-done", piece="0000", is_counted=False)]
+                    futures.extend(submitted)
+                ends[phase["name"]] = submitted or before
+        self._wait(futures, "work")
+
+    def alone(self, function: Any, *arguments: Any, name: str) -> Any:
+        """The result of one piece of work that has the run for itself."""
+        future = self._submit(function, *arguments, phase=name, piece="0000", is_whole=True, is_counted=False)
+        self._wait([future], name)
+        return future.result()
+
+    def _submit(self, function: Any, *arguments: Any, phase: str, piece: str, is_whole: bool = False, is_counted: bool = True) -> Any:
+        # Dask's dashboard gives all pieces of a phase one colour, by the first part of the key.
+        key = (f"{phase}-{self.name}", piece)
+        future = self.client.submit(
+            _noted, self.topic, phase, piece, is_whole, _native.__version__, function, self.request, *arguments, key=key, pure=False
+        )
+        self.futures.append(future)
+        self.n_pieces += is_counted
+        return future
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        name, now = f"{message['phase']}/{message['piece']}", time.monotonic()
+        with self.lock:
+            if message["what"] == "begin":
+                self.running[name] = (message["worker"], now)
+            elif name in self.running:
+                self.took.setdefault(message["phase"], []).append(now - self.running.pop(name)[1])
+
+    def _wait(self, futures: list[Any], what: str) -> None:
+        """Waits for all futures. Lost and hanging workers are replaced; the first error of a piece ends the run."""
+        distributed = _dask()
+        shown = bar(len(futures), what) if self.progress and len(futures) > 1 else None
+        try:
+            while True:
+                try:
+                    distributed.wait(futures, timeout=LOOK_EVERY)
+                except (TimeoutError, distributed.TimeoutError):
+                    pass
+                states = [future.status for future in futures]
+                if shown is not None:
+                    shown.update(states.count("finished") - shown.n)
+                if "error" in states:
+                    self._recover([future for future in futures if future.status == "error"])
+                elif "cancelled" in states:
+                    # A future that is "lost" is computed again, because its worker died after it was finished.
+                    raise RuntimeError("the run was cancelled: the client or the scheduler was closed, or its futures were cancelled")
+                elif states.count("finished") == len(states):
+                    return
+                self._replace_hanging()
+        finally:
+            if shown is not None:
+                shown.close()
+
+    def _recover(self, failed: list[Any]) -> None:
+        """Gives pieces whose workers died to others; raises every other error."""
+        distributed = _dask()
+        for future in failed:
+            error = future.exception()
+            if not isinstance(error, distributed.KilledWorker):
+                # With the trace of the worker.
+                future.result()
+        retried = []
+        for future in failed:
+            error = future.exception()
+            piece, last = str(error.task), str(error.last_worker)
+            deaths = self.deaths.setdefault(piece, set())
+            if last in deaths and str(future.key) in self.retried:
+                # The client has not heard yet that it is done again.
+                continue
+            if last not in deaths:
+                deaths.add(last)
+                logger.warning("several workers died while they worked on %s, the last one was %s; it is done again", piece, last)
+            if len(deaths) > N_DEATHS:
+                raise RuntimeError(f"{piece}: all workers that got this piece of work died; expected workers with enough memory for it")
+            retried.append(future)
+        if retried:
+            self.retried.update(str(future.key) for future in retried)
+            self.client.retry(retried)
+
+    def _replace_hanging(self) -> None:
+        now = time.monotonic()
+        with self.lock:
+            hanging = []
+            for name, (worker, begin) in self.running.items():
+                phase, _, piece = name.partition("/")
+                took = self.took.get(phase, [])
+                limit = self.timeout
+                if limit is None and "/" in piece and len(took) >= N_FINISHED:
+                    limit = max(SOONEST, SLOWER * statistics.median(took))
+                if limit is not None and now - begin > limit:
+                    hanging.append((name, worker, now - begin))
+            for name, _, _ in hanging:
+                del self.running[name]
+        alive = self.client.scheduler_info(n_workers=-1)["workers"] if hanging else {}
+        for name, worker, seconds in hanging:
+            if worker not in alive:
+                continue
+            logger.warning("worker %s has worked on %s for %.0f s; it is replaced", worker, name, seconds)
+            try:
+                self.client.restart_workers([worker], timeout=RESTART, raise_for_error=False)
+            except Exception as problem:
+                # It has nobody who could restart it, so it is only dropped.
+                logger.warning("worker %s cannot be restarted (%s); it is left out", worker, problem)
+                self.client.run_on_scheduler(_drop, address=worker)
+
+
+def _noted(topic: str, phase: str, piece: str, is_whole: bool, version: str, function: Any, wanted: str, *arguments: Any) -> Any:
+    """Does a piece of work on a worker, and tells when it begins and ends."""
+    worker = _dask().get_worker()
+    if _native.__version__ != version:
+        raise RuntimeError(
+            f"worker {worker.address} on {platform.node()} has fisherlens {_native.__version__}, but the client has {version}: "
+            "install the same version everywhere"
+        )
+    told = {"phase": phase, "piece": piece, "worker": worker.address}
+    worker.log_event(topic, {"what": "begin", **told})
+    try:
+        return function(wanted, *arguments, n_threads=worker.state.nthreads if is_whole else 1)
+    finally:
+        worker.log_event(topic, {"what": "end", **told})
+
+
+def _look(wanted: str, chunk: int | None, *, n_threads: int) -> int:
+    return _native.look(wanted, chunk, n_threads)
+
+
+def _plan(wanted: str, until: str | None, *, n_threads: int) -> tuple[str, str]:
+    return _native.plan(wanted, until, n_threads)
+
+
+def _work(wanted: str, seed: int, piece: str, before: list[Any], *, n_threads: int) -> None:
+    _native.work_on(wanted, seed, piece, n_threads)
+
+
+def _all_done(wanted: str, pieces: list[Any], *, n_threads: int) -> None:
+    """Stands for the pieces of a phase."""
+
+
+def _finish(wanted: str, until: str | None, report: str | None, *, n_threads: int) -> tuple[str | None, float | None]:
+    return _native.finish(wanted, until, report, n_threads)
+
+
+def _finish_training(wanted: str, *, n_threads: int) -> tuple[Model, str]:
+    native, told = _native.finish_training(wanted, n_threads)
+    return Model._of(native), told
+
+
+def _write_table(wanted: str, table: str, text: str, *, n_threads: int) -> None:
+    os.makedirs(os.path.dirname(table), exist_ok=True)
+    unfinished = f"{table}.{uuid.uuid4().hex}"
+    with open(unfinished, "w", newline="", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(unfinished, table)
+
+
+async def _drop(dask_scheduler: Any, address: str) -> None:
+    await dask_scheduler.remove_worker(address, stimulus_id="fisherlens-hanging")
+
+
+def _settings_path(name: str) -> str:
+    """The path of a settings file does not depend on the working folder of a worker."""
+    return os.path.abspath(name) if name.endswith(".toml") else name
+
+
+def _dask() -> Any:
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise ImportError("fisherlens.distributed needs Dask: pip install 'fisherlens[distributed]'") from error
+    return distributed

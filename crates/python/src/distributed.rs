@@ -1,0 +1,233 @@
+//! Pieces of work of a run, for processes that do it together.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fisherlens_dataset::Missing;
+use fisherlens_experiment::agreement;
+use fisherlens_experiment::experiment::Experiment;
+use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::keys::Keys;
+use fisherlens_experiment::learning::{self, Learned};
+use fisherlens_experiment::photographs;
+use fisherlens_experiment::program::Program;
+use fisherlens_experiment::progress::Progress;
+use fisherlens_experiment::quality::opened;
+use fisherlens_experiment::run::Run;
+use fisherlens_experiment::session::Session;
+use fisherlens_experiment::share::Chosen;
+use fisherlens_experiment::stage::Stage;
+use fisherlens_experiment::stages::scores;
+use fisherlens_experiment::summary;
+use fisherlens_experiment::work::{self, Phase, Piece};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::background;
+use crate::errors::{from_json, raise, raise_any};
+use crate::model::NativeModel;
+use crate::training;
+
+pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(look, module)?)?;
+    module.add_function(wrap_pyfunction!(plan, module)?)?;
+    module.add_function(wrap_pyfunction!(work_on, module)?)?;
+    module.add_function(wrap_pyfunction!(finish, module)?)?;
+    module.add_function(wrap_pyfunction!(finish_training, module)?)?;
+    module.add_function(wrap_pyfunction!(release, module)?)
+}
+
+/// What the user asked for; the Python half writes it as JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum Request {
+    /// An experiment on PASCAL VOC or on the embedded photographs.
+    Reproduce(Reproduce),
+    /// A model from photographs of one's own.
+    Train(training::Request),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reproduce {
+    experiment: String,
+    set: Vec<String>,
+    voc: Option<PathBuf>,
+    allow_missing: bool,
+    limit: Option<usize>,
+    artifacts: PathBuf,
+}
+
+impl Request {
+    fn session(self) -> Session {
+        match self {
+            Self::Train(request) => training::session(request),
+            Self::Reproduce(request) => Session {
+                set: request.set,
+                voc: request.voc,
+                missing: if request.allow_missing { Missing::Skip } else { Missing::Refuse },
+                limit: request.limit,
+                // The embedded photographs lie where the other processes find them.
+                data: request.artifacts.join("embedded-photographs"),
+                artifacts: request.artifacts.clone(),
+                program: Program { command_line: "fisherlens.distributed.reproduce".to_owned(), ..Program::default() },
+                ..Session::new(&request.experiment, &request.artifacts)
+            },
+        }
+    }
+}
+
+/// The last stage that a run of this kind can have.
+fn last_stage(request: &Request, until: Option<&str>) -> PyResult<Stage> {
+    let stages: Vec<Stage> = match request {
+        Request::Reproduce(_) => Stage::ALL.into(),
+        Request::Train(_) => learning::LEARN_AND_JUDGE.into(),
+    };
+    let Some(name) = until else { return Ok(stages[stages.len() - 1]) };
+    stages.iter().copied().find(|stage| stage.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = stages.iter().map(|stage| stage.name()).collect();
+        PyValueError::new_err(format!("until is \"{name}\", expected one of {}", names.join(", ")))
+    })
+}
+
+/// The experiment that this process opened last. Opening one reads all annotations, and most pieces of work take seconds.
+static OPENED: Mutex<Option<(String, Arc<Experiment>)>> = Mutex::new(None);
+
+fn open(request: &str) -> PyResult<Arc<Experiment>> {
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, experiment)) = opened.as_ref()
+        && of == request
+    {
+        return Ok(Arc::clone(experiment));
+    }
+    let session = from_json::<Request>(request)?.session();
+    let experiment = Experiment::open(&session, Progress::silent(), Interrupt::default()).map_err(raise_any)?;
+    agreement::check(&experiment).map_err(raise_any)?;
+    let experiment = Arc::new(experiment);
+    *opened = Some((request.to_owned(), Arc::clone(&experiment)));
+    Ok(experiment)
+}
+
+/// Forgets the opened experiment, so that its store can be cleaned.
+#[pyfunction]
+fn release(py: Python<'_>) {
+    py.detach(|| OPENED.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// Looks into the photographs of one chunk, or of none. Returns the number of chunks.
+#[pyfunction]
+#[pyo3(signature = (request, chunk, n_threads))]
+fn look(py: Python<'_>, request: &str, chunk: Option<usize>, n_threads: usize) -> PyResult<usize> {
+    let session = from_json::<Request>(request)?.session();
+    background::run(py, n_threads, None, move |watch| {
+        let interrupt = Interrupt::of_flag(watch.flag());
+        let chosen = Chosen::One(chunk.unwrap_or(usize::MAX));
+        let looked = photographs::look(&session, &Progress::silent(), &interrupt, chosen).map_err(raise_any)?;
+        Ok(looked.n_chunks)
+    })
+}
+
+/// The pieces of work of one seed.
+#[derive(Serialize)]
+struct OfSeed {
+    seed: u64,
+    phases: Vec<OfPhase>,
+}
+
+#[derive(Serialize)]
+struct OfPhase {
+    name: String,
+    stage: &'static str,
+    needs: Vec<String>,
+    pieces: Vec<String>,
+    /// Pieces whose results are stored already.
+    done: Vec<String>,
+}
+
+/// The pieces of work as JSON, and one line about the photographs.
+#[pyfunction]
+#[pyo3(signature = (request, until, n_threads))]
+fn plan(py: Python<'_>, request: &str, until: Option<&str>, n_threads: usize) -> PyResult<(String, String)> {
+    let until = last_stage(&from_json(request)?, until)?;
+    let request = request.to_owned();
+    background::run(py, n_threads, None, move |_| {
+        let experiment = open(&request)?;
+        let first = experiment.settings.seed;
+        let n_seeds = if until >= Stage::Scores { experiment.settings.evaluation.n_seeds as u64 } else { 1 };
+        let mut seeds = Vec::new();
+        for seed in first..first + n_seeds {
+            let keys = Keys::new(&experiment, seed).map_err(raise_any)?;
+            let until = if seed == first { until } else { until.min(Stage::Scores) };
+            let of_phase = |Phase { name, stage, pieces, needs }: Phase| -> PyResult<OfPhase> {
+                let mut of_phase = OfPhase { name, stage: stage.name(), needs, pieces: Vec::new(), done: Vec::new() };
+                for piece in pieces {
+                    of_phase.pieces.push(piece.to_string());
+                    if work::is_done(&experiment, &keys, piece).map_err(raise_any)? {
+                        of_phase.done.push(piece.to_string());
+                    }
+                }
+                Ok(of_phase)
+            };
+            let phases = work::phases(&experiment, until).into_iter().map(of_phase).collect::<PyResult<_>>()?;
+            seeds.push(OfSeed { seed, phases });
+        }
+        Ok((serde_json::to_string(&seeds).map_err(raise)?, opened(&experiment.core.dataset)))
+    })
+}
+
+/// Does one piece of work.
+#[pyfunction]
+fn work_on(py: Python<'_>, request: &str, seed: u64, piece: &str, n_threads: usize) -> PyResult<()> {
+    let piece: Piece = piece.parse().map_err(raise_any)?;
+    let request = request.to_owned();
+    background::run(py, n_threads, None, move |_| {
+        let experiment = open(&request)?;
+        let keys = Keys::new(&experiment, seed).map_err(raise_any)?;
+        work::run(&experiment, &keys, piece).map_err(raise_any)
+    })
+}
+
+/// Computes what is left of an experiment, and writes its page where a folder is given. Returns the path of the page, and the mean average
+/// precision if there are scores.
+#[pyfunction]
+#[pyo3(signature = (request, until, report, n_threads))]
+fn finish(
+    py: Python<'_>,
+    request: &str,
+    until: Option<&str>,
+    report: Option<PathBuf>,
+    n_threads: usize,
+) -> PyResult<(Option<String>, Option<f64>)> {
+    let until = last_stage(&from_json(request)?, until)?;
+    let request = request.to_owned();
+    background::run(py, n_threads, None, move |_| {
+        let experiment = open(&request)?;
+        let run = Run::execute(&experiment, Some(until)).map_err(raise_any)?;
+        let mut page = None;
+        if let Some(folder) = report {
+            let data = summary::collect(&experiment, &run).map_err(raise_any)?;
+            page = Some(fisherlens_report::write(&data, &folder).map_err(raise)?.display().to_string());
+        }
+        let mut mean = None;
+        if until >= Stage::Scores {
+            let settings = &experiment.settings;
+            let scores = scores::get(&experiment, &run.keys).map_err(raise_any)?;
+            mean = Some(scores.mean_average_precision(settings.data.difficult, settings.evaluation.interpolation))
+                .filter(|mean| !mean.is_nan());
+        }
+        Ok((page, mean))
+    })
+}
+
+/// Assembles the model of a training. Returns it with its quality as JSON.
+#[pyfunction]
+fn finish_training(py: Python<'_>, request: &str, n_threads: usize) -> PyResult<(NativeModel, String)> {
+    let request = request.to_owned();
+    let (model, quality) = background::run(py, n_threads, None, move |_| {
+        let experiment = open(&request)?;
+        let Learned { model, quality, .. } = learning::learn(&experiment, &[]).map_err(raise_any)?;
+        Ok((model, serde_json::to_string(&quality).map_err(raise)?))
+    })?;
+    Ok((NativeModel::of(model)?, quality))
+}
