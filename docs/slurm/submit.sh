@@ -76,8 +76,12 @@ alone mixture
 ends mixture && exit
 array encode
 ends encode && exit
-alone scores
-ends scores && exit
+if [ "$last" = scores ]; then
+    alone scores
+    ends scores && exit
+fi
+# The scores, and what heatmaps need besides.
+alone calibration
 if [ -z "$is_training" ]; then
     array relevance
     ends relevance && exit

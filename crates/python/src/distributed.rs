@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::background;
 use crate::errors::{from_json, raise, raise_any};
+use crate::memory;
 use crate::model::NativeModel;
 use crate::training;
 
@@ -180,6 +181,7 @@ fn plan(py: Python<'_>, request: &str, until: Option<&str>, n_threads: usize) ->
 #[pyfunction]
 fn work_on(py: Python<'_>, request: &str, seed: u64, piece: &str, n_threads: usize) -> PyResult<()> {
     let piece: Piece = piece.parse().map_err(raise_any)?;
+    memory::keep();
     let request = request.to_owned();
     background::run(py, n_threads, None, move |_| {
         let experiment = open(&request)?;

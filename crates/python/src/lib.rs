@@ -12,6 +12,7 @@ mod distributed;
 mod encoders;
 mod errors;
 mod images;
+mod memory;
 mod mixture;
 mod model;
 mod svm;

@@ -45,16 +45,20 @@ pub fn missing_pca_sums(experiment: &Experiment, keys: &Keys) -> Vec<usize> {
 pub(crate) fn learn_pca(experiment: &Experiment, keys: &Keys, params: &PcaValidParams) -> Result<Pca> {
     let core = &experiment.core;
     sample::ensure_shards(experiment, keys, Chosen::All)?;
-    let mut all = Vec::with_capacity(sample::n_shards(experiment));
+    let mut total: Option<PcaSums> = None;
     for shard in 0..sample::n_shards(experiment) {
         core.interrupt.check()?;
-        all.push(match core.stored(&pca_address(keys, shard))? {
+        let sums = match core.stored(&pca_address(keys, shard))? {
             Some(sums) => sums,
             None => PcaSums::of(sample::shard(experiment, keys, shard)?.view())?,
-        });
+        };
+        match &mut total {
+            None => total = Some(sums),
+            Some(total) => total.append(&sums)?,
+        }
     }
-    sample::ensure_not_empty(all.iter().map(PcaSums::n_samples).sum())?;
-    Ok(params.fit_sums(&all)?)
+    sample::ensure_not_empty(total.as_ref().map_or(0, PcaSums::n_samples))?;
+    Ok(params.fit_sums(total)?)
 }
 
 /// Removes the sums for the projection, when it is stored.
@@ -164,10 +168,12 @@ pub fn missing_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState) ->
 pub fn advance(experiment: &Experiment, keys: &Keys, state: EmState) -> Result<Option<EmState>> {
     let core = &experiment.core;
     let of = number(&state);
-    let load = |shard: usize| core.stored::<EmSums>(&sums_address(keys, of, shard));
-    let sums = (0..sample::n_shards(experiment)).map(load).collect::<Result<Option<Vec<_>>>>()?;
-    let Some(sums) = sums else { return Ok(None) };
-    let next = valid_params(experiment, keys)?.advance(state, &sums).context("cannot learn the mixture")?;
+    let mut total: Option<EmSums> = None;
+    for shard in 0..sample::n_shards(experiment) {
+        let Some(sums) = core.stored(&sums_address(keys, of, shard))? else { return Ok(None) };
+        append(&mut total, sums)?;
+    }
+    let next = valid_params(experiment, keys)?.advance(state, total).context("cannot learn the mixture")?;
     replace_state(experiment, keys, of, &next)?;
     Ok(Some(next))
 }
@@ -197,15 +203,16 @@ pub(crate) fn learn_mixture(experiment: &Experiment, keys: &Keys) -> Result<Diag
     let bar = core.progress.bar("mixture", experiment.settings.mixture.max_n_iterations as u64);
     while !state.is_finished() {
         let of = number(&state);
-        let mut all: Vec<EmSums> = Vec::with_capacity(sample::n_shards(experiment));
+        let mut total: Option<EmSums> = None;
         for shard in 0..sample::n_shards(experiment) {
             core.interrupt.check()?;
-            all.push(match core.stored(&sums_address(keys, of, shard))? {
+            let sums = match core.stored(&sums_address(keys, of, shard))? {
                 Some(sums) => sums,
                 None => params.em_sums(&state, projected(experiment, keys, &pca, shard)?.view())?,
-            });
+            };
+            append(&mut total, sums)?;
         }
-        state = params.advance(state, &all).context("cannot learn the mixture")?;
+        state = params.advance(state, total).context("cannot learn the mixture")?;
         replace_state(experiment, keys, of, &state)?;
         bar.set_position(state.n_iterations() as u64);
         if let Some(log_likelihood) = state.log_likelihood() {
@@ -222,6 +229,15 @@ pub(crate) fn learn_mixture(experiment: &Experiment, keys: &Keys) -> Result<Diag
 pub(crate) fn forget_states(experiment: &Experiment, keys: &Keys) -> Result<()> {
     for iteration in 0..=experiment.settings.mixture.max_n_iterations + 1 {
         experiment.core.store.remove_part(&state_address(keys, iteration))?;
+    }
+    Ok(())
+}
+
+/// Adds the sums of the next shard.
+fn append(total: &mut Option<EmSums>, sums: EmSums) -> Result<()> {
+    match total {
+        None => *total = Some(sums),
+        Some(total) => total.append(&sums)?,
     }
     Ok(())
 }
