@@ -10,7 +10,7 @@ use fisherlens_model::{AssignmentKind, EncoderKind};
 use super::*;
 use crate::settings::file::{self, SettingsFile};
 use crate::settings::names::names_of;
-use crate::settings::sections::DataSource;
+use crate::settings::sections::{DataSource, InMemory, Solver, VectorFormat};
 
 fn changed(changes: &[&str]) -> Result<Settings> {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_owned()).collect();
@@ -63,10 +63,21 @@ fn the_list_of_names_is_complete_and_in_order() {
     // Classifiers from a file are linear, so two different settings are needed to see all names.
     let of_kernel = ["classifier.kernel", "classifier.gamma"];
     for (changes, without) in [
-        (["classifier.kernel=rbf", "classifier.gamma=0.5"].as_slice(), ["classifier.from"].as_slice()),
-        (&["classifier.from=c.npz"], &of_kernel),
+        (
+            ["classifier.kernel=rbf", "classifier.gamma=0.5"].as_slice(),
+            ["classifier.from", "classifier.solver"].as_slice(),
+        ),
+        (&["classifier.from=c.npz", "classifier.solver=blocks"], &of_kernel),
     ] {
-        let optional = ["data.leave_out=[\"cow\"]", "pca.from=a.npz", "mixture.from=b.npz"];
+        let optional = [
+            "data.leave_out=[\"cow\"]",
+            "data.vectors=int8",
+            "sample.n_images=7",
+            "sample.in_memory=shards",
+            "pca.from=a.npz",
+            "mixture.from=b.npz",
+            "relevance.grid=8",
+        ];
         let settings = changed(&[&optional, changes].concat()).unwrap();
         let described: Vec<String> = settings.describe().into_iter().map(|(name, _)| name).collect();
         let names = names_of::<Settings>();
@@ -106,6 +117,11 @@ fn overrides_change_the_settings() {
         "encoder.pyramid=[\"1x1\", \"3x1\"]",
         "classifier.c_grid=[1]",
         "classifier.loss=squared-hinge",
+        "classifier.solver=blocks",
+        "data.vectors=int8",
+        "sample.in_memory=shards",
+        "sample.n_images=50",
+        "relevance.grid=24",
         "relevance.rules=[\"absolute\"]",
         "relevance.display_rule=absolute",
         "data.year=",
@@ -117,12 +133,19 @@ fn overrides_change_the_settings() {
     let grids = settings.encoder.grids();
     assert_eq!((grids[1].columns, grids[1].rows), (1, 3));
     assert_eq!((settings.classifier.c_grid, settings.classifier.loss), (vec![1.0], Loss::SquaredHinge));
+    assert_eq!((settings.classifier.solver, settings.data.vectors), (Some(Solver::Blocks), VectorFormat::Int8));
+    assert_eq!((settings.sample.in_memory, settings.sample.n_images), (InMemory::Shards, Some(50)));
+    assert_eq!(settings.relevance.grid, Some(24));
     assert_eq!((settings.relevance.display_rule, settings.data.year), (Rule::Absolute, None));
     assert_eq!(settings.mixture.from.as_deref(), Some(Path::new("models/mixture.npz")));
 }
 
 #[test]
 fn a_value_of_the_wrong_kind_is_refused_and_the_allowed_values_are_named() {
+    refused(&["data.vectors=int4"], &["data.vectors: ", "`int4`", "`f32` or `int8`"]);
+    refused(&["sample.n_images=0"], &["sample.n_images = 0", "at least 1"]);
+    refused(&["relevance.grid=0"], &["relevance.grid = 0", "at least 1"]);
+    refused(&["classifier.solver=blocks", "classifier.kernel=rbf"], &["classifier.solver", "linear"]);
     refused(&["descriptors.window=round"], &["descriptors.window: ", "`round`", "`flat` or `gaussian`"]);
     refused(&["encoder.parts=[\"means\", \"x\"]"], &["encoder.parts: ", "`x`", "`weights`, `means`, `variances`"]);
     refused(&["encoder.pyramid=[\"1y1\"]"], &["encoder.pyramid: ", "\"1y1\"", "\"3x1\" (three bands"]);
