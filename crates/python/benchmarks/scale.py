@@ -1,9 +1,9 @@
-"""What runs of different sizes need, by a model whose constants were measured; prints the tables of docs/scale.md.
+"""What runs of different sizes need, by a simple model; prints the table of docs/scale.md.
 
     python crates/python/benchmarks/scale.py [--cores N]
 
-The constants are those of one core of the machine that is named in docs/scale.md. ``workers.py`` and the example ``svm_beyond_memory`` of the
-crate ``classifier`` measure them again.
+ENCODE and PASS were measured on one core of the machine that is named in docs/scale.md, by ``workers.py`` and the example ``svm_beyond_memory``
+of the crate ``classifier``. The other constants are estimates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 LOOK = 0.0103
 SAMPLE = 0.052
 ENCODE = 0.182
-EXPLAIN = 0.25
 # Seconds of one core: projection and mixture of 256 components from 500,000 descriptors.
 MIXTURE = 62.0
 # Seconds of one core per vector, dimension and class: one pass of the SVM without the Gram matrix.
