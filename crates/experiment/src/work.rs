@@ -77,7 +77,7 @@ pub struct Phase {
     pub needs: Vec<String>,
 }
 
-/// The halves over whose images a stage works shard by shard; none for a stage that is one computation.
+/// The halves whose images a stage computes in shards. The list is empty for a stage that is one computation.
 pub fn halves(stage: Stage) -> &'static [Half] {
     match stage {
         Stage::Sample => &[Half::Train],
