@@ -13,7 +13,7 @@ use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::own::OwnPhotographs;
 use fisherlens_experiment::progress::Progress;
 use fisherlens_experiment::session::Session;
-use fisherlens_experiment::stages::{encode, scores};
+use fisherlens_experiment::stages::{rows, scores};
 use fisherlens_model::write_png;
 use ndarray::{Array2, Array3, s};
 
@@ -88,7 +88,7 @@ fn class_folders_a_table_and_coco_give_the_same_vectors_and_scores() {
         let store = tempfile::tempdir().unwrap();
         let experiment = open(path, store.path(), false);
         let keys = Keys::of(&experiment).unwrap();
-        let (vectors, _) = encode::raw(&experiment, &keys, Half::Train).unwrap();
+        let (vectors, _) = rows::raw(&experiment, &keys, Half::Train).unwrap();
         let scores = scores::get(&experiment, &keys).unwrap();
         (vectors, scores.scores, scores.labels)
     };

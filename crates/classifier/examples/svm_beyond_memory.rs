@@ -13,7 +13,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use fisherlens_classifier::{LinearSvm, Rows};
+use fisherlens_classifier::{LinearSvm, RowSource};
 use linfa::ParamGuard;
 use ndarray::{Array2, ArrayViewMut2};
 use rand::{Rng, RngCore, SeedableRng};
@@ -30,7 +30,7 @@ struct ByteFile {
     n_dimensions: usize,
 }
 
-impl Rows for ByteFile {
+impl RowSource for ByteFile {
     fn n_rows(&self) -> usize {
         self.n_rows
     }
@@ -126,7 +126,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         if label % n_classes == class { 1 } else { -1 }
     });
 
-    let svm = LinearSvm::params().c(10.0).check()?;
+    // As for the photographs of VOC 2007.
+    let svm = LinearSvm::params().c(10.0).tolerance(1e-3).check()?;
     let (mut pass_start, mut peak) = (Instant::now(), 0.0_f64);
     println!("pass   seconds   not solved   largest relative gap before the pass");
     let training = svm.train_rows(&rows, targets.view(), &mut |progress| {

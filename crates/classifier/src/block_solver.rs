@@ -16,7 +16,7 @@ use crate::coordinate_descent::BLOCK;
 use crate::dual::LossTerms;
 use crate::error::ClassifierError;
 use crate::params::LinearSvm;
-use crate::rows::{Rows, for_each_block};
+use crate::rows::{RowSource, for_each_block};
 use crate::training::ClassReport;
 
 /// The observer of a training.
@@ -25,7 +25,7 @@ pub(crate) type Observer<'a> = &'a mut dyn FnMut(&BlockProgress) -> ControlFlow<
 /// The vectors, and what all dual problems on them share.
 pub(crate) struct BlockProblems<'a> {
     svm: &'a LinearSvm,
-    rows: &'a dyn Rows,
+    rows: &'a dyn RowSource,
     /// For each block the products of its vectors with each other, row after row; empty until the block is read for the first time.
     own: Vec<Vec<f32>>,
     n_passes: usize,
@@ -38,7 +38,7 @@ struct Visit {
 }
 
 impl<'a> BlockProblems<'a> {
-    pub(crate) fn new(svm: &'a LinearSvm, rows: &'a dyn Rows) -> Self {
+    pub(crate) fn new(svm: &'a LinearSvm, rows: &'a dyn RowSource) -> Self {
         let n_blocks = rows.n_rows().div_ceil(BLOCK);
         Self { svm, rows, own: vec![Vec::new(); n_blocks], n_passes: 0 }
     }

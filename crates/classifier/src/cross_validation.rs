@@ -20,15 +20,16 @@ pub(crate) struct Candidate {
 
 /// Measures all candidates for C. Returns one row per candidate, in rising order of C.
 ///
-/// `targets` `(n, n_classes)`: samples with target 0 are neither used for training nor measured. `scores_of_paths` receives all problems in
-/// one call. A problem is the number of a class and its targets, in which the held-out samples are set to 0. The function returns one path
-/// per problem: for every candidate, in rising order of C, the scores of all n samples and whether the problem was solved.
+/// `targets` `(n, n_classes)`: samples with target 0 are neither used for training nor measured. `scores_of_paths` receives at most `group`
+/// problems at a time. A problem is the number of a class and its targets, in which the held-out samples are set to 0. The function returns one
+/// path per problem: for every candidate, in rising order of C, the scores of all n samples and whether the problem was solved.
 pub(crate) fn cross_validate(
     targets: &Array2<i8>,
     c_grid: &[f64],
     n_folds: usize,
     seed: u64,
-    scores_of_paths: impl FnOnce(&[(usize, Vec<i8>)]) -> Result<Vec<Vec<Candidate>>, ClassifierError>,
+    group: usize,
+    mut scores_of_paths: impl FnMut(&[(usize, Vec<i8>)]) -> Result<Vec<Vec<Candidate>>, ClassifierError>,
 ) -> Result<Vec<CrossValidationRow>, ClassifierError> {
     let (n, n_classes) = targets.dim();
     if n_folds > n {
@@ -44,34 +45,37 @@ pub(crate) fn cross_validate(
         let kept = |i: usize| (fold_of[i] == fold) == held_out;
         targets.column(class).iter().enumerate().map(|(i, &y)| if kept(i) { y } else { 0 }).collect()
     };
-    let mut problems = Vec::new();
-    let mut insides = Vec::new();
+    let mut places = Vec::new();
     for fold in 0..n_folds {
         for class in 0..n_classes {
-            let (inside, outside) = (split(class, fold, true), split(class, fold, false));
-            if inside.contains(&1) && outside.contains(&1) && outside.contains(&-1) {
-                problems.push((class, outside));
-                insides.push((fold, inside));
+            let samples = || targets.column(class).into_iter().zip(&fold_of);
+            let has = |target: i8, held_out: bool| samples().any(|(&y, &of)| y == target && (of == fold) == held_out);
+            if has(1, true) && has(1, false) && has(-1, false) {
+                places.push((fold, class));
             }
         }
     }
-    let paths = scores_of_paths(&problems)?;
-    let n_unsolved = |candidate: usize| paths.iter().filter(|path| !path[candidate].converged).count();
-    let row = |(candidate, &c): (usize, &f64)| CrossValidationRow {
+    let row = |&c: &f64| CrossValidationRow {
         c,
         mean_average_precision: 0.0,
         folds: Vec::new(),
-        n_problems: paths.len(),
-        n_unsolved: n_unsolved(candidate),
+        n_problems: places.len(),
+        n_unsolved: 0,
     };
-    let mut rows: Vec<CrossValidationRow> = c_grid.iter().enumerate().map(row).collect();
-    let measured: Vec<(usize, Vec<f64>)> = insides
-        .par_iter()
-        .zip(&paths)
-        .map(|((fold, inside), path)| {
-            (*fold, path.iter().map(|candidate| average_precision(&candidate.scores, inside)).collect())
-        })
-        .collect();
+    let mut rows: Vec<CrossValidationRow> = c_grid.iter().map(row).collect();
+    let mut measured: Vec<(usize, Vec<f64>)> = Vec::with_capacity(places.len());
+    for places in places.chunks(group) {
+        let problems: Vec<_> = places.iter().map(|&(fold, class)| (class, split(class, fold, false))).collect();
+        let paths = scores_of_paths(&problems)?;
+        for (candidate, row) in rows.iter_mut().enumerate() {
+            row.n_unsolved += paths.iter().filter(|path| !path[candidate].converged).count();
+        }
+        let measure = |(&(fold, class), path): (&(usize, usize), &Vec<Candidate>)| {
+            let inside = split(class, fold, true);
+            (fold, path.iter().map(|candidate| average_precision(&candidate.scores, &inside)).collect())
+        };
+        measured.par_extend(places.par_iter().zip(&paths).map(measure));
+    }
     for fold in 0..n_folds {
         let classes: Vec<&Vec<f64>> = measured.iter().filter(|of| of.0 == fold).map(|of| &of.1).collect();
         if classes.is_empty() {
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn held_out_samples_are_measured_and_not_used_for_training() {
         let targets = array![[1_i8], [1], [-1], [-1], [1], [-1], [0], [1]];
-        let rows = cross_validate(&targets, &[1.0, 2.0], 2, 3, |problems| {
+        let rows = cross_validate(&targets, &[1.0, 2.0], 2, 3, 9, |problems| {
             assert_eq!(problems.len(), 2);
             for (class, outside) in problems {
                 assert_eq!((*class, outside[6]), (0, 0));
@@ -195,7 +199,7 @@ mod tests {
     fn folds_that_cannot_be_measured_are_refused() {
         let targets = array![[1_i8], [-1]];
         let run = |n_folds| {
-            cross_validate(&targets, &[1.0], n_folds, 0, |problems| {
+            cross_validate(&targets, &[1.0], n_folds, 0, 9, |problems| {
                 Ok(vec![vec![Candidate { scores: vec![0.0; 2], converged: true }]; problems.len()])
             })
         };

@@ -98,7 +98,7 @@ pub enum ClassifierError {
         first: usize,
         /// Last sample of this part.
         last: usize,
-        /// The error of [`Rows::read`](crate::Rows::read).
+        /// The error of [`RowSource::read`](crate::RowSource::read).
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The observer of the training asked to stop.

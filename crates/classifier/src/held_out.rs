@@ -39,12 +39,17 @@ impl LinearSvm {
         c: f64,
     ) -> Result<HeldOut, ClassifierError> {
         let targets = checked_targets(x, targets, self.difficult)?;
-        let (folds, kept) = FoldProblems::new(self, &targets);
-        let mut points: Vec<DualPoint> = kept.into_iter().map(DualPoint::zero).collect();
+        let folds = FoldProblems::new(self, &targets);
+        let mut points: Vec<DualPoint> =
+            folds.places.iter().map(|&place| DualPoint::zero(folds.targets(&targets, place))).collect();
         let gram = gram(x);
         let problems = self.problems(gram.view());
         let reports = problems.solve(c, &mut points);
-        Ok(folds.held_out(points.iter().map(|point| point.scores(&problems)), &reports))
+        let mut held_out = folds.unscored();
+        for ((&place, point), report) in folds.places.iter().zip(&points).zip(&reports) {
+            folds.keep(place, &point.scores(&problems), report, &mut held_out);
+        }
+        Ok(held_out)
     }
 }
 
@@ -52,42 +57,50 @@ impl LinearSvm {
 pub(crate) struct FoldProblems {
     fold_of: Vec<usize>,
     n_classes: usize,
-    /// Fold and class.
-    places: Vec<(usize, usize)>,
+    /// Fold and class of each problem.
+    pub(crate) places: Vec<(usize, usize)>,
 }
 
 impl FoldProblems {
-    /// Returns also the targets of each problem, in which the samples of the fold are set to 0.
-    pub(crate) fn new(svm: &LinearSvm, targets: &Array2<i8>) -> (Self, Vec<Vec<i8>>) {
+    pub(crate) fn new(svm: &LinearSvm, targets: &Array2<i8>) -> Self {
         let (n, n_classes) = targets.dim();
         let n_folds = svm.n_folds.min(n);
-        let fold_of = assign_folds(n, n_folds, svm.seed);
-        let (mut places, mut kept) = (Vec::new(), Vec::new());
+        let mut folds = Self { fold_of: assign_folds(n, n_folds, svm.seed), n_classes, places: Vec::new() };
         for fold in 0..n_folds {
-            for (class, column) in targets.columns().into_iter().enumerate() {
-                let outside: Vec<i8> =
-                    column.iter().zip(&fold_of).map(|(&y, &of)| if of == fold { 0 } else { y }).collect();
+            for class in 0..n_classes {
+                let outside = folds.targets(targets, (fold, class));
                 if outside.contains(&1) && outside.contains(&-1) {
-                    places.push((fold, class));
-                    kept.push(outside);
+                    folds.places.push((fold, class));
                 }
             }
         }
-        (Self { fold_of, n_classes, places }, kept)
+        folds
     }
 
-    /// Takes the scores of each problem's fold from its scores of all samples.
-    pub(crate) fn held_out(&self, scores_of_all: impl Iterator<Item = Vec<f64>>, reports: &[ClassReport]) -> HeldOut {
-        let mut scores = Array2::from_elem((self.fold_of.len(), self.n_classes), f32::NAN);
-        for (&(fold, class), of_all) in self.places.iter().zip(scores_of_all) {
-            for (sample, score) in of_all.into_iter().enumerate() {
-                if self.fold_of[sample] == fold {
-                    scores[[sample, class]] = score as f32;
-                }
-            }
+    /// The targets of a problem: those of its class, in which the samples of the fold are set to 0.
+    pub(crate) fn targets(&self, targets: &Array2<i8>, (fold, class): (usize, usize)) -> Vec<i8> {
+        let samples = targets.column(class).into_iter().zip(&self.fold_of);
+        samples.map(|(&y, &of)| if of == fold { 0 } else { y }).collect()
+    }
+
+    /// The result before any problem is solved.
+    pub(crate) fn unscored(&self) -> HeldOut {
+        let scores = Array2::from_elem((self.fold_of.len(), self.n_classes), f32::NAN);
+        HeldOut { scores, n_problems: self.places.len(), n_unsolved: 0 }
+    }
+
+    /// Takes the scores of the samples of the problem's fold from its scores of all samples.
+    pub(crate) fn keep(
+        &self,
+        (fold, class): (usize, usize),
+        scores: &[f64],
+        report: &ClassReport,
+        held_out: &mut HeldOut,
+    ) {
+        for (sample, &score) in scores.iter().enumerate().filter(|(sample, _)| self.fold_of[*sample] == fold) {
+            held_out.scores[[sample, class]] = score as f32;
         }
-        let n_unsolved = reports.iter().filter(|report| !report.converged).count();
-        HeldOut { scores, n_problems: reports.len(), n_unsolved }
+        held_out.n_unsolved += usize::from(!report.converged);
     }
 }
 

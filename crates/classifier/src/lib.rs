@@ -3,7 +3,7 @@
 //! [`LinearSvm`] computes the inner products of all samples once (the Gram matrix) and then solves the dual problem of every class on
 //! this matrix. More classes and more candidates for C therefore need no further pass over the vectors. The fitted
 //! [`LinearModel`] has the primal view, w and b, and the dual view, `w = Σ α_i x_i`.
-//! [`LinearSvm::train_rows`] solves the same problems on vectors that are read in blocks ([`Rows`]), without the Gram matrix, for samples that
+//! [`LinearSvm::train_rows`] solves the same problems on vectors that are read in blocks ([`RowSource`]), without the Gram matrix, for samples that
 //! do not fit into memory.
 //! [`KernelSvm`] solves the same problems on the Gram matrix of a kernel; its [`KernelModel`] has only the dual view.
 //! The cargo feature `logistic` adds `LogisticRegression`, a second linear classifier.
@@ -67,6 +67,6 @@ pub use linear_model::{DualView, LinearModel};
 pub use logistic::{LogisticRegression, LogisticRegressionParams};
 pub use model::Model;
 pub use params::{Difficult, LinearSvm, LinearSvmParams, Loss};
-pub use rows::Rows;
+pub use rows::RowSource;
 pub use sigmoid::Sigmoid;
 pub use training::{ClassReport, ClassifierTrainer, CrossValidationRow, Training, TrainingReport};

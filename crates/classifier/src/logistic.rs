@@ -165,7 +165,7 @@ impl ClassifierTrainer for LogisticRegression {
         let (c, cross_validation) = match self.c_grid.as_slice() {
             [c] => (*c, Vec::new()),
             c_grid => {
-                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, |problems| {
+                let rows = cross_validate(&targets, c_grid, self.n_folds, self.seed, usize::MAX, |problems| {
                     let path = |(class, kept): &(usize, Vec<i8>)| {
                         let candidate = |&c: &f64| {
                             let Solution { scores, report, .. } = self.solve(&features, kept, *class, c)?;

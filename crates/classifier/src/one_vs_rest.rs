@@ -76,7 +76,7 @@ impl LinearSvm {
         let (c, cross_validation) = match self.c_grid.as_slice() {
             [c] => (*c, Vec::new()),
             c_grid => {
-                let rows = cross_validate(targets, c_grid, self.n_folds, self.seed, |folds| {
+                let rows = cross_validate(targets, c_grid, self.n_folds, self.seed, usize::MAX, |folds| {
                     let mut points: Vec<DualPoint> =
                         folds.iter().map(|(_, kept)| DualPoint::zero(kept.clone())).collect();
                     let mut paths = vec![Vec::with_capacity(c_grid.len()); points.len()];

@@ -8,25 +8,25 @@ use rayon::prelude::*;
 
 use crate::error::ClassifierError;
 
-/// Vectors that are read by one call of [`Rows::read`]. Several calls run at the same time.
+/// Vectors that are read by one call of [`RowSource::read`]. Several calls run at the same time.
 const ROWS_PER_CALL: usize = 16;
 
 /// Vectors that are read in blocks, for samples that do not fit into memory.
 ///
-/// A training reads all vectors several times, in an order that differs from time to time. It calls [`Rows::read`] from several threads of
+/// A training reads all vectors several times, in an order that differs from time to time. It calls [`RowSource::read`] from several threads of
 /// rayon at once, for at most 16 vectors per call. Every reading of a vector must give the same numbers.
 ///
 /// ```
 /// use std::ops::Range;
 /// use std::error::Error;
 ///
-/// use fisherlens_classifier::Rows;
+/// use fisherlens_classifier::RowSource;
 /// use ndarray::{Array2, ArrayViewMut2};
 ///
 /// /// Vectors that are stored with 8 bits per number.
 /// struct Bytes(Array2<i8>);
 ///
-/// impl Rows for Bytes {
+/// impl RowSource for Bytes {
 ///     fn n_rows(&self) -> usize {
 ///         self.0.nrows()
 ///     }
@@ -48,7 +48,7 @@ const ROWS_PER_CALL: usize = 16;
 /// assert_eq!(target, ndarray::array![[1.0, -1.0]]);
 /// # Ok::<(), Box<dyn Error + Send + Sync>>(())
 /// ```
-pub trait Rows: Sync {
+pub trait RowSource: Sync {
     /// Number of vectors.
     fn n_rows(&self) -> usize;
 
@@ -62,7 +62,7 @@ pub trait Rows: Sync {
     fn read(&self, rows: Range<usize>, target: ArrayViewMut2<'_, f32>) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
-impl Rows for ArrayView2<'_, f32> {
+impl RowSource for ArrayView2<'_, f32> {
     fn n_rows(&self) -> usize {
         self.nrows()
     }
@@ -80,7 +80,7 @@ impl Rows for ArrayView2<'_, f32> {
 /// Calls `process` for each of the blocks in turn, with the block and its vectors `(block.len(), D)`. While a block is processed, the next
 /// one is read. `after` is called on the calling thread after each block. Two blocks are in memory.
 pub(crate) fn for_each_block(
-    rows: &dyn Rows,
+    rows: &dyn RowSource,
     blocks: &[Range<usize>],
     mut process: impl FnMut(&Range<usize>, ArrayView2<'_, f32>) -> Result<(), ClassifierError> + Send,
     mut after: impl FnMut(&Range<usize>) -> Result<(), ClassifierError>,
@@ -105,7 +105,7 @@ pub(crate) fn for_each_block(
 }
 
 /// Reads a block into the first rows of `target`. The first error in the order of the samples is returned.
-fn read(rows: &dyn Rows, block: &Range<usize>, target: &mut Array2<f32>) -> Result<(), ClassifierError> {
+fn read(rows: &dyn RowSource, block: &Range<usize>, target: &mut Array2<f32>) -> Result<(), ClassifierError> {
     let mut target = target.slice_mut(s![..block.len(), ..]);
     let parts: Vec<_> = target.axis_chunks_iter_mut(Axis(0), ROWS_PER_CALL).collect();
     let results: Vec<Result<(), ClassifierError>> = parts

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fisherlens_classifier::{
-    BlockProgress, ClassifierError, ClassifierTrainer, Difficult, LinearSvm, LinearSvmParams, Loss, Rows, Training,
+    BlockProgress, ClassifierError, ClassifierTrainer, Difficult, LinearSvm, LinearSvmParams, Loss, RowSource, Training,
 };
 use linfa::ParamGuard;
 use ndarray::{Array2, ArrayViewMut2, Axis, array, s};
@@ -48,7 +48,7 @@ fn train_rows(params: LinearSvmParams, x: &Array2<f32>, targets: &Array2<i8>) ->
     params.check().unwrap().train_rows(&x.view(), targets.view(), &mut go_on).unwrap()
 }
 
-fn refused(params: LinearSvmParams, rows: &dyn Rows, targets: &Array2<i8>) -> ClassifierError {
+fn refused(params: LinearSvmParams, rows: &dyn RowSource, targets: &Array2<i8>) -> ClassifierError {
     params.check().unwrap().train_rows(rows, targets.view(), &mut go_on).unwrap_err()
 }
 
@@ -252,7 +252,7 @@ struct Failing<'a> {
     n_readings: AtomicUsize,
 }
 
-impl Rows for Failing<'_> {
+impl RowSource for Failing<'_> {
     fn n_rows(&self) -> usize {
         self.x.nrows()
     }

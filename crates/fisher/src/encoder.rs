@@ -1,5 +1,7 @@
 //! The two traits behind every encoder: [`Encoder`] makes the mapping of an image, and [`Mapping`] is that mapping.
 
+use std::ops::Range;
+
 use ndarray::{Array1, ArrayView2};
 
 use crate::error::FisherError;
@@ -67,6 +69,20 @@ impl Layout {
     /// Whether the vector has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Calls `visit` with the entries of each component in each part and cell, in the order of the entries, and with the number of the
+    /// component, all components of a cell together.
+    pub(crate) fn for_each_block(&self, mut visit: impl FnMut(Range<usize>, usize)) {
+        let mut start = 0;
+        for cell in 0..self.n_cells {
+            for &width in &self.part_widths {
+                for component in 0..self.n_components {
+                    visit(start..start + width, cell * self.n_components + component);
+                    start += width;
+                }
+            }
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Normalization {
                     signed_roots(cell, 1.0 / sum);
                 }
             }),
-            Self::Intra => x.chunks_exact_mut(layout.cell_len()).for_each(|cell| unit_by_component(cell, layout)),
+            Self::Intra => unit_by_component(x, layout),
         }
         // The last step. A single cell has norm 1 already.
         if layout.n_cells > 1 || *self == Self::Intra {
@@ -146,24 +146,15 @@ vectorised!(
     }
 );
 
-/// Scales the entries of each component to ℓ2 norm 1. A component has one block of entries in each part.
-fn unit_by_component(cell: &mut [f32], layout: &Layout) {
-    for component in 0..layout.n_components {
-        let mut part_start = 0;
-        let blocks = layout.part_widths.iter().map(|&width| {
-            let block = part_start + component * width..part_start + (component + 1) * width;
-            part_start += layout.n_components * width;
-            block
-        });
-        let blocks: Vec<_> = blocks.collect();
-        let squares: f64 = blocks.iter().map(|block| sum_of_squares(&cell[block.clone()])).sum();
-        if squares > 0.0 {
-            let factor = 1.0 / squares.sqrt();
-            for block in blocks {
-                scale(&mut cell[block], factor);
-            }
+/// Scales the entries of each component in each cell to ℓ2 norm 1. A component has one block of entries in each part.
+fn unit_by_component(x: &mut [f32], layout: &Layout) {
+    let mut squares = vec![0.0; layout.n_cells * layout.n_components];
+    layout.for_each_block(|block, component| squares[component] += sum_of_squares(&x[block]));
+    layout.for_each_block(|block, component| {
+        if squares[component] > 0.0 {
+            scale(&mut x[block], 1.0 / squares[component].sqrt());
         }
-    }
+    });
 }
 
 /// Scales `x` to ℓ2 norm 1.

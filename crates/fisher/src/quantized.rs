@@ -43,8 +43,8 @@ impl Quantized {
         assert_eq!(x.len(), layout.len(), "a vector is rounded with the layout of the encoder that made it");
         let mut codes = vec![0; x.len()];
         let mut scales = vec![0.0_f32; n_scales(layout)];
-        for_each_block(layout, |block, scale| scales[scale] = scales[scale].max(largest(&x[block])));
-        for_each_block(layout, |block, scale| {
+        layout.for_each_block(|block, scale| scales[scale] = scales[scale].max(largest(&x[block])));
+        layout.for_each_block(|block, scale| {
             if scales[scale] > 0.0 {
                 round(&x[block.clone()], LARGEST / scales[scale].sqrt(), &mut codes[block]);
             }
@@ -68,22 +68,9 @@ pub fn roots(codes: &[i8], scales: &[f32], layout: &Layout, roots: &mut [f32]) {
     assert_eq!(codes.len(), layout.len(), "a vector is read with the layout of the encoder that made it");
     assert_eq!(scales.len(), n_scales(layout), "there must be one scale per cell and component");
     assert_eq!(roots.len(), codes.len(), "there must be one root per code");
-    for_each_block(layout, |block, scale| {
+    layout.for_each_block(|block, scale| {
         scale_codes(&codes[block.clone()], scales[scale].sqrt() / LARGEST, &mut roots[block]);
     });
-}
-
-/// Calls `visit` with the entries of each component in each part and cell, and with the index of their scale.
-fn for_each_block(layout: &Layout, mut visit: impl FnMut(std::ops::Range<usize>, usize)) {
-    let mut start = 0;
-    for cell in 0..layout.n_cells {
-        for &width in &layout.part_widths {
-            for component in 0..layout.n_components {
-                visit(start..start + width, cell * layout.n_components + component);
-                start += width;
-            }
-        }
-    }
 }
 
 vectorised!(
@@ -133,7 +120,7 @@ mod tests {
         let rounded = Quantized::of(&x, &layout);
         let mut found = vec![f32::NAN; x.len()];
         roots(&rounded.codes, &rounded.scales, &layout, &mut found);
-        for_each_block(&layout, |block, scale| {
+        layout.for_each_block(|block, scale| {
             let step = rounded.scales[scale].sqrt() / LARGEST;
             for d in block {
                 let exact = x[d].abs().sqrt().copysign(x[d]);

@@ -36,7 +36,7 @@ use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::share::Chosen;
 use fisherlens_experiment::stage::Stage;
-use fisherlens_experiment::stages::{classifier, encode, learned, mixture, pca, resampling, scores};
+use fisherlens_experiment::stages::{classifier, learned, mixture, pca, resampling, rows, scores};
 use fisherlens_lrp::Rule;
 use fisherlens_model::{NpzFile, Precision, photograph};
 use ndarray::Array1;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) ->
         }
         What::FisherVectors => {
             ensure_learned(&experiment, &keys, Stage::Mixture)?;
-            let (vectors, n_descriptors) = encode::raw(&experiment, &keys, half(&experiment, arguments)?)?;
+            let (vectors, n_descriptors) = rows::raw(&experiment, &keys, half(&experiment, arguments)?)?;
             file.add("vectors", &vectors)?;
             file.add("n_descriptors", &Array1::from(n_descriptors))?;
         }

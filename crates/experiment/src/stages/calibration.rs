@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::parts::linear_svm;
 use crate::stage::Stage;
 use crate::stages::scores::{Scores, thresholds};
-use crate::stages::{classifier, encode, rows};
+use crate::stages::{classifier, rows};
 
 /// Number of intervals of a reliability diagram.
 const N_BINS: usize = 10;
@@ -140,7 +140,7 @@ fn held_out(experiment: &Experiment, keys: &Keys) -> Result<Option<HeldOutScores
     let targets = core.dataset.train.label_matrix();
     let (held_out, n_descriptors) = match classifier::svm_in_blocks(experiment, keys)? {
         None => {
-            let (vectors, n_descriptors) = encode::normalized(experiment, keys, Half::Train)?;
+            let (vectors, n_descriptors) = rows::normalized(experiment, keys, Half::Train)?;
             let svm = linear_svm(settings).check().context("settings, section [classifier]")?;
             (svm.held_out_scores(vectors.view(), targets.view(), c)?, n_descriptors)
         }
@@ -148,7 +148,10 @@ fn held_out(experiment: &Experiment, keys: &Keys) -> Result<Option<HeldOutScores
             let (rows, n_descriptors) = rows::open(experiment, keys, Half::Train)?;
             let bar = core.progress.bar("calibration", settings.classifier.max_n_epochs as u64);
             let mut watch = |progress: &BlockProgress| classifier::watch(experiment, bar.as_ref(), progress);
-            (svm.held_out_scores_rows(&rows, targets.view(), c, &mut watch)?, n_descriptors)
+            let held_out = svm.held_out_scores_rows(&rows, targets.view(), c, &mut watch);
+            // A solver that was stopped returns an error of its own.
+            core.interrupt.check()?;
+            (held_out?, n_descriptors)
         }
     };
     let HeldOut { mut scores, n_problems, n_unsolved } = held_out;

@@ -154,6 +154,8 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
             Some(svm) => learn_in_blocks(experiment, keys, &svm),
             None => learn_at_once(experiment, keys),
         };
+        // A solver that was stopped returns an error of its own.
+        core.interrupt.check()?;
         training
             .with_context(|| format!("the classifiers of {} (numbered from 0 in this order)", classes.join(", ")))?
     };
@@ -163,7 +165,6 @@ fn learn(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>> {
         training.model.n_classes(),
         classes.len()
     );
-    core.interrupt.check()?;
     Ok(training)
 }
 
@@ -194,7 +195,7 @@ fn learn_at_once(experiment: &Experiment, keys: &Keys) -> Result<Training<Model>
     let core = &experiment.core;
     // The time of loading the vectors does not count as training.
     let timer = core.start();
-    let (vectors, _) = encode::normalized(experiment, keys, Half::Train)?;
+    let (vectors, _) = rows::normalized(experiment, keys, Half::Train)?;
     core.stop(&timer);
     let _bar = core.progress.bar("classifier", core.dataset.classes().len() as u64);
     let targets = core.dataset.train.label_matrix();

@@ -1,13 +1,12 @@
 //! One raw vector per image, in shards.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use fisherlens_artifact::{Address, array};
-use fisherlens_fisher::quantized::{n_scales, roots};
+use fisherlens_fisher::quantized::n_scales;
 use fisherlens_fisher::{Encoder, Layout, Quantized};
 use fisherlens_model::Described;
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, s};
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use ndarray::{Array1, Array2, ArrayView1};
+use serde::Serialize;
 
 use crate::core::MissingShard;
 use crate::dataset::Half;
@@ -19,20 +18,20 @@ use crate::stage::Stage;
 use crate::stages::{mixture, pca};
 
 /// The stage's artifact: one shard of one half.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct EncodedShard {
+#[derive(Debug, Serialize)]
+struct EncodedShard {
     /// Ids of the images.
-    pub ids: Vec<String>,
+    ids: Vec<String>,
     /// Number of descriptors of each image.
-    pub n_descriptors: Vec<u32>,
+    n_descriptors: Vec<u32>,
     /// Raw vectors `(n_images, n_dimensions)`.
     #[serde(with = "array")]
-    pub vectors: Array2<f32>,
+    vectors: Array2<f32>,
 }
 
 /// The stage's artifact with `data.vectors = "int8"`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RoundedShard {
+#[derive(Debug, Serialize)]
+struct RoundedShard {
     /// Ids of the images.
     ids: Vec<String>,
     /// Number of descriptors of each image.
@@ -112,44 +111,6 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half, chosen: C
     Ok(())
 }
 
-/// Raw vectors of one half `(n_images, n_dimensions)` and the number of descriptors of each image.
-///
-/// # Errors
-/// See [`ensure_shards`].
-pub fn raw(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
-    ensure_shards(experiment, keys, half, Chosen::All)?;
-    let core = &experiment.core;
-    let images = core.dataset.half(half);
-    let mut all: Option<Array2<f32>> = None;
-    let mut n_descriptors = Vec::with_capacity(images.len());
-    let layout = match experiment.settings.data.vectors {
-        VectorFormat::F32 => None,
-        VectorFormat::Int8 => Some(encoder(experiment, keys)?.layout()),
-    };
-    for (index, range) in images.shards(core.shard_size).into_iter().enumerate() {
-        let address = address(keys, half, index);
-        let shard = match &layout {
-            None => core.needed(&address)?,
-            Some(layout) => unrounded(core.needed(&address)?, layout)
-                .with_context(|| format!("the artifact {address} was made with another encoder"))?,
-        };
-        let vectors = all.get_or_insert_with(|| Array2::zeros((images.len(), shard.vectors.ncols())));
-        vectors.slice_mut(s![range, ..]).assign(&shard.vectors);
-        n_descriptors.extend(shard.n_descriptors);
-    }
-    Ok((all.unwrap_or_default(), n_descriptors))
-}
-
-/// Normalised vectors Φ(x) of one half, and the number of descriptors of each image.
-///
-/// # Errors
-/// See [`ensure_shards`].
-pub fn normalized(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
-    let (mut vectors, n_descriptors) = raw(experiment, keys, half)?;
-    normalize(experiment, encoder(experiment, keys)?.as_ref(), vectors.view_mut());
-    Ok((vectors, n_descriptors))
-}
-
 fn rounded(shard: EncodedShard, layout: &Layout) -> RoundedShard {
     let EncodedShard { ids, n_descriptors, vectors } = shard;
     let n_images = vectors.nrows();
@@ -162,40 +123,21 @@ fn rounded(shard: EncodedShard, layout: &Layout) -> RoundedShard {
     RoundedShard { ids, n_descriptors, codes, scales }
 }
 
-/// The raw vectors that the codes stand for; `None` if their numbers do not fit the layout.
-fn unrounded(shard: RoundedShard, layout: &Layout) -> Option<EncodedShard> {
-    let RoundedShard { ids, n_descriptors, codes, scales } = shard;
-    let fits = codes.dim() == (ids.len(), layout.len()) && scales.dim() == (ids.len(), n_scales(layout));
-    if !fits {
-        return None;
-    }
-    let mut vectors = Array2::zeros(codes.dim());
-    for ((mut vector, codes), scales) in vectors.rows_mut().into_iter().zip(codes.rows()).zip(scales.rows()) {
-        let (Some(codes), Some(scales)) = (codes.as_slice(), scales.as_slice()) else { return None };
-        roots(codes, scales, layout, vector.as_slice_mut()?);
-        vector.mapv_inplace(|root: f32| root * root.abs());
-    }
-    Some(EncodedShard { ids, n_descriptors, vectors })
-}
-
-fn normalize(experiment: &Experiment, encoder: &dyn Encoder, mut vectors: ArrayViewMut2<'_, f32>) {
-    let layout = encoder.layout();
-    let normalization = experiment.settings.encoder.normalization;
-    vectors.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
-        normalization.apply(row.as_slice_mut().expect("rows of a C-ordered array are contiguous"), &layout);
-    });
-}
-
-/// Removes the vectors of both halves and the sample, when no stage needs them any more.
+/// Removes the vectors of both halves and the sample of a further seed, when no stage needs them any more.
 ///
 /// # Errors
 /// The errors of the file system.
 pub fn forget(experiment: &Experiment, keys: &Keys) -> Result<()> {
     let (store, encode, sample) = (&experiment.core.store, Stage::Encode.id(), Stage::Sample.id());
-    for half in [Half::Train, Half::Test] {
+    // With models from files, the vectors of all seeds are the same.
+    let own = Keys::of(experiment)?;
+    for half in [Half::Train, Half::Test].into_iter().filter(|half| own.encode(*half) != keys.encode(*half)) {
         store.remove(encode.name, encode.format_version, keys.encode(half))?;
     }
-    Ok(store.remove(sample.name, sample.format_version, keys.sample_shards)?)
+    if own.sample_shards != keys.sample_shards {
+        store.remove(sample.name, sample.format_version, keys.sample_shards)?;
+    }
+    Ok(())
 }
 
 /// The address of a shard.

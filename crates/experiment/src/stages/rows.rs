@@ -1,15 +1,16 @@
-//! The vectors of one half as they lie on the disk: read in blocks, never all in memory.
+//! The stored vectors of one half: read in blocks from files that are mapped into memory, or all at once.
 
 use std::error::Error;
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, ensure};
+use fisherlens_artifact::Mapped;
 use fisherlens_artifact::array::Borrowed;
-use fisherlens_artifact::{Block, Mapped};
-use fisherlens_classifier::Rows;
+use fisherlens_classifier::RowSource;
 use fisherlens_fisher::quantized::{n_scales, roots};
 use fisherlens_fisher::{Layout, Normalization};
-use ndarray::{Array2, ArrayViewMut2};
+use ndarray::{Array2, ArrayViewMut2, Axis};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::dataset::Half;
@@ -19,7 +20,7 @@ use crate::settings::sections::VectorFormat;
 use crate::share::Chosen;
 use crate::stages::encode;
 
-/// Normalised vectors Φ(x) of one half, in files that are mapped into memory.
+/// The vectors of one half, in files that are mapped into memory.
 #[derive(Debug)]
 pub struct StoredRows {
     shards: Vec<StoredShard>,
@@ -34,8 +35,8 @@ struct StoredShard {
     file: Mapped,
     /// Where the entries of the vectors lie in the payload.
     entries: Range<usize>,
-    /// `(n_images, n_scales)` if the entries have 8 bits.
-    scales: Option<Array2<f32>>,
+    /// Where the scales `(n_images, n_scales)` lie, if the entries have 8 bits.
+    scales: Option<Range<usize>>,
 }
 
 /// A shard of either format, as it lies in its file.
@@ -46,7 +47,8 @@ struct Seen<'a> {
     vectors: Option<Borrowed<'a>>,
     #[serde(borrow)]
     codes: Option<Borrowed<'a>>,
-    scales: Option<Block<Array2<f32>>>,
+    #[serde(borrow)]
+    scales: Option<Borrowed<'a>>,
 }
 
 /// The vectors of one half, and the number of descriptors of each image. The checksums of all shards are verified.
@@ -96,10 +98,11 @@ fn opened(file: Mapped, layout: &Layout, n_images: usize, format: VectorFormat) 
     let scales = match format {
         VectorFormat::F32 => None,
         VectorFormat::Int8 => {
-            let Block(scales) = seen.scales.context("it has no scales")?;
-            let expected = (n_images, n_scales(layout));
-            ensure!(scales.dim() == expected, "it has scales of the shape {:?}, expected {expected:?}", scales.dim());
-            Some(scales)
+            let scales = seen.scales.context("it has no scales")?;
+            scales.check::<f32>().map_err(anyhow::Error::msg)?;
+            let expected = [n_images, n_scales(layout)];
+            ensure!(scales.shape == expected, "it has scales of the shape {:?}, expected {expected:?}", scales.shape);
+            Some(file.range_of(scales.data))
         }
     };
     let entries = file.range_of(array.data);
@@ -107,7 +110,82 @@ fn opened(file: Mapped, layout: &Layout, n_images: usize, format: VectorFormat) 
     Ok((StoredShard { file, entries, scales }, n_descriptors))
 }
 
-impl Rows for StoredRows {
+/// Raw vectors of one half `(n_images, n_dimensions)` and the number of descriptors of each image.
+///
+/// # Errors
+/// See [`open`].
+pub fn raw(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
+    let (rows, n_descriptors) = open(experiment, keys, half)?;
+    Ok((rows.all(StoredRows::read_raw), n_descriptors))
+}
+
+/// Normalised vectors Φ(x) of one half, and the number of descriptors of each image.
+///
+/// # Errors
+/// See [`open`].
+pub fn normalized(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(Array2<f32>, Vec<u32>)> {
+    let (rows, n_descriptors) = open(experiment, keys, half)?;
+    Ok((rows.all(StoredRows::read_normalized), n_descriptors))
+}
+
+/// A vector as it is stored.
+enum Stored<'a> {
+    /// The bytes of its entries. They lie anywhere in the file and not at a multiple of the size of a number.
+    Raw(&'a [u8]),
+    /// Codes and scales.
+    Rounded(&'a [i8], Vec<f32>),
+}
+
+impl StoredRows {
+    fn stored(&self, row: usize) -> Stored<'_> {
+        let (shard, place) = (&self.shards[row / self.shard_size], row % self.shard_size);
+        // One row of an array that begins at a byte of the payload.
+        let row_of =
+            |array: &Range<usize>, row_len: usize| &shard.file.payload()[array.start + place * row_len..][..row_len];
+        match &shard.scales {
+            None => Stored::Raw(row_of(&shard.entries, self.layout.len() * size_of::<f32>())),
+            Some(scales) => {
+                let codes = row_of(&shard.entries, self.layout.len());
+                let scales = row_of(scales, n_scales(&self.layout) * size_of::<f32>());
+                Stored::Rounded(bytemuck::cast_slice(codes), bytemuck::pod_collect_to_vec(scales))
+            }
+        }
+    }
+
+    fn read_raw(&self, row: usize, target: &mut [f32]) {
+        match self.stored(row) {
+            Stored::Raw(vector) => bytemuck::cast_slice_mut(target).copy_from_slice(vector),
+            Stored::Rounded(codes, scales) => {
+                roots(codes, &scales, &self.layout, target);
+                target.iter_mut().for_each(|root| *root *= root.abs());
+            }
+        }
+    }
+
+    fn read_normalized(&self, row: usize, target: &mut [f32]) {
+        match self.stored(row) {
+            Stored::Raw(vector) => {
+                bytemuck::cast_slice_mut(target).copy_from_slice(vector);
+                self.normalization.apply(target, &self.layout);
+            }
+            Stored::Rounded(codes, scales) => {
+                roots(codes, &scales, &self.layout, target);
+                self.normalization.apply_to_roots(target, &self.layout);
+            }
+        }
+    }
+
+    /// All vectors in memory.
+    fn all(&self, read: fn(&Self, usize, &mut [f32])) -> Array2<f32> {
+        let mut vectors = Array2::zeros((self.n_rows, self.layout.len()));
+        vectors.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(row, mut target)| {
+            read(self, row, target.as_slice_mut().expect("rows of a C-ordered array are contiguous"));
+        });
+        vectors
+    }
+}
+
+impl RowSource for StoredRows {
     fn n_rows(&self) -> usize {
         self.n_rows
     }
@@ -118,27 +196,8 @@ impl Rows for StoredRows {
 
     fn read(&self, rows: Range<usize>, mut target: ArrayViewMut2<'_, f32>) -> Result<(), Box<dyn Error + Send + Sync>> {
         for (row, mut target) in rows.zip(target.rows_mut()) {
-            let target = target.as_slice_mut().ok_or("the target of a vector must be in C order")?;
-            let (shard, place) = (&self.shards[row / self.shard_size], row % self.shard_size);
-            let entries = &shard.file.payload()[shard.entries.clone()];
-            let n_bytes = entries.len() / shard_len(self.n_rows, self.shard_size, row);
-            let entries = &entries[place * n_bytes..(place + 1) * n_bytes];
-            if let Some(scales) = &shard.scales {
-                let scales = scales.row(place);
-                let scales = scales.as_slice().ok_or("scales must be in C order")?;
-                roots(bytemuck::cast_slice(entries), scales, &self.layout, target);
-                self.normalization.apply_to_roots(target, &self.layout);
-            } else {
-                bytemuck::cast_slice_mut(target).copy_from_slice(entries);
-                self.normalization.apply(target, &self.layout);
-            }
+            self.read_normalized(row, target.as_slice_mut().ok_or("the target of a vector must be in C order")?);
         }
         Ok(())
     }
-}
-
-/// Number of rows in the shard of a row.
-fn shard_len(n_rows: usize, shard_size: usize, row: usize) -> usize {
-    let start = row / shard_size * shard_size;
-    shard_size.min(n_rows - start)
 }

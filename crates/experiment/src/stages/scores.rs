@@ -63,7 +63,7 @@ pub fn of_half(experiment: &Experiment, keys: &Keys, half: Half) -> Result<Score
             (model.decision_function_rows(&rows)?, n_descriptors)
         }
         _ => {
-            let (vectors, n_descriptors) = encode::normalized(experiment, keys, half)?;
+            let (vectors, n_descriptors) = rows::normalized(experiment, keys, half)?;
             (model.decision_function(vectors.view()), n_descriptors)
         }
     };
