@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use fisherlens_artifact::{Header, Store, read_any};
+use fisherlens_classifier::RowSource as _;
 use fisherlens_experiment::agreement;
 use fisherlens_experiment::dataset::Half;
 use fisherlens_experiment::division::compute_share;
@@ -16,7 +17,7 @@ use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::{context, encode, relevance, rows, sample, scores};
-use fisherlens_experiment::work::{self, Piece};
+use fisherlens_experiment::work::{self, Found, Piece};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,7 @@ fn pieces_of_work_in_any_order_give_the_same_files() {
                 let keys = Keys::new(&experiment, seed).unwrap();
                 let name = piece.to_string();
                 work::run(&experiment, &keys, name.parse().unwrap()).unwrap();
-                assert!(work::is_done(&experiment, &keys, *piece).unwrap(), "{piece}");
+                assert!(Found::new(&experiment, &keys).unwrap().has(*piece), "{piece}");
                 if name.len().is_multiple_of(2) {
                     work::run(&experiment, &keys, *piece).unwrap();
                 }
@@ -87,7 +88,7 @@ fn shares_need_the_stages_before_them_and_report_what_is_missing() {
     let keys = Keys::of(&experiment).unwrap();
     for (half, shard, there) in [(Half::Train, 1, true), (Half::Test, 1, true), (Half::Train, 0, false)] {
         let piece = Piece::Shard { stage: Stage::Encode, half, shard };
-        assert_eq!(work::is_done(&experiment, &keys, piece).unwrap(), there, "{piece}");
+        assert_eq!(Found::new(&experiment, &keys).unwrap().has(piece), there, "{piece}");
     }
 }
 
@@ -125,6 +126,32 @@ fn a_mixture_learned_in_shards_does_not_depend_on_who_computes_the_sums() {
 }
 
 #[test]
+fn pieces_that_em_does_not_need_any_more_are_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = [&IN_SHARDS[..3], &["mixture.max_n_iterations=8", "mixture.tolerance=0.5"]].concat();
+    let experiment = open(folder.path(), Some(N_IMAGES), &set);
+    let keys = Keys::of(&experiment).unwrap();
+    let has = |piece: Piece| Found::new(&experiment, &keys).unwrap().has(piece);
+    let step = |state: usize| Piece::MixtureStep { state };
+    let mut newest = 0;
+    for phase in work::phases(&experiment, Stage::Mixture) {
+        newest = newest.max(Found::new(&experiment, &keys).unwrap().state().unwrap_or(0));
+        for &piece in &phase.pieces {
+            work::run(&experiment, &keys, piece).unwrap();
+            assert!(has(piece), "{piece}");
+        }
+        if phase.name == "mixture-step-0000" {
+            // A run that was stopped here has the rest to do.
+            assert!(has(Piece::MixtureSums { state: 0, shard: 1 }) && !has(Piece::MixtureSums { state: 1, shard: 1 }));
+            assert!(!has(step(1)) && !has(step(5)));
+        }
+    }
+    assert!((1..8).contains(&newest), "EM must end before its limit, not in state {newest}");
+    let names = fs::read_dir(folder.path().join(format!("mixture-v2/{}", keys.mixture))).unwrap();
+    assert_eq!(names.count(), 1, "states and sums are removed");
+}
+
+#[test]
 fn a_program_with_other_formats_is_refused() {
     #[derive(Serialize, Deserialize)]
     struct Formats {
@@ -156,13 +183,19 @@ fn vectors_of_eight_bits_and_training_in_blocks_give_nearly_the_same_scores() {
     let scores_with = |set: &[&str]| -> (Array2<f32>, Vec<String>) {
         let experiment = open(folder.path(), Some(N_IMAGES), set);
         let keys = Keys::of(&experiment).unwrap();
-        let (vectors, counts) = encode::normalized(&experiment, &keys, Half::Test).unwrap();
+        let (vectors, counts) = rows::normalized(&experiment, &keys, Half::Test).unwrap();
         let (stored, stored_counts) = rows::open(&experiment, &keys, Half::Test).unwrap();
         let mut read = Array2::zeros(vectors.dim());
-        fisherlens_classifier::Rows::read(&stored, 0..vectors.nrows(), read.view_mut()).unwrap();
-        let largest = (&read - &vectors).iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        assert!(largest < 1e-6, "{set:?}: {largest}");
+        stored.read(0..vectors.nrows(), read.view_mut()).unwrap();
+        assert_eq!(read, vectors);
         assert_eq!(counts, stored_counts);
+        let (mut raw, _) = rows::raw(&experiment, &keys, Half::Test).unwrap();
+        let layout = encode::encoder(&experiment, &keys).unwrap().layout();
+        for mut row in raw.rows_mut() {
+            experiment.settings.encoder.normalization.apply(row.as_slice_mut().unwrap(), &layout);
+        }
+        let largest = (&raw - &vectors).iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        assert!(largest < 1e-6, "{set:?}: {largest}");
         let scores = scores::get(&experiment, &keys).unwrap();
         (scores.scores, scores.classes)
     };

@@ -1,7 +1,8 @@
 //! The right to use a store, which the operating system takes back when a process dies.
 
 use std::fs::{self, File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fisherlens_files::is_unfinished;
 
@@ -10,6 +11,10 @@ use crate::store::{Store, list};
 
 /// Name of the file that processes lock.
 const NAME: &str = ".lock";
+
+/// A file that was not written for so long counts as left by a killed process. Where locks hold only within one machine, another machine may be
+/// writing younger ones.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The right to use a store. Dropping it gives the right back; so does the end of the process, however it ends.
 #[derive(Debug)]
@@ -20,11 +25,11 @@ pub struct StoreLock {
 
 impl Store {
     /// The right to read and write the store together with other processes. If no other process uses the store, files that a killed process
-    /// left unfinished are removed. Waits while another process has [`Store::own`]ed the store.
+    /// left unfinished an hour ago or more are removed. Waits while another process has [`Store::own`]ed the store.
     pub fn share(&self) -> StoreLock {
         let Ok(file) = self.lock_file() else { return StoreLock { _file: None } };
         if file.try_lock().is_ok() {
-            for (path, _) in self.unfinished() {
+            for (path, _) in self.unfinished().into_iter().filter(|(path, _)| is_abandoned(path)) {
                 let _ = fs::remove_file(path);
             }
         }
@@ -62,4 +67,9 @@ impl Store {
         }
         File::options().create(true).truncate(false).write(true).open(path)
     }
+}
+
+fn is_abandoned(path: &Path) -> bool {
+    let written = fs::metadata(path).and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|since| since >= ABANDONED))
 }

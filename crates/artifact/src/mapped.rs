@@ -55,7 +55,8 @@ impl Mapped {
 }
 
 impl Store {
-    /// Maps an artifact into memory and verifies it; `None` when its file does not exist. It stays readable when the file is removed.
+    /// Maps an artifact into memory and verifies it; `None` when its file does not exist. It stays readable when the file is
+    /// removed, but not if another machine removes it on a file system that both share, such as NFS: the process then ends with a bus error.
     ///
     /// # Errors
     /// [`ArtifactError::Io`] when the file cannot be mapped; [`ArtifactError::Unusable`] when it is damaged or holds something else.

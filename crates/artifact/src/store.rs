@@ -194,11 +194,20 @@ impl Store {
     /// # Errors
     /// [`ArtifactError::Io`] when the file cannot be removed.
     pub fn remove_part(&self, address: &Address) -> Result<(), ArtifactError> {
-        let path = self.path(address);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ArtifactError::io("remove", &path)(error)),
-            _ => Ok(()),
-        }
+        remove_file(&self.path(address))
+    }
+
+    /// Removes the parts of one artifact whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] when the folder cannot be listed or a file cannot be removed.
+    pub fn remove_parts(&self, stage: &str, format_version: u32, key: Key, prefix: &str) -> Result<(), ArtifactError> {
+        let folder = self.folder(stage, format_version, key);
+        let paths = if folder.is_dir() { list(&folder)? } else { Vec::new() };
+        let is_part = |path: &&PathBuf| {
+            path.extension().is_some_and(|extension| extension == EXTENSION) && name_of(path).starts_with(prefix)
+        };
+        paths.iter().filter(is_part).try_for_each(|path| remove_file(path))
     }
 
     /// Removes all artifacts of one stage, of all format versions, and returns their size in bytes. Files that are no artifacts stay.
@@ -287,16 +296,19 @@ fn remove_artifacts(folder: &Path) -> Result<u64, ArtifactError> {
         let is_own = path.extension().is_some_and(|extension| extension == EXTENSION) && envelope::has_start(&path);
         if is_own || is_unfinished(&path) {
             n_bytes += fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(ArtifactError::io("remove", &path)(error));
-                }
-                _ => {}
-            }
+            remove_file(&path)?;
         }
     }
     let _ = fs::remove_dir(folder);
     Ok(n_bytes)
+}
+
+/// Removes a file. Another process may have removed it before.
+fn remove_file(path: &Path) -> Result<(), ArtifactError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ArtifactError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Paths of everything in a folder.

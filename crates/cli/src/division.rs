@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use fisherlens_experiment::division::compute_share;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
-use fisherlens_experiment::photographs::{self, look};
+use fisherlens_experiment::photographs::{self, Listed};
 use fisherlens_experiment::session::Session;
 use fisherlens_experiment::share::{Chosen, Share};
 use fisherlens_experiment::stage::Stage;
@@ -43,16 +43,17 @@ impl Division {
     /// Looks into photographs if that is what `--until` asks for; returns whether it does.
     ///
     /// # Errors
-    /// See [`look`].
+    /// See [`Listed`].
     pub fn look(&self, until: Option<&str>, session: &Session, interrupt: &Interrupt) -> Result<bool> {
         if until != Some(photographs::NAME) {
             return Ok(false);
         }
         let progress = terminal::progress();
         let chosen = self.shard.map_or(Chosen::All, Chosen::Share);
-        let looked = look(session, &progress, interrupt, chosen)?;
+        let listed = Listed::new(session, &progress, interrupt)?;
+        let looked = listed.look(session, &progress, interrupt, chosen)?;
         let share =
-            self.shard.map_or_else(String::new, |share| format!(" (share {share} of {} chunks)", looked.n_chunks));
+            self.shard.map_or_else(String::new, |share| format!(" (share {share} of {} chunks)", listed.n_chunks()));
         progress.stage_line(photographs::NAME, &format!("looked into {} photographs{share}", looked.n_photographs));
         Ok(true)
     }
@@ -62,10 +63,7 @@ impl Division {
     /// # Errors
     /// See [`compute_share`].
     pub fn compute(&self, experiment: &Experiment, until: Option<Stage>) -> Result<bool> {
-        let Some(share) = self.shard else {
-            ensure!(self.wait == 0, "--wait: expected only with --shard");
-            return Ok(false);
-        };
+        let Some(share) = self.shard else { return Ok(false) };
         let stage = until.filter(|stage| *stage != Stage::Report);
         let stage = stage.context("--shard: expected --until with the stage that is divided")?;
         compute_share(experiment, stage, share, Duration::from_secs(self.wait))?;

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use fisherlens_artifact::{Address, Key};
 use serde::{Deserialize, Serialize};
 
+use crate::core::StageId;
 use crate::experiment::Experiment;
 use crate::intake::FORMATS;
 use crate::stage::Stage;
 
-/// Name of the record's stage in the store.
-const NAME: &str = "run";
+/// The record in the store.
+const RECORD: StageId = StageId { name: "run", format_version: 1 };
 
 /// The formats of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,15 +38,22 @@ impl Formats {
 /// A format that differs. Both programs would then wait for results that the other stores under another name.
 pub fn check(experiment: &Experiment) -> Result<()> {
     let core = &experiment.core;
-    let key = Key::builder(NAME, 1)
+    let key = RECORD
+        .key()
         .setting("settings", &core.settings)
         .input("train", core.dataset.train.files)
         .input("test", core.dataset.test.files)
         .finish();
-    let address = Address::new(NAME, 1, key, None);
+    let address = RECORD.at(key);
     let own = Formats::of_this_program();
-    let Some(first) = core.stored::<Formats>(&address)? else {
-        return core.keep(&address, 0.0, &own);
+    let stored = core.stored::<Formats>(&address)?;
+    let first = match stored {
+        Some(first) => first,
+        None => {
+            core.keep(&address, 0.0, &own)?;
+            // Processes that begin at the same time all write a record, and compare theirs with the last one.
+            core.needed(&address)?
+        }
     };
     let names = own.versions.keys().chain(first.versions.keys());
     for name in names {

@@ -176,6 +176,14 @@ impl Core {
         Ok(())
     }
 
+    /// Removes the parts of an artifact whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// The errors of the file system.
+    pub fn remove_parts(&self, stage: StageId, key: Key, prefix: &str) -> Result<()> {
+        Ok(self.store.remove_parts(stage.name, stage.format_version, key, prefix)?)
+    }
+
     /// The stored result of a stage. If it is not stored, `compute` computes it; then it is stored and reported. `compute` returns the
     /// value and the text that is reported.
     ///

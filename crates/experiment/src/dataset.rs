@@ -399,10 +399,8 @@ fn files_key(files: &[FileDigest], reading: Reading) -> Key {
 fn usable_files(set: &mut ImageSet, missing: Missing, intake: &Intake<'_>) -> Result<Vec<Option<Fingerprint>>> {
     let n_images = set.images.len();
     let mut faults = Vec::new();
-    let read = intake.read_digests(&mut set.images)?;
-    keep_usable(set, read, &mut faults);
-    let looks = intake.looks(&set.images, Reading::Stored)?;
-    let found = set.images.iter().zip(looks).map(|(entry, look)| usable(entry, look)).collect();
+    let looks = intake.look_at(&mut set.images, Reading::Stored)?;
+    let found = set.images.iter().zip(looks).map(|(entry, look)| usable(entry, look?)).collect();
     let fingerprints = keep_usable(set, found, &mut faults);
     if let Some((id, problem)) = faults.first()
         && missing == Missing::Refuse

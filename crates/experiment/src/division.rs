@@ -13,7 +13,7 @@ use crate::settings::sections::InMemory;
 use crate::share::{Chosen, Share};
 use crate::stage::Stage;
 use crate::stages::{in_shards, mixture};
-use crate::work::{Phase, Piece, ensure_shards, halves, is_done, phases};
+use crate::work::{Found, Phase, Piece, ensure_shards, halves, phases};
 
 /// How often the store is looked at while the sums of other processes are missing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -36,28 +36,31 @@ pub fn compute_share(experiment: &Experiment, stage: Stage, share: Share, patien
     for seed in first..first + n_seeds {
         let keys = Keys::new(experiment, seed)?;
         let phases = phases(experiment, stage);
-        ensure_ready(experiment, &keys, &phases, stage)?;
-        match stage {
-            Stage::Pca => {
-                if !is_done(experiment, &keys, Piece::Whole(stage))? {
-                    in_shards::ensure_pca_sums(experiment, &keys, Chosen::Share(share))?;
-                }
-            }
-            Stage::Mixture => share_of_mixture(experiment, &keys, share, patience)?,
-            _ => {
-                for &half in halves(stage) {
-                    if needs(experiment, &keys, &phases, stage)? {
+        let of_stage =
+            || phases.iter().filter(|phase| phase.stage == stage).flat_map(|phase| phase.pieces.iter().copied());
+        let found = Found::new(experiment, &keys)?;
+        if of_stage().any(|piece| !found.has(piece)) {
+            ensure_ready(experiment, &found, &phases, stage)?;
+            match stage {
+                Stage::Pca => in_shards::ensure_pca_sums(experiment, &keys, Chosen::Share(share))?,
+                Stage::Mixture => share_of_mixture(experiment, &keys, share, patience)?,
+                _ => {
+                    for &half in halves(stage) {
                         ensure_shards(experiment, &keys, stage, half, Chosen::Share(share))?;
                     }
                 }
             }
         }
-        for piece in phases.iter().filter(|phase| phase.stage == stage).flat_map(|phase| &phase.pieces) {
+        let found = Found::new(experiment, &keys)?;
+        for piece in of_stage() {
             let shard = match piece {
-                Piece::Shard { shard, .. } | Piece::PcaSums { shard } | Piece::MixtureSums { shard, .. } => *shard,
+                Piece::Shard { shard, .. } | Piece::PcaSums { shard } => shard,
+                Piece::MixtureSums { shard, state } if found.state() == Some(state) => shard,
+                // The process with the first share makes the start.
+                Piece::MixtureStart => 0,
                 _ => continue,
             };
-            if !is_done(experiment, &keys, *piece)? {
+            if !found.has(piece) {
                 let seed = if n_seeds > 1 { format!(", seed {seed}") } else { String::new() };
                 missing.push(format!("{piece} (share {}{seed})", share.with(shard)));
             }
@@ -104,21 +107,8 @@ fn undivided(experiment: &Experiment, stage: Stage, share: Share) -> String {
     text
 }
 
-/// Whether any piece of the stage is not done.
-fn needs(experiment: &Experiment, keys: &Keys, phases: &[Phase], stage: Stage) -> Result<bool> {
-    for piece in phases.iter().filter(|phase| phase.stage == stage).flat_map(|phase| &phase.pieces) {
-        if !is_done(experiment, keys, *piece)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Refuses a share whose earlier stages are not complete: every process would compute them again.
-fn ensure_ready(experiment: &Experiment, keys: &Keys, phases: &[Phase], stage: Stage) -> Result<()> {
-    if !needs(experiment, keys, phases, stage)? {
-        return Ok(());
-    }
+fn ensure_ready(experiment: &Experiment, found: &Found<'_>, phases: &[Phase], stage: Stage) -> Result<()> {
     let mut needed: BTreeSet<&str> =
         phases.iter().filter(|phase| phase.stage == stage).map(|phase| phase.name.as_str()).collect();
     let mut missing = Vec::new();
@@ -131,7 +121,7 @@ fn ensure_ready(experiment: &Experiment, keys: &Keys, phases: &[Phase], stage: S
             continue;
         }
         for piece in phase.pieces.iter().rev() {
-            if !is_done(experiment, keys, *piece)? {
+            if !found.has(*piece) {
                 missing.push((phase.stage, piece.to_string()));
             }
         }
@@ -155,11 +145,11 @@ fn share_of_mixture(experiment: &Experiment, keys: &Keys, share: Share, patience
     let mut last = None;
     loop {
         core.interrupt.check()?;
-        if is_done(experiment, keys, Piece::Whole(Stage::Mixture))? {
-            return Ok(());
-        }
+        let looks_since = Instant::now();
         let state = match in_shards::newest_state(experiment, keys)? {
             Some(state) => Some(state),
+            // States are removed when the mixture is stored, so this is looked for after them.
+            None if core.has(&Stage::Mixture.id().at(keys.mixture)) => return Ok(()),
             // One process makes the start: it reads the whole sample.
             None if share.contains(0) => Some(in_shards::ensure_start(experiment, keys)?),
             None => None,
@@ -173,8 +163,10 @@ fn share_of_mixture(experiment: &Experiment, keys: &Keys, share: Share, patience
                 last = Some(in_shards::number(&state));
                 waits_since = Instant::now();
             }
-            in_shards::ensure_em_sums(experiment, keys, &state, Chosen::Share(share))?;
-            if in_shards::missing_em_sums(experiment, keys, &state).is_empty() {
+            if in_shards::ensure_em_sums(experiment, keys, &state, Chosen::Share(share))? {
+                waits_since = Instant::now();
+            }
+            if in_shards::has_all_em_sums(experiment, keys, &state) {
                 in_shards::advance(experiment, keys, state)?;
                 continue;
             }
@@ -182,6 +174,7 @@ fn share_of_mixture(experiment: &Experiment, keys: &Keys, share: Share, patience
         if waits_since.elapsed() >= patience {
             return Ok(());
         }
-        thread::sleep(LOOK_EVERY);
+        // Many processes look at the same folder, and a look at many shards takes its time.
+        thread::sleep(LOOK_EVERY.max(9 * looks_since.elapsed()));
     }
 }

@@ -98,10 +98,8 @@ impl OwnPhotographs {
 
     /// Fingerprint of every photograph that can be used. Boxes are turned into pixels of the shrunk photographs.
     fn looks(&self, collection: &mut Collection, intake: &Intake<'_>) -> Result<Vec<Option<Fingerprint>>> {
-        let digests = intake.read_digests(&mut collection.images)?;
-        self.keep(collection, digests)?;
-        let looks = intake.looks(&collection.images, Reading::Upright)?;
-        let fitted = |(entry, look): (&mut ImageEntry, Look)| match look {
+        let looks = intake.look_at(&mut collection.images, Reading::Upright)?;
+        let fitted = |(entry, look): (&mut ImageEntry, Result<Look, String>)| match look? {
             Look::Fault(problem) => Err(format!("{}: {problem}", entry.path.display())),
             Look::Photograph { width, height, fingerprint } => {
                 let [fitted_width, fitted_height] = fitted_size([width as usize, height as usize], MAX_SIDE);

@@ -89,57 +89,43 @@ pub fn halves(stage: Stage) -> &'static [Half] {
 
 /// The phases of a run up to and including the stage `until`, in an order in which they can be done. The report is not among them.
 pub fn phases(experiment: &Experiment, until: Stage) -> Vec<Phase> {
+    let settings = &experiment.settings;
+    let learns_in_shards = settings.sample.in_memory == InMemory::Shards;
     let mut phases: Vec<Phase> = Vec::new();
-    let mut last_of_chain: Option<String> = None;
+    // The phase after which the next stage can begin. The classifiers do not need the vectors of the test half.
+    let mut last: Vec<String> = Vec::new();
     for stage in Stage::ALL.into_iter().filter(|stage| *stage <= until && *stage != Stage::Report) {
-        let before = last_of_chain.clone();
-        let mut add = |name: String, pieces: Vec<Piece>, needs: Vec<String>| {
-            phases.push(Phase { name: name.clone(), stage, pieces, needs });
-            name
+        let mut add = |name: &str, pieces: Vec<Piece>, needs: &[String]| {
+            phases.push(Phase { name: name.to_owned(), stage, pieces, needs: needs.to_vec() });
+            vec![name.to_owned()]
         };
-        let learns_in_shards = experiment.settings.sample.in_memory == InMemory::Shards;
-        let n_shards = sample::n_shards(experiment);
-        let chain: Vec<String> = before.into_iter().collect();
-        match stage {
+        let of_sample = |piece: &dyn Fn(usize) -> Piece| (0..sample::n_shards(experiment)).map(piece).collect();
+        let (name, whole) = (stage.name(), vec![Piece::Whole(stage)]);
+        last = match stage {
+            Stage::Pca if learns_in_shards && settings.pca.from.is_none() => {
+                let sums = add("pca-sums", of_sample(&|shard| Piece::PcaSums { shard }), &last);
+                add(name, whole, &sums)
+            }
+            Stage::Mixture if learns_in_shards && settings.mixture.from.is_none() => {
+                last = add("mixture-start", vec![Piece::MixtureStart], &last);
+                for state in 0..=settings.mixture.max_n_iterations {
+                    let sums = of_sample(&|shard| Piece::MixtureSums { state, shard });
+                    let sums = add(&format!("mixture-sums-{state:04}"), sums, &last);
+                    last = add(&format!("mixture-step-{state:04}"), vec![Piece::MixtureStep { state }], &sums);
+                }
+                add(name, whole, &last)
+            }
             Stage::Encode => {
-                for &half in halves(stage) {
-                    add(format!("encode-{}", half.name()), shards(experiment, stage, half), chain.clone());
-                }
-                continue;
+                let train = add("encode-train", shards(experiment, stage, Half::Train), &last);
+                add("encode-test", shards(experiment, stage, Half::Test), &last);
+                train
             }
-            Stage::Classifier => {
-                last_of_chain =
-                    Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], vec!["encode-train".to_owned()]));
-                continue;
-            }
-            Stage::Scores => {
-                let needs = vec!["encode-test".to_owned(), "classifier".to_owned()];
-                last_of_chain = Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], needs));
-                continue;
-            }
-            Stage::Pca if learns_in_shards && experiment.settings.pca.from.is_none() => {
-                let pieces = (0..n_shards).map(|shard| Piece::PcaSums { shard }).collect();
-                let sums = add("pca-sums".to_owned(), pieces, chain);
-                last_of_chain = Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], vec![sums]));
-                continue;
-            }
-            Stage::Mixture if learns_in_shards && experiment.settings.mixture.from.is_none() => {
-                let mut last = add("mixture-start".to_owned(), vec![Piece::MixtureStart], chain);
-                for state in 0..=experiment.settings.mixture.max_n_iterations {
-                    let pieces = (0..n_shards).map(|shard| Piece::MixtureSums { state, shard }).collect();
-                    let sums = add(format!("mixture-sums-{state:04}"), pieces, vec![last]);
-                    last = add(format!("mixture-step-{state:04}"), vec![Piece::MixtureStep { state }], vec![sums]);
-                }
-                last_of_chain = Some(add(stage.name().to_owned(), vec![Piece::Whole(stage)], vec![last]));
-                continue;
-            }
-            _ => {}
-        }
-        let pieces = match halves(stage) {
-            [] => vec![Piece::Whole(stage)],
-            halves => halves.iter().flat_map(|&half| shards(experiment, stage, half)).collect(),
+            Stage::Scores => add(name, whole, &[last, vec!["encode-test".to_owned()]].concat()),
+            _ => match halves(stage) {
+                [] => add(name, whole, &last),
+                halves => add(name, halves.iter().flat_map(|&half| shards(experiment, stage, half)).collect(), &last),
+            },
         };
-        last_of_chain = Some(add(stage.name().to_owned(), pieces, chain));
     }
     phases
 }
@@ -149,13 +135,13 @@ fn shards(experiment: &Experiment, stage: Stage, half: Half) -> Vec<Piece> {
     (0..n_shards).map(|shard| Piece::Shard { stage, half, shard }).collect()
 }
 
-/// Does a piece of work, unless its result is stored.
+/// Does a piece of work, unless its result is stored. Returns whether it had to be done.
 ///
 /// # Errors
 /// The errors of the stages; a stop on request.
-pub fn run(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<()> {
-    if is_done(experiment, keys, piece)? {
-        return Ok(());
+pub fn run(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<bool> {
+    if Found::new(experiment, keys)?.has(piece) {
+        return Ok(false);
     }
     match piece {
         Piece::Shard { stage, half, shard } => {
@@ -178,54 +164,85 @@ pub fn run(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<()> {
             Run::compute(experiment, keys, stage)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Whether the result of a piece is stored, or no longer needed.
-///
-/// # Errors
-/// A damaged state of EM.
-pub fn is_done(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<bool> {
-    let core = &experiment.core;
-    let has_pca = || core.has(&Stage::Pca.id().at(keys.pca));
-    let has_mixture = || core.has(&Stage::Mixture.id().at(keys.mixture));
-    // The vectors of further seeds are removed when their scores are stored.
-    let is_further = keys.seed != experiment.settings.seed;
-    let has_scores = is_further && core.has(&Stage::Scores.id().at(keys.scores));
-    Ok(match piece {
-        Piece::Shard { stage, half, shard } => {
-            (stage <= Stage::Scores && has_scores)
-                || (stage == Stage::Sample && !needs_sample(experiment, keys))
-                || missing(experiment, keys, stage, half, Chosen::One(shard)) == 0
+/// What a look into the store has found, so that the questions about many pieces need few looks.
+pub struct Found<'a> {
+    experiment: &'a Experiment,
+    keys: &'a Keys,
+    /// The vectors of further seeds are removed when their scores are stored.
+    has_scores_of_further: bool,
+    has_pca: bool,
+    has_mixture: bool,
+    /// Number of the newest state of EM, and whether EM has ended. Looked for only while the mixture is missing.
+    state: Option<(usize, bool)>,
+}
+
+impl<'a> Found<'a> {
+    /// Looks into the store.
+    ///
+    /// # Errors
+    /// A damaged state of EM.
+    pub fn new(experiment: &'a Experiment, keys: &'a Keys) -> Result<Self> {
+        let core = &experiment.core;
+        let has_mixture = core.has(&Stage::Mixture.id().at(keys.mixture));
+        let is_in_shards = experiment.settings.sample.in_memory == InMemory::Shards;
+        let state = if has_mixture || !is_in_shards { None } else { in_shards::newest_state(experiment, keys)? };
+        Ok(Self {
+            experiment,
+            keys,
+            has_scores_of_further: keys.seed != experiment.settings.seed
+                && core.has(&Stage::Scores.id().at(keys.scores)),
+            has_pca: core.has(&Stage::Pca.id().at(keys.pca)),
+            has_mixture,
+            state: state.map(|state| (in_shards::number(&state), state.is_finished())),
+        })
+    }
+
+    /// Number of the newest state of EM, while the mixture is learned in shards.
+    pub fn state(&self) -> Option<usize> {
+        self.state.map(|(number, _)| number)
+    }
+
+    /// Whether the result of a piece is stored, or no longer needed.
+    pub fn has(&self, piece: Piece) -> bool {
+        let Self { experiment, keys, .. } = *self;
+        let core = &experiment.core;
+        if piece.stage() <= Stage::Encode && self.has_scores_of_further {
+            return true;
         }
-        Piece::PcaSums { shard } => {
-            has_scores || has_pca() || !in_shards::missing_pca_sums(experiment, keys).contains(&shard)
+        match piece {
+            Piece::Shard { stage, half, shard } => {
+                (stage == Stage::Sample && !needs_sample(experiment, keys))
+                    || missing(experiment, keys, stage, half, Chosen::One(shard)) == 0
+            }
+            Piece::PcaSums { shard } => self.has_pca || in_shards::has_pca_sums(experiment, keys, shard),
+            Piece::MixtureStart => self.has_mixture || self.state.is_some(),
+            Piece::MixtureSums { state, shard } => {
+                self.is_past(state)
+                    || (self.state() == Some(state) && in_shards::has_em_sums(experiment, keys, state, shard))
+            }
+            Piece::MixtureStep { state } => self.is_past(state),
+            Piece::Whole(Stage::Pca) => self.has_pca,
+            Piece::Whole(Stage::Mixture) => self.has_mixture,
+            Piece::Whole(Stage::Classifier) => core.has(&Stage::Classifier.id().at(keys.classifier)),
+            Piece::Whole(Stage::Scores) => core.has(&Stage::Scores.id().at(keys.scores)),
+            Piece::Whole(Stage::Calibration) => core.has(&Stage::Calibration.id().at(keys.calibration())),
+            Piece::Whole(Stage::Pixels) => core.has(&Stage::Pixels.id().at(keys.pixels(experiment))),
+            Piece::Whole(Stage::Strategies) => core.has(&Stage::Strategies.id().at(keys.strategies(experiment))),
+            Piece::Whole(Stage::Context) => {
+                let rules = &experiment.settings.relevance.rules;
+                rules.iter().all(|rule| core.has(&Stage::Context.id().at(keys.context(experiment, *rule))))
+            }
+            Piece::Whole(_) => false,
         }
-        Piece::MixtureStart => has_scores || has_mixture() || in_shards::newest_state(experiment, keys)?.is_some(),
-        Piece::MixtureSums { state: number, shard } => {
-            let of = |state| {
-                in_shards::number(&state) != number
-                    || !in_shards::missing_em_sums(experiment, keys, &state).contains(&shard)
-            };
-            has_scores || has_mixture() || in_shards::newest_state(experiment, keys)?.is_some_and(of)
-        }
-        Piece::MixtureStep { state: number } => {
-            let of = |state| in_shards::number(&state) != number || state.is_finished();
-            has_scores || has_mixture() || in_shards::newest_state(experiment, keys)?.is_some_and(of)
-        }
-        Piece::Whole(Stage::Pca) => has_scores || has_pca(),
-        Piece::Whole(Stage::Mixture) => has_scores || has_mixture(),
-        Piece::Whole(Stage::Classifier) => core.has(&Stage::Classifier.id().at(keys.classifier)),
-        Piece::Whole(Stage::Scores) => core.has(&Stage::Scores.id().at(keys.scores)),
-        Piece::Whole(Stage::Calibration) => core.has(&Stage::Calibration.id().at(keys.calibration())),
-        Piece::Whole(Stage::Pixels) => core.has(&Stage::Pixels.id().at(keys.pixels(experiment))),
-        Piece::Whole(Stage::Strategies) => core.has(&Stage::Strategies.id().at(keys.strategies(experiment))),
-        Piece::Whole(Stage::Context) => {
-            let rules = &experiment.settings.relevance.rules;
-            rules.iter().all(|rule| core.has(&Stage::Context.id().at(keys.context(experiment, *rule))))
-        }
-        Piece::Whole(_) => false,
-    })
+    }
+
+    /// Whether EM has ended, or has made the step from this state to the next one.
+    fn is_past(&self, state: usize) -> bool {
+        self.has_mixture || self.state.is_some_and(|(newest, has_ended)| has_ended || newest > state)
+    }
 }
 
 /// Computes the chosen shards of a stage over images.

@@ -168,7 +168,8 @@ impl DiagonalGmmValidParams {
     }
 
     /// Learns a mixture from shards in one process. `load` returns one shard `(N, D)`, which can have no samples. It is called once per
-    /// shard and pass, in order; there are two passes before the first E step.
+    /// shard and E step, in order. Before the first E step it is called once for each shard, and a second time for the shards that have rows
+    /// of the start.
     ///
     /// `progress` is called as in [`fit_with_progress`](Self::fit_with_progress), and can stop in the same way. An error of `load` stops at
     /// once.
@@ -197,13 +198,7 @@ impl DiagonalGmmValidParams {
         load: &mut dyn FnMut(usize) -> Result<Array2<f32>, E>,
         progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
     ) -> Result<DiagonalGmm, E> {
-        let mut variances = Vec::with_capacity(n_shards);
-        for shard in 0..n_shards {
-            variances.push(in_shard(shard, self.variance_sums(load(shard)?.view()))?);
-        }
-        let rows = self.gather_rows(&variances, load)?;
-        let mut state = self.start_from_rows(rows.view(), &variances)?;
-        drop(rows);
+        let mut state = self.start_shards(n_shards, load)?;
         let mut e_step = EStep::new(&state.mixture);
         while !state.is_finished {
             let mut total = Total::default();
@@ -215,6 +210,25 @@ impl DiagonalGmmValidParams {
             state = self.next_state(state, total, progress)?;
         }
         Ok(state.into_mixture())
+    }
+
+    /// Steps 1 to 3 in one process: the state before the first iteration. `load` returns one shard `(N, D)`, as in
+    /// [`fit_shards`](Self::fit_shards). It is called once for each shard in order, and a second time for the shards that have rows of the
+    /// start.
+    ///
+    /// # Errors
+    /// The errors of `load` and of the steps; see [`fit_shards`](Self::fit_shards).
+    pub fn start_shards<E: From<MixtureError>>(
+        &self,
+        n_shards: usize,
+        load: &mut dyn FnMut(usize) -> Result<Array2<f32>, E>,
+    ) -> Result<EmState, E> {
+        let mut variances = Vec::with_capacity(n_shards);
+        for shard in 0..n_shards {
+            variances.push(in_shard(shard, self.variance_sums(load(shard)?.view()))?);
+        }
+        let rows = self.gather_rows(&variances, load)?;
+        Ok(self.start_from_rows(rows.view(), &variances)?)
     }
 
     /// The samples with the indices `start_rows`, in order: `(M, D)`.
@@ -229,14 +243,18 @@ impl DiagonalGmmValidParams {
         let mut remaining = &indices[..];
         let mut first = 0;
         for (shard, sums) in shards.iter().enumerate() {
+            let end = first + sums.n_samples();
+            let (here, later) = remaining.split_at(remaining.partition_point(|&index| index < end));
+            if here.is_empty() {
+                first = end;
+                continue;
+            }
             let x = load(shard)?;
             let unchanged = check_samples(x.view(), total.n_features()).and_then(|()| {
                 let (expected, found) = (sums.n_samples(), x.nrows());
                 if expected == found { Ok(()) } else { Err(MixtureError::SampleCount { expected, found }) }
             });
             in_shard(shard, unchanged)?;
-            let end = first + x.nrows();
-            let (here, later) = remaining.split_at(remaining.partition_point(|&index| index < end));
             for &index in here {
                 values.extend(x.row(index - first));
             }

@@ -178,6 +178,11 @@ fn a_store_in_use_is_not_owned_and_unfinished_files_are_removed_by_the_next_user
     fs::write(&unfinished, "half").unwrap();
     assert_eq!(store.unfinished(), [(unfinished.clone(), 4)]);
     let first = store.share();
+    assert!(unfinished.exists(), "another machine may be writing it");
+    drop(first);
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 3600);
+    File::options().write(true).open(&unfinished).unwrap().set_modified(hours_ago).unwrap();
+    let first = store.share();
     assert!(!unfinished.exists(), "nobody else used the store");
     fs::write(&unfinished, "half").unwrap();
     let second = store.share();
@@ -186,4 +191,22 @@ fn a_store_in_use_is_not_owned_and_unfinished_files_are_removed_by_the_next_user
     drop((first, second));
     let _own = store.own().unwrap();
     assert!(store.clean().unwrap() > 0 && !unfinished.exists());
+}
+
+#[test]
+fn parts_are_removed_by_the_beginning_of_their_names() {
+    let (_folder, store) = store();
+    let key = Key::builder("mixture", 1).finish();
+    let parts = ["sums-0001-0000", "sums-0001-0001", "sums-0002-0000", "state-0001"];
+    let of = |part: &str| Address::new("mixture", 1, key, Some(part));
+    for part in parts {
+        store.save(&of(part), &header(), &1_u8).unwrap();
+    }
+    store.save(&Address::new("mixture", 1, key, None), &header(), &1_u8).unwrap();
+    store.remove_parts("mixture", 1, key, "sums-0001-").unwrap();
+    assert_eq!(parts.map(|part| store.contains(&of(part))), [false, false, true, true]);
+    store.remove_parts("mixture", 1, key, "s").unwrap();
+    assert_eq!(parts.map(|part| store.contains(&of(part))), [false; 4]);
+    assert!(store.contains(&Address::new("mixture", 1, key, None)));
+    store.remove_parts("nothing", 1, key, "s").unwrap();
 }

@@ -162,7 +162,7 @@ pub struct ClassifierSettings {
     pub kind: ClassifierKind,
     /// Kernel of the support vector machine: `linear`, or `histogram-intersection`, `chi-squared` (both for bags of words) or `rbf`
     /// (`bach2015`). `linear` is left out of written settings, so that the keys of older runs stay valid.
-    #[serde(default, skip_serializing_if = "is_linear")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub kernel: KernelKind,
     /// Width γ of the `chi-squared` and the `rbf` kernel. Default: one over the mean distance of the training vectors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,11 +184,6 @@ pub struct ClassifierSettings {
     /// A `.npz` file, or a model file (`.flm`), from which the classifiers are read, instead of training them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_linear(kernel: &KernelKind) -> bool {
-    *kernel == KernelKind::Linear
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -5,9 +5,9 @@
 use anyhow::{Context as _, Result, ensure};
 use fisherlens_artifact::Address;
 use fisherlens_descriptors::{Pca, PcaSums, PcaValidParams};
-use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams, EmState, EmSums, VarianceSums};
+use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams, EmState, EmSums};
 use linfa::ParamGuard as _;
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
 use crate::experiment::Experiment;
@@ -22,8 +22,8 @@ use crate::stages::{mixture, pca, sample};
 /// The errors of the sample and of the file system; a stop on request.
 pub fn ensure_pca_sums(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
     let core = &experiment.core;
-    for shard in missing_pca_sums(experiment, keys) {
-        if chosen.contains(shard) {
+    for shard in 0..sample::n_shards(experiment) {
+        if chosen.contains(shard) && !has_pca_sums(experiment, keys, shard) {
             core.interrupt.check()?;
             let sums = PcaSums::of(sample::shard(experiment, keys, shard)?.view())?;
             core.keep(&pca_address(keys, shard), 0.0, &sums)?;
@@ -32,10 +32,9 @@ pub fn ensure_pca_sums(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> 
     Ok(())
 }
 
-/// The shards whose sums for the projection are not stored.
-pub fn missing_pca_sums(experiment: &Experiment, keys: &Keys) -> Vec<usize> {
-    let core = &experiment.core;
-    (0..sample::n_shards(experiment)).filter(|&shard| !core.has(&pca_address(keys, shard))).collect()
+/// Whether the sums of a shard for the projection are stored.
+pub fn has_pca_sums(experiment: &Experiment, keys: &Keys, shard: usize) -> bool {
+    experiment.core.has(&pca_address(keys, shard))
 }
 
 /// The projection, from the sums of all shards. Sums that are not stored are computed.
@@ -58,7 +57,7 @@ pub(crate) fn learn_pca(experiment: &Experiment, keys: &Keys, params: &PcaValidP
         }
     }
     sample::ensure_not_empty(total.as_ref().map_or(0, PcaSums::n_samples))?;
-    Ok(params.fit_sums(total)?)
+    params.fit_sums(total).context("settings, section [pca]")
 }
 
 /// Removes the sums for the projection, when it is stored.
@@ -66,10 +65,7 @@ pub(crate) fn learn_pca(experiment: &Experiment, keys: &Keys, params: &PcaValidP
 /// # Errors
 /// The errors of the file system.
 pub(crate) fn forget_pca_sums(experiment: &Experiment, keys: &Keys) -> Result<()> {
-    for shard in 0..sample::n_shards(experiment) {
-        experiment.core.store.remove_part(&pca_address(keys, shard))?;
-    }
-    Ok(())
+    experiment.core.remove_parts(Stage::Pca.id(), keys.pca, "sums-")
 }
 
 /// The newest state of EM that is stored; `None` before the start.
@@ -107,43 +103,24 @@ pub fn ensure_start(experiment: &Experiment, keys: &Keys) -> Result<EmState> {
     }
     let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
     sample::ensure_shards(experiment, keys, Chosen::All)?;
-    let n_shards = sample::n_shards(experiment);
-    let mut variances = Vec::with_capacity(n_shards);
-    for shard in 0..n_shards {
+    let mut load = |shard: usize| {
         experiment.core.interrupt.check()?;
-        variances.push(params.variance_sums(projected(experiment, keys, &pca, shard)?.view())?);
-    }
-    let n_samples = variances.iter().map(VarianceSums::n_samples).sum();
-    sample::ensure_not_empty(n_samples)?;
-    // The rows are in increasing order, so that each shard is read once.
-    let wanted = params.start_rows(n_samples);
-    let mut rows = Array2::zeros((wanted.len(), pca.n_components()));
-    let (mut first, mut place) = (0, 0);
-    for (shard, sums) in variances.iter().enumerate() {
-        let end = first + sums.n_samples();
-        let here = wanted[place..].iter().take_while(|row| **row < end).count();
-        if here > 0 {
-            experiment.core.interrupt.check()?;
-            let values = projected(experiment, keys, &pca, shard)?;
-            let picked: Vec<usize> = wanted[place..place + here].iter().map(|row| row - first).collect();
-            rows.slice_mut(s![place..place + here, ..]).assign(&values.select(Axis(0), &picked));
-        }
-        (first, place) = (end, place + here);
-    }
-    let state = params.start_from_rows(rows.view(), &variances).context("cannot start the mixture")?;
+        projected(experiment, keys, &pca, shard)
+    };
+    let state = params.start_shards(sample::n_shards(experiment), &mut load).context("cannot start the mixture")?;
     experiment.core.keep(&state_address(keys, number(&state)), 0.0, &state)?;
     Ok(state)
 }
 
-/// Computes and stores the sums of the chosen shards for the state.
+/// Computes and stores the sums of the chosen shards for the state. Returns whether any were missing.
 ///
 /// # Errors
 /// The errors of the sample; a stop on request.
-pub fn ensure_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState, chosen: Chosen) -> Result<()> {
-    let missing = missing_em_sums(experiment, keys, state);
-    let missing: Vec<usize> = missing.into_iter().filter(|&shard| chosen.contains(shard)).collect();
+pub fn ensure_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState, chosen: Chosen) -> Result<bool> {
+    let chosen = (0..sample::n_shards(experiment)).filter(|&shard| chosen.contains(shard));
+    let missing: Vec<usize> = chosen.filter(|&shard| !has_em_sums(experiment, keys, number(state), shard)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
     for shard in missing {
@@ -151,13 +128,17 @@ pub fn ensure_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState, cho
         let sums = params.em_sums(state, projected(experiment, keys, &pca, shard)?.view())?;
         experiment.core.keep(&sums_address(keys, number(state), shard), 0.0, &sums)?;
     }
-    Ok(())
+    Ok(true)
 }
 
-/// The shards whose sums for the state are not stored.
-pub fn missing_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState) -> Vec<usize> {
-    let has = |shard: &usize| experiment.core.has(&sums_address(keys, number(state), *shard));
-    (0..sample::n_shards(experiment)).filter(|shard| !has(shard)).collect()
+/// Whether the sums of a shard for the state with this number are stored.
+pub fn has_em_sums(experiment: &Experiment, keys: &Keys, state: usize, shard: usize) -> bool {
+    experiment.core.has(&sums_address(keys, state, shard))
+}
+
+/// Whether the sums of all shards for the state are stored.
+pub fn has_all_em_sums(experiment: &Experiment, keys: &Keys, state: &EmState) -> bool {
+    (0..sample::n_shards(experiment)).all(|shard| has_em_sums(experiment, keys, number(state), shard))
 }
 
 /// Makes and stores the next state from stored sums, and removes what nobody needs any more. `None` if sums are missing, or were removed by
@@ -171,75 +152,57 @@ pub fn advance(experiment: &Experiment, keys: &Keys, state: EmState) -> Result<O
     let mut total: Option<EmSums> = None;
     for shard in 0..sample::n_shards(experiment) {
         let Some(sums) = core.stored(&sums_address(keys, of, shard))? else { return Ok(None) };
-        append(&mut total, sums)?;
+        match &mut total {
+            None => total = Some(sums),
+            Some(total) => total.append(&sums)?,
+        }
     }
     let next = valid_params(experiment, keys)?.advance(state, total).context("cannot learn the mixture")?;
-    replace_state(experiment, keys, of, &next)?;
-    Ok(Some(next))
-}
-
-/// Stores the state that follows the state with the number `of`, and removes what nobody needs any more.
-fn replace_state(experiment: &Experiment, keys: &Keys, of: usize, next: &EmState) -> Result<()> {
-    let core = &experiment.core;
-    core.keep(&state_address(keys, number(next)), 0.0, next)?;
-    for shard in 0..sample::n_shards(experiment) {
-        core.store.remove_part(&sums_address(keys, of, shard))?;
-    }
+    core.keep(&state_address(keys, number(&next)), 0.0, &next)?;
+    core.remove_parts(Stage::Mixture.id(), keys.mixture, &format!("sums-{of:04}-"))?;
     // A process that has found the state a moment ago may still read it, so only the one before it is removed.
     if let Some(before) = of.checked_sub(1) {
         core.store.remove_part(&state_address(keys, before))?;
     }
-    Ok(())
+    Ok(Some(next))
 }
 
-/// The mixture, learned shard by shard in this process. It goes on where other processes have stopped.
+/// The mixture, learned shard by shard in this process. It goes on where other processes have stopped. `None` if another process has stored
+/// the mixture in the meantime.
 ///
 /// # Errors
 /// The errors of the sample and of the fit; a stop on request. The states of finished iterations stay stored.
-pub(crate) fn learn_mixture(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
-    let core = &experiment.core;
+pub(crate) fn learn_mixture(experiment: &Experiment, keys: &Keys) -> Result<Option<DiagonalGmm>> {
+    let bar = experiment.core.progress.bar("mixture", experiment.settings.mixture.max_n_iterations as u64);
     let mut state = ensure_start(experiment, keys)?;
-    let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
-    let bar = core.progress.bar("mixture", experiment.settings.mixture.max_n_iterations as u64);
     while !state.is_finished() {
-        let of = number(&state);
-        let mut total: Option<EmSums> = None;
-        for shard in 0..sample::n_shards(experiment) {
-            core.interrupt.check()?;
-            let sums = match core.stored(&sums_address(keys, of, shard))? {
-                Some(sums) => sums,
-                None => params.em_sums(&state, projected(experiment, keys, &pca, shard)?.view())?,
-            };
-            append(&mut total, sums)?;
-        }
-        state = params.advance(state, total).context("cannot learn the mixture")?;
-        replace_state(experiment, keys, of, &state)?;
+        ensure_em_sums(experiment, keys, &state, Chosen::All)?;
+        state = match advance(experiment, keys, state)? {
+            Some(next) => next,
+            // Another process has made the step, or even the last one.
+            None => match newest_state(experiment, keys)? {
+                Some(newest) => newest,
+                None if experiment.core.has(&Stage::Mixture.id().at(keys.mixture)) => return Ok(None),
+                None => ensure_start(experiment, keys)?,
+            },
+        };
         bar.set_position(state.n_iterations() as u64);
         if let Some(log_likelihood) = state.log_likelihood() {
             bar.set_message(&format!("log-likelihood {log_likelihood:.4}"));
         }
     }
-    Ok(state.into_mixture())
+    Ok(Some(state.into_mixture()))
 }
 
-/// Removes the states, when the mixture is stored.
+/// Removes states and sums, when the mixture is stored.
 ///
 /// # Errors
 /// The errors of the file system.
 pub(crate) fn forget_states(experiment: &Experiment, keys: &Keys) -> Result<()> {
-    for iteration in 0..=experiment.settings.mixture.max_n_iterations + 1 {
-        experiment.core.store.remove_part(&state_address(keys, iteration))?;
-    }
-    Ok(())
-}
-
-/// Adds the sums of the next shard.
-fn append(total: &mut Option<EmSums>, sums: EmSums) -> Result<()> {
-    match total {
-        None => *total = Some(sums),
-        Some(total) => total.append(&sums)?,
-    }
-    Ok(())
+    // Another process may have computed sums for a step that was already made.
+    ["sums-", "state-"]
+        .into_iter()
+        .try_for_each(|of| experiment.core.remove_parts(Stage::Mixture.id(), keys.mixture, of))
 }
 
 fn valid_params(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmmValidParams> {

@@ -39,11 +39,14 @@ struct StoredMixture {
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<DiagonalGmm> {
     let address = Stage::Mixture.id().at(keys.mixture);
     let was_stored = experiment.core.has(&address);
-    let stored = experiment.core.cached(address, || {
+    let stored = experiment.core.cached(address.clone(), || {
         let mixture = match (&experiment.settings.mixture.from, experiment.settings.sample.in_memory) {
             (Some(file), _) => given::mixture(file)?,
             (None, InMemory::Whole) => learn(experiment, keys)?,
-            (None, InMemory::Shards) => in_shards::learn_mixture(experiment, keys)?,
+            (None, InMemory::Shards) => match in_shards::learn_mixture(experiment, keys)? {
+                Some(mixture) => mixture,
+                None => return Ok((experiment.core.needed(&address)?, "learned by another process".to_owned())),
+            },
         };
         let report = mixture.report();
         let end = match (&experiment.settings.mixture.from, report.converged) {

@@ -45,10 +45,12 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Pca> {
             let params = Pca::params(settings.n_components).whitening(settings.whitening);
             let params = params.check().context("settings, section [pca]")?;
             match experiment.settings.sample.in_memory {
-                InMemory::Whole => params.fit(&DatasetBase::from(sample::get(experiment, keys)?)).map_err(Into::into),
-                InMemory::Shards => in_shards::learn_pca(experiment, keys, &params),
+                InMemory::Whole => {
+                    let sample = DatasetBase::from(sample::get(experiment, keys)?);
+                    params.fit(&sample).context("settings, section [pca]")?
+                }
+                InMemory::Shards => in_shards::learn_pca(experiment, keys, &params)?,
             }
-            .context("settings, section [pca]")?
         };
         let what = format!("{} → {} dimensions", pca.n_features(), pca.n_components());
         let stored = StoredPca {
