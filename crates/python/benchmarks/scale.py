@@ -19,6 +19,8 @@ MIXTURE = 62.0
 # Seconds of one core per vector, dimension and class: one pass of the SVM without the Gram matrix.
 PASS = 1.9e-10
 N_PASSES = 100
+# Trainings: one with a single value of C, and one for each fold of the calibration.
+N_TRAININGS = 1 + 4
 N_DIMENSIONS = 41_216
 # Bytes per photograph.
 PHOTOGRAPH = 110e3
@@ -27,8 +29,8 @@ VECTOR_INT8 = N_DIMENSIONS + 4 * 256
 LISTED = 1_500
 # Images from which descriptors are drawn, at most.
 N_SAMPLED = 100_000
-# Classes that are trained together, so that w and the state of the solver fit into memory.
-GROUP_BYTES = 64e9
+# Largest state of the classes that the solver without the Gram matrix trains together.
+STATE_BYTES = 4 * 2**30
 # Prices of rented machines: dollars per core and hour, and per gigabyte and month.
 CORE_HOUR = 0.04
 GIGABYTE_MONTH = 0.02
@@ -37,11 +39,11 @@ GIGABYTE_MONTH = 0.02
 def needs(n: float, n_classes: int) -> dict[str, float]:
     """Seconds of one core, and bytes."""
     is_gram = 8 * n * n + 4 * n * N_DIMENSIONS <= 8 * 2**30
-    per_class = 41 * n + 48 * N_DIMENSIONS
-    group = min(n_classes, max(1.0, GROUP_BYTES // per_class))
+    per_class = 42 * n + 48 * N_DIMENSIONS
+    group = min(n_classes, max(1.0, STATE_BYTES // per_class))
     # Gram matrix: the inner products once, then a few passes over the matrix.
     training = (
-        n * n * N_DIMENSIONS * 1.2e-11 + 60 * n * n * n_classes * 2e-11 if is_gram else N_PASSES * PASS * n * N_DIMENSIONS * n_classes
+        n * n * N_DIMENSIONS * 1.2e-11 + 60 * n * n * n_classes * 2e-11 if is_gram else N_TRAININGS * N_PASSES * PASS * n * N_DIMENSIONS * n_classes
     )
     return {
         "look": LOOK * n,
@@ -51,8 +53,7 @@ def needs(n: float, n_classes: int) -> dict[str, float]:
         "memory": 8 * n * n + VECTOR_F32 * n if is_gram else 512 * n + 1024 * N_DIMENSIONS + group * per_class,
         "listed": LISTED * n,
         "disk": (VECTOR_F32 if is_gram else VECTOR_INT8) * n + 256e6 + 4 * n * n_classes,
-        "network": 4 * PHOTOGRAPH * n + (VECTOR_F32 if is_gram else VECTOR_INT8 * (1 + N_PASSES * -(-n_classes // group))) * n,
-        "groups": -(-n_classes // group),
+        "network": 4 * PHOTOGRAPH * n + (VECTOR_F32 if is_gram else VECTOR_INT8 * (1 + N_TRAININGS * N_PASSES * -(-n_classes // group))) * n,
     }
 
 

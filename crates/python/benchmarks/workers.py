@@ -1,6 +1,6 @@
 """Time of a run to its scores: in one process, and on workers of Dask on this machine. Compares the files, too.
 
-    python crates/python/benchmarks/workers.py [--voc DIR] [--limit N] [--folder DIR] [CONFIGURATION...]
+    python crates/python/benchmarks/workers.py [--voc DIR] [--limit N] [--folder DIR] [--keep] [CONFIGURATION...]
 
 A configuration is a number of workers and a number of threads each, such as 2x1; 0x2 is one process without Dask that has two threads.
 """
@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="use only N photographs of each half")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds")
     parser.add_argument("--folder", help="where results are stored meanwhile; default: a temporary folder")
+    parser.add_argument("--keep", action="store_true", help="leave the results in the folder")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -44,7 +45,7 @@ def request(given: argparse.Namespace, folder: Path) -> str:
         "limit": given.limit,
         "artifacts": str(folder),
     }
-    return json.dumps({"reproduce": wanted})
+    return json.dumps({"run": "alone", "request": {"reproduce": wanted}})
 
 
 def alone(text: str) -> None:
@@ -124,9 +125,11 @@ def main() -> None:
             name = configuration.replace("x", " × ") if n_workers else f"one process, {n_threads} threads"
             cells = [f"{one:.1f} s" for one in [*seconds, sum(seconds)]]
             print(f"| {name} | {' | '.join(cells)} | {digest(folder)} |", flush=True)
-            shutil.rmtree(folder)
+            if not given.keep:
+                shutil.rmtree(folder)
     finally:
-        shutil.rmtree(parent, ignore_errors=True)
+        if not given.keep:
+            shutil.rmtree(parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

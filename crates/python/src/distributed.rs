@@ -9,7 +9,7 @@ use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::learning::{self, Learned};
-use fisherlens_experiment::photographs;
+use fisherlens_experiment::photographs::Listed;
 use fisherlens_experiment::program::Program;
 use fisherlens_experiment::progress::Progress;
 use fisherlens_experiment::quality::opened;
@@ -19,9 +19,10 @@ use fisherlens_experiment::share::Chosen;
 use fisherlens_experiment::stage::Stage;
 use fisherlens_experiment::stages::scores;
 use fisherlens_experiment::summary;
-use fisherlens_experiment::work::{self, Phase, Piece};
+use fisherlens_experiment::work::{self, Found, Phase, Piece};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::background;
@@ -31,6 +32,7 @@ use crate::model::NativeModel;
 use crate::training;
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(list_photographs, module)?)?;
     module.add_function(wrap_pyfunction!(look, module)?)?;
     module.add_function(wrap_pyfunction!(plan, module)?)?;
     module.add_function(wrap_pyfunction!(work_on, module)?)?;
@@ -39,7 +41,18 @@ pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(release, module)?)
 }
 
-/// What the user asked for; the Python half writes it as JSON.
+/// A run; the Python half writes it as JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Job {
+    /// Name of the run, another one for each call: what a process has opened for one run is not used by the next one, because photographs
+    /// may come and go.
+    #[serde(rename = "run")]
+    _run: IgnoredAny,
+    request: Request,
+}
+
+/// What the user asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum Request {
@@ -58,6 +71,10 @@ struct Reproduce {
     allow_missing: bool,
     limit: Option<usize>,
     artifacts: PathBuf,
+}
+
+fn request_of(job: &str) -> PyResult<Request> {
+    Ok(from_json::<Job>(job)?.request)
 }
 
 impl Request {
@@ -92,40 +109,71 @@ fn last_stage(request: &Request, until: Option<&str>) -> PyResult<Stage> {
     })
 }
 
-/// The experiment that this process opened last. Opening one reads all annotations, and most pieces of work take seconds.
-static OPENED: Mutex<Option<(String, Arc<Experiment>)>> = Mutex::new(None);
+/// What this process has opened last, with the job for which it was opened. Opening reads all annotations, and most pieces of work take
+/// seconds.
+struct Opened<T>(Mutex<Option<(String, Arc<T>)>>);
 
-fn open(request: &str) -> PyResult<Arc<Experiment>> {
-    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, experiment)) = opened.as_ref()
-        && of == request
-    {
-        return Ok(Arc::clone(experiment));
+static EXPERIMENT: Opened<Experiment> = Opened(Mutex::new(None));
+static LISTED: Opened<Listed> = Opened(Mutex::new(None));
+
+impl<T> Opened<T> {
+    fn get(&self, job: &str, open: impl FnOnce(&Session) -> anyhow::Result<T>) -> PyResult<Arc<T>> {
+        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, value)) = opened.as_ref()
+            && of == job
+        {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(open(&request_of(job)?.session()).map_err(raise_any)?);
+        *opened = Some((job.to_owned(), Arc::clone(&value)));
+        Ok(value)
     }
-    let session = from_json::<Request>(request)?.session();
-    let experiment = Experiment::open(&session, Progress::silent(), Interrupt::default()).map_err(raise_any)?;
-    agreement::check(&experiment).map_err(raise_any)?;
-    let experiment = Arc::new(experiment);
-    *opened = Some((request.to_owned(), Arc::clone(&experiment)));
-    Ok(experiment)
+
+    fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
-/// Forgets the opened experiment, so that its store can be cleaned.
+fn open(job: &str) -> PyResult<Arc<Experiment>> {
+    EXPERIMENT.get(job, |session| {
+        // The list of photographs is not needed any more.
+        LISTED.release();
+        let experiment = Experiment::open(session, Progress::silent(), Interrupt::default())?;
+        agreement::check(&experiment)?;
+        Ok(experiment)
+    })
+}
+
+/// Forgets what was opened, so that the store can be cleaned.
 #[pyfunction]
 fn release(py: Python<'_>) {
-    py.detach(|| OPENED.lock().unwrap_or_else(PoisonError::into_inner).take());
+    py.detach(|| {
+        LISTED.release();
+        EXPERIMENT.release();
+    });
 }
 
-/// Looks into the photographs of one chunk, or of none. Returns the number of chunks.
+/// Lists the photographs. Returns the number of chunks.
 #[pyfunction]
-#[pyo3(signature = (request, chunk, n_threads))]
-fn look(py: Python<'_>, request: &str, chunk: Option<usize>, n_threads: usize) -> PyResult<usize> {
-    let session = from_json::<Request>(request)?.session();
+fn list_photographs(py: Python<'_>, job: &str, n_threads: usize) -> PyResult<usize> {
+    let job = job.to_owned();
+    background::run(py, n_threads, None, move |watch| Ok(listed(&job, &Interrupt::of_flag(watch.flag()))?.n_chunks()))
+}
+
+fn listed(job: &str, interrupt: &Interrupt) -> PyResult<Arc<Listed>> {
+    LISTED.get(job, |session| Listed::new(session, &Progress::silent(), interrupt))
+}
+
+/// Looks into the photographs of one chunk. Returns whether it was not stored before.
+#[pyfunction]
+fn look(py: Python<'_>, job: &str, chunk: usize, n_threads: usize) -> PyResult<bool> {
+    let job = job.to_owned();
     background::run(py, n_threads, None, move |watch| {
         let interrupt = Interrupt::of_flag(watch.flag());
-        let chosen = Chosen::One(chunk.unwrap_or(usize::MAX));
-        let looked = photographs::look(&session, &Progress::silent(), &interrupt, chosen).map_err(raise_any)?;
-        Ok(looked.n_chunks)
+        let session = request_of(&job)?.session();
+        let listed = listed(&job, &interrupt)?;
+        let looked = listed.look(&session, &Progress::silent(), &interrupt, Chosen::One(chunk)).map_err(raise_any)?;
+        Ok(looked.n_new > 0)
     })
 }
 
@@ -148,43 +196,38 @@ struct OfPhase {
 
 /// The pieces of work as JSON, and one line about the photographs.
 #[pyfunction]
-#[pyo3(signature = (request, until, n_threads))]
-fn plan(py: Python<'_>, request: &str, until: Option<&str>, n_threads: usize) -> PyResult<(String, String)> {
-    let until = last_stage(&from_json(request)?, until)?;
-    let request = request.to_owned();
+#[pyo3(signature = (job, until, n_threads))]
+fn plan(py: Python<'_>, job: &str, until: Option<&str>, n_threads: usize) -> PyResult<(String, String)> {
+    let until = last_stage(&request_of(job)?, until)?;
+    let job = job.to_owned();
     background::run(py, n_threads, None, move |_| {
-        let experiment = open(&request)?;
+        let experiment = open(&job)?;
         let first = experiment.settings.seed;
-        let n_seeds = if until >= Stage::Scores { experiment.settings.evaluation.n_seeds as u64 } else { 1 };
         let mut seeds = Vec::new();
-        for seed in first..first + n_seeds {
+        for seed in first..first + experiment.settings.evaluation.n_seeds as u64 {
             let keys = Keys::new(&experiment, seed).map_err(raise_any)?;
             let until = if seed == first { until } else { until.min(Stage::Scores) };
-            let of_phase = |Phase { name, stage, pieces, needs }: Phase| -> PyResult<OfPhase> {
-                let mut of_phase = OfPhase { name, stage: stage.name(), needs, pieces: Vec::new(), done: Vec::new() };
-                for piece in pieces {
-                    of_phase.pieces.push(piece.to_string());
-                    if work::is_done(&experiment, &keys, piece).map_err(raise_any)? {
-                        of_phase.done.push(piece.to_string());
-                    }
-                }
-                Ok(of_phase)
+            let found = Found::new(&experiment, &keys).map_err(raise_any)?;
+            let of_phase = |Phase { name, stage, pieces, needs }: Phase| {
+                let done = pieces.iter().filter(|piece| found.has(**piece)).map(Piece::to_string).collect();
+                let pieces = pieces.iter().map(Piece::to_string).collect();
+                OfPhase { name, stage: stage.name(), needs, pieces, done }
             };
-            let phases = work::phases(&experiment, until).into_iter().map(of_phase).collect::<PyResult<_>>()?;
+            let phases = work::phases(&experiment, until).into_iter().map(of_phase).collect();
             seeds.push(OfSeed { seed, phases });
         }
         Ok((serde_json::to_string(&seeds).map_err(raise)?, opened(&experiment.core.dataset)))
     })
 }
 
-/// Does one piece of work.
+/// Does one piece of work. Returns whether it had to be done.
 #[pyfunction]
-fn work_on(py: Python<'_>, request: &str, seed: u64, piece: &str, n_threads: usize) -> PyResult<()> {
+fn work_on(py: Python<'_>, job: &str, seed: u64, piece: &str, n_threads: usize) -> PyResult<bool> {
     let piece: Piece = piece.parse().map_err(raise_any)?;
     memory::keep();
-    let request = request.to_owned();
+    let job = job.to_owned();
     background::run(py, n_threads, None, move |_| {
-        let experiment = open(&request)?;
+        let experiment = open(&job)?;
         let keys = Keys::new(&experiment, seed).map_err(raise_any)?;
         work::run(&experiment, &keys, piece).map_err(raise_any)
     })
@@ -193,18 +236,18 @@ fn work_on(py: Python<'_>, request: &str, seed: u64, piece: &str, n_threads: usi
 /// Computes what is left of an experiment, and writes its page where a folder is given. Returns the path of the page, and the mean average
 /// precision if there are scores.
 #[pyfunction]
-#[pyo3(signature = (request, until, report, n_threads))]
+#[pyo3(signature = (job, until, report, n_threads))]
 fn finish(
     py: Python<'_>,
-    request: &str,
+    job: &str,
     until: Option<&str>,
     report: Option<PathBuf>,
     n_threads: usize,
 ) -> PyResult<(Option<String>, Option<f64>)> {
-    let until = last_stage(&from_json(request)?, until)?;
-    let request = request.to_owned();
+    let until = last_stage(&request_of(job)?, until)?;
+    let job = job.to_owned();
     background::run(py, n_threads, None, move |_| {
-        let experiment = open(&request)?;
+        let experiment = open(&job)?;
         let run = Run::execute(&experiment, Some(until)).map_err(raise_any)?;
         let mut page = None;
         if let Some(folder) = report {
@@ -224,10 +267,10 @@ fn finish(
 
 /// Assembles the model of a training. Returns it with its quality as JSON.
 #[pyfunction]
-fn finish_training(py: Python<'_>, request: &str, n_threads: usize) -> PyResult<(NativeModel, String)> {
-    let request = request.to_owned();
+fn finish_training(py: Python<'_>, job: &str, n_threads: usize) -> PyResult<(NativeModel, String)> {
+    let job = job.to_owned();
     let (model, quality) = background::run(py, n_threads, None, move |_| {
-        let experiment = open(&request)?;
+        let experiment = open(&job)?;
         let Learned { model, quality, .. } = learning::learn(&experiment, &[]).map_err(raise_any)?;
         Ok((model, serde_json::to_string(&quality).map_err(raise)?))
     })?;

@@ -76,7 +76,7 @@ def assert_same(found, expected, where=""):
 def request(folder: Path, **settings) -> str:
     changes = [f"{name}={json.dumps(value)}" for name, value in {**SETTINGS, **settings}.items()]
     wanted = {"experiment": "mini", "set": changes, "voc": None, "allow_missing": False, "limit": LIMIT, "artifacts": str(folder)}
-    return json.dumps({"reproduce": wanted})
+    return json.dumps({"run": "alone", "request": {"reproduce": wanted}})
 
 
 @pytest.fixture(scope="module")
@@ -145,19 +145,32 @@ def worker_pids(client) -> list[int]:
 def test_a_worker_that_hangs_is_replaced(mortal, tmp_path):
     stopped = []
     # The embedded photographs are drawn before, which may take longer than a piece of work may take here.
-    _native.look(request(tmp_path), None, 2)
+    _native.list_photographs(request(tmp_path), 2)
+
+    pids = mortal.run(os.getpid)
+    ended = threading.Event()
 
     def stop_one() -> None:
-        time.sleep(1.5)
-        pid = worker_pids(mortal)[0]
-        os.kill(pid, signal.SIGSTOP)
-        stopped.append(pid)
+        """Stops a worker while it has work. A worker that was just about to end its work goes on, and the next one is stopped."""
+        while not stopped and not ended.is_set():
+            for address, pieces in mortal.processing().items():
+                if not pieces or stopped:
+                    continue
+                os.kill(pids[address], signal.SIGSTOP)
+                time.sleep(0.5)
+                if set(mortal.processing()[address]) & set(pieces):
+                    stopped.append(pids[address])
+                else:
+                    os.kill(pids[address], signal.SIGCONT)
 
     stopper = threading.Thread(target=stop_one)
     stopper.start()
     settings = {**SETTINGS, "seed": 5}
-    ours.reproduce("mini", mortal, artifacts=tmp_path, settings=settings, until="scores", limit=LIMIT, piece_timeout=12)
-    stopper.join()
+    try:
+        ours.reproduce("mini", mortal, artifacts=tmp_path, settings=settings, until="scores", limit=LIMIT, piece_timeout=12)
+    finally:
+        ended.set()
+        stopper.join()
     assert stopped
     with pytest.raises(ProcessLookupError):
         for _ in range(100):

@@ -240,8 +240,8 @@ class _Run:
             raise TypeError(f"client is {type(client).__name__}, expected a Client of dask.distributed")
         if self.client.asynchronous:
             raise TypeError("client is asynchronous, expected a Client that waits: Client(..., asynchronous=False)")
-        self.request = json.dumps(wanted)
         self.name = uuid.uuid4().hex[:8]
+        self.job = json.dumps({"run": self.name, "request": wanted})
         self.topic = f"fisherlens-{self.name}"
         self.n_pieces = 0
         self.futures: list[Any] = []
@@ -249,8 +249,8 @@ class _Run:
         # Of each piece that is at work: worker and beginning. Of each phase: the seconds of finished pieces.
         self.running: dict[str, tuple[str, float]] = {}
         self.took: dict[str, list[float]] = {}
-        # Of each piece: the workers that died while they worked on it, as far as Dask gave it up because of them.
-        self.deaths: dict[str, set[str]] = {}
+        # Of each piece: address and identity of the workers that died while they worked on it, as far as Dask gave it up because of them.
+        self.deaths: dict[str, set[tuple[str, str]]] = {}
         self.retried: set[str] = set()
 
     def __enter__(self) -> _Run:
@@ -269,7 +269,7 @@ class _Run:
 
     def look(self) -> None:
         """Looks into the photographs."""
-        n_chunks = self.alone(_look, None, name="listing")
+        n_chunks = self.alone(_list_photographs, name="listing")
         futures = [self._submit(_look, chunk, phase="photographs", piece=f"chunk/{chunk:04}") for chunk in range(n_chunks)]
         self._wait(futures, "photographs")
 
@@ -287,9 +287,9 @@ class _Run:
                 done = set(phase["done"])
                 pieces = [piece for piece in phase["pieces"] if piece not in done]
                 kind = f"{phase['name']}-{seed}"
-                submitted = [
-                    self._submit(_work, seed, piece, before, phase=kind, piece=piece, is_whole="/" not in piece) for piece in pieces
-                ]
+                # A phase of one piece has its worker for itself.
+                is_whole = len(phase["pieces"]) == 1
+                submitted = [self._submit(_work, seed, piece, before, phase=kind, piece=piece, is_whole=is_whole) for piece in pieces]
                 futures.extend(submitted)
                 if len(submitted) > 1:
                     # One future that stands for all of them, so that the graph has few arrows.
@@ -308,7 +308,7 @@ class _Run:
         # Dask's dashboard gives all pieces of a phase one colour, by the first part of the key.
         key = (f"{phase}-{self.name}", piece)
         future = self.client.submit(
-            _noted, self.topic, phase, piece, is_whole, _native.__version__, function, self.request, *arguments, key=key, pure=False
+            _noted, self.topic, phase, piece, is_whole, _native.__version__, function, self.job, *arguments, key=key, pure=False
         )
         self.futures.append(future)
         self.n_pieces += is_counted
@@ -321,18 +321,20 @@ class _Run:
             if message["what"] == "begin":
                 self.running[name] = (message["worker"], now)
             elif name in self.running:
-                self.took.setdefault(message["phase"], []).append(now - self.running.pop(name)[1])
+                begin = self.running.pop(name)[1]
+                # What was stored before took no time.
+                if message["is_new"]:
+                    self.took.setdefault(message["phase"], []).append(now - begin)
 
     def _wait(self, futures: list[Any], what: str) -> None:
         """Waits for all futures. Lost and hanging workers are replaced; the first error of a piece ends the run."""
-        distributed = _dask()
         shown = bar(len(futures), what) if self.progress and len(futures) > 1 else None
+        pause = 0.01
         try:
             while True:
-                try:
-                    distributed.wait(futures, timeout=LOOK_EVERY)
-                except (TimeoutError, distributed.TimeoutError):
-                    pass
+                # Dask changes the status of the futures by itself. Its `wait` with a time limit would leave a task for each future behind.
+                time.sleep(pause)
+                pause = min(2 * pause, LOOK_EVERY)
                 states = [future.status for future in futures]
                 if shown is not None:
                     shown.update(states.count("finished") - shown.n)
@@ -359,16 +361,20 @@ class _Run:
         retried = []
         for future in failed:
             error = future.exception()
-            piece, last = str(error.task), str(error.last_worker)
+            # Another worker may have got the same address.
+            piece, last = str(error.task), (error.last_worker.address, str(error.last_worker.server_id))
             deaths = self.deaths.setdefault(piece, set())
             if last in deaths and str(future.key) in self.retried:
                 # The client has not heard yet that it is done again.
                 continue
             if last not in deaths:
                 deaths.add(last)
-                logger.warning("several workers died while they worked on %s, the last one was %s; it is done again", piece, last)
+                logger.warning("several workers died while they worked on %s, the last one was %s; it is done again", piece, last[0])
             if len(deaths) > N_DEATHS:
-                raise RuntimeError(f"{piece}: all workers that got this piece of work died; expected workers with enough memory for it")
+                raise RuntimeError(
+                    f"{piece}: all workers that got this piece of work died, or were replaced because it took too long: expected workers "
+                    "with enough memory for it, and a piece_timeout that is long enough"
+                )
             retried.append(future)
         if retried:
             self.retried.update(str(future.key) for future in retried)
@@ -379,10 +385,9 @@ class _Run:
         with self.lock:
             hanging = []
             for name, (worker, begin) in self.running.items():
-                phase, _, piece = name.partition("/")
-                took = self.took.get(phase, [])
+                took = self.took.get(name.partition("/")[0], [])
                 limit = self.timeout
-                if limit is None and "/" in piece and len(took) >= N_FINISHED:
+                if limit is None and len(took) >= N_FINISHED:
                     limit = max(SOONEST, SLOWER * statistics.median(took))
                 if limit is not None and now - begin > limit:
                     hanging.append((name, worker, now - begin))
@@ -401,7 +406,7 @@ class _Run:
                 self.client.run_on_scheduler(_drop, address=worker)
 
 
-def _noted(topic: str, phase: str, piece: str, is_whole: bool, version: str, function: Any, wanted: str, *arguments: Any) -> Any:
+def _noted(topic: str, phase: str, piece: str, is_whole: bool, version: str, function: Any, job: str, *arguments: Any) -> Any:
     """Does a piece of work on a worker, and tells when it begins and ends."""
     worker = _dask().get_worker()
     if _native.__version__ != version:
@@ -411,38 +416,45 @@ def _noted(topic: str, phase: str, piece: str, is_whole: bool, version: str, fun
         )
     told = {"phase": phase, "piece": piece, "worker": worker.address}
     worker.log_event(topic, {"what": "begin", **told})
+    result = None
     try:
-        return function(wanted, *arguments, n_threads=worker.state.nthreads if is_whole else 1)
+        result = function(job, *arguments, n_threads=worker.state.nthreads if is_whole else 1)
+        return result
     finally:
-        worker.log_event(topic, {"what": "end", **told})
+        # Pieces of a phase return whether they had to be done.
+        worker.log_event(topic, {"what": "end", "is_new": result is True, **told})
 
 
-def _look(wanted: str, chunk: int | None, *, n_threads: int) -> int:
-    return _native.look(wanted, chunk, n_threads)
+def _list_photographs(job: str, *, n_threads: int) -> int:
+    return _native.list_photographs(job, n_threads)
 
 
-def _plan(wanted: str, until: str | None, *, n_threads: int) -> tuple[str, str]:
-    return _native.plan(wanted, until, n_threads)
+def _look(job: str, chunk: int, *, n_threads: int) -> bool:
+    return _native.look(job, chunk, n_threads)
 
 
-def _work(wanted: str, seed: int, piece: str, before: list[Any], *, n_threads: int) -> None:
-    _native.work_on(wanted, seed, piece, n_threads)
+def _plan(job: str, until: str | None, *, n_threads: int) -> tuple[str, str]:
+    return _native.plan(job, until, n_threads)
 
 
-def _all_done(wanted: str, pieces: list[Any], *, n_threads: int) -> None:
+def _work(job: str, seed: int, piece: str, before: list[Any], *, n_threads: int) -> bool:
+    return _native.work_on(job, seed, piece, n_threads)
+
+
+def _all_done(job: str, pieces: list[Any], *, n_threads: int) -> None:
     """Stands for the pieces of a phase."""
 
 
-def _finish(wanted: str, until: str | None, report: str | None, *, n_threads: int) -> tuple[str | None, float | None]:
-    return _native.finish(wanted, until, report, n_threads)
+def _finish(job: str, until: str | None, report: str | None, *, n_threads: int) -> tuple[str | None, float | None]:
+    return _native.finish(job, until, report, n_threads)
 
 
-def _finish_training(wanted: str, *, n_threads: int) -> tuple[Model, str]:
-    native, told = _native.finish_training(wanted, n_threads)
+def _finish_training(job: str, *, n_threads: int) -> tuple[Model, str]:
+    native, told = _native.finish_training(job, n_threads)
     return Model._of(native), told
 
 
-def _write_table(wanted: str, table: str, text: str, *, n_threads: int) -> None:
+def _write_table(job: str, table: str, text: str, *, n_threads: int) -> None:
     os.makedirs(os.path.dirname(table), exist_ok=True)
     unfinished = f"{table}.{uuid.uuid4().hex}"
     with open(unfinished, "w", newline="", encoding="utf-8") as file:
