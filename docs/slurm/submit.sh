@@ -30,6 +30,10 @@ if [ $# = 0 ] || ! [[ $shares =~ ^[1-9][0-9]*$ ]]; then
     sed -n '2,16s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
+case "$last" in
+    ""|sample|mixture|encode|scores|relevance|resampling) ;;
+    *) echo "-u $last: expected sample, mixture, encode, scores, relevance or resampling" >&2; exit 2 ;;
+esac
 command -v sbatch >/dev/null || { echo "sbatch is not there: expected a machine from which jobs are submitted to Slurm" >&2; exit 1; }
 is_training=
 case " $* " in *" train "*) is_training=yes ;; esac
@@ -41,7 +45,7 @@ before=
 submit() {
     local name=$1
     shift
-    before=$(sbatch --parsable --requeue --job-name="fisherlens-$name" ${before:+--dependency=afterok:$before} ${options[@]+"${options[@]}"} \
+    before=$(sbatch --parsable --requeue --kill-on-invalid-dep=yes --job-name="fisherlens-$name" ${before:+--dependency=afterok:$before} ${options[@]+"${options[@]}"} \
         "$@" | cut -d';' -f1)
     echo "$before  $name"
 }
