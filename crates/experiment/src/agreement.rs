@@ -46,15 +46,11 @@ pub fn check(experiment: &Experiment) -> Result<()> {
         .finish();
     let address = RECORD.at(key);
     let own = Formats::of_this_program();
-    let stored = core.stored::<Formats>(&address)?;
-    let first = match stored {
-        Some(first) => first,
-        None => {
-            core.keep(&address, 0.0, &own)?;
-            // Processes that begin at the same time all write a record, and compare theirs with the last one.
-            core.needed(&address)?
-        }
-    };
+    if !core.has(&address) {
+        core.keep(&address, 0.0, &own)?;
+    }
+    // Processes that begin at the same time all write a record, and compare theirs with the last one.
+    let first: Formats = core.needed(&address)?;
     let names = own.versions.keys().chain(first.versions.keys());
     for name in names {
         let (of_own, of_first) = (own.versions.get(name), first.versions.get(name));

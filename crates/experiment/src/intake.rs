@@ -159,7 +159,9 @@ impl Intake<'_> {
 
     /// The digests, which are kept in the entries, and whether they were not stored before.
     fn digests_of(&self, bar: &dyn Bar, entries: &mut [ImageEntry]) -> Result<(Vec<Result<(), String>>, bool)> {
-        entries.iter_mut().for_each(|entry| entry.digest = None);
+        for entry in entries.iter_mut() {
+            entry.digest = None;
+        }
         let stamps: Vec<Option<Stamp>> = entries.par_iter().map(stamp).collect();
         let settled = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(SETTLED);
         let is_settled = |stamp: &Option<Stamp>| stamp.is_some_and(|(_, changed)| changed < settled.as_nanos() as u64);

@@ -43,7 +43,9 @@ def needs(n: float, n_classes: int) -> dict[str, float]:
     group = min(n_classes, max(1.0, STATE_BYTES // per_class))
     # Gram matrix: the inner products once, then a few passes over the matrix.
     training = (
-        n * n * N_DIMENSIONS * 1.2e-11 + 60 * n * n * n_classes * 2e-11 if is_gram else N_TRAININGS * N_PASSES * PASS * n * N_DIMENSIONS * n_classes
+        n * n * N_DIMENSIONS * 1.2e-11 + 60 * n * n * n_classes * 2e-11
+        if is_gram
+        else N_TRAININGS * N_PASSES * PASS * n * N_DIMENSIONS * n_classes
     )
     return {
         "look": LOOK * n,
@@ -53,7 +55,8 @@ def needs(n: float, n_classes: int) -> dict[str, float]:
         "memory": 8 * n * n + VECTOR_F32 * n if is_gram else 512 * n + 1024 * N_DIMENSIONS + group * per_class,
         "listed": LISTED * n,
         "disk": (VECTOR_F32 if is_gram else VECTOR_INT8) * n + 256e6 + 4 * n * n_classes,
-        "network": 4 * PHOTOGRAPH * n + (VECTOR_F32 if is_gram else VECTOR_INT8 * (1 + N_TRAININGS * N_PASSES * -(-n_classes // group))) * n,
+        "network": 4 * PHOTOGRAPH * n
+        + (VECTOR_F32 if is_gram else VECTOR_INT8 * (1 + N_TRAININGS * N_PASSES * -(-n_classes // group))) * n,
     }
 
 

@@ -142,26 +142,33 @@ def worker_pids(client) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_is_replaced(mortal, tmp_path):
+def test_a_worker_that_hangs_is_replaced(mortal, tmp_path, monkeypatch):
     stopped = []
     # The embedded photographs are drawn before, which may take longer than a piece of work may take here.
     _native.list_photographs(request(tmp_path), 2)
 
     pids = mortal.run(os.getpid)
     ended = threading.Event()
+    running: dict[str, tuple[str, float]] = {}
+    hear = ours._Run._hear
+
+    def heard(run, event) -> None:
+        hear(run, event)
+        running.clear()
+        running.update(run.running)
+
+    monkeypatch.setattr(ours._Run, "_hear", heard)
 
     def stop_one() -> None:
-        """Stops a worker while it has work. A worker that was just about to end its work goes on, and the next one is stopped."""
-        while not stopped and not ended.is_set():
-            for address, pieces in mortal.processing().items():
-                if not pieces or stopped:
-                    continue
-                os.kill(pids[address], signal.SIGSTOP)
+        """Stops a worker that has begun a piece. If the piece has just ended, the worker goes on, and another one is stopped."""
+        while not stopped and not ended.wait(0.01):
+            for piece, (worker, begin) in list(running.items()):
+                os.kill(pids[worker], signal.SIGSTOP)
                 time.sleep(0.5)
-                if set(mortal.processing()[address]) & set(pieces):
-                    stopped.append(pids[address])
-                else:
-                    os.kill(pids[address], signal.SIGCONT)
+                if running.get(piece) == (worker, begin):
+                    stopped.append(pids[worker])
+                    break
+                os.kill(pids[worker], signal.SIGCONT)
 
     stopper = threading.Thread(target=stop_one)
     stopper.start()

@@ -157,7 +157,9 @@ impl StoredRows {
             Stored::Raw(vector) => bytemuck::cast_slice_mut(target).copy_from_slice(vector),
             Stored::Rounded(codes, scales) => {
                 roots(codes, &scales, &self.layout, target);
-                target.iter_mut().for_each(|root| *root *= root.abs());
+                for root in target {
+                    *root *= root.abs();
+                }
             }
         }
     }
