@@ -51,6 +51,8 @@ N_DEATHS = 10
 RESTART = 10.0
 # Seconds between two looks at the run.
 LOOK_EVERY = 0.5
+# Seconds between two counts of the workers.
+COUNT_EVERY = 30.0
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,7 @@ class _Run:
     def _wait(self, futures: list[Any], what: str) -> None:
         """Waits for all futures. Lost and hanging workers are replaced; the first error of a piece ends the run."""
         shown = bar(len(futures), what) if self.progress and len(futures) > 1 else None
-        pause = 0.01
+        pause, counted = 0.01, time.monotonic()
         try:
             while True:
                 # Dask changes the status of the futures by itself. Its `wait` with a time limit would leave a task for each future behind.
@@ -346,6 +348,10 @@ class _Run:
                 elif states.count("finished") == len(states):
                     return
                 self._replace_hanging()
+                if time.monotonic() - counted > COUNT_EVERY:
+                    counted = time.monotonic()
+                    if not self.client.scheduler_info(n_workers=-1)["workers"]:
+                        logger.warning("no worker is there: the run goes on as soon as there is one")
         finally:
             if shown is not None:
                 shown.close()
