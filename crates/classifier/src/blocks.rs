@@ -41,9 +41,8 @@ impl LinearSvm {
     /// or 0 for difficult. `progress` is called after every block of 128 vectors on the calling thread and may stop the training.
     ///
     /// # Method
-    /// All problems are solved at once; if their state needs more than 4 GiB, one group of problems after another. A pass
-    /// visits the blocks of 128 vectors in random order. It computes the scores of the block,
-    /// `X_b Wᵀ`, moves the α of the block by coordinate descent (`hsieh2008`), and adds the change to W. This takes `4·n·D` operations per
+    /// All problems are solved at once; if their state needs more than 4 GiB, one group of problems after another. A pass visits the blocks of
+    /// 128 vectors in random order. It computes the scores of the block, `X_b Wᵀ`, moves the α of the block by coordinate descent (`hsieh2008`), and adds the change to W. This takes `4·n·D` operations per
     /// problem; the first pass takes `128·n·D` more for the inner products within the blocks. The products of samples that stay at their
     /// bounds are left out in most passes if a whole block of one problem consists of them. After each pass the dual objective is
     /// minimised in the space of the last six moves; this needs no vectors.

@@ -77,7 +77,8 @@ pub struct Phase {
     pub needs: Vec<String>,
 }
 
-/// The halves whose images a stage computes in shards. The list is empty for a stage that is one computation.
+/// Which halves of the data a stage divides into shards of images: `encode`, for example, divides both. A stage that is one computation, such
+/// as `classifier`, divides no half.
 pub fn halves(stage: Stage) -> &'static [Half] {
     match stage {
         Stage::Sample => &[Half::Train],

@@ -243,10 +243,11 @@ impl DiagonalGmmValidParams {
         let mut remaining = &indices[..];
         let mut first = 0;
         for (shard, sums) in shards.iter().enumerate() {
-            let end = first + sums.n_samples();
-            let (here, later) = remaining.split_at(remaining.partition_point(|&index| index < end));
+            let start = first;
+            first += sums.n_samples();
+            let (here, later) = remaining.split_at(remaining.partition_point(|&index| index < first));
+            remaining = later;
             if here.is_empty() {
-                first = end;
                 continue;
             }
             let x = load(shard)?;
@@ -256,10 +257,8 @@ impl DiagonalGmmValidParams {
             });
             in_shard(shard, unchanged)?;
             for &index in here {
-                values.extend(x.row(index - first));
+                values.extend(x.row(index - start));
             }
-            remaining = later;
-            first = end;
         }
         let shape = (indices.len(), total.n_features());
         Ok(Array2::from_shape_vec(shape, values).expect("every index lies in one shard"))
