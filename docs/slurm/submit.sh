@@ -9,34 +9,45 @@
 #   -m          the mixture is learned in shards too (with sample.in_memory=shards in the settings)
 #   -o OPTIONS  for every job, such as -o "--cpus-per-task=4 --mem=8G --time=4:00:00"
 #
-# COMMAND is `PATH/xtask reproduce … --artifacts DIR` or `fisherlens train …`. It is run in the present folder. The photographs, the folder of
-# artifacts and the program must have the same paths on all nodes.
+# COMMAND is `PATH/xtask reproduce … --artifacts DIR --report DIR` or `fisherlens train …`, without --until and --shard. It is run in the
+# present folder. Without --report, xtask writes its page into the checkout where it was built. The photographs, the folder of artifacts and
+# the program must have the same paths on all nodes.
 #
 # A run that has failed is submitted again with the same line: only what is missing is computed.
 set -euo pipefail
 
+# wrong MESSAGE: ends because of a wrong argument.
+wrong() { echo "$1; -h shows how the script is used" >&2; exit 2; }
+
 shares=8 last= in_shards= options=()
-while getopts "n:u:mo:" option; do
+while getopts ":n:u:mo:h" option; do
     case "$option" in
         n) shares=$OPTARG ;;
         u) last=$OPTARG ;;
         m) in_shards=yes ;;
         o) read -r -a more <<< "$OPTARG"; options+=("${more[@]}") ;;
-        *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+        h) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit ;;
+        :) wrong "-$OPTARG: expected a value" ;;
+        *) wrong "-$OPTARG: expected -n, -u, -m, -o or -h" ;;
     esac
 done
 shift $((OPTIND - 1))
-if [ $# = 0 ] || ! [[ $shares =~ ^[1-9][0-9]*$ ]]; then
-    sed -n '2,16s/^# \{0,1\}//p' "$0" >&2
-    exit 2
-fi
+[[ $shares =~ ^[1-9][0-9]*$ ]] || wrong "-n $shares: expected a number of shares of at least 1"
 case "$last" in
     ""|sample|mixture|encode|scores|relevance|resampling) ;;
-    *) echo "-u $last: expected sample, mixture, encode, scores, relevance or resampling" >&2; exit 2 ;;
+    *) wrong "-u $last: expected sample, mixture, encode, scores, relevance or resampling" ;;
 esac
-command -v sbatch >/dev/null || { echo "sbatch is not there: expected a machine from which jobs are submitted to Slurm" >&2; exit 1; }
+[ $# != 0 ] || wrong "no command: expected -- PATH/xtask reproduce …, or -- fisherlens train …"
+command -v "$1" >/dev/null || wrong "$1: no such program"
 is_training=
-case " $* " in *" train "*) is_training=yes ;; esac
+for word in "$@"; do
+    case "$word" in
+        train) is_training=yes ;;
+        --until|--until=*|--shard|--shard=*|--wait|--wait=*) wrong "$word in the command: expected a whole run; -u STAGE ends it earlier" ;;
+    esac
+done
+case "$is_training$last" in yesrelevance|yesresampling) wrong "-u $last: a training has no such stage" ;; esac
+command -v sbatch >/dev/null || { echo "sbatch is not there: expected a machine from which jobs are submitted to Slurm" >&2; exit 1; }
 
 command=$(printf '%q ' "$@")
 before=
@@ -91,8 +102,6 @@ if [ -z "$is_training" ]; then
     ends relevance && exit
     array resampling
     ends resampling && exit
-elif [ -n "$last" ]; then
-    echo "-u $last: a training has no such stage; the whole training is submitted" >&2
 fi
 submit all --wrap "$command"
 echo "The last job is $before. See: squeue --me"

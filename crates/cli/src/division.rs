@@ -26,15 +26,21 @@ pub struct Division {
     pub wait: u64,
 }
 
-/// The stage that `--until` names; `None` without `--until`.
+/// The stage that `--until` names; `None` without `--until`. `earlier`: names that the caller has already compared with it.
 ///
 /// # Errors
 /// A name that no stage has.
-pub fn last_stage<S: Copy>(until: Option<&str>, stages: &[S], name_of: fn(S) -> &'static str) -> Result<Option<S>> {
+pub fn last_stage<S: Copy>(
+    until: Option<&str>,
+    earlier: &[&str],
+    stages: &[S],
+    name_of: fn(S) -> &'static str,
+) -> Result<Option<S>> {
     let Some(name) = until else { return Ok(None) };
     let stage = stages.iter().copied().find(|&stage| name_of(stage) == name);
     stage.map(Some).with_context(|| {
-        let names: Vec<&str> = stages.iter().map(|&stage| name_of(stage)).collect();
+        let stages = stages.iter().map(|&stage| name_of(stage));
+        let names: Vec<&str> = earlier.iter().copied().chain(stages).collect();
         format!("--until {name}: expected one of {}", names.join(", "))
     })
 }

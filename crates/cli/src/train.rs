@@ -9,6 +9,7 @@ use fisherlens_artifact::Header;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::learning::{self, LEARN_AND_JUDGE, Learned};
+use fisherlens_experiment::photographs;
 use fisherlens_experiment::progress::duration;
 use fisherlens_experiment::quality::opened;
 use fisherlens_experiment::run::Run;
@@ -80,7 +81,7 @@ pub fn run(arguments: &Train, caller: &Caller, interrupt: &Interrupt) -> Result<
     if arguments.division.look(arguments.until.as_deref(), &session, interrupt)? {
         return Ok(());
     }
-    let until = last_stage(arguments.until.as_deref(), &LEARN_AND_JUDGE, Stage::name)?;
+    let until = last_stage(arguments.until.as_deref(), &[photographs::NAME], &LEARN_AND_JUDGE, Stage::name)?;
     let experiment = Experiment::open(&session, terminal::progress(), interrupt.clone())?;
     let dataset = &experiment.core.dataset;
     experiment.core.progress.stage_line("train", &opened(dataset));

@@ -32,6 +32,7 @@ use crate::model::NativeModel;
 use crate::training;
 
 pub(crate) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(stages, module)?)?;
     module.add_function(wrap_pyfunction!(list_photographs, module)?)?;
     module.add_function(wrap_pyfunction!(look, module)?)?;
     module.add_function(wrap_pyfunction!(plan, module)?)?;
@@ -151,6 +152,12 @@ fn release(py: Python<'_>) {
         LISTED.release();
         EXPERIMENT.release();
     });
+}
+
+/// The names of the stages of an experiment, in order.
+#[pyfunction]
+fn stages() -> Vec<&'static str> {
+    Stage::ALL.iter().map(|stage| stage.name()).collect()
 }
 
 /// Lists the photographs. Returns the number of chunks.

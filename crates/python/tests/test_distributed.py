@@ -200,7 +200,7 @@ def test_training_on_workers(client, tmp_path):
 def test_errors_are_those_of_the_work(client, tmp_path):
     with pytest.raises(ValueError, match="mixture.n_components = 0"):
         ours.reproduce("mini", client, artifacts=tmp_path, settings={"mixture.n_components": 0})
-    with pytest.raises(ValueError, match='until is "middle", expected one of sample'):
+    with pytest.raises(ValueError, match='until is "middle", expected one of "photographs", "sample"'):
         ours.reproduce("mini", client, artifacts=tmp_path, settings=SETTINGS, limit=LIMIT, until="middle")
     with pytest.raises(ValueError, match="needs PASCAL VOC"):
         ours.reproduce("voc2007-val", client, artifacts=tmp_path)
@@ -218,3 +218,41 @@ def test_another_version_is_refused(client, tmp_path, monkeypatch):
     monkeypatch.setattr(_native, "__version__", "0.0.0")
     with pytest.raises(RuntimeError, match="but the client has 0.0.0"):
         ours.reproduce("mini", client, artifacts=tmp_path, settings=SETTINGS, limit=LIMIT, until="scores")
+
+
+def test_wrong_arguments_name_the_parameter(client, tmp_path):
+    def fails(error, message, client=client, **given):
+        given = {"artifacts": tmp_path, "limit": LIMIT, "settings": SETTINGS, **given}
+        with pytest.raises(error, match=message):
+            ours.reproduce("mini", client, **given)
+
+    fails((TypeError, ValueError), "until", until=3)
+    fails(ValueError, "setting mixture.tolerance is nan", settings={"mixture.tolerance": float("nan")})
+    fails(ValueError, "setting mixture.tolerance is None", settings={"mixture.tolerance": None})
+    fails(ValueError, "expected voc=None", voc=tmp_path)
+    fails(ValueError, "settings: mixture.k=3", settings={"mixture.k": 3})
+
+
+def test_photographs_alone_are_a_run(client, tmp_path):
+    done = ours.reproduce("mini", client, artifacts=tmp_path, settings=SETTINGS, until="photographs", limit=LIMIT)
+    assert done.n_pieces == 2 and done.mean_average_precision is None
+
+
+def test_a_closed_client_is_named(tmp_path):
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        with distributed.Client(cluster) as closed:
+            pass
+        with pytest.raises(ValueError, match="client is closed, expected one that is connected"):
+            ours.reproduce("mini", closed, artifacts=tmp_path)
+
+
+def test_a_cluster_that_closes_ends_the_run(tmp_path):
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        timer = threading.Timer(2.0, client.close)
+        timer.start()
+        with pytest.raises(RuntimeError, match="the run was cancelled: the client or the scheduler was closed"):
+            ours.reproduce("mini", client, artifacts=tmp_path, settings={"evaluation.n_seeds": 20}, limit=LIMIT)
+        timer.join()

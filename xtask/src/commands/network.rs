@@ -22,7 +22,7 @@ use crate::cli::{Bench, Reproduce};
 pub(crate) fn reproduce(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt) -> Result<()> {
     let since = Instant::now();
     ensure!(arguments.division.shard.is_none(), "--shard: expected only for experiments without a network");
-    let until = last_stage(arguments.until.as_deref(), &NetworkStage::ALL, NetworkStage::short_name)?;
+    let until = last_stage(arguments.until.as_deref(), &[], &NetworkStage::ALL, NetworkStage::short_name)?;
     let session = arguments.selection.session(arguments.experiment.as_deref(), caller);
     let device = device(&arguments.device)?;
     let weights = arguments.weights.as_deref();

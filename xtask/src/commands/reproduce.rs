@@ -8,6 +8,7 @@ use fisherlens_cli::caller::Caller;
 use fisherlens_cli::division::last_stage;
 use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_experiment::photographs;
 use fisherlens_experiment::progress::duration;
 use fisherlens_experiment::run::Run;
 use fisherlens_experiment::stage::Stage;
@@ -32,7 +33,7 @@ pub(crate) fn run(arguments: &Reproduce, caller: &Caller, interrupt: &Interrupt)
     if arguments.division.look(arguments.until.as_deref(), &session, interrupt)? {
         return Ok(());
     }
-    let until = last_stage(arguments.until.as_deref(), &Stage::ALL, Stage::name)?;
+    let until = last_stage(arguments.until.as_deref(), &[photographs::NAME], &Stage::ALL, Stage::name)?;
     let experiment = arguments.selection.open(arguments.experiment.as_deref(), caller, interrupt)?;
     announce(&experiment);
     if arguments.division.compute(&experiment, until)? {

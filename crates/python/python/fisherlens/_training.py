@@ -28,7 +28,12 @@ _OPTIONS = {
     "--follow-links": "follow_links=True",
     "--limit": "limit",
     "--group": "groups",
+    "with --set ": "with the setting ",
+    " and --set data.test": " and data.test",
     "--set ": "settings: ",
+    "expected no --voc": "expected voc=None",
+    "--voc DIR": "voc=DIR",
+    "--allow-missing": "allow_missing=True",
 }
 
 
@@ -75,7 +80,16 @@ def request(
 
 def changes(settings: Any) -> list[str]:
     """Changes to settings as the command takes them."""
-    return [f"{name}={_toml(value)}" for name, value in _mapping("settings", settings).items()]
+    return [f"{name}={_toml(name, value)}" for name, value in _mapping("settings", settings).items()]
+
+
+def absolute(settings: Any) -> dict[str, Any]:
+    """The settings with absolute paths of the files that they name, for processes that work in other folders."""
+    changed = dict(_mapping("settings", settings))
+    for name, value in changed.items():
+        if str(name).endswith(".from") and isinstance(value, (str, os.PathLike)) and value != "":
+            changed[name] = os.path.abspath(value)
+    return changed
 
 
 def quality_of(told: str, own_table: str) -> dict[str, Any]:
@@ -228,13 +242,20 @@ def _say(line: str) -> None:
         print(line.encode(encoding, "replace").decode(encoding))
 
 
-def _toml(value: Any) -> str:
+def _toml(name: Any, value: Any) -> str:
     """A value as the settings write it."""
-    if isinstance(value, str):
-        return value
+    if isinstance(value, (str, os.PathLike)):
+        return os.fsdecode(value)
+    given = value
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+    try:
+        if value is None:
+            raise ValueError
+        return json.dumps(list(value) if isinstance(value, tuple) else value, allow_nan=False)
+    except (TypeError, ValueError):
+        expected = "expected a text, a finite number, True or False, or a list of these"
+        raise ValueError(f"the setting {name} is {given!r}, {expected}") from None
 
 
 @contextlib.contextmanager

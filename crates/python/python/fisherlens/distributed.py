@@ -19,7 +19,6 @@ import hashlib
 import json
 import logging
 import os
-import platform
 import statistics
 import threading
 import time
@@ -29,12 +28,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fisherlens import _native
-from fisherlens._checks import flag, number, whole
+from fisherlens import _native, _pieces
+from fisherlens._checks import flag, number, one_of, whole
 from fisherlens._checks import path as path_of
 from fisherlens._jobs import bar
 from fisherlens._model import Model
-from fisherlens._training import changes, in_place, in_python, quality_of, request, table_of
+from fisherlens._training import absolute, changes, in_place, in_python, quality_of, request, table_of
 
 __all__ = ["Reproduced", "reproduce", "train"]
 
@@ -53,6 +52,9 @@ RESTART = 10.0
 LOOK_EVERY = 0.5
 # Seconds between two counts of the workers.
 COUNT_EVERY = 30.0
+CLOSED = "the client or the scheduler was closed"
+# What comes before the first stage.
+LOOK = "photographs"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Reproduced:
     mean_average_precision : float or None
         On the test half, in [0, 1]; ``None`` if the run ended before the scores, or if no class could be judged.
     n_pieces : int
-        Number of pieces of work that were done now, and not before.
+        Number of pieces of work that were given to workers: those that were not done before, and the looks into the list of photographs,
+        which every call makes.
     seconds : float
         How long it took.
     """
@@ -109,7 +112,7 @@ def reproduce(
     settings : dict, optional
         Changes to the settings, such as ``{"mixture.n_components": 64}``.
     until : str, optional
-        The last stage, such as ``"scores"``; by default all stages are computed.
+        The last stage, such as ``"scores"``; by default all stages are computed. ``"photographs"`` only looks into the photographs.
     report : path, optional
         Folder for the HTML page.
     allow_missing : bool
@@ -137,7 +140,7 @@ def reproduce(
     wanted = {
         "reproduce": {
             "experiment": os.fspath(_settings_path(path_of("experiment", experiment))),
-            "set": changes(settings),
+            "set": changes(absolute(settings)),
             "voc": None if voc is None else os.path.abspath(path_of("voc", voc)),
             "allow_missing": flag("allow_missing", allow_missing),
             "limit": None if limit is None else whole("limit", limit, 1),
@@ -145,12 +148,15 @@ def reproduce(
         }
     }
     page_folder = None if report is None else os.path.abspath(path_of("report", report))
+    last = None if until is None else one_of("until", until, [LOOK, *_native.stages()])
     begin = time.monotonic()
     run = _Run(client, wanted, piece_timeout, progress)
-    with run:
+    with run, in_python(""):
         run.look()
+        if last == LOOK:
+            return Reproduced(folder, None, None, run.n_pieces, time.monotonic() - begin)
         run.compute(until)
-        page, mean = run.alone(_finish, until, page_folder, name="report" if page_folder else "finish")
+        page, mean = run.alone(_pieces.finish, until, page_folder, name="report" if page_folder else "finish")
     return Reproduced(folder, page, mean, run.n_pieces, time.monotonic() - begin)
 
 
@@ -206,7 +212,7 @@ def train(
         os.path.abspath(path),
         group,
         preset=_settings_path(path_of("preset", preset)),
-        settings=settings,
+        settings=absolute(settings),
         test_share=test_share,
         keep_near=keep_near,
         strict=strict,
@@ -219,11 +225,11 @@ def train(
     with run, in_python(table):
         if table:
             # On a worker, because the client may not see the folder.
-            run.alone(_write_table, table, text, name="table")
+            run.alone(_pieces.write_table, table, text, name="table")
         run.look()
         run.compute(None)
         model: Model
-        model, told = run.alone(_finish_training, name="model")
+        model, told = run.alone(_pieces.finish_training, name="model")
     model.quality = quality_of(told, table)
     for warning in model.quality["warnings"]:
         warnings.warn(warning, UserWarning, stacklevel=2)
@@ -234,14 +240,23 @@ class _Run:
     """The pieces of work of one run, as futures of Dask."""
 
     def __init__(self, client: Any, wanted: Mapping[str, Any], piece_timeout: float | None, progress: bool) -> None:
-        distributed = _dask()
+        distributed = _pieces.dask()
         self.timeout = None if piece_timeout is None else number("piece_timeout", piece_timeout, 0, is_open=True)
         self.progress = flag("progress", progress)
-        self.client = distributed.get_client() if client is None else client
+        if client is None:
+            try:
+                client = distributed.get_client()
+            except ValueError as error:
+                raise ValueError(
+                    "client is None, and no Client of dask.distributed is there: give one, such as Client(LocalCluster())"
+                ) from error
+        self.client = client
         if not isinstance(self.client, distributed.Client):
             raise TypeError(f"client is {type(client).__name__}, expected a Client of dask.distributed")
         if self.client.asynchronous:
             raise TypeError("client is asynchronous, expected a Client that waits: Client(..., asynchronous=False)")
+        if self.client.status != "running":
+            raise ValueError(f"client is {self.client.status}, expected one that is connected to its scheduler: make a new Client")
         self.name = uuid.uuid4().hex[:8]
         self.job = json.dumps({"run": self.name, "request": wanted})
         self.topic = f"fisherlens-{self.name}"
@@ -260,24 +275,25 @@ class _Run:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is not None:
-            self.client.cancel(self.futures, force=True)
-        self.client.unsubscribe_topic(self.topic)
+        # The run has its result, or its own error. The client may be closed by now.
         try:
+            if error is not None:
+                self.client.cancel(self.futures, force=True)
+            self.client.unsubscribe_topic(self.topic)
             self.client.run(_native.release, on_error="ignore")
-        except Exception as problem:  # The run has its result, or its own error.
+        except Exception as problem:
             logger.debug("the workers were not told that the run has ended: %s", problem)
         self.futures.clear()
 
     def look(self) -> None:
         """Looks into the photographs."""
-        n_chunks = self.alone(_list_photographs, name="listing")
-        futures = [self._submit(_look, chunk, phase="photographs", piece=f"chunk/{chunk:04}") for chunk in range(n_chunks)]
+        n_chunks = self.alone(_pieces.list_photographs, name="listing")
+        futures = [self._submit(_pieces.look, chunk, phase="photographs", piece=f"chunk/{chunk:04}") for chunk in range(n_chunks)]
         self._wait(futures, "photographs")
 
     def compute(self, until: str | None) -> None:
         """Does all pieces of work that are not done."""
-        told, line = self.alone(_plan, until, name="plan")
+        told, line = self.alone(_pieces.plan, until, name="plan")
         logger.info("%s", line)
         futures: list[Any] = []
         for of_seed in json.loads(told):
@@ -291,11 +307,13 @@ class _Run:
                 kind = f"{phase['name']}-{seed}"
                 # A phase of one piece has its worker for itself.
                 is_whole = len(phase["pieces"]) == 1
-                submitted = [self._submit(_work, seed, piece, before, phase=kind, piece=piece, is_whole=is_whole) for piece in pieces]
+                submitted = [
+                    self._submit(_pieces.work, seed, piece, before, phase=kind, piece=piece, is_whole=is_whole) for piece in pieces
+                ]
                 futures.extend(submitted)
                 if len(submitted) > 1:
                     # One future that stands for all of them, so that the graph has few arrows.
-                    submitted = [self._submit(_all_done, submitted, phase=f"{kind}-done", piece="0000", is_counted=False)]
+                    submitted = [self._submit(_pieces.all_done, submitted, phase=f"{kind}-done", piece="0000", is_counted=False)]
                     futures.extend(submitted)
                 ends[phase["name"]] = submitted or before
         self._wait(futures, "work")
@@ -310,7 +328,7 @@ class _Run:
         # Dask's dashboard gives all pieces of a phase one colour, by the first part of the key.
         key = (f"{phase}-{self.name}", piece)
         future = self.client.submit(
-            _noted, self.topic, phase, piece, is_whole, _native.__version__, function, self.job, *arguments, key=key, pure=False
+            _pieces.noted, self.topic, phase, piece, is_whole, _native.__version__, function, self.job, *arguments, key=key, pure=False
         )
         self.futures.append(future)
         self.n_pieces += is_counted
@@ -338,13 +356,15 @@ class _Run:
                 time.sleep(pause)
                 pause = min(2 * pause, LOOK_EVERY)
                 states = [future.status for future in futures]
+                if self.client.status in ("closing", "closed"):
+                    raise RuntimeError(f"the run was cancelled: {CLOSED}")
                 if shown is not None:
                     shown.update(states.count("finished") - shown.n)
                 if "error" in states:
                     self._recover([future for future in futures if future.status == "error"])
                 elif "cancelled" in states:
                     # A future that is "lost" is computed again, because its worker died after it was finished.
-                    raise RuntimeError("the run was cancelled: the client or the scheduler was closed, or its futures were cancelled")
+                    raise RuntimeError(f"the run was cancelled: {CLOSED}, or its futures were cancelled")
                 elif states.count("finished") == len(states):
                     return
                 self._replace_hanging()
@@ -358,7 +378,7 @@ class _Run:
 
     def _recover(self, failed: list[Any]) -> None:
         """Gives pieces whose workers died to others; raises every other error."""
-        distributed = _dask()
+        distributed = _pieces.dask()
         for future in failed:
             error = future.exception()
             if not isinstance(error, distributed.KilledWorker):
@@ -409,77 +429,9 @@ class _Run:
             except Exception as problem:
                 # It has nobody who could restart it, so it is only dropped.
                 logger.warning("worker %s cannot be restarted (%s); it is left out", worker, problem)
-                self.client.run_on_scheduler(_drop, address=worker)
-
-
-def _noted(topic: str, phase: str, piece: str, is_whole: bool, version: str, function: Any, job: str, *arguments: Any) -> Any:
-    """Does a piece of work on a worker, and tells when it begins and ends."""
-    worker = _dask().get_worker()
-    if _native.__version__ != version:
-        raise RuntimeError(
-            f"worker {worker.address} on {platform.node()} has fisherlens {_native.__version__}, but the client has {version}: "
-            "install the same version everywhere"
-        )
-    told = {"phase": phase, "piece": piece, "worker": worker.address}
-    worker.log_event(topic, {"what": "begin", **told})
-    result = None
-    try:
-        result = function(job, *arguments, n_threads=worker.state.nthreads if is_whole else 1)
-        return result
-    finally:
-        # Pieces of a phase return whether they had to be done.
-        worker.log_event(topic, {"what": "end", "is_new": result is True, **told})
-
-
-def _list_photographs(job: str, *, n_threads: int) -> int:
-    return _native.list_photographs(job, n_threads)
-
-
-def _look(job: str, chunk: int, *, n_threads: int) -> bool:
-    return _native.look(job, chunk, n_threads)
-
-
-def _plan(job: str, until: str | None, *, n_threads: int) -> tuple[str, str]:
-    return _native.plan(job, until, n_threads)
-
-
-def _work(job: str, seed: int, piece: str, before: list[Any], *, n_threads: int) -> bool:
-    return _native.work_on(job, seed, piece, n_threads)
-
-
-def _all_done(job: str, pieces: list[Any], *, n_threads: int) -> None:
-    """Stands for the pieces of a phase."""
-
-
-def _finish(job: str, until: str | None, report: str | None, *, n_threads: int) -> tuple[str | None, float | None]:
-    return _native.finish(job, until, report, n_threads)
-
-
-def _finish_training(job: str, *, n_threads: int) -> tuple[Model, str]:
-    native, told = _native.finish_training(job, n_threads)
-    return Model._of(native), told
-
-
-def _write_table(job: str, table: str, text: str, *, n_threads: int) -> None:
-    os.makedirs(os.path.dirname(table), exist_ok=True)
-    unfinished = f"{table}.{uuid.uuid4().hex}"
-    with open(unfinished, "w", newline="", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(unfinished, table)
-
-
-async def _drop(dask_scheduler: Any, address: str) -> None:
-    await dask_scheduler.remove_worker(address, stimulus_id="fisherlens-hanging")
+                self.client.run_on_scheduler(_pieces.drop, address=worker)
 
 
 def _settings_path(name: str) -> str:
     """The path of a settings file does not depend on the working folder of a worker."""
     return os.path.abspath(name) if name.endswith(".toml") else name
-
-
-def _dask() -> Any:
-    try:
-        import distributed
-    except ModuleNotFoundError as error:
-        raise ImportError("fisherlens.distributed needs Dask: pip install 'fisherlens[distributed]'") from error
-    return distributed
