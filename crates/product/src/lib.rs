@@ -13,10 +13,14 @@
 //! assert_eq!(c, array![[14.0, 17.0]]);
 //! ```
 
+mod integer;
+
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView2, ArrayViewMut2};
+
+pub use integer::{IntegerPanels, Pair, TILE_COLUMNS, TILE_ROWS, Tile, multiply_integers};
 
 /// The array that receives a product.
 #[derive(Debug)]
