@@ -4,8 +4,9 @@
 use fisherlens_lanes::{LANES, has_fma, multiply_add, sum_lanes, vectorised};
 use ndarray::ArrayView2;
 
+use crate::diagonal_gmm::DiagonalGmm;
 use crate::exponential::{exponential, quick_exponential};
-use crate::posteriors::{PosteriorTables, Workspace};
+use crate::posteriors::{PosteriorTables, Slack, Workspace};
 use crate::sparse_posteriors::SparsePosteriors;
 
 /// A component is a candidate if its posterior may reach this value, or the posterior floor where the floor is lower.
@@ -46,9 +47,16 @@ struct Density {
 }
 
 impl PosteriorTables {
+    /// The tables for posteriors of at least `floor`.
+    pub(crate) fn for_floor(mixture: &DiagonalGmm, floor: f32) -> Self {
+        // The product with integers is only good enough where the components that are no candidates are needed as a sum.
+        let with_integers = Others::for_floor(floor) == Others::Summed;
+        Self::new(mixture.weights(), mixture.means(), mixture.variances(), with_integers)
+    }
+
     /// Appends the posteriors of at least `floor` to `posteriors`, and ln p(x) of each sample to `log_densities`.
     ///
-    /// `x` `(N, D)`: finite samples in standard layout.
+    /// `x` `(N, D)`: finite samples in standard layout. `floor`: the one that the tables were made for.
     pub(crate) fn append(
         &self,
         x: ArrayView2<'_, f32>,
@@ -139,18 +147,20 @@ fn examine_row(
     workspace: &mut Workspace,
 ) -> Density {
     let width = tables.width();
-    let Workspace { joint, candidates, candidate_values, forms, exponentials, padded, flags, .. } = workspace;
+    let Workspace { joint, row_errors, candidates, candidate_values, forms, exponentials, padded, flags, .. } =
+        workspace;
     let joint = joint.as_slice_mut().expect("made in standard layout");
     let row = &mut joint[product_row * width..][..width];
 
+    let slack = tables.slack(row_errors[product_row]);
     // The product is wrong by at most `slack`, so `value − slack` is a lower bound of a log density and `value + slack` an upper bound.
     // A posterior is at most exp(its log density − the largest log density of the row). A component whose upper bound lies more than
     // −ln(posterior sought) below the largest lower bound therefore cannot reach the posterior sought.
     let sought = floor.clamp(MIN_CANDIDATE_POSTERIOR, CANDIDATE_POSTERIOR);
     let depth = MARGIN - sought.ln();
-    let largest_bound = largest_lower_bound(row, tables.slack());
+    let largest_bound = largest_lower_bound(fused, row, slack);
     let threshold = largest_bound - depth - ROW_SLACK * largest_bound.abs();
-    find_candidates(row, tables.slack(), threshold, tables.n_components(), flags, candidates);
+    find_candidates(fused, row, slack, threshold, tables.n_components(), flags, candidates);
 
     padded[..x.len()].copy_from_slice(x);
     quadratic_forms(fused, tables, padded, candidates, forms);
@@ -167,7 +177,7 @@ fn examine_row(
         row.fill(f32::NEG_INFINITY);
     }
     let sum_of_others = match others {
-        Others::Summed => sum_of_others(fused, row, tables.slack(), threshold, tables.relative(largest)),
+        Others::Summed => sum_of_others(fused, row, slack, threshold, tables.relative(largest)),
         Others::Kept => {
             for &k in candidates.iter() {
                 row[k as usize] = f32::NEG_INFINITY;
@@ -185,11 +195,11 @@ fn examine_row(
 
 /// The largest lower bound of a log density in one row of the product.
 #[inline(always)]
-fn largest_lower_bound(row: &[f32], slack: &[f32]) -> f32 {
+fn largest_lower_bound(fused: bool, row: &[f32], slack: Slack<'_>) -> f32 {
     let mut largest = [f32::NEG_INFINITY; LANES];
-    for (values, slacks) in row.as_chunks::<LANES>().0.iter().zip(slack.as_chunks::<LANES>().0) {
+    for (values, (errors, units)) in row.as_chunks::<LANES>().0.iter().zip(slack.lanes()) {
         for lane in 0..LANES {
-            let bound = values[lane] - slacks[lane];
+            let bound = values[lane] - slack.of(fused, errors[lane], units[lane]);
             largest[lane] = if bound > largest[lane] { bound } else { largest[lane] };
         }
     }
@@ -199,17 +209,19 @@ fn largest_lower_bound(row: &[f32], slack: &[f32]) -> f32 {
 /// Lists the components whose upper bound exceeds the threshold.
 #[inline(always)]
 fn find_candidates(
+    fused: bool,
     row: &[f32],
-    slack: &[f32],
+    slack: Slack<'_>,
     threshold: f32,
     n_components: usize,
     flags: &mut [u8],
     candidates: &mut Vec<u32>,
 ) {
     // One byte per component comes first, because this loop then runs in vector registers.
-    for ((flag, &value), &slack) in flags.iter_mut().zip(row).zip(slack) {
+    // In one loop over single numbers. With a loop over lanes within, the compiler gathers the numbers of several registers.
+    for ((flag, &value), (&error, &unit)) in flags.iter_mut().zip(row).zip(slack.errors.iter().zip(slack.units)) {
         // Written as "not below" so that NaN, which fails every comparison, becomes a candidate.
-        let below = value + slack <= threshold;
+        let below = value + slack.of(fused, error, unit) <= threshold;
         *flag = u8::from(!below);
     }
     list_flagged(flags, n_components, candidates);
@@ -236,12 +248,13 @@ fn list_flagged(flags: &[u8], n_components: usize, components: &mut Vec<u32>) {
 
 /// Σ exp(value − shift) over the components that are not candidates.
 #[inline(always)]
-fn sum_of_others(fused: bool, row: &[f32], slack: &[f32], threshold: f32, shift: f32) -> f32 {
+fn sum_of_others(fused: bool, row: &[f32], slack: Slack<'_>, threshold: f32, shift: f32) -> f32 {
     let mut sums = [0.0_f32; LANES];
-    for (values, slacks) in row.as_chunks::<LANES>().0.iter().zip(slack.as_chunks::<LANES>().0) {
+    for (values, (errors, units)) in row.as_chunks::<LANES>().0.iter().zip(slack.lanes()) {
         for lane in 0..LANES {
             let value = quick_exponential(fused, values[lane] - shift);
-            sums[lane] += if values[lane] + slacks[lane] <= threshold { value } else { 0.0 };
+            let bound = values[lane] + slack.of(fused, errors[lane], units[lane]);
+            sums[lane] += if bound <= threshold { value } else { 0.0 };
         }
     }
     sum_lanes(&sums)

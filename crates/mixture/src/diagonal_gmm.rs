@@ -222,7 +222,7 @@ impl DiagonalGmm {
                 return Err(MixtureError::Dimension { what, expected, found });
             }
         }
-        let tables = PosteriorTables::new(self.weights(), self.means(), self.variances());
+        let tables = PosteriorTables::for_floor(self, floor);
         let mut workspace = tables.workspace();
         let mut sparse = SparsePosteriors::with_capacity(LISTED_ROWS);
         let blocks = x.axis_chunks_iter(Axis(0), LISTED_ROWS);
@@ -257,7 +257,7 @@ impl DiagonalGmm {
         log_densities: Option<&mut Vec<f64>>,
     ) -> Result<SparsePosteriors, MixtureError> {
         check_samples(x, self.n_features())?;
-        let tables = PosteriorTables::new(self.weights(), self.means(), self.variances());
+        let tables = PosteriorTables::for_floor(self, floor);
         let mut posteriors = SparsePosteriors::with_capacity(x.nrows());
         tables.append(x.as_standard_layout().view(), floor, &mut tables.workspace(), &mut posteriors, log_densities);
         Ok(posteriors)

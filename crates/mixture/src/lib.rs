@@ -30,6 +30,7 @@ mod em_sums;
 mod error;
 mod exponential;
 mod init;
+mod integer_tables;
 mod params;
 mod posteriors;
 mod shards;

@@ -7,13 +7,16 @@
 //! components. The product therefore only finds the components that can matter, the candidates. `candidates.rs` then sums the
 //! quadratic forms of the candidates directly.
 //!
+//! Where no posterior below 1e-6 is needed, the product is one of integers (`integer_tables.rs`), which takes half of the time.
+//!
 //! Samples that equal an earlier one, such as the zeroed descriptors of flat image areas, are computed once and copied.
 
-use fisherlens_lanes::{LANES, vectorised};
-use fisherlens_product::{Target, multiply};
+use fisherlens_lanes::{LANES, multiply_add, vectorised};
+use fisherlens_product::{Pair, Target, multiply};
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
 use crate::error::MixtureError;
+use crate::integer_tables::IntegerTables;
 
 /// Samples per product: inputs, product and matrix fit into a second-level cache.
 const BLOCK: usize = 256;
@@ -31,8 +34,12 @@ pub(crate) struct PosteriorTables {
     matrix: Array2<f32>,
     /// ln w − Σ ln σ − D/2 · ln 2π − reference − ½ Σ (μ − offset)²/σ²; −∞ for the columns that fill up the last vector register.
     product_constants: Vec<f32>,
-    /// Bound of the product's rounding error near each component.
-    slack: Vec<f32>,
+    /// The product with integers, if it is used in place of `matrix`.
+    integers: Option<IntegerTables>,
+    /// Bound of the product's error near each component. A sample adds its own error times `error_units`.
+    errors: Vec<f32>,
+    /// Factor of the error of a sample, for each component.
+    error_units: Vec<f32>,
     /// ln w − Σ ln σ − D/2 · ln 2π.
     constants: Vec<f64>,
     /// The largest of `constants`.
@@ -41,6 +48,29 @@ pub(crate) struct PosteriorTables {
     means: Vec<[f32; LANES]>,
     /// 1/σ in the same layout.
     inverse_deviations: Vec<[f32; LANES]>,
+}
+
+/// Bound of the product's error for one sample: `errors + units · row_error`, one per component. It is infinite for a sample of which
+/// the product says nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Slack<'a> {
+    pub(crate) errors: &'a [f32],
+    pub(crate) units: &'a [f32],
+    row_error: f32,
+}
+
+impl<'a> Slack<'a> {
+    /// Errors and units, one register of components after another.
+    #[inline(always)]
+    pub(crate) fn lanes(self) -> impl Iterator<Item = (&'a [f32; LANES], &'a [f32; LANES])> {
+        self.errors.as_chunks().0.iter().zip(self.units.as_chunks().0)
+    }
+
+    /// The bound of one component.
+    #[inline(always)]
+    pub(crate) fn of(self, fused: bool, error: f32, unit: f32) -> f32 {
+        multiply_add(fused, unit, self.row_error, error)
+    }
 }
 
 /// Memory that all blocks of samples use in turn.
@@ -52,6 +82,10 @@ pub(crate) struct Workspace {
     pub(crate) sources: Vec<Option<usize>>,
     /// `[y, y²]` for each row of the product.
     pub(crate) design: Array2<f32>,
+    /// The same in integers.
+    pub(crate) integer_design: Vec<Pair>,
+    /// Error of each row of the product that is due to its sample.
+    pub(crate) row_errors: Vec<f32>,
     /// The product: one row of log densities per sample, one column per component.
     pub(crate) joint: Array2<f32>,
     /// One byte per column of the product.
@@ -69,11 +103,12 @@ pub(crate) struct Workspace {
 }
 
 impl PosteriorTables {
-    /// `weights` `(K)`, `means` `(K, D)` and `variances` `(K, D)` of a mixture.
+    /// `weights` `(K)`, `means` `(K, D)` and `variances` `(K, D)` of a mixture. `with_integers`: whether the product may be one of integers.
     pub(crate) fn new(
         weights: ArrayView1<'_, f32>,
         means: ArrayView2<'_, f32>,
         variances: ArrayView2<'_, f32>,
+        with_integers: bool,
     ) -> Self {
         let (n_components, n_features) = means.dim();
         let width = n_components.next_multiple_of(LANES);
@@ -84,6 +119,8 @@ impl PosteriorTables {
                 sum as f32
             })
             .collect();
+        let mut exact_matrix = vec![0.0; if with_integers { 2 * n_features * n_components } else { 0 }];
+        let mut mean_squares = vec![0.0; n_features];
         let mut matrix = Array2::zeros((2 * n_features, width));
         let mut padded_means = vec![[0.0; LANES]; n_components * chunks];
         let mut inverse_deviations = padded_means.clone();
@@ -95,8 +132,14 @@ impl PosteriorTables {
             for d in 0..n_features {
                 let variance = f64::from(variances[[k, d]]);
                 let mean = f64::from(means[[k, d]]) - f64::from(offset[d]);
-                matrix[[d, k]] = (mean / variance) as f32;
-                matrix[[n_features + d, k]] = (-0.5 / variance) as f32;
+                let (linear, square) = (mean / variance, -0.5 / variance);
+                matrix[[d, k]] = linear as f32;
+                matrix[[n_features + d, k]] = square as f32;
+                if with_integers {
+                    exact_matrix[2 * n_features * k + d] = linear;
+                    exact_matrix[2 * n_features * k + n_features + d] = square;
+                    mean_squares[d] += f64::from(weights[k]) * (variance + mean * mean);
+                }
                 padded_means[k * chunks + d / LANES][d % LANES] = means[[k, d]];
                 inverse_deviations[k * chunks + d / LANES][d % LANES] = (1.0 / variance.sqrt()) as f32;
                 sum_log_deviations += 0.5 * variance.ln();
@@ -108,17 +151,25 @@ impl PosteriorTables {
         }
         let reference = constants.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut product_constants = vec![f32::NEG_INFINITY; width];
-        let mut slack = vec![0.0; width];
+        let (mut errors, mut error_units) = (vec![0.0; width], vec![0.0; width]);
+        let integers = if with_integers { IntegerTables::new(&exact_matrix, &mean_squares, weights) } else { None };
         for k in 0..n_components {
             product_constants[k] = (constants[k] - reference - half_squares[k]) as f32;
-            slack[k] = (2.0 * half_squares[k]) as f32 * COMPONENT_SLACK;
+            errors[k] = (2.0 * half_squares[k]) as f32 * COMPONENT_SLACK;
+            if let Some(integers) = &integers {
+                product_constants[k] = (constants[k] - reference - half_squares[k] + integers.shifts()[k]) as f32;
+                errors[k] += integers.errors()[k];
+                error_units[k] = integers.units()[k];
+            }
         }
         Self {
             n_components,
             offset,
             matrix,
             product_constants,
-            slack,
+            integers,
+            errors,
+            error_units,
             constants,
             reference,
             means: padded_means,
@@ -131,7 +182,10 @@ impl PosteriorTables {
         Workspace {
             start: 0,
             sources: Vec::with_capacity(BLOCK),
-            design: Array2::zeros((BLOCK, 2 * n_features)),
+            // One of the two is made when it is needed. The steps of EM may need one and then the other.
+            design: Array2::zeros((0, 2 * n_features)),
+            integer_design: Vec::new(),
+            row_errors: vec![0.0; BLOCK],
             joint: Array2::zeros((BLOCK, self.width())),
             flags: vec![0; self.width()],
             candidates: Vec::with_capacity(self.n_components),
@@ -176,19 +230,36 @@ impl PosteriorTables {
     /// Computes the product for the new samples of the block.
     pub(crate) fn multiply_block(&self, x: &[f32], workspace: &mut Workspace) {
         let n_features = self.offset.len();
-        let design = workspace.design.as_slice_mut().expect("made in standard layout");
+        let Workspace { start, sources, design, integer_design, row_errors, joint, .. } = workspace;
+        let new = sources.iter().enumerate().filter(|(_, source)| source.is_none());
+        let new = new.map(|(n, _)| self.sample(x, *start + n)).enumerate();
         let mut n_new = 0;
-        for (n, _) in workspace.sources.iter().enumerate().filter(|(_, source)| source.is_none()) {
-            let design = &mut design[n_new * 2 * n_features..][..2 * n_features];
-            fill_design(self.sample(x, workspace.start + n), &self.offset, design);
+        if let Some(integers) = &self.integers {
+            integer_design.resize(BLOCK * n_features, [0; 2]);
+            for (row, sample) in new {
+                let entries = &mut integer_design[row * n_features..][..n_features];
+                row_errors[row] = integers.round(sample, &self.offset, entries);
+                n_new += 1;
+            }
+            let joint = joint.as_slice_mut().expect("made in standard layout");
+            let joint = &mut joint[..n_new * self.width()];
+            integers.multiply(&integer_design[..n_new * n_features], &self.product_constants, joint);
+            return;
+        }
+        if design.is_empty() {
+            *design = Array2::zeros((BLOCK, 2 * n_features));
+        }
+        row_errors.fill(0.0);
+        let rows = design.as_slice_mut().expect("made in standard layout");
+        for (row, sample) in new {
+            fill_design(sample, &self.offset, &mut rows[row * 2 * n_features..][..2 * n_features]);
             n_new += 1;
         }
-        let joint = workspace.joint.as_slice_mut().expect("made in standard layout");
-        for row in joint.chunks_exact_mut(self.width()).take(n_new) {
-            row.copy_from_slice(&self.product_constants);
+        let mut joint = joint.slice_mut(s![..n_new, ..]);
+        for mut row in joint.rows_mut() {
+            row.as_slice_mut().expect("made in standard layout").copy_from_slice(&self.product_constants);
         }
-        let target = Target::AddTo(workspace.joint.slice_mut(s![..n_new, ..]));
-        multiply(target, workspace.design.slice(s![..n_new, ..]), self.matrix.view());
+        multiply(Target::AddTo(joint), design.slice(s![..n_new, ..]), self.matrix.view());
     }
 
     /// Sample `n` of `x`.
@@ -203,16 +274,28 @@ impl PosteriorTables {
         self.product_constants.len()
     }
 
+    /// Whether the product is one of integers.
+    #[cfg(test)]
+    pub(crate) fn has_integers(&self) -> bool {
+        self.integers.is_some()
+    }
+
+    /// The number that log densities of the product are relative to.
+    #[cfg(test)]
+    pub(crate) fn reference(&self) -> f64 {
+        self.reference
+    }
+
     /// K.
     #[inline(always)]
     pub(crate) fn n_components(&self) -> usize {
         self.n_components
     }
 
-    /// Bound of the product's rounding error near each component.
+    /// Bound of the product's error, for each component and a sample with this error.
     #[inline(always)]
-    pub(crate) fn slack(&self) -> &[f32] {
-        &self.slack
+    pub(crate) fn slack(&self, row_error: f32) -> Slack<'_> {
+        Slack { errors: &self.errors, units: &self.error_units, row_error }
     }
 
     /// ln w − Σ ln σ − D/2 · ln 2π of a component.

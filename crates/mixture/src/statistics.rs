@@ -88,7 +88,12 @@ impl EStep {
         x: ArrayView2<'_, f32>,
         posterior_floor: Option<f32>,
     ) -> Statistics {
-        let tables = PosteriorTables::new(model.weights(), model.means(), model.variances());
+        let floor = match posterior_floor {
+            Some(floor) => floor.max(NEGLIGIBLE_SHARE / self.n_components as f32),
+            // Only the log-likelihood is needed, and no posterior reaches an infinite floor.
+            None => f32::INFINITY,
+        };
+        let tables = PosteriorTables::for_floor(model, floor);
         let means = model.means();
         let means = means.as_slice().expect("a mixture has arrays in standard layout");
         let mut total = match posterior_floor {
@@ -106,7 +111,7 @@ impl EStep {
             parts.par_iter_mut().zip(group).with_max_len(1).for_each(|(part, chunk)| {
                 let scratch = scratches.lock().expect("no thread panics while it holds the lock").pop();
                 let mut scratch = scratch.unwrap_or_else(|| Scratch::new(&tables, self.n_components, self.n_features));
-                scratch.sum(&tables, means, x.slice(s![chunk.clone(), ..]), posterior_floor, part);
+                scratch.sum(&tables, means, x.slice(s![chunk.clone(), ..]), floor, part);
                 scratches.lock().expect("no thread panics while it holds the lock").push(scratch);
             });
             total.add(&parts[..group.len()]);
@@ -153,17 +158,15 @@ impl Scratch {
         tables: &PosteriorTables,
         means: &[f32],
         x: ArrayView2<'_, f32>,
-        posterior_floor: Option<f32>,
+        floor: f32,
         sums: &mut Statistics,
     ) {
         sums.clear();
-        let Some(floor) = posterior_floor else {
-            // Only the log-likelihood is needed, and no posterior reaches an infinite floor.
-            sums.log_likelihood = self.log_likelihood(tables, x, f32::INFINITY);
+        if floor.is_infinite() {
+            sums.log_likelihood = self.log_likelihood(tables, x, floor);
             return;
-        };
+        }
         let n_features = x.ncols();
-        let floor = floor.max(NEGLIGIBLE_SHARE / sums.mass.len() as f32);
         for run in x.axis_chunks_iter(Axis(0), RUN) {
             sums.log_likelihood += self.log_likelihood(tables, run, floor);
             self.by_component.fill(&self.posteriors, 0..run.nrows() as u32);
