@@ -130,6 +130,26 @@ pub struct BatchSums {
     resampling: Resampling,
 }
 
+/// The part of `order` that is replaced.
+///
+/// # Errors
+/// [`EvalError::Length`] for an order that is too short, [`EvalError::Order`] when this part contains a descriptor that does not exist, or
+/// contains one twice.
+pub(crate) fn replaced(order: &[u32], n_descriptors: usize, resampling: Resampling) -> Result<&[u32], EvalError> {
+    let n_replaced = resampling.n_replaced(n_descriptors);
+    let Some(order) = order.get(..n_replaced) else {
+        return Err(EvalError::Length { what: "order of replacement", expected: n_replaced, found: order.len() });
+    };
+    let mut seen = vec![false; n_descriptors];
+    for (position, &descriptor) in order.iter().enumerate() {
+        match seen.get_mut(descriptor as usize) {
+            Some(seen) if !*seen => *seen = true,
+            _ => return Err(EvalError::Order { position, descriptor, n_descriptors }),
+        }
+    }
+    Ok(order)
+}
+
 vectorised!(
     /// `sums += added − removed`, `mean = factor · sums`.
     fn replace(sums: &mut [f64], removed: &[f32], added: &[f32], factor: f64, mean: &mut [f32]) {
@@ -149,22 +169,7 @@ impl BatchSums {
     /// [`EvalError::Parameter`] for settings without a point of measurement, [`EvalError::Length`] for an order that is too
     /// short, [`EvalError::Order`] when the order contains a descriptor that does not exist, or contains one twice.
     pub fn removals(image: &dyn Mapping, order: &[u32], resampling: Resampling) -> Result<Self, EvalError> {
-        let n_descriptors = image.n_descriptors();
-        let n_replaced = resampling.n_replaced(n_descriptors);
-        if order.len() < n_replaced {
-            return Err(EvalError::Length { what: "order of replacement", expected: n_replaced, found: order.len() });
-        }
-        let order = &order[..n_replaced];
-        let mut seen = vec![false; n_descriptors];
-        for (position, &descriptor) in order.iter().enumerate() {
-            match seen.get_mut(descriptor as usize) {
-                Some(seen) if !*seen => *seen = true,
-                _ => {
-                    return Err(EvalError::Order { position, descriptor, n_descriptors });
-                }
-            }
-        }
-        Self::of_rows(image, order, resampling)
+        Self::of_rows(image, replaced(order, image.n_descriptors(), resampling)?, resampling)
     }
 
     /// Sums of the new descriptors: the first `n_replaced` rows of `draws`, batch by batch.

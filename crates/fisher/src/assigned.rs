@@ -6,6 +6,8 @@ use fisherlens_lanes::{add_scaled, add_scaled_f32};
 use fisherlens_mixture::{ByComponent, DiagonalGmm, SparsePosteriors};
 use ndarray::ArrayView2;
 
+use crate::assigned_by_batch::AssignedByBatch;
+use crate::by_batch::SumsByBatch;
 use crate::contraction::Contraction;
 use crate::encoder::{DescriptorSet, Mapping, Rows, Sign};
 use crate::error::FisherError;
@@ -234,6 +236,10 @@ impl Mapping for AssignedMapping<'_> {
                 sum.add(tables.posterior_entry(component, 0.0) * rows.len() as f64);
             }
         }
+    }
+
+    fn by_batch<'m>(&'m self, rows: &'m [u32], batch: usize) -> Box<dyn SumsByBatch + 'm> {
+        Box::new(AssignedByBatch::new(self.tables, &self.values, &self.posteriors, rows, batch))
     }
 
     fn contract(&self, coefficients: &[f32], sign: Sign) -> Vec<f32> {

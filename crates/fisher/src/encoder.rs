@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array1, ArrayView2};
 
+use crate::by_batch::{SumsByBatch, WholeSums};
 use crate::error::FisherError;
 
 /// The local descriptors of one image, projected by PCA, and their positions.
@@ -230,6 +231,11 @@ pub trait Mapping: Send + Sync {
         for (out, &sum) in out.iter_mut().zip(&sums) {
             *out = sum as f32;
         }
+    }
+
+    /// The sums over batches of the descriptors `rows`, in their order: `batch` descriptors each, some hundred, in `f32`.
+    fn by_batch<'m>(&'m self, rows: &'m [u32], batch: usize) -> Box<dyn SumsByBatch + 'm> {
+        Box::new(WholeSums::new(self, rows, batch))
     }
 
     /// `Σ_d coefficients[d] · m_d(l)` for every descriptor l, or the same with the absolute values of m.

@@ -25,7 +25,9 @@
 //! ```
 
 mod assigned;
+mod assigned_by_batch;
 mod bag_of_words;
+mod by_batch;
 mod contraction;
 mod encoder;
 mod error;
@@ -39,6 +41,7 @@ mod tables;
 mod vlad;
 
 pub use bag_of_words::BagOfWords;
+pub use by_batch::SumsByBatch;
 pub use encoder::{DescriptorSet, Encoder, Layout, Mapping, Rows, Sign};
 pub use error::FisherError;
 pub use fisher_vector::FisherVector;

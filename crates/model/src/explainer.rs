@@ -194,6 +194,14 @@ impl Explainer {
         self.classifier.score(class, scratch)
     }
 
+    /// The coefficients w and the bias b of one class, if the score of a raw vector x is
+    /// `Σ_d w[d]·sign(x[d])·√|x[d]| / √(Σ_d |x[d]|) + b`: a linear classifier, one cell, and signed square roots of ℓ2 norm 1.
+    pub fn linear_in_roots(&self, class: usize) -> Option<(&[f32], f64)> {
+        let has_roots = matches!(self.normalization, Normalization::Improved | Normalization::Hellinger);
+        let model = self.classifier.linear().filter(|_| has_roots && self.layout.n_cells == 1)?;
+        Some((model.class_coefficients(class), f64::from(model.bias()[class])))
+    }
+
     /// The extractor.
     pub fn extractor(&self) -> &dyn DescriptorExtractor {
         self.extractor.as_ref()

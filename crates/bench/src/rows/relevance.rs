@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use anyhow::{Context as _, Result};
 use fisherlens_descriptors::{Frame, Photograph};
-use fisherlens_eval::{BatchSums, RawSums, Resampling, Trace, relevance_order, trace_from_sums};
+use fisherlens_eval::{
+    LinearScore, RawSums, Resampling, Trace, TracePair, linear_traces, relevance_order, removals_by_batch,
+};
 use fisherlens_fisher::{DescriptorSet, Encoder, Mapping, Normalization};
 use fisherlens_lrp::{MappingSums, Rule, class_relevance, descriptor_relevance_with, pixel_relevance};
 use ndarray::Array2;
@@ -176,15 +178,14 @@ impl<'a> Traced<'a> {
         let draws = encoder.mixture().generate(n_replaced, &mut Xoshiro256Plus::seed_from_u64(1));
         let places = vec![[0.0; 2]; n_replaced];
         let mapping = encoder.map(DescriptorSet { values: draws.view(), positions: &places })?;
-        let removals = BatchSums::removals(self.explained.mapping(), &self.order, self.resampling)?;
-        let additions = BatchSums::additions(mapping.as_ref(), n_replaced, self.resampling)?;
-        let (layout, model) = (encoder.layout(), &self.inputs.model);
-        let coefficients = model.class_coefficients(0);
-        let mut scratch = Vec::new();
-        let mut score = |raw: &[f32]| {
-            Normalization::Improved.dot(raw, coefficients, &layout, &mut scratch) + f64::from(model.bias()[0])
-        };
-        Ok(trace_from_sums(&self.start, &removals, &additions, &mut score)?)
+        let rows: Vec<u32> = (0..n_replaced as u32).collect();
+        let removals = removals_by_batch(self.explained.mapping(), &self.order, self.resampling)?;
+        let additions = mapping.by_batch(&rows, self.resampling.batch);
+        let model = &self.inputs.model;
+        let score = LinearScore { coefficients: model.class_coefficients(0), constant: model.bias()[0].into() };
+        let pair = TracePair { removal: 0, addition: Some(0) };
+        let traces = linear_traces(&self.start, self.resampling, &[removals], &[additions], &[pair], score)?;
+        traces.into_iter().next().context("one pair has one trace")
     }
 }
 

@@ -1,11 +1,12 @@
 //! Algorithm 1: the score of every true positive while its descriptors are replaced, in every order and by every substitute.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use fisherlens_artifact::Address;
 use fisherlens_eval::{
-    BatchSums, RawSums, Replacement, Resampling, Trace, perturbation_trace, random_order, relevance_order,
+    BatchSums, LinearScore, RawSums, Replacement, Resampling, Trace, TracePair, linear_traces, perturbation_trace,
+    random_order, relevance_order, removals_by_batch,
 };
-use fisherlens_fisher::DescriptorSet;
+use fisherlens_fisher::{DescriptorSet, Mapping, SumsByBatch};
 use fisherlens_lrp::Rule;
 use fisherlens_mixture::DiagonalGmm;
 use fisherlens_model::{Described, Explainer, MappedImage};
@@ -125,14 +126,31 @@ struct Image<'a> {
     described: &'a Described,
     explained: &'a MappedImage<'a>,
     start: RawSums,
-    /// Draws from the mixture, one array per repeat.
-    draws: Vec<Array2<f32>>,
-    /// The mean descriptor, once for each replaced descriptor; `None` if no series needs it.
-    mean: Option<Array2<f32>>,
-    /// Sums of the draws, one per repeat, and of the mean; `None` if the positions of descriptors matter.
-    shared: Option<(Vec<BatchSums>, Option<BatchSums>)>,
+    /// New descriptors: the draws from the mixture, one array per repeat, and then the mean descriptor, once for each replaced descriptor.
+    new: &'a [Array2<f32>],
+    additions: Additions<'a>,
     /// Indices of the descriptors, highest contrast first.
     contrast: Vec<u32>,
+}
+
+/// Sums of the new descriptors.
+enum Additions<'a> {
+    /// In parts of the dimensions, for classifiers whose traces can be computed in parts.
+    Parts(Vec<Box<dyn SumsByBatch + 'a>>),
+    /// All dimensions at once.
+    Whole(Vec<BatchSums>),
+    /// They depend on the order, because the cell of a descriptor matters.
+    OfOrder,
+}
+
+/// One trace of an image and class.
+struct Job {
+    /// Index of the series.
+    series: usize,
+    /// Index of the order of removal.
+    order: usize,
+    /// Index of the new descriptors; `None` if descriptors are removed without a replacement.
+    addition: Option<usize>,
 }
 
 impl Runner<'_> {
@@ -145,24 +163,39 @@ impl Runner<'_> {
             return Ok(Vec::new());
         }
         let explained = self.explainer.map(&described, &rules(series))?;
-        let prepared = self.prepare(&entry.id, &described, &explained, series)?;
+        let n_replaced = self.resampling.n_replaced(described.frames.len());
+        let new = self.new_descriptors(&entry.id, n_replaced, series);
+        // Without cells, a descriptor adds the same values at every position, so that one sum serves every order and class.
+        let places = vec![[0.0, 0.0]; n_replaced];
+        let has_cells = self.explainer.encoder().layout().n_cells > 1;
+        let rows: Vec<u32> = (0..n_replaced as u32).collect();
+        let mappings = if has_cells { Vec::new() } else { self.map_all(&new, &places)? };
+        let additions = if has_cells {
+            Additions::OfOrder
+        } else if self.explainer.linear_in_roots(0).is_some() {
+            let batch = self.resampling.batch;
+            Additions::Parts(mappings.iter().map(|mapping| mapping.by_batch(&rows, batch)).collect())
+        } else {
+            let sums =
+                |mapping: &Box<dyn Mapping + '_>| BatchSums::additions(mapping.as_ref(), n_replaced, self.resampling);
+            Additions::Whole(mappings.iter().map(sums).collect::<Result<_, _>>()?)
+        };
+        let norms: Vec<f32> = described.frames.iter().map(|frame| frame.norm).collect();
+        let prepared = Image {
+            id: &entry.id,
+            described: &described,
+            explained: &explained,
+            start: RawSums::from_signed(explained.mapping(), explained.sums().signed())?,
+            new: &new,
+            additions,
+            contrast: relevance_order(&norms),
+        };
         let mut results = Vec::with_capacity(classes.len() * series.len());
         for &class in classes {
             let mut traces: Vec<Vec<Trace>> = vec![Vec::new(); series.len()];
-            // Series with the same order and end share the sums of the removed descriptors.
-            let mut done = vec![false; series.len()];
-            for first in 0..series.len() {
-                if done[first] {
-                    continue;
-                }
-                let same = |other: &Series| {
-                    (other.ranking, other.direction) == (series[first].ranking, series[first].direction)
-                };
-                let group: Vec<usize> = (first..series.len()).filter(|&at| same(&series[at])).collect();
-                for &at in &group {
-                    done[at] = true;
-                }
-                self.order(&prepared, class, series, &group, &mut traces)?;
+            let (orders, jobs) = self.jobs(&prepared, class, series)?;
+            for (job, trace) in jobs.iter().zip(self.traces(&prepared, class, &orders, &jobs)?) {
+                traces[job.series].push(trace);
             }
             for (at, traces) in traces.into_iter().enumerate() {
                 results.push((at, TraceTarget { image, id: entry.id.clone(), class, traces }));
@@ -171,118 +204,125 @@ impl Runner<'_> {
         Ok(results)
     }
 
-    fn prepare<'a>(
-        &self,
-        id: &'a str,
-        described: &'a Described,
-        explained: &'a MappedImage<'a>,
-        series: &[Series],
-    ) -> Result<Image<'a>> {
-        let n_replaced = self.resampling.n_replaced(described.frames.len());
-        let draw = |repeat: usize| {
-            let mut rng = generator(self.keys.seed, "draws", id, repeat);
-            self.mixture.generate(n_replaced, &mut rng)
-        };
-        let needs = |substitute: Substitute| series.iter().any(|series| series.substitute == substitute);
-        let n_repeats = if needs(Substitute::Draws) { self.experiment.settings.resampling.n_repeats } else { 0 };
-        let draws: Vec<Array2<f32>> = (0..n_repeats).map(draw).collect();
-        let mean = needs(Substitute::Mean).then(|| {
+    /// The arrays of new descriptors that the series need: draws, one array per repeat, and then the mean.
+    fn new_descriptors(&self, id: &str, n_replaced: usize, series: &[Series]) -> Vec<Array2<f32>> {
+        let mut new = Vec::new();
+        for repeat in 0..self.n_draws(series) {
+            new.push(self.mixture.generate(n_replaced, &mut generator(self.keys.seed, "draws", id, repeat)));
+        }
+        if needs(series, Substitute::Mean) {
             let mean = self.mixture.weights().dot(&self.mixture.means());
             let shape = (n_replaced, mean.len());
-            mean.broadcast(shape).expect("one row can be repeated").to_owned()
-        });
-        // Without cells, a descriptor adds the same values at every position, so that one sum serves every order and class.
-        let spatial = self.explainer.encoder().layout().n_cells > 1;
-        let shared = if spatial {
-            None
-        } else {
-            let places = vec![[0.0, 0.0]; n_replaced];
-            let of_draws = draws.iter().map(|draws| self.additions(draws, &places)).collect::<Result<_>>()?;
-            Some((of_draws, mean.as_ref().map(|mean| self.additions(mean, &places)).transpose()?))
-        };
-        let norms: Vec<f32> = described.frames.iter().map(|frame| frame.norm).collect();
-        let start = RawSums::from_signed(explained.mapping(), explained.sums().signed())?;
-        Ok(Image { id, described, explained, start, draws, mean, shared, contrast: relevance_order(&norms) })
+            new.push(mean.broadcast(shape).expect("one row can be repeated").to_owned());
+        }
+        new
     }
 
-    /// Adds the traces of one class in one order from one end, for all substitutes. `group`: indices of the series with this order and end.
-    fn order(
-        &self,
-        image: &Image<'_>,
-        class: usize,
-        series: &[Series],
-        group: &[usize],
-        traces: &mut [Vec<Trace>],
-    ) -> Result<()> {
-        let Series { ranking, direction, .. } = series[group[0]];
-        let n_repeats = self.experiment.settings.resampling.n_repeats;
-        let mut order = match ranking {
-            Ranking::Rule(rule) => relevance_order(&image.explained.descriptors(class, rule)?),
-            Ranking::Contrast => image.contrast.clone(),
-            Ranking::Random => Vec::new(),
-        };
-        if direction == Direction::LeastFirst {
-            order.reverse();
-        }
-        let mut removals = None;
-        for repeat in 0..n_repeats {
-            if ranking == Ranking::Random {
-                let mut rng = generator(self.keys.seed, &format!("order {class}"), image.id, repeat);
-                order = random_order(image.described.frames.len(), &mut rng);
-                removals = None;
-            }
-            if removals.is_none() {
-                removals = Some(BatchSums::removals(image.explained.mapping(), &order, self.resampling)?);
-            }
-            let Some(removals) = &removals else { continue };
-            for &at in group {
-                if repeat == 0 || series[at].is_random() {
-                    traces[at].push(self.trace(image, class, &order, removals, series[at].substitute, repeat)?);
-                }
-            }
-        }
-        Ok(())
+    /// Number of arrays of draws.
+    fn n_draws(&self, series: &[Series]) -> usize {
+        if needs(series, Substitute::Draws) { self.experiment.settings.resampling.n_repeats } else { 0 }
     }
 
-    fn trace(
-        &self,
-        image: &Image<'_>,
-        class: usize,
-        order: &[u32],
-        removals: &BatchSums,
-        substitute: Substitute,
-        repeat: usize,
-    ) -> Result<Trace> {
+    fn map_all<'a>(&'a self, new: &'a [Array2<f32>], positions: &'a [[f32; 2]]) -> Result<Vec<Box<dyn Mapping + 'a>>> {
+        let map = |values: &'a Array2<f32>| {
+            Ok(self.explainer.encoder().map(DescriptorSet { values: values.view(), positions })?)
+        };
+        new.iter().map(map).collect()
+    }
+
+    /// The traces of one class, series by series and repeat by repeat, and the orders of removal that they use.
+    fn jobs(&self, image: &Image<'_>, class: usize, series: &[Series]) -> Result<(Vec<Vec<u32>>, Vec<Job>)> {
+        let n_draws = self.n_draws(series);
+        let mut orders: Vec<Vec<u32>> = Vec::new();
+        let mut known: Vec<(Ranking, Direction, usize)> = Vec::new();
+        let mut jobs = Vec::new();
+        for (at, one) in series.iter().enumerate() {
+            let n_repeats = if one.is_random() { self.experiment.settings.resampling.n_repeats } else { 1 };
+            for repeat in 0..n_repeats {
+                // Only a random order is another one in each repeat.
+                let of_repeat = if one.ranking == Ranking::Random { repeat } else { 0 };
+                let key = (one.ranking, one.direction, of_repeat);
+                let order = match known.iter().position(|known| *known == key) {
+                    Some(order) => order,
+                    None => {
+                        let reversed = |known: &(Ranking, Direction, usize)| known.0 == key.0 && known.2 == key.2;
+                        let mut order = match (one.ranking, known.iter().position(reversed)) {
+                            (_, Some(other)) => orders[other].iter().rev().copied().collect(),
+                            (Ranking::Rule(rule), None) => relevance_order(&image.explained.descriptors(class, rule)?),
+                            (Ranking::Contrast, None) => image.contrast.clone(),
+                            (Ranking::Random, None) => {
+                                let mut rng = generator(self.keys.seed, &format!("order {class}"), image.id, repeat);
+                                random_order(image.described.frames.len(), &mut rng)
+                            }
+                        };
+                        if one.direction == Direction::LeastFirst && !known.iter().any(reversed) {
+                            order.reverse();
+                        }
+                        known.push(key);
+                        orders.push(order);
+                        orders.len() - 1
+                    }
+                };
+                let addition = match one.substitute {
+                    Substitute::Draws => Some(repeat),
+                    Substitute::Mean => Some(n_draws),
+                    Substitute::Removal => None,
+                };
+                jobs.push(Job { series: at, order, addition });
+            }
+        }
+        Ok((orders, jobs))
+    }
+
+    /// The trace of each job.
+    fn traces(&self, image: &Image<'_>, class: usize, orders: &[Vec<u32>], jobs: &[Job]) -> Result<Vec<Trace>> {
+        let (mapping, threshold) = (image.explained.mapping(), self.thresholds[class]);
+        if let (Additions::Parts(additions), Some((coefficients, bias))) =
+            (&image.additions, self.explainer.linear_in_roots(class))
+        {
+            let removals: Result<Vec<_>, _> =
+                orders.iter().map(|order| removals_by_batch(mapping, order, self.resampling)).collect();
+            let removals = removals?;
+            let pairs: Vec<TracePair> =
+                jobs.iter().map(|job| TracePair { removal: job.order, addition: job.addition }).collect();
+            let score = LinearScore { coefficients, constant: bias - threshold };
+            return Ok(linear_traces(&image.start, self.resampling, &removals, additions, &pairs, score)?);
+        }
         let mut scratch = Vec::new();
-        let threshold = self.thresholds[class];
         let mut score = |raw: &[f32]| self.explainer.score(class, raw, &mut scratch) - threshold;
-        let own;
-        let additions = match (substitute, &image.shared) {
-            (Substitute::Removal, _) => {
-                let mut removal = Replacement::by_nothing(&image.start, removals)?;
-                return Ok(perturbation_trace(&mut removal, &mut score)?);
+        let mut traces: Vec<Option<Trace>> = jobs.iter().map(|_| None).collect();
+        for (at, order) in orders.iter().enumerate() {
+            let removals = BatchSums::removals(mapping, order, self.resampling)?;
+            for (trace, job) in traces.iter_mut().zip(jobs).filter(|(_, job)| job.order == at) {
+                let own;
+                let additions = match (job.addition, &image.additions) {
+                    (None, _) => None,
+                    (Some(number), Additions::Whole(sums)) => Some(&sums[number]),
+                    (Some(number), _) => {
+                        let values = &image.new[number];
+                        // A replacement has the same position as the replaced descriptor, and so the same cell.
+                        let places: Vec<[f32; 2]> =
+                            order[..values.nrows()].iter().map(|&l| image.described.positions[l as usize]).collect();
+                        let set = DescriptorSet { values: values.view(), positions: &places };
+                        let new = self.explainer.encoder().map(set)?;
+                        own = BatchSums::additions(new.as_ref(), values.nrows(), self.resampling)?;
+                        Some(&own)
+                    }
+                };
+                let mut replacement = match additions {
+                    Some(additions) => Replacement::new(&image.start, &removals, additions)?,
+                    None => Replacement::by_nothing(&image.start, &removals)?,
+                };
+                *trace = Some(perturbation_trace(&mut replacement, &mut score)?);
             }
-            (Substitute::Draws, Some((draws, _))) => &draws[repeat],
-            (Substitute::Mean, Some((_, Some(mean)))) => mean,
-            (Substitute::Draws | Substitute::Mean, _) => {
-                let values =
-                    if substitute == Substitute::Draws { Some(&image.draws[repeat]) } else { image.mean.as_ref() };
-                let values = values.expect("the substitutes were prepared for the series that need them");
-                // A replacement has the same position as the replaced descriptor, and so the same cell.
-                let places: Vec<[f32; 2]> =
-                    order[..values.nrows()].iter().map(|&l| image.described.positions[l as usize]).collect();
-                own = self.additions(values, &places)?;
-                &own
-            }
-        };
-        let mut replacement = Replacement::new(&image.start, removals, additions)?;
-        Ok(perturbation_trace(&mut replacement, &mut score)?)
+        }
+        traces.into_iter().map(|trace| trace.context("the order of a trace is missing")).collect()
     }
+}
 
-    fn additions(&self, values: &Array2<f32>, positions: &[[f32; 2]]) -> Result<BatchSums> {
-        let mapping = self.explainer.encoder().map(DescriptorSet { values: values.view(), positions })?;
-        Ok(BatchSums::additions(mapping.as_ref(), values.nrows(), self.resampling)?)
-    }
+/// Whether a series uses this substitute.
+fn needs(series: &[Series], substitute: Substitute) -> bool {
+    series.iter().any(|series| series.substitute == substitute)
 }
 
 /// The rules that the series rank by, each once.
