@@ -6,24 +6,24 @@
 //! the two roundings, and it has a bound:
 //!
 //! ```text
-//! |t_k·Σ_j P_j·W_kj − Σ_j p_j·w_kj| ≤ r·t_k·Σ_j |W_kj| + r·t_k·Σ_j |p_j·i_j|,     r = 0.502
+//! |t_k·Σ_j P_j·W_kj − Σ_j p_j·w_kj| ≤ r·t_k·Σ_j |W_kj| + r·t_k·Σ_j |p_j·i_j|,   r = 0.502,   Σ_j |p_j·i_j| ≤ √(2·D·Σ_j (p_j·i_j)²)
 //! ```
 //! r is half a unit, and the rounding errors of `f32` within the largest entry. The first term belongs to the component, and the second one
 //! is the product of a number of the component and a number of the sample. Products of this size find the same candidates as the
 //! products in `f32`, and some more.
 
 use fisherlens_lanes::{LANES, sum_lanes, vectorised};
-use fisherlens_product::{IntegerPanels, Pair, TILE_COLUMNS, Tile, multiply_integers};
+use fisherlens_product::{GROUP, IntegerPanels, Pair, TILE_COLUMNS, Tile, multiply_integers};
 use ndarray::ArrayView1;
 
 /// Largest error of a rounded entry, in units.
 const ROUNDING_ERROR: f32 = 0.502;
 /// Length of a column W_k, if no single entry needs a larger unit.
-const COLUMN_LENGTH: f64 = 16_384.0;
-/// Length of the rounded entries of a sample that has the mean square of the mixture in every feature. Longer samples need room.
-const USUAL_LENGTH: f64 = 16_384.0;
+const COLUMN_LENGTH: f64 = 32_768.0;
+/// Length of the rounded entries of a sample that has the mean square of the mixture in every feature. Samples may be four times as long.
+const USUAL_LENGTH: f64 = 8192.0;
 /// Largest rounded entry.
-const MAX_ENTRY: f32 = 32_766.0;
+const MAX_ENTRY: f64 = 32_766.0;
 /// The product of the lengths of a row and a column must be smaller than 2³¹. This leaves room for the rounding of the entries.
 const MAX_PRODUCT: f64 = 2_100_000_000.0;
 /// The product in `f32` is used when components with more than this share of the weight ...
@@ -48,6 +48,8 @@ pub(crate) struct IntegerTables {
     errors: Vec<f32>,
     /// Square of the largest length of a rounded sample whose sums are certain to fit into 32 bits.
     max_squared_length: f32,
+    /// r·√(2·D).
+    length_error: f32,
 }
 
 impl IntegerTables {
@@ -64,21 +66,22 @@ impl IntegerTables {
         let inverse_units: Vec<f32> = linear.chain(square).map(|unit| unit as f32).collect();
         let mean_squares: Vec<f32> = mean_squares.iter().map(|&square| square as f32).collect();
         let mut shifts = Vec::with_capacity(weights.len());
+        let n_pairs = n_features.next_multiple_of(GROUP);
         let n_components = weights.len();
         let width = n_components.next_multiple_of(LANES);
-        let mut pairs: Vec<Pair> = Vec::with_capacity(n_components * n_features);
+        let mut pairs: Vec<Pair> = Vec::with_capacity(n_components * n_pairs);
         let (mut units, mut errors) = (vec![1.0; width], vec![0.0; width]);
         let (mut max_squared_length, mut inexact_weight) = (0.0_f64, 0.0_f64);
-        // For a normal variable, the mean absolute value is 0.8 times the root of the mean square.
-        let usual_sum = 0.8 * scale * n_entries as f64;
+        let usual_sum = scale * n_entries as f64;
         for (k, (column, &weight)) in matrix.chunks_exact(n_entries).zip(weights).enumerate() {
             let scaled = || column.iter().zip(&inverse_units).map(|(entry, &inverse)| entry / f64::from(inverse));
             let length = scaled().map(|entry| entry * entry).sum::<f64>().sqrt();
             let largest = scaled().fold(0.0_f64, |largest, entry| largest.max(entry.abs()));
             // Rounded up, so that no entry exceeds its limit.
-            units[k] = ((length / COLUMN_LENGTH).max(largest / f64::from(MAX_ENTRY)) * (1.0 + 1e-6)) as f32;
+            units[k] = ((length / COLUMN_LENGTH).max(largest / MAX_ENTRY) * (1.0 + 1e-6)) as f32;
             let rounded: Vec<i16> = scaled().map(|entry| (entry / f64::from(units[k])).round() as i16).collect();
             pairs.extend_from_slice(rounded.as_chunks::<2>().0);
+            pairs.resize((k + 1) * n_pairs, [0; 2]);
             shifts.push(column[n_features..].iter().zip(&mean_squares).map(|(w, &v)| w * f64::from(v)).sum());
             let (mut sum, mut squares) = (0.0, 0.0);
             for entry in rounded {
@@ -95,27 +98,33 @@ impl IntegerTables {
         if !are_normal || !errors.iter().all(|error| error.is_finite()) || inexact_weight > MAX_INEXACT_WEIGHT {
             return None;
         }
-        let panels = IntegerPanels::new(&pairs, n_components, n_features);
-        let max_squared_length = (MAX_PRODUCT * MAX_PRODUCT / max_squared_length) as f32;
-        Some(Self { inverse_units, mean_squares, shifts, panels, units, errors, max_squared_length })
+        let panels = IntegerPanels::new(&pairs, n_components, n_pairs);
+        // No entry of a sample is larger than its length.
+        let max_squared_length = (MAX_PRODUCT * MAX_PRODUCT / max_squared_length).min(MAX_ENTRY * MAX_ENTRY) as f32;
+        let length_error = ROUNDING_ERROR * (n_entries as f32).sqrt();
+        Some(Self { inverse_units, mean_squares, shifts, panels, units, errors, max_squared_length, length_error })
     }
 
-    /// Rounds the entries `[y, y² − v]` of one sample, y = x − offset, and returns the bound r·Σ_j |p_j·i_j| of the sample. The bound is
+    /// Rounds the entries `[y, y² − v]` of one sample, y = x − offset, and returns the bound of r·Σ_j |p_j·i_j| of the sample. It is
     /// infinite if the entries do not fit into 16 bits or the sums might not fit into 32 bits.
     pub(crate) fn round(&self, x: &[f32], offset: &[f32], entries: &mut [Pair]) -> f32 {
-        let (sum, squared_length, largest) =
-            round_entries(x, offset, &self.mean_squares, &self.inverse_units, entries.as_flattened_mut());
+        let entries = entries[..offset.len()].as_flattened_mut();
+        let squared_length = round_entries(x, offset, &self.mean_squares, &self.inverse_units, entries);
         // Written as "fits" so that NaN, which fails every comparison, does not fit.
-        let fits = largest <= MAX_ENTRY && squared_length <= self.max_squared_length;
-        if fits { ROUNDING_ERROR * sum } else { f32::INFINITY }
+        let fits = squared_length <= self.max_squared_length;
+        if fits { self.length_error * squared_length.sqrt() } else { f32::INFINITY }
     }
 
     /// Writes `constants + t·(rows · panels)` into `joint`, row after row, as wide as `constants`.
     pub(crate) fn multiply(&self, rows: &[Pair], constants: &[f32], joint: &mut [f32]) {
-        let n_pairs = self.inverse_units.len() / 2;
-        multiply_integers(rows, n_pairs, &self.panels, |first_row, first_column, tile| {
+        multiply_integers(rows, self.n_pairs(), &self.panels, |first_row, first_column, tile| {
             write_tile(tile, first_row, first_column, &self.units, constants, joint);
         });
+    }
+
+    /// Number of pairs of a row: D, rounded up. The pairs that fill it up must be 0.
+    pub(crate) fn n_pairs(&self) -> usize {
+        self.mean_squares.len().next_multiple_of(GROUP)
     }
 
     /// What has to be added to the constant of each component.
@@ -135,18 +144,18 @@ impl IntegerTables {
 }
 
 vectorised!(
-    /// Returns Σ |p_j·i_j|, Σ (p_j·i_j)² and the largest |p_j·i_j|, and writes the rounded entries.
+    /// Returns Σ (p_j·i_j)², and writes the rounded entries.
     fn round_entries(
         x: &[f32],
         offset: &[f32],
         mean_squares: &[f32],
         inverse_units: &[f32],
         entries: &mut [i16],
-    ) -> (f32, f32, f32) {
+    ) -> f32 {
         let n_features = offset.len();
         let (linear, square) = entries.split_at_mut(n_features);
         let (inverse_linear, inverse_square) = inverse_units.split_at(n_features);
-        let mut sums = Sums { absolute: [0.0; LANES], squares: [0.0; LANES], largest: [0.0; LANES] };
+        let mut squares = [0.0_f32; LANES];
         let (x, x_rest) = x.as_chunks::<LANES>();
         let (offset, offset_rest) = offset.as_chunks::<LANES>();
         let (mean_squares, mean_squares_rest) = mean_squares.as_chunks::<LANES>();
@@ -161,53 +170,25 @@ vectorised!(
             .zip(square)
             .zip(inverse_linear.iter().zip(inverse_square))
         {
-            let y: [f32; LANES] = std::array::from_fn(|lane| x[lane] - offset[lane]);
-            sums.round(&std::array::from_fn(|lane| y[lane] * inverse_linear[lane]), linear);
-            sums.round(&std::array::from_fn(|lane| (y[lane] * y[lane] - v[lane]) * inverse_square[lane]), square);
+            for lane in 0..LANES {
+                let y = x[lane] - offset[lane];
+                let (p, q) = (y * inverse_linear[lane], (y * y - v[lane]) * inverse_square[lane]);
+                squares[lane] += p * p + q * q;
+                linear[lane] = round(p);
+                square[lane] = round(q);
+            }
         }
         // The features that do not fill a vector register.
         for (at, (&x, &offset)) in x_rest.iter().zip(offset_rest).enumerate() {
             let y = x - offset;
-            linear_rest[at] = sums.round_one(y * inverse_linear_rest[at]);
-            square_rest[at] = sums.round_one((y * y - mean_squares_rest[at]) * inverse_square_rest[at]);
+            let (p, q) = (y * inverse_linear_rest[at], (y * y - mean_squares_rest[at]) * inverse_square_rest[at]);
+            squares[0] += p * p + q * q;
+            linear_rest[at] = round(p);
+            square_rest[at] = round(q);
         }
-        let largest = sums.largest.iter().fold(0.0, |largest: f32, &one| if one > largest { one } else { largest });
-        (sum_lanes(&sums.absolute), sum_lanes(&sums.squares), largest)
+        sum_lanes(&squares)
     }
 );
-
-/// The sums of [`round_entries`], one per lane.
-struct Sums {
-    absolute: [f32; LANES],
-    squares: [f32; LANES],
-    largest: [f32; LANES],
-}
-
-impl Sums {
-    /// Adds entries to the sums and rounds them.
-    #[inline(always)]
-    fn round(&mut self, entries: &[f32; LANES], rounded: &mut [i16; LANES]) {
-        for lane in 0..LANES {
-            let absolute = entries[lane].abs();
-            self.absolute[lane] += absolute;
-            self.squares[lane] += absolute * absolute;
-            self.largest[lane] = if absolute > self.largest[lane] { absolute } else { self.largest[lane] };
-        }
-        for lane in 0..LANES {
-            rounded[lane] = round(entries[lane]);
-        }
-    }
-
-    /// The same for one entry.
-    #[inline(always)]
-    fn round_one(&mut self, entry: f32) -> i16 {
-        let absolute = entry.abs();
-        self.absolute[0] += absolute;
-        self.squares[0] += absolute * absolute;
-        self.largest[0] = if absolute > self.largest[0] { absolute } else { self.largest[0] };
-        round(entry)
-    }
-}
 
 /// The nearest integer, if it fits into 16 bits.
 #[inline(always)]

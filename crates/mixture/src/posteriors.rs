@@ -235,15 +235,16 @@ impl PosteriorTables {
         let new = new.map(|(n, _)| self.sample(x, *start + n)).enumerate();
         let mut n_new = 0;
         if let Some(integers) = &self.integers {
-            integer_design.resize(BLOCK * n_features, [0; 2]);
+            let n_pairs = integers.n_pairs();
+            integer_design.resize(BLOCK * n_pairs, [0; 2]);
             for (row, sample) in new {
-                let entries = &mut integer_design[row * n_features..][..n_features];
+                let entries = &mut integer_design[row * n_pairs..][..n_pairs];
                 row_errors[row] = integers.round(sample, &self.offset, entries);
                 n_new += 1;
             }
             let joint = joint.as_slice_mut().expect("made in standard layout");
             let joint = &mut joint[..n_new * self.width()];
-            integers.multiply(&integer_design[..n_new * n_features], &self.product_constants, joint);
+            integers.multiply(&integer_design[..n_new * n_pairs], &self.product_constants, joint);
             return;
         }
         if design.is_empty() {

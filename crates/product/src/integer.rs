@@ -5,20 +5,25 @@
 //! rounds its numbers to integers knows the largest error that the rounding can cause, because the product adds none.
 //!
 //! ```
-//! use fisherlens_product::{IntegerPanels, Pair, TILE_ROWS, Tile, multiply_integers};
+//! use fisherlens_product::{GROUP, IntegerPanels, Pair, Tile, multiply_integers};
 //!
-//! // Two rows (1, 2, 3, 0) and (−1, 0, 1, 0), times the transpose of two rows (1, 1, 1, 1) and (2, 0, −2, 5).
-//! let a: [Pair; 4] = [[1, 2], [3, 0], [-1, 0], [1, 0]];
-//! let b: [Pair; 4] = [[1, 1], [1, 1], [2, 0], [-2, 5]];
-//! let panels = IntegerPanels::new(&b, 2, 2);
+//! // Two rows (1, 2, 3) and (−1, 0, 1), times the transpose of two rows (1, 1, 1) and (2, 0, −2), each filled up with zeros.
+//! let row = |first: Pair, second: Pair| [vec![first, second], vec![[0, 0]; GROUP - 2]].concat();
+//! let a = [row([1, 2], [3, 0]), row([-1, 0], [1, 0])].concat();
+//! let b = [row([1, 1], [1, 0]), row([2, 0], [-2, 0])].concat();
+//! let panels = IntegerPanels::new(&b, 2, GROUP);
 //! let mut products = Vec::new();
-//! multiply_integers(&a, 2, &panels, |_, _, tile: &Tile| products.extend(tile[..2].iter().map(|row| [row[0], row[1]])));
+//! multiply_integers(&a, GROUP, &panels, |_, _, tile: &Tile| {
+//!     products.extend(tile[..2].iter().map(|row| [row[0], row[1]]));
+//! });
 //! assert_eq!(products, [[6, -4], [0, -4]]);
 //! ```
 
 /// Two consecutive integers of one row. Processors multiply integers of 16 bits in pairs and add the two products.
 pub type Pair = [i16; 2];
 
+/// The number of pairs of a row is a multiple of this number. Rows are filled up with zeros.
+pub const GROUP: usize = 8;
 /// Rows of a [`Tile`].
 pub const TILE_ROWS: usize = 12;
 /// Columns of a [`Tile`], and of a panel of [`IntegerPanels`].
@@ -42,7 +47,7 @@ impl IntegerPanels {
     /// From the transpose of the factor: `columns` has `n_columns` rows of `n_pairs` pairs, one row per column of the factor.
     ///
     /// # Panics
-    /// If the length of `columns` is not `n_columns · n_pairs`.
+    /// If `n_pairs` is not a multiple of [`GROUP`], or the length of `columns` is not `n_columns · n_pairs`.
     pub fn new(columns: &[Pair], n_columns: usize, n_pairs: usize) -> Self {
         let mut panels = Self { n_columns: 0, n_pairs: 0, steps: Vec::new() };
         panels.fill(columns, n_columns, n_pairs);
@@ -52,8 +57,9 @@ impl IntegerPanels {
     /// Replaces the factor by another one, in the same memory. The arguments are those of [`IntegerPanels::new`].
     ///
     /// # Panics
-    /// If the length of `columns` is not `n_columns · n_pairs`.
+    /// Like [`IntegerPanels::new`].
     pub fn fill(&mut self, columns: &[Pair], n_columns: usize, n_pairs: usize) {
+        assert!(n_pairs.is_multiple_of(GROUP), "the number of pairs must be a multiple of {GROUP}");
         assert_eq!(columns.len(), n_columns * n_pairs, "each column has the same number of pairs");
         self.n_columns = n_columns;
         self.n_pairs = n_pairs;
@@ -170,7 +176,7 @@ mod x86 {
 
     use bytemuck::{Pod, cast};
 
-    use super::{Pair, Step, TILE_COLUMNS, TILE_ROWS, Tile};
+    use super::{GROUP, Pair, Step, TILE_COLUMNS, TILE_ROWS, Tile};
 
     /// Sums in one register of 512 bits.
     const WIDE: usize = 16;
@@ -187,14 +193,17 @@ mod x86 {
         ($name:ident, $features:literal, $multiply_add:expr) => {
             #[target_feature(enable = $features)]
             pub(super) fn $name(rows: &[&[Pair]; TILE_ROWS], panel: &[Step], tile: &mut Tile) {
-                let rows = rows.map(|row| &row[..panel.len()]);
                 let mut sums: [[__m512i; N_WIDE]; TILE_ROWS] = from_fn(|r| from_fn(|part| wide(&tile[r], part)));
-                for (at, step) in panel.iter().enumerate() {
-                    let right: [__m512i; N_WIDE] = from_fn(|part| wide(step, part));
-                    for (row, sums) in rows.iter().zip(&mut sums) {
-                        let left = _mm512_set1_epi32(cast(row[at]));
-                        for (sum, &right) in sums.iter_mut().zip(&right) {
-                            *sum = $multiply_add(*sum, left, right);
+                for (group, steps) in panel.as_chunks::<GROUP>().0.iter().enumerate() {
+                    // Within a group the places are constants, so that nothing is checked between the products.
+                    let rows: [&[Pair; GROUP]; TILE_ROWS] = from_fn(|r| &rows[r].as_chunks::<GROUP>().0[group]);
+                    for (at, step) in steps.iter().enumerate() {
+                        let right: [__m512i; N_WIDE] = from_fn(|part| wide(step, part));
+                        for (row, sums) in rows.iter().zip(&mut sums) {
+                            let left = _mm512_set1_epi32(cast(row[at]));
+                            for (sum, &right) in sums.iter_mut().zip(&right) {
+                                *sum = $multiply_add(*sum, left, right);
+                            }
                         }
                     }
                 }
@@ -217,14 +226,16 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     pub(super) fn add_products_avx2(rows: &[&[Pair]; TILE_ROWS], panel: &[Step], tile: &mut Tile) {
         for (rows, tile) in rows.as_chunks::<FEW_ROWS>().0.iter().zip(tile.as_chunks_mut::<FEW_ROWS>().0) {
-            let rows = rows.map(|row| &row[..panel.len()]);
             let mut sums: [[__m256i; N_NARROW]; FEW_ROWS] = from_fn(|r| from_fn(|part| narrow(&tile[r], part)));
-            for (at, step) in panel.iter().enumerate() {
-                let left: [__m256i; FEW_ROWS] = from_fn(|r| _mm256_set1_epi32(cast(rows[r][at])));
-                for part in 0..N_NARROW {
-                    let right = narrow(step, part);
-                    for (sums, &left) in sums.iter_mut().zip(&left) {
-                        sums[part] = _mm256_add_epi32(sums[part], _mm256_madd_epi16(left, right));
+            for (group, steps) in panel.as_chunks::<GROUP>().0.iter().enumerate() {
+                let rows: [&[Pair; GROUP]; FEW_ROWS] = from_fn(|r| &rows[r].as_chunks::<GROUP>().0[group]);
+                for (at, step) in steps.iter().enumerate() {
+                    let left: [__m256i; FEW_ROWS] = from_fn(|r| _mm256_set1_epi32(cast(rows[r][at])));
+                    for part in 0..N_NARROW {
+                        let right = narrow(step, part);
+                        for (sums, &left) in sums.iter_mut().zip(&left) {
+                            sums[part] = _mm256_add_epi32(sums[part], _mm256_madd_epi16(left, right));
+                        }
                     }
                 }
             }
@@ -272,8 +283,9 @@ mod tests {
     proptest! {
         #[test]
         fn products_of_any_shape_equal_the_sums(
-            m in 0_usize..40, n_pairs in 1_usize..60, p in 0_usize..80, bits in 1_u32..=16,
+            m in 0_usize..40, n_groups in 1_usize..8, p in 0_usize..80, bits in 1_u32..=16,
         ) {
+            let n_pairs = n_groups * GROUP;
             let (a, b) = (integers(m * n_pairs, 1, bits), integers(p * n_pairs, 2, bits));
             let mut found = vec![vec![0; p]; m];
             let panels = IntegerPanels::new(&b, p, n_pairs);
@@ -316,7 +328,7 @@ mod tests {
             }
         }
         println!("{} versions besides the plain one", versions.len());
-        for (n_pairs, bits) in [(1, 16), (37, 16), (80, 12)] {
+        for (n_pairs, bits) in [(8, 16), (40, 16), (80, 12)] {
             let rows = integers(TILE_ROWS * n_pairs, 3, bits);
             let mut columns = integers(TILE_COLUMNS * n_pairs, 4, bits);
             // The one product of a pair that does not fit into 32 bits.
@@ -342,16 +354,16 @@ mod tests {
 
     #[test]
     fn panels_are_filled_again_in_the_same_memory() {
-        let (a, b) = (integers(40 * 3, 5, 8), integers(2 * 7, 6, 8));
-        let mut panels = IntegerPanels::new(&a, 40, 3);
-        panels.fill(&b, 2, 7);
+        let (a, b) = (integers(40 * 8, 5, 8), integers(2 * 16, 6, 8));
+        let mut panels = IntegerPanels::new(&a, 40, 8);
+        panels.fill(&b, 2, 16);
         assert_eq!((panels.n_columns(), panels.n_panels()), (2, 1));
-        assert_eq!(panels.steps, IntegerPanels::new(&b, 2, 7).steps);
+        assert_eq!(panels.steps, IntegerPanels::new(&b, 2, 16).steps);
     }
 
     #[test]
     #[should_panic(expected = "both factors must have the same number of pairs")]
     fn factors_that_do_not_fit_panic() {
-        multiply_integers(&[[1, 1]; 4], 2, &IntegerPanels::new(&[[1, 1]; 3], 1, 3), |_, _, _| ());
+        multiply_integers(&[[1, 1]; 16], 16, &IntegerPanels::new(&[[1, 1]; 8], 1, 8), |_, _, _| ());
     }
 }

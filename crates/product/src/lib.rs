@@ -20,7 +20,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-pub use integer::{IntegerPanels, Pair, TILE_COLUMNS, TILE_ROWS, Tile, multiply_integers};
+pub use integer::{GROUP, IntegerPanels, Pair, TILE_COLUMNS, TILE_ROWS, Tile, multiply_integers};
 
 /// The array that receives a product.
 #[derive(Debug)]
