@@ -14,6 +14,10 @@ use crate::stages::{
     calibration, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
 };
 
+/// Seeds that are computed side by side, so that photographs are read and described once for all of them. Their vectors are stored at the
+/// same time.
+const SEEDS_AT_ONCE: usize = 4;
+
 /// The result of a run.
 #[derive(Debug)]
 pub struct Run {
@@ -35,13 +39,13 @@ impl Run {
     pub fn execute(experiment: &Experiment, until: Option<Stage>) -> Result<Self> {
         let until = until.unwrap_or(Stage::Report);
         let stages: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| *stage <= until).collect();
-        let run = Self::execute_only(experiment, &stages)?;
+        let further = further_seeds(experiment)?;
+        let at_first = further.len().min(SEEDS_AT_ONCE - 1);
+        let run = Self::execute_for(experiment, &stages, &further[..at_first])?;
         if until < Stage::Scores {
-            for offset in 1..experiment.settings.evaluation.n_seeds as u64 {
-                let keys = Keys::new(experiment, experiment.settings.seed + offset)?;
-                // The vectors of further seeds are removed when their scores are stored.
-                if !experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
-                    Self::compute(experiment, &keys, until)?;
+            for seeds in further[at_first..].chunks(SEEDS_AT_ONCE) {
+                for &stage in &stages {
+                    Self::compute(experiment, seeds, stage)?;
                 }
             }
         }
@@ -53,6 +57,11 @@ impl Run {
     /// # Errors
     /// See [`Run::execute`].
     pub fn execute_only(experiment: &Experiment, stages: &[Stage]) -> Result<Self> {
+        Self::execute_for(experiment, stages, &[])
+    }
+
+    /// `further`: seeds whose stages before the scores are computed side by side with those of the first one.
+    fn execute_for(experiment: &Experiment, stages: &[Stage], further: &[Keys]) -> Result<Self> {
         let keys = Keys::of(experiment)?;
         given::check(experiment)?;
         experiment.core.warn(&experiment.core.dataset.warnings());
@@ -65,7 +74,8 @@ impl Run {
         for stage in Stage::ALL.into_iter().filter(|stage| stages.contains(stage) && *stage != Stage::Report) {
             experiment.core.interrupt.check()?;
             let since = Instant::now();
-            Self::compute(experiment, &keys, stage)?;
+            let seeds = [&[keys], further].concat();
+            Self::compute(experiment, &seeds, stage)?;
             run.stages.push((stage, since.elapsed().as_secs_f64()));
             if stage == Stage::Scores && experiment.settings.evaluation.n_seeds > 1 {
                 let since = Instant::now();
@@ -76,22 +86,23 @@ impl Run {
         Ok(run)
     }
 
-    /// Computes a stage for one seed, and everything that it needs. Stored results are not computed again. The report is not computed here.
+    /// Computes a stage, and everything that it needs: the stages before the classifiers for all `seeds`, the others for the first one.
+    /// Stored results are not computed again. The report is not computed here.
     ///
     /// # Errors
     /// See [`Run::execute`].
-    pub(crate) fn compute(experiment: &Experiment, keys: &Keys, stage: Stage) -> Result<()> {
+    pub(crate) fn compute(experiment: &Experiment, seeds: &[Keys], stage: Stage) -> Result<()> {
+        let Some(keys) = seeds.first() else { return Ok(()) };
         match stage {
             Stage::Sample => {
-                if needs_sample(experiment, keys) {
-                    sample::ensure_shards(experiment, keys, Chosen::All)?;
-                }
+                let drawn: Vec<Keys> = seeds.iter().copied().filter(|keys| needs_sample(experiment, keys)).collect();
+                sample::ensure_shards(experiment, &drawn, Chosen::All)?;
             }
-            Stage::Pca => drop(pca::get(experiment, keys)?),
-            Stage::Mixture => drop(mixture::get(experiment, keys)?),
+            Stage::Pca => seeds.iter().try_for_each(|keys| pca::get(experiment, keys).map(drop))?,
+            Stage::Mixture => seeds.iter().try_for_each(|keys| mixture::get(experiment, keys).map(drop))?,
             Stage::Encode => {
-                encode::ensure_shards(experiment, keys, Half::Train, Chosen::All)?;
-                encode::ensure_shards(experiment, keys, Half::Test, Chosen::All)?;
+                encode::ensure_shards(experiment, seeds, Half::Train, Chosen::All)?;
+                encode::ensure_shards(experiment, seeds, Half::Test, Chosen::All)?;
             }
             Stage::Classifier => {
                 let report = classifier::get(experiment, keys)?.report;
@@ -122,15 +133,38 @@ pub(crate) fn needs_sample(experiment: &Experiment, keys: &Keys) -> bool {
     !learned && !given
 }
 
+/// The further seeds without scores. Their samples and vectors are removed as soon as the scores are stored, so they are not computed again.
+fn further_seeds(experiment: &Experiment) -> Result<Vec<Keys>> {
+    let first = experiment.settings.seed;
+    let mut further = Vec::new();
+    for offset in 1..experiment.settings.evaluation.n_seeds as u64 {
+        let keys = Keys::new(experiment, first + offset)?;
+        if !experiment.core.has(&Stage::Scores.id().at(keys.scores)) {
+            further.push(keys);
+        }
+    }
+    Ok(further)
+}
+
 /// The scores of the further seeds. Their samples and vectors are removed as soon as the scores are stored.
 fn other_seeds(experiment: &Experiment) -> Result<Vec<(u64, scores::Scores)>> {
     let first = experiment.settings.seed;
-    (1..experiment.settings.evaluation.n_seeds as u64)
-        .map(|offset| {
-            let keys = Keys::new(experiment, first + offset)?;
+    let all: Vec<u64> = (1..experiment.settings.evaluation.n_seeds as u64).map(|offset| first + offset).collect();
+    let mut found = Vec::with_capacity(all.len());
+    // The first ones are computed side by side with the experiment's own seed.
+    let (first, others) = all.split_at(all.len().min(SEEDS_AT_ONCE - 1));
+    for seeds in [first].into_iter().chain(others.chunks(SEEDS_AT_ONCE)) {
+        let missing: Vec<Keys> =
+            further_seeds(experiment)?.into_iter().filter(|keys| seeds.contains(&keys.seed)).collect();
+        for stage in [Stage::Sample, Stage::Pca, Stage::Mixture, Stage::Encode] {
+            Run::compute(experiment, &missing, stage)?;
+        }
+        for &seed in seeds {
+            let keys = Keys::new(experiment, seed)?;
             let scores = scores::get(experiment, &keys)?;
             encode::forget(experiment, &keys)?;
-            Ok((keys.seed, scores))
-        })
-        .collect()
+            found.push((seed, scores));
+        }
+    }
+    Ok(found)
 }

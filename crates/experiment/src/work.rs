@@ -4,6 +4,7 @@
 //! key, so a piece that is done twice does no harm, and the results do not depend on who did which piece.
 
 use std::fmt;
+use std::slice;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
@@ -162,7 +163,7 @@ pub fn run(experiment: &Experiment, keys: &Keys, piece: Piece) -> Result<bool> {
             }
         }
         Piece::Whole(stage) => {
-            Run::compute(experiment, keys, stage)?;
+            Run::compute(experiment, slice::from_ref(keys), stage)?;
         }
     }
     Ok(true)
@@ -252,8 +253,8 @@ impl<'a> Found<'a> {
 /// The errors of the stage; a stage that has no such shards.
 pub fn ensure_shards(experiment: &Experiment, keys: &Keys, stage: Stage, half: Half, chosen: Chosen) -> Result<()> {
     match stage {
-        Stage::Sample => sample::ensure_shards(experiment, keys, chosen),
-        Stage::Encode => encode::ensure_shards(experiment, keys, half, chosen),
+        Stage::Sample => sample::ensure_shards(experiment, slice::from_ref(keys), chosen),
+        Stage::Encode => encode::ensure_shards(experiment, slice::from_ref(keys), half, chosen),
         Stage::Relevance => relevance::ensure_shards(experiment, keys, chosen),
         Stage::Resampling => resampling::ensure_shards(experiment, keys, chosen),
         _ => bail!("the stage {} is one computation and has no shards", stage.name()),

@@ -147,24 +147,42 @@ impl Described {
         gray: ArrayView2<'_, f32>,
         path: &Path,
     ) -> Result<Self, ModelError> {
+        let described = Self::of_each(extractor, &[pca], gray, path)?.pop();
+        Ok(described.expect("one projection gives one result"))
+    }
+
+    /// [`Described::from_gray`] for several projections, with the descriptors extracted once. One result per projection.
+    ///
+    /// # Errors
+    /// See [`Described::new`].
+    pub fn of_each(
+        extractor: &dyn DescriptorExtractor,
+        pcas: &[&Pca],
+        gray: ArrayView2<'_, f32>,
+        path: &Path,
+    ) -> Result<Vec<Self>, ModelError> {
         let (height, width) = gray.dim();
         let expected = extractor.max_descriptors(width, height);
         let mut frames = Vec::with_capacity(expected);
-        let mut values = Vec::with_capacity(expected * pca.n_components());
+        let mut values: Vec<_> = pcas.iter().map(|pca| Vec::with_capacity(expected * pca.n_components())).collect();
         let mut projected = Ok(());
         // Each block is projected as soon as it is extracted, while the processor's cache still holds it.
         let mut take = |block: &[Frame], descriptors: ArrayView2<'_, f32>| {
             if projected.is_ok() {
                 frames.extend_from_slice(block);
-                projected = pca.project_onto(descriptors, &mut values);
+                let mut both = pcas.iter().zip(&mut values);
+                projected = both.try_for_each(|(pca, values)| pca.project_onto(descriptors, values));
             }
         };
         extractor.extract_blocks(gray, &mut take).map_err(|error| refused(path, error))?;
         projected?;
-        let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values);
-        let values = values.expect("an extractor gives one frame per descriptor");
-        let positions = frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
-        Ok(Self { width, height, frames, values, positions })
+        let positions: Vec<_> = frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
+        let of_one = |(pca, values): (&&Pca, Vec<f32>)| {
+            let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values);
+            let values = values.expect("an extractor gives one frame per descriptor");
+            Self { width, height, frames: frames.clone(), values, positions: positions.clone() }
+        };
+        Ok(pcas.iter().zip(values).map(of_one).collect())
     }
 
     /// Reads a file, extracts and projects.

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use fisherlens_artifact::{Address, array};
+use fisherlens_descriptors::Pca;
 use fisherlens_fisher::quantized::n_scales;
 use fisherlens_fisher::{Encoder, Layout, Quantized};
 use fisherlens_model::Described;
@@ -52,63 +53,89 @@ pub fn encoder(experiment: &Experiment, keys: &Keys) -> Result<Box<dyn Encoder>>
     Ok((experiment.parts.encoder.value)(&mixture::get(experiment, keys)?)?)
 }
 
-/// Computes the chosen shards of one half that are not stored yet.
+/// Computes the chosen shards of one half that are not stored yet, for several seeds. The descriptors of a photograph are extracted once
+/// for all seeds.
 ///
 /// # Errors
 /// An unreadable photograph; models that do not fit together; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys, half: Half, chosen: Chosen) -> Result<()> {
+pub fn ensure_shards(experiment: &Experiment, seeds: &[Keys], half: Half, chosen: Chosen) -> Result<()> {
     let Experiment { core, .. } = experiment;
-    let address = |(), shard| address(keys, half, shard);
-    let missing = core.missing_shards(half, chosen, &[()], address);
+    let address = |seed: usize, shard| address(&seeds[seed], half, shard);
+    // With models from files, the vectors of all seeds are the same.
+    let is_first = |&seed: &usize| seeds[..seed].iter().all(|keys| keys.encode(half) != seeds[seed].encode(half));
+    let variants: Vec<usize> = (0..seeds.len()).filter(is_first).collect();
+    let missing = core.missing_shards(half, chosen, &variants, address);
     if missing.is_empty() {
         return Ok(());
     }
     let timer = core.start();
-    let pca = pca::get(experiment, keys)?;
-    let encoder = encoder(experiment, keys)?;
-    ensure!(
-        pca.n_components() == encoder.n_features(),
-        "the projection gives {} dimensions, but the encoder expects {}: learn both models, or load two files that belong together",
-        pca.n_components(),
-        encoder.n_features()
-    );
+    let models = seeds.iter().map(|keys| Models::of(experiment, keys)).collect::<Result<Vec<_>>>()?;
     let extractor = experiment.parts.extractor.value.as_ref();
     let images = &core.dataset.half(half).set.images;
     let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
     let bar = core.progress.bar(&format!("encode {}", half.name()), n_images as u64);
-    let encode = |missing: &MissingShard<()>| -> Result<EncodedShard> {
+    let encode = |missing: &MissingShard<usize>| -> Result<Vec<EncodedShard>> {
+        let models: Vec<&Models> = missing.variants.iter().map(|&seed| &models[seed]).collect();
+        let pcas: Vec<&Pca> = models.iter().map(|models| &models.pca).collect();
         let encoded = core.for_each(bar.as_ref(), &missing.images, |image| {
             let entry = &images[image];
             let photograph = core.dataset.reading.photograph(entry)?;
-            let described = Described::new(extractor, &pca, &photograph, &entry.path)?;
-            let vector = if described.is_empty() {
-                Array1::zeros(encoder.n_dimensions())
-            } else {
-                encoder.encode(described.set())?
-            };
-            Ok((described.frames.len() as u32, vector))
+            let described = Described::of_each(extractor, &pcas, photograph.gray().view(), &entry.path)?;
+            let vectors = models.iter().zip(&described).map(|(models, described)| models.vector(described));
+            Ok((described[0].frames.len() as u32, vectors.collect::<Result<Vec<_>>>()?))
         })?;
-        let mut vectors = Array2::zeros((encoded.len(), encoder.n_dimensions()));
-        for (mut row, (_, vector)) in vectors.rows_mut().into_iter().zip(&encoded) {
-            row.assign(vector);
-        }
-        Ok(EncodedShard {
-            ids: missing.images.iter().map(|&image| images[image].id.clone()).collect(),
-            n_descriptors: encoded.iter().map(|(n, _)| *n).collect(),
-            vectors,
-        })
+        let of_seed = |(place, models): (usize, &&Models)| {
+            let mut vectors = Array2::zeros((encoded.len(), models.encoder.n_dimensions()));
+            for (mut row, (_, of_seeds)) in vectors.rows_mut().into_iter().zip(&encoded) {
+                row.assign(&of_seeds[place]);
+            }
+            EncodedShard {
+                ids: missing.images.iter().map(|&image| images[image].id.clone()).collect(),
+                n_descriptors: encoded.iter().map(|(n, _)| *n).collect(),
+                vectors,
+            }
+        };
+        Ok(models.iter().enumerate().map(of_seed).collect())
     };
+    let layout = models[0].encoder.layout();
     match experiment.settings.data.vectors {
-        VectorFormat::F32 => core.keep_shards(&missing, address, |missing| Ok(vec![encode(missing)?])),
-        VectorFormat::Int8 => {
-            let layout = encoder.layout();
-            core.keep_shards(&missing, address, |missing| Ok(vec![rounded(encode(missing)?, &layout)]))
-        }
+        VectorFormat::F32 => core.keep_shards(&missing, address, encode),
+        VectorFormat::Int8 => core.keep_shards(&missing, address, |missing| {
+            Ok(encode(missing)?.into_iter().map(|shard| rounded(shard, &layout)).collect())
+        }),
     }?;
     drop(bar);
-    let what = format!("{n_images} {} images, {} dimensions", half.name(), encoder.n_dimensions());
+    let for_seeds = if variants.len() > 1 { format!(" for {} seeds", variants.len()) } else { String::new() };
+    let what = format!("{n_images} {} images, {} dimensions{for_seeds}", half.name(), layout.len());
     core.computed(Stage::Encode.id(), &what, &timer);
     Ok(())
+}
+
+/// The models of one seed.
+struct Models {
+    pca: Pca,
+    encoder: Box<dyn Encoder>,
+}
+
+impl Models {
+    fn of(experiment: &Experiment, keys: &Keys) -> Result<Self> {
+        let (pca, encoder) = (pca::get(experiment, keys)?, encoder(experiment, keys)?);
+        ensure!(
+            pca.n_components() == encoder.n_features(),
+            "the projection gives {} dimensions, but the encoder expects {}: learn both models, or load two files that belong together",
+            pca.n_components(),
+            encoder.n_features()
+        );
+        Ok(Self { pca, encoder })
+    }
+
+    /// The raw vector of a photograph; zeros if it has no descriptors.
+    fn vector(&self, described: &Described) -> Result<Array1<f32>> {
+        if described.is_empty() {
+            return Ok(Array1::zeros(self.encoder.n_dimensions()));
+        }
+        Ok(self.encoder.encode(described.set())?)
+    }
 }
 
 fn rounded(shard: EncodedShard, layout: &Layout) -> RoundedShard {

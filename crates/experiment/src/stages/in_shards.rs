@@ -43,7 +43,7 @@ pub fn has_pca_sums(experiment: &Experiment, keys: &Keys, shard: usize) -> bool 
 /// The errors of the sample and of the fit; a stop on request.
 pub(crate) fn learn_pca(experiment: &Experiment, keys: &Keys, params: &PcaValidParams) -> Result<Pca> {
     let core = &experiment.core;
-    sample::ensure_shards(experiment, keys, Chosen::All)?;
+    sample::ensure_shards(experiment, std::slice::from_ref(keys), Chosen::All)?;
     let mut total: Option<PcaSums> = None;
     for shard in 0..sample::n_shards(experiment) {
         core.interrupt.check()?;
@@ -102,7 +102,7 @@ pub fn ensure_start(experiment: &Experiment, keys: &Keys) -> Result<EmState> {
         return Ok(state);
     }
     let (params, pca) = (valid_params(experiment, keys)?, pca::get(experiment, keys)?);
-    sample::ensure_shards(experiment, keys, Chosen::All)?;
+    sample::ensure_shards(experiment, std::slice::from_ref(keys), Chosen::All)?;
     let mut load = |shard: usize| {
         experiment.core.interrupt.check()?;
         projected(experiment, keys, &pca, shard)

@@ -56,7 +56,7 @@ struct Seen<'a> {
 /// # Errors
 /// See [`encode::ensure_shards`]; a damaged shard.
 pub fn open(experiment: &Experiment, keys: &Keys, half: Half) -> Result<(StoredRows, Vec<u32>)> {
-    encode::ensure_shards(experiment, keys, half, Chosen::All)?;
+    encode::ensure_shards(experiment, std::slice::from_ref(keys), half, Chosen::All)?;
     let core = &experiment.core;
     let layout = encode::encoder(experiment, keys)?.layout();
     let images = core.dataset.half(half);

@@ -10,6 +10,7 @@ use ndarray::{Array2, Axis, concatenate};
 use rand::seq::index;
 use serde::{Deserialize, Serialize};
 
+use crate::core::MissingShard;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, generator};
 use crate::keys::Keys;
@@ -29,7 +30,7 @@ struct SampleShard {
 /// # Errors
 /// An unreadable photograph; training images that are all smaller than the grid; a stop on request.
 pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Array2<f32>> {
-    ensure_shards(experiment, keys, Chosen::All)?;
+    ensure_shards(experiment, std::slice::from_ref(keys), Chosen::All)?;
     let shards = (0..n_shards(experiment)).map(|index| shard(experiment, keys, index)).collect::<Result<Vec<_>>>()?;
     let views: Vec<_> = shards.iter().map(Array2::view).collect();
     let values = concatenate(Axis(0), &views)?;
@@ -61,22 +62,24 @@ pub fn shard(experiment: &Experiment, keys: &Keys, index: usize) -> Result<Array
     Ok(experiment.core.needed::<SampleShard>(&address(keys, index))?.values)
 }
 
-/// Draws the chosen shards that are not stored yet.
+/// Draws the chosen shards of these seeds that are not stored yet. The descriptors of a photograph are extracted once for all seeds.
 ///
 /// # Errors
 /// An unreadable photograph; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
+pub fn ensure_shards(experiment: &Experiment, seeds: &[Keys], chosen: Chosen) -> Result<()> {
     let core = &experiment.core;
-    let address = |(), shard| address(keys, shard);
-    let mut missing = core.missing_shards(Half::Train, chosen, &[()], address);
+    let address = |seed: usize, shard| address(&seeds[seed], shard);
+    let variants: Vec<usize> = (0..seeds.len()).collect();
+    let mut missing = core.missing_shards(Half::Train, chosen, &variants, address);
     if missing.is_empty() {
         return Ok(());
     }
     let timer = core.start();
-    let shares = shares(experiment, keys.seed);
+    let shares: Vec<Vec<usize>> = seeds.iter().map(|keys| shares(experiment, keys.seed)).collect();
     let extractor = experiment.parts.extractor.value.as_ref();
     for missing in &mut missing {
-        missing.images.retain(|&image| shares[image] > 0);
+        let MissingShard { images, variants, .. } = missing;
+        images.retain(|&image| variants.iter().any(|&seed| shares[seed][image] > 0));
     }
     let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
     let bar = core.progress.bar("sample", n_images as u64);
@@ -89,21 +92,30 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Re
             let not_poisoned = "no thread panics while it holds this lock";
             let mut local: LocalDescriptors = memory.lock().expect(not_poisoned).pop().unwrap_or_default();
             photograph::extract_into(extractor, &core.dataset.reading.photograph(entry)?, &entry.path, &mut local)?;
-            let mut rng = generator(keys.seed, "sample", &entry.stem(), 0);
-            let mut rows = index::sample(&mut rng, local.len(), shares[image].min(local.len())).into_vec();
-            rows.sort_unstable();
-            let drawn = local.values.select(Axis(0), &rows);
+            let of_seed = |&seed: &usize| {
+                let mut rng = generator(seeds[seed].seed, "sample", &entry.stem(), 0);
+                let mut rows = index::sample(&mut rng, local.len(), shares[seed][image].min(local.len())).into_vec();
+                rows.sort_unstable();
+                local.values.select(Axis(0), &rows)
+            };
+            let drawn: Vec<Array2<f32>> = missing.variants.iter().map(of_seed).collect();
             memory.lock().expect(not_poisoned).push(local);
             Ok(drawn)
         })?;
         let none = Array2::zeros((0, extractor.n_features()));
-        let views: Vec<_> = drawn.iter().chain([&none]).map(Array2::view).collect();
-        let values = concatenate(Axis(0), &views)?;
-        n_drawn += values.nrows();
-        Ok(vec![SampleShard { values }])
+        let mut shards = Vec::with_capacity(missing.variants.len());
+        for seed in 0..missing.variants.len() {
+            let of_seed = drawn.iter().map(|drawn| &drawn[seed]);
+            let views: Vec<_> = of_seed.chain([&none]).map(Array2::view).collect();
+            let values = concatenate(Axis(0), &views)?;
+            n_drawn += values.nrows();
+            shards.push(SampleShard { values });
+        }
+        Ok(shards)
     })?;
     drop(bar);
-    core.computed(Stage::Sample.id(), &format!("{n_drawn} descriptors of {n_images} images"), &timer);
+    let for_seeds = if seeds.len() > 1 { format!(" for {} seeds", seeds.len()) } else { String::new() };
+    core.computed(Stage::Sample.id(), &format!("{n_drawn} descriptors of {n_images} images{for_seeds}"), &timer);
     Ok(())
 }
 
