@@ -68,6 +68,26 @@ fn pieces_of_work_in_any_order_give_the_same_files() {
 }
 
 #[test]
+fn seeds_side_by_side_give_the_files_of_each_seed_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let [together, alone] = ["together", "alone"].map(|name| folder.path().join(name));
+    // More seeds than are computed side by side.
+    let run = Run::execute(&open(&together, Some(N_IMAGES), &["evaluation.n_seeds=6"]), Some(Stage::Scores)).unwrap();
+    assert_eq!(run.other_seeds.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(), [2017, 2018, 2019, 2020, 2021]);
+    for seed in [2018, 2021] {
+        let settings = [format!("seed={seed}"), "evaluation.n_seeds=1".to_owned()];
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        Run::execute(&open(&alone, Some(N_IMAGES), &settings), Some(Stage::Scores)).unwrap();
+    }
+    let together = digests(&together);
+    let alone = digests(&alone);
+    let n_same = alone.iter().filter(|(name, digest)| together.get(*name) == Some(digest)).count();
+    // Projection, mixture, classifier and scores of each; the sample and the vectors were removed.
+    assert!(n_same >= 2 * 4, "{n_same}");
+    assert!(alone.iter().all(|(name, digest)| together.get(name).is_none_or(|found| found == digest)));
+}
+
+#[test]
 fn shares_need_the_stages_before_them_and_report_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = open(folder.path(), Some(N_IMAGES), &["data.shard_size=7"]);

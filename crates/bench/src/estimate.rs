@@ -15,7 +15,9 @@ pub(crate) struct Counts {
     pub(crate) projected: usize,
     /// Number of descriptors, multiplied by the number of steps of expectation maximisation.
     pub(crate) em_visits: usize,
-    /// Photographs that become vectors.
+    /// Photographs that are described, once for all seeds, to become vectors.
+    pub(crate) described: usize,
+    /// Vectors of these photographs, one per seed.
     pub(crate) encoded: usize,
     /// Vectors on which classifiers are trained.
     pub(crate) trained: usize,
@@ -42,6 +44,7 @@ impl Counts {
             sampled,
             projected,
             em_visits,
+            described,
             encoded,
             trained,
             trainings,
@@ -52,7 +55,7 @@ impl Counts {
             traces,
             ranked,
         } = *self;
-        let front = [sampled, projected, em_visits, encoded];
+        let front = [sampled, projected, em_visits, described, encoded];
         let back = [trained, trainings, solved_per_class, explained, heatmaps, traced, traces, ranked];
         front.iter().chain(&back).all(|&count| count > 0)
     }
@@ -89,7 +92,7 @@ pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
     let extraction = bench.seconds("jpeg-to-gray")? + bench.seconds("dense-sift")?;
     let projection = bench.seconds("pca-projection")?;
     let em = bench.seconds("em")?;
-    let vector = bench.seconds("jpeg-to-vector")?;
+    let vector = bench.seconds("fisher-vector")?;
     let gram = bench.seconds("gram")?;
     let solving = (bench.seconds("svm")? - gram).max(0.0);
     let absolute = bench.seconds("relevance-absolute")?;
@@ -103,7 +106,8 @@ pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
         item("photographs sampled", "jpeg-to-gray + dense-sift", extraction, counts.sampled as f64),
         item("sample projected", "pca-projection", projection, counts.projected as f64 / n_descriptors as f64),
         item("mixture", "em", em, counts.em_visits as f64 / em_visits),
-        item("photographs encoded", "jpeg-to-vector", vector, counts.encoded as f64),
+        item("photographs described", "jpeg-to-gray + dense-sift", extraction, counts.described as f64),
+        item("their vectors", "pca-projection + fisher-vector", projection + vector, counts.encoded as f64),
         item("Gram matrices", "gram", gram, squares),
         item("classifiers solved", "svm − gram", solving, squares * counts.solved_per_class as f64),
         item("photographs explained", "relevance-absolute", absolute, counts.explained as f64),
@@ -167,6 +171,7 @@ pub(crate) fn by_number_of_images(bench: &mut Bench) -> Result<Grid> {
             sampled: half,
             projected: SAMPLE,
             em_visits: SAMPLE * EM_STEPS,
+            described: n_images,
             encoded: n_images,
             trained: half,
             trainings: 1,

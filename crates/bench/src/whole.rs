@@ -125,9 +125,11 @@ fn counts(lines: &[String], settings: &Settings) -> Counts {
     for line in lines {
         let words: Vec<&str> = line.split_whitespace().collect();
         let number = |index: usize| words.get(index).and_then(|word| word.parse::<usize>().ok()).unwrap_or(0);
+        // "… for 3 seeds"
+        let of_seeds = words.iter().position(|word| *word == "seeds").map_or(1, |at| number(at - 1).max(1));
         match words.as_slice() {
             ["sample", _, "descriptors", "of", ..] => {
-                n_sampled = number(1);
+                n_sampled = number(1) / of_seeds;
                 counts.sampled += number(4);
             }
             ["mixture", _, "components,", _, "EM", "steps,", ..] => {
@@ -135,7 +137,8 @@ fn counts(lines: &[String], settings: &Settings) -> Counts {
                 counts.em_visits += n_sampled * number(3);
             }
             ["encode", _, half, "images,", ..] => {
-                counts.encoded += number(1);
+                counts.described += number(1);
+                counts.encoded += number(1) * of_seeds;
                 if *half == "train" {
                     counts.trained = number(1);
                 }
@@ -167,15 +170,14 @@ mod tests {
     fn counts_are_read_from_the_lines_of_the_stages() {
         let lines = [
             "   reproduce  voc2007-val: 2500 images to learn from, 2508 to judge on, 20 classes",
-            "      sample  500000 descriptors of 2500 images  (1 min 05 s)",
+            "      sample  1000000 descriptors of 2500 images for 2 seeds  (1 min 05 s)",
             "         pca  128 → 80 dimensions  (0.3 s)",
             "     mixture  256 components, 31 EM steps, converged  (1 min 40 s)",
-            "      encode  2500 train images, 41216 dimensions  (3 min 00 s)",
-            "      encode  2508 test images, 41216 dimensions  (3 min 00 s)",
+            "     mixture  256 components, 40 EM steps, stopped at the limit  (1 min 40 s)",
+            "      encode  2500 train images, 41216 dimensions for 2 seeds  (3 min 00 s)",
+            "      encode  2508 test images, 41216 dimensions for 2 seeds  (3 min 00 s)",
             "  classifier  20 classes  (9.0 s)",
             "      scores  mAP 53.13 (seed 2016)  (4.0 s)",
-            "      sample  500000 descriptors of 2500 images  (1 min 05 s)",
-            "     mixture  256 components, 40 EM steps, stopped at the limit  (1 min 40 s)",
             "   relevance  8661 heatmaps of 2100 images  (4 min 00 s)",
             "  resampling  57740 traces of 2100 images, 20000 orders by relevance  (9 min 00 s)",
         ]
@@ -183,10 +185,11 @@ mod tests {
         let settings = Settings::load(EXPERIMENT, &[]).unwrap();
         let counts = counts(&lines, &settings);
         let expected = Counts {
-            sampled: 5000,
+            sampled: 2500,
             projected: 1_000_000,
             em_visits: 500_000 * 71,
-            encoded: 5008,
+            described: 5008,
+            encoded: 2 * 5008,
             trained: 2500,
             trainings: 1,
             solved_per_class: 13,

@@ -200,7 +200,7 @@ vectorised!(
                     Some(added) => {
                         let added: &[f32; LANES] = added[at..].first_chunk().expect("a whole run of lanes");
                         for lane in 0..LANES {
-                            sums[lane] += f64::from(added[lane]) - f64::from(removed[lane]);
+                            sums[lane] += f64::from(added[lane] - removed[lane]);
                         }
                     }
                     None => {
@@ -218,7 +218,7 @@ vectorised!(
             for point in 0..n_points {
                 if point > 0 {
                     let at = (point - 1) * width + d;
-                    sum += added.map_or(0.0, |added| f64::from(added[at])) - f64::from(removed[at]);
+                    sum += f64::from(added.map_or(0.0, |added| added[at]) - removed[at]);
                 }
                 let value = sum as f32;
                 products[point] += f64::from(coefficients[d] * value.abs().sqrt().copysign(value));
