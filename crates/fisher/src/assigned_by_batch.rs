@@ -129,7 +129,7 @@ impl SumsByBatch for AssignedByBatch<'_> {
         let second_place = if first.is_some() { block.len() } else { 0 };
         let second = tables.second_start.map(|_| ((scale * std::f64::consts::FRAC_1_SQRT_2) as f32, second_place));
         let entries = BatchedEntries {
-            bounds: &self.bounds[part * n_batches..][..n_batches + 1],
+            bounds: &self.bounds[part * n_batches..][..=n_batches],
             rows: &self.rows,
             posteriors: &self.posteriors,
         };

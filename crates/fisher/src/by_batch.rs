@@ -91,7 +91,7 @@ impl SumsByBatch for WholeSums {
     }
 
     fn dimensions(&self, part: usize) -> Vec<Range<usize>> {
-        vec![part * PART..self.n_dimensions.min((part + 1) * PART)]
+        std::iter::once(part * PART..self.n_dimensions.min((part + 1) * PART)).collect()
     }
 
     fn sum(&self, part: usize, sums: &mut [f32]) {

@@ -18,7 +18,7 @@ use ndarray::ArrayView1;
 
 /// Largest error of a rounded entry, in units.
 const ROUNDING_ERROR: f32 = 0.502;
-/// Length of a column W_k, if no single entry needs a larger unit.
+/// Length of a column `W_k`, if no single entry needs a larger unit.
 const COLUMN_LENGTH: f64 = 32_768.0;
 /// Length of the rounded entries of a sample that has the mean square of the mixture in every feature. Samples may be four times as long.
 const USUAL_LENGTH: f64 = 8192.0;
@@ -35,14 +35,14 @@ const ROUNDING: f32 = 12_582_912.0;
 
 /// The right factor of the product with integers, and the units of both factors.
 pub(crate) struct IntegerTables {
-    /// `(2·D)`: i_j.
+    /// `(2·D)`: `i_j`.
     inverse_units: Vec<f32>,
     /// `(D)`: v.
     mean_squares: Vec<f32>,
     /// `(K)`: what the constants of the components need to make up for v, `Σ_d w_k,D+d · v_d`.
     shifts: Vec<f64>,
     panels: IntegerPanels,
-    /// `(K rounded up to a multiple of LANES)`: t_k.
+    /// `(K rounded up to a multiple of LANES)`: `t_k`.
     units: Vec<f32>,
     /// The same length: the first term of the bound.
     errors: Vec<f32>,
@@ -105,7 +105,7 @@ impl IntegerTables {
         Some(Self { inverse_units, mean_squares, shifts, panels, units, errors, max_squared_length, length_error })
     }
 
-    /// Rounds the entries `[y, y² − v]` of one sample, y = x − offset, and returns the bound of r·Σ_j |p_j·i_j| of the sample. It is
+    /// Rounds the entries `[y, y² − v]` of one sample, y = x − offset, and returns the bound of `r·Σ_j |p_j·i_j|` of the sample. It is
     /// infinite if the entries do not fit into 16 bits or the sums might not fit into 32 bits.
     pub(crate) fn round(&self, x: &[f32], offset: &[f32], entries: &mut [Pair]) -> f32 {
         let entries = entries[..offset.len()].as_flattened_mut();
@@ -132,7 +132,7 @@ impl IntegerTables {
         &self.shifts
     }
 
-    /// t_k, one per column of the product.
+    /// `t_k`, one per column of the product.
     pub(crate) fn units(&self) -> &[f32] {
         &self.units
     }
@@ -144,7 +144,7 @@ impl IntegerTables {
 }
 
 vectorised!(
-    /// Returns Σ (p_j·i_j)², and writes the rounded entries.
+    /// Returns `Σ_j (p_j·i_j)²`, and writes the rounded entries.
     fn round_entries(
         x: &[f32],
         offset: &[f32],

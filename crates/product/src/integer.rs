@@ -327,7 +327,6 @@ mod tests {
                 versions.push(("avx2", x86::add_products_avx2));
             }
         }
-        println!("{} versions besides the plain one", versions.len());
         for (n_pairs, bits) in [(8, 16), (40, 16), (80, 12)] {
             let rows = integers(TILE_ROWS * n_pairs, 3, bits);
             let mut columns = integers(TILE_COLUMNS * n_pairs, 4, bits);

@@ -177,8 +177,8 @@ impl Runner<'_> {
             Additions::Parts(mappings.iter().map(|mapping| mapping.by_batch(&rows, batch)).collect())
         } else {
             let sums =
-                |mapping: &Box<dyn Mapping + '_>| BatchSums::additions(mapping.as_ref(), n_replaced, self.resampling);
-            Additions::Whole(mappings.iter().map(sums).collect::<Result<_, _>>()?)
+                mappings.iter().map(|mapping| BatchSums::additions(mapping.as_ref(), n_replaced, self.resampling));
+            Additions::Whole(sums.collect::<Result<_, _>>()?)
         };
         let norms: Vec<f32> = described.frames.iter().map(|frame| frame.norm).collect();
         let prepared = Image {
@@ -242,26 +242,18 @@ impl Runner<'_> {
                 // Only a random order is another one in each repeat.
                 let of_repeat = if one.ranking == Ranking::Random { repeat } else { 0 };
                 let key = (one.ranking, one.direction, of_repeat);
-                let order = match known.iter().position(|known| *known == key) {
-                    Some(order) => order,
-                    None => {
-                        let reversed = |known: &(Ranking, Direction, usize)| known.0 == key.0 && known.2 == key.2;
-                        let mut order = match (one.ranking, known.iter().position(reversed)) {
-                            (_, Some(other)) => orders[other].iter().rev().copied().collect(),
-                            (Ranking::Rule(rule), None) => relevance_order(&image.explained.descriptors(class, rule)?),
-                            (Ranking::Contrast, None) => image.contrast.clone(),
-                            (Ranking::Random, None) => {
-                                let mut rng = generator(self.keys.seed, &format!("order {class}"), image.id, repeat);
-                                random_order(image.described.frames.len(), &mut rng)
-                            }
-                        };
-                        if one.direction == Direction::LeastFirst && !known.iter().any(reversed) {
-                            order.reverse();
-                        }
-                        known.push(key);
-                        orders.push(order);
-                        orders.len() - 1
-                    }
+                let known_order = known.iter().position(|known| *known == key);
+                let order = if let Some(order) = known_order {
+                    order
+                } else {
+                    let from_other_end = known.iter().position(|known| known.0 == key.0 && known.2 == key.2);
+                    let order = match from_other_end {
+                        Some(other) => orders[other].iter().rev().copied().collect(),
+                        None => self.order(image, class, one, repeat)?,
+                    };
+                    known.push(key);
+                    orders.push(order);
+                    orders.len() - 1
                 };
                 let addition = match one.substitute {
                     Substitute::Draws => Some(repeat),
@@ -272,6 +264,22 @@ impl Runner<'_> {
             }
         }
         Ok((orders, jobs))
+    }
+
+    /// The order of removal of a series.
+    fn order(&self, image: &Image<'_>, class: usize, series: &Series, repeat: usize) -> Result<Vec<u32>> {
+        let mut order = match series.ranking {
+            Ranking::Rule(rule) => relevance_order(&image.explained.descriptors(class, rule)?),
+            Ranking::Contrast => image.contrast.clone(),
+            Ranking::Random => {
+                let mut rng = generator(self.keys.seed, &format!("order {class}"), image.id, repeat);
+                random_order(image.described.frames.len(), &mut rng)
+            }
+        };
+        if series.direction == Direction::LeastFirst {
+            order.reverse();
+        }
+        Ok(order)
     }
 
     /// The trace of each job.
