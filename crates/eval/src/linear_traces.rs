@@ -52,7 +52,7 @@ pub fn removals_by_batch<'m>(
 
 /// Algorithm 1 for several orders and several lists of new descriptors of one image, and Φ the signed square root with ℓ2 norm 1.
 ///
-/// [`resampling_trace`](crate::resampling_trace) computes one trace for any score. Both agree up to rounding.
+/// [`resampling_trace`](crate::resampling_trace()) computes one trace for any score. Both agree up to rounding.
 ///
 /// `start`: sums over all descriptors of the image, one cell. `removals`: the descriptors in the order of their removal, at least those
 /// that `resampling` replaces, in its batches; one item per order. `additions`: the new descriptors in the same batches. All come from one

@@ -104,16 +104,18 @@ impl Keys {
                 .setting("difficult", &settings.data.difficult)
                 .setting("classes", &dataset.train.set.classes)
                 .finish(),
-            None => Stage::Classifier
-                .id()
-                .key()
-                .setting("classifier", &parts.trainer.identity)
-                .setting("difficult", &settings.data.difficult)
-                .setting("normalization", &settings.encoder.normalization)
-                .setting("seed", &seed)
-                .input("encode", encode_train)
-                .input("labels", dataset.train.labels)
-                .finish(),
+            None => {
+                let key = Stage::Classifier
+                    .id()
+                    .key()
+                    .setting("classifier", &parts.trainer.identity)
+                    .setting("difficult", &settings.data.difficult)
+                    .setting("normalization", &settings.encoder.normalization)
+                    .setting("seed", &seed);
+                // The trainer draws with the experiment's own seed, for further seeds too.
+                let key = if seed == settings.seed { key } else { key.setting("seed of the trainer", &settings.seed) };
+                key.input("encode", encode_train).input("labels", dataset.train.labels).finish()
+            }
         };
         let scores = Stage::Scores
             .id()
