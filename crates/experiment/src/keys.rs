@@ -95,27 +95,26 @@ impl Keys {
         };
         let encode_train = encode(dataset.train.files);
         let encode_test = encode(dataset.test.files);
-        let classifier = match &settings.classifier.from {
+        let classifier = if let Some(file) = &settings.classifier.from {
             // The true positives, on which all later stages work, depend on `difficult` and on the classes.
-            Some(file) => Stage::Classifier
+            Stage::Classifier
                 .id()
                 .key()
                 .setting("file", &file_digest(file)?)
                 .setting("difficult", &settings.data.difficult)
                 .setting("classes", &dataset.train.set.classes)
-                .finish(),
-            None => {
-                let key = Stage::Classifier
-                    .id()
-                    .key()
-                    .setting("classifier", &parts.trainer.identity)
-                    .setting("difficult", &settings.data.difficult)
-                    .setting("normalization", &settings.encoder.normalization)
-                    .setting("seed", &seed);
-                // The trainer draws with the experiment's own seed, for further seeds too.
-                let key = if seed == settings.seed { key } else { key.setting("seed of the trainer", &settings.seed) };
-                key.input("encode", encode_train).input("labels", dataset.train.labels).finish()
-            }
+                .finish()
+        } else {
+            let key = Stage::Classifier
+                .id()
+                .key()
+                .setting("classifier", &parts.trainer.identity)
+                .setting("difficult", &settings.data.difficult)
+                .setting("normalization", &settings.encoder.normalization)
+                .setting("seed", &seed);
+            // The trainer draws with the experiment's own seed, for further seeds too.
+            let key = if seed == settings.seed { key } else { key.setting("seed of the trainer", &settings.seed) };
+            key.input("encode", encode_train).input("labels", dataset.train.labels).finish()
         };
         let scores = Stage::Scores
             .id()
