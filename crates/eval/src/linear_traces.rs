@@ -60,7 +60,8 @@ pub fn removals_by_batch<'m>(
 ///
 /// # Errors
 /// [`EvalError::Parameter`] for settings without a point of measurement. [`EvalError::Length`] if lengths or numbers of batches do not
-/// belong together, if the mappings come from different encoders, if the sums have several cells, or if a pair names an order or a list that does not exist.
+/// belong together, if the mappings come from different encoders, if the sums have several cells, or if a pair names an order or a list
+/// that does not exist.
 ///
 /// # References
 /// `lapuschkin2016`, supplement Algorithm 1 and Eq. 3.

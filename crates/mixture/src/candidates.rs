@@ -217,8 +217,8 @@ fn find_candidates(
     flags: &mut [u8],
     candidates: &mut Vec<u32>,
 ) {
-    // One byte per component comes first, because this loop then runs in vector registers.
-    // In one loop over single numbers. With a loop over lanes within, the compiler gathers the numbers of several registers.
+    // One byte per component comes first, because this loop then runs in vector registers. It goes over single numbers: with a loop over
+    // lanes within it, the compiler gathers the numbers of several registers.
     for ((flag, &value), (&error, &unit)) in flags.iter_mut().zip(row).zip(slack.errors.iter().zip(slack.units)) {
         // Written as "not below" so that NaN, which fails every comparison, becomes a candidate.
         let below = value + slack.of(fused, error, unit) <= threshold;

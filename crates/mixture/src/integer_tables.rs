@@ -16,6 +16,8 @@ use fisherlens_lanes::{LANES, sum_lanes, vectorised};
 use fisherlens_product::{GROUP, IntegerPanels, Pair, TILE_COLUMNS, Tile, multiply_integers};
 use ndarray::ArrayView1;
 
+use crate::exponential::ROUNDING;
+
 /// Largest error of a rounded entry, in units.
 const ROUNDING_ERROR: f32 = 0.502;
 /// Length of a column `W_k`, if no single entry needs a larger unit.
@@ -30,8 +32,6 @@ const MAX_PRODUCT: f64 = 2_100_000_000.0;
 const MAX_INEXACT_WEIGHT: f64 = 0.05;
 /// ... have a larger error than this for a usual sample, in natural logarithms. Too many components would be candidates.
 const MAX_USUAL_ERROR: f64 = 1.0;
-/// 1.5·2²³. Adding it to a number leaves the nearest integer in the low bits.
-const ROUNDING: f32 = 12_582_912.0;
 
 /// The right factor of the product with integers, and the units of both factors.
 pub(crate) struct IntegerTables {

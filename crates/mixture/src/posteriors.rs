@@ -30,7 +30,8 @@ pub(crate) struct PosteriorTables {
     n_components: usize,
     /// `(D)`: the mean of the mixture, Σ w·μ.
     offset: Vec<f32>,
-    /// `(2·D, K rounded up to a multiple of LANES)`: (μ − offset)/σ² in the first D rows, −½/σ² in the others.
+    /// `(2·D, K rounded up to a multiple of LANES)`: (μ − offset)/σ² in the first D rows, −½/σ² in the others. It has no rows if
+    /// `integers` takes its place.
     matrix: Array2<f32>,
     /// ln w − Σ ln σ − D/2 · ln 2π − reference − ½ Σ (μ − offset)²/σ²; −∞ for the columns that fill up the last vector register.
     product_constants: Vec<f32>,
@@ -119,9 +120,9 @@ impl PosteriorTables {
                 sum as f32
             })
             .collect();
-        let mut exact_matrix = vec![0.0; if with_integers { 2 * n_features * n_components } else { 0 }];
+        // Column after column.
+        let mut exact_matrix = vec![0.0; 2 * n_features * n_components];
         let mut mean_squares = vec![0.0; n_features];
-        let mut matrix = Array2::zeros((2 * n_features, width));
         let mut padded_means = vec![[0.0; LANES]; n_components * chunks];
         let mut inverse_deviations = padded_means.clone();
         let mut constants = vec![0.0; n_components];
@@ -132,14 +133,9 @@ impl PosteriorTables {
             for d in 0..n_features {
                 let variance = f64::from(variances[[k, d]]);
                 let mean = f64::from(means[[k, d]]) - f64::from(offset[d]);
-                let (linear, square) = (mean / variance, -0.5 / variance);
-                matrix[[d, k]] = linear as f32;
-                matrix[[n_features + d, k]] = square as f32;
-                if with_integers {
-                    exact_matrix[2 * n_features * k + d] = linear;
-                    exact_matrix[2 * n_features * k + n_features + d] = square;
-                    mean_squares[d] += f64::from(weights[k]) * (variance + mean * mean);
-                }
+                exact_matrix[2 * n_features * k + d] = mean / variance;
+                exact_matrix[2 * n_features * k + n_features + d] = -0.5 / variance;
+                mean_squares[d] += f64::from(weights[k]) * (variance + mean * mean);
                 padded_means[k * chunks + d / LANES][d % LANES] = means[[k, d]];
                 inverse_deviations[k * chunks + d / LANES][d % LANES] = (1.0 / variance.sqrt()) as f32;
                 sum_log_deviations += 0.5 * variance.ln();
@@ -153,6 +149,11 @@ impl PosteriorTables {
         let mut product_constants = vec![f32::NEG_INFINITY; width];
         let (mut errors, mut error_units) = (vec![0.0; width], vec![0.0; width]);
         let integers = if with_integers { IntegerTables::new(&exact_matrix, &mean_squares, weights) } else { None };
+        let n_rows = if integers.is_some() { 0 } else { 2 * n_features };
+        let mut matrix = Array2::zeros((n_rows, width));
+        for ((row, k), entry) in matrix.indexed_iter_mut().filter(|((_, k), _)| *k < n_components) {
+            *entry = exact_matrix[2 * n_features * k + row] as f32;
+        }
         for k in 0..n_components {
             product_constants[k] = (constants[k] - reference - half_squares[k]) as f32;
             errors[k] = (2.0 * half_squares[k]) as f32 * COMPONENT_SLACK;

@@ -177,12 +177,14 @@ impl Described {
         extractor.extract_blocks(gray, &mut take).map_err(|error| refused(path, error))?;
         projected?;
         let positions: Vec<_> = frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
-        let of_one = |(pca, values): (&&Pca, Vec<f32>)| {
+        // A single projection takes the frames without a copy.
+        let shared = std::iter::repeat_n((frames, positions), pcas.len());
+        let with_each = pcas.iter().zip(values).zip(shared).map(|((pca, values), (frames, positions))| {
             let values = Array2::from_shape_vec((frames.len(), pca.n_components()), values);
             let values = values.expect("an extractor gives one frame per descriptor");
-            Self { width, height, frames: frames.clone(), values, positions: positions.clone() }
-        };
-        Ok(pcas.iter().zip(values).map(of_one).collect())
+            Self { width, height, frames, values, positions }
+        });
+        Ok(with_each.collect())
     }
 
     /// Reads a file, extracts and projects.

@@ -37,7 +37,7 @@ type Step = [Pair; TILE_COLUMNS];
 /// The right factor of a product, in the order in which the product reads it.
 #[derive(Debug, Clone)]
 pub struct IntegerPanels {
-    n_columns: usize,
+    n_panels: usize,
     n_pairs: usize,
     /// Panel after panel, each of `n_pairs` steps. The columns that fill up the last panel are 0.
     steps: Vec<Step>,
@@ -49,41 +49,17 @@ impl IntegerPanels {
     /// # Panics
     /// If `n_pairs` is not a multiple of [`GROUP`], or the length of `columns` is not `n_columns · n_pairs`.
     pub fn new(columns: &[Pair], n_columns: usize, n_pairs: usize) -> Self {
-        let mut panels = Self { n_columns: 0, n_pairs: 0, steps: Vec::new() };
-        panels.fill(columns, n_columns, n_pairs);
-        panels
-    }
-
-    /// Replaces the factor by another one, in the same memory. The arguments are those of [`IntegerPanels::new`].
-    ///
-    /// # Panics
-    /// Like [`IntegerPanels::new`].
-    pub fn fill(&mut self, columns: &[Pair], n_columns: usize, n_pairs: usize) {
         assert!(n_pairs.is_multiple_of(GROUP), "the number of pairs must be a multiple of {GROUP}");
         assert_eq!(columns.len(), n_columns * n_pairs, "each column has the same number of pairs");
-        self.n_columns = n_columns;
-        self.n_pairs = n_pairs;
-        self.steps.clear();
-        self.steps.resize(n_columns.div_ceil(TILE_COLUMNS) * n_pairs, [[0; 2]; TILE_COLUMNS]);
-        if n_pairs == 0 {
-            return;
-        }
-        for (column, pairs) in columns.chunks_exact(n_pairs).enumerate() {
-            let panel = &mut self.steps[column / TILE_COLUMNS * n_pairs..][..n_pairs];
+        let n_panels = n_columns.div_ceil(TILE_COLUMNS);
+        let mut steps = vec![[[0; 2]; TILE_COLUMNS]; n_panels * n_pairs];
+        for (column, pairs) in columns.chunks_exact(n_pairs.max(1)).enumerate() {
+            let panel = &mut steps[column / TILE_COLUMNS * n_pairs..][..n_pairs];
             for (step, &pair) in panel.iter_mut().zip(pairs) {
                 step[column % TILE_COLUMNS] = pair;
             }
         }
-    }
-
-    /// Number of columns of the factor.
-    pub fn n_columns(&self) -> usize {
-        self.n_columns
-    }
-
-    /// Number of panels.
-    pub fn n_panels(&self) -> usize {
-        self.n_columns.div_ceil(TILE_COLUMNS)
+        Self { n_panels, n_pairs, steps }
     }
 
     fn panel(&self, panel: usize) -> &[Step] {
@@ -116,7 +92,7 @@ pub fn multiply_integers(
     let n_rows = rows.len() / n_pairs;
     for first in (0..n_rows).step_by(TILE_ROWS) {
         let tile_rows = tile_rows(rows, n_pairs, first, n_rows);
-        for panel in 0..panels.n_panels() {
+        for panel in 0..panels.n_panels {
             let mut tile = [[0; TILE_COLUMNS]; TILE_ROWS];
             add_products(&tile_rows, panels.panel(panel), &mut tile);
             sink(first, panel * TILE_COLUMNS, &tile);
@@ -349,15 +325,6 @@ mod tests {
                 assert_eq!(found, expected, "{name}");
             }
         }
-    }
-
-    #[test]
-    fn panels_are_filled_again_in_the_same_memory() {
-        let (a, b) = (integers(40 * 8, 5, 8), integers(2 * 16, 6, 8));
-        let mut panels = IntegerPanels::new(&a, 40, 8);
-        panels.fill(&b, 2, 16);
-        assert_eq!((panels.n_columns(), panels.n_panels()), (2, 1));
-        assert_eq!(panels.steps, IntegerPanels::new(&b, 2, 16).steps);
     }
 
     #[test]
