@@ -9,7 +9,8 @@ use crate::frame::Frame;
 use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar};
 use crate::grid::Grid;
 use crate::normalize::{Finish, N_FEATURES};
-use crate::params::DenseSift;
+use crate::params::{DenseSift, Window};
+use crate::running_sums::{MAX_BIN_SIZE, RunningSums};
 use crate::smoothing::{gaussian_kernel, sigma_of_bin_size, smooth_into};
 use crate::window::{N_BINS, bin_kernels};
 
@@ -41,50 +42,95 @@ impl DenseSift {
     ) {
         smooth_into(pixels, width, &gaussian_kernel(sigma_of_bin_size(grid.bin_size)), smoothed);
         let kernels = bin_kernels(self.window, grid.bin_size);
-        let image = Image { pixels: smoothed, width };
-        extract(&mut GridExtraction::new(image, grid, &kernels, polar, Finish::new(self)));
+        let sums = if self.window == Window::Flat && grid.bin_size <= MAX_BIN_SIZE {
+            Sums::Running(RunningSums::new(smoothed, width, grid, polar, centres(&kernels)))
+        } else {
+            Sums::Weighted(WeightedSums::new(Image { pixels: smoothed, width }, grid, &kernels, polar))
+        };
+        extract(&mut GridExtraction { grid, finish: Finish::new(self), contrasts: vec![0.0; grid.n_columns], sums });
     }
+}
+
+/// The weight of the centre of each bin along one axis.
+fn centres(kernels: &[f32]) -> [f32; N_BINS] {
+    let n_taps = kernels.len() / N_BINS;
+    std::array::from_fn(|bin| kernels[bin * n_taps + n_taps / 2])
 }
 
 /// Extracts the descriptors of one grid, row by row from the top.
 pub(crate) struct GridExtraction<'a> {
     grid: &'a Grid,
-    kernels: &'a [f32],
     finish: Finish,
+    /// Contrasts of the present row of descriptors.
+    contrasts: Vec<f32>,
+    sums: Sums<'a>,
+}
+
+/// The two ways to the sums of the bins.
+enum Sums<'a> {
+    /// For the flat window.
+    Running(RunningSums<'a>),
+    /// For every window.
+    Weighted(WeightedSums<'a>),
+}
+
+/// Sums of the bins with any weights.
+struct WeightedSums<'a> {
+    kernels: &'a [f32],
     width: usize,
     orientations: OrientationRing<'a>,
     /// Vertical sums `[x][row of bins][orientation]` for the present row of descriptors. The columns at the left and right edge of the
     /// image are repeated `bin_size − 1` times.
     columns: Vec<f32>,
-    /// Contrasts of the present row of descriptors.
-    contrasts: Vec<f32>,
 }
 
-impl<'a> GridExtraction<'a> {
-    /// `kernels`: the weights for the bin size of the grid. The grid has at least one descriptor.
-    fn new(image: Image<'a>, grid: &'a Grid, kernels: &'a [f32], polar: Polar, finish: Finish) -> Self {
-        let bin_size = usize::from(grid.bin_size);
-        Self {
-            grid,
-            kernels,
-            finish,
-            width: image.width,
-            // One row of descriptors reads 3b + 1 rows from the first to the last centre of its bins, and b − 1 rows on each side.
-            orientations: OrientationRing::new(image, polar, 5 * bin_size - 1),
-            columns: vec![0.0; (image.width + 2 * (bin_size - 1)) * COLUMN],
-            contrasts: vec![0.0; grid.n_columns],
-        }
-    }
-
+impl GridExtraction<'_> {
     /// Writes the descriptors of row `row` into `values`, 128 entries per descriptor, and appends their frames.
     ///
     /// Calls must ask for the rows in ascending order.
     pub(crate) fn row(&mut self, row: usize, frames: &mut Vec<Frame>, values: &mut [f32]) {
-        let grid = self.grid;
+        let Self { grid, finish, contrasts, sums } = self;
+        let span = (3 * grid.bin_size + 1) as f32;
+        let inverse_area = 1.0 / (span * span);
+        let top = grid.first + grid.step * row;
+        match sums {
+            Sums::Running(sums) => sums.row(top, grid, *finish, inverse_area, values, contrasts),
+            Sums::Weighted(sums) => sums.row(top, grid, *finish, inverse_area, values, contrasts),
+        }
+        frames.extend(contrasts.iter().enumerate().map(|(column, &norm)| Frame {
+            x: grid.centre(column),
+            y: grid.centre(row),
+            bin_size: grid.bin_size,
+            norm,
+        }));
+    }
+}
+
+impl<'a> WeightedSums<'a> {
+    /// `kernels`: the weights for the bin size of the grid. The grid has at least one descriptor.
+    fn new(image: Image<'a>, grid: &Grid, kernels: &'a [f32], polar: Polar) -> Self {
+        let bin_size = usize::from(grid.bin_size);
+        Self {
+            kernels,
+            width: image.width,
+            // One row of descriptors reads 3b + 1 rows from the first to the last centre of its bins, and b − 1 rows on each side.
+            orientations: OrientationRing::new(image, polar, 5 * bin_size - 1),
+            columns: vec![0.0; (image.width + 2 * (bin_size - 1)) * COLUMN],
+        }
+    }
+
+    /// See [`RunningSums::row`].
+    fn row(
+        &mut self,
+        top: usize,
+        grid: &Grid,
+        finish: Finish,
+        inverse_area: f32,
+        values: &mut [f32],
+        contrasts: &mut [f32],
+    ) {
         let bin_size = usize::from(grid.bin_size);
         let (radius, n_taps) = (bin_size - 1, 2 * bin_size - 1);
-        let span = (3 * grid.bin_size + 1) as f32;
-        let top = grid.first + grid.step * row;
         self.orientations.advance(top.saturating_sub(radius), top + 3 * bin_size + radius);
         // The weight of a pixel is a product of weights along y and x, so the sums are made in two steps: along y for each row of bins, at
         // every x; then along x at the places of the descriptors.
@@ -94,14 +140,7 @@ impl<'a> GridExtraction<'a> {
             sum_vertically(&rows, kernel, bin, &mut self.columns[radius * COLUMN..][..self.width * COLUMN]);
         }
         replicate_edges(&mut self.columns, radius);
-        let inverse_area = 1.0 / (span * span);
-        sum_horizontally(&self.columns, self.kernels, grid, self.finish, inverse_area, values, &mut self.contrasts);
-        frames.extend(self.contrasts.iter().enumerate().map(|(column, &norm)| Frame {
-            x: grid.centre(column),
-            y: grid.centre(row),
-            bin_size: grid.bin_size,
-            norm,
-        }));
+        sum_horizontally(&self.columns, self.kernels, grid, finish, inverse_area, values, contrasts);
     }
 }
 
@@ -241,3 +280,73 @@ vectorised!(
         }
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use linfa::ParamGuard;
+
+    use super::*;
+
+    /// The descriptors of one bin size by each of the two ways to the sums, from the grid row `first_row` on.
+    fn both(bin_size: u16, step: usize, (width, height): (usize, usize), first_row: usize) -> [Vec<f32>; 2] {
+        let sift = DenseSift::params().bin_sizes(vec![bin_size]).step(step).check().unwrap();
+        let grid = sift.grids(width, height)[0];
+        let wave = |(x, y): (f32, f32)| 0.5 + 0.3 * (0.4 * x + 0.02 * x * y).sin() + 0.2 * (0.7 * y).cos();
+        let pixels: Vec<f32> = (0..width * height).map(|at| wave(((at % width) as f32, (at / width) as f32))).collect();
+        let kernels = bin_kernels(Window::Flat, bin_size);
+        let weighted = WeightedSums::new(Image { pixels: &pixels, width }, &grid, &kernels, Polar::Exact);
+        let mut found = Vec::new();
+        let mut smoothed = pixels.clone();
+        sift.with_grid(&pixels, width, &grid, Polar::Exact, &mut smoothed, |running| {
+            assert_eq!(matches!(running.sums, Sums::Running(_)), bin_size <= MAX_BIN_SIZE);
+            let weighted = GridExtraction {
+                grid: &grid,
+                finish: Finish::new(&sift),
+                contrasts: vec![0.0; grid.n_columns],
+                sums: Sums::Weighted(weighted),
+            };
+            // The smoothed image of `running` is not that of `weighted`.
+            let running = GridExtraction {
+                grid: &grid,
+                finish: Finish::new(&sift),
+                contrasts: vec![0.0; grid.n_columns],
+                sums: Sums::Running(RunningSums::new(&pixels, width, &grid, Polar::Exact, centres(&kernels))),
+            };
+            for mut extraction in [running, weighted] {
+                let (mut values, mut frames) = (Vec::new(), Vec::new());
+                for row in first_row..grid.n_rows {
+                    let start = values.len();
+                    values.resize(start + grid.n_columns * N_FEATURES, 0.0);
+                    extraction.row(row, &mut frames, &mut values[start..]);
+                }
+                values.extend(frames.iter().map(|frame| frame.norm));
+                found.push(values);
+            }
+        });
+        found.try_into().unwrap()
+    }
+
+    #[test]
+    fn running_sums_agree_with_weighted_sums() {
+        for (bin_size, step, size) in
+            [(1, 1, (9, 7)), (2, 3, (31, 20)), (4, 3, (70, 50)), (5, 2, (33, 61)), (10, 3, (80, 64)), (16, 7, (97, 80))]
+        {
+            let [running, weighted] = both(bin_size, step, size, 0);
+            assert!(!running.is_empty() && running.len() == weighted.len());
+            for (a, b) in running.iter().zip(&weighted) {
+                assert!((a - b).abs() < 3e-6, "{bin_size}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn running_sums_do_not_depend_on_the_row_that_they_begin_with() {
+        for (bin_size, size) in [(4, (60, 90)), (10, (70, 110))] {
+            let [whole, _] = both(bin_size, 3, size, 0);
+            let [part, _] = both(bin_size, 3, size, 7);
+            let n_rows = |values: &[f32]| values.len() / (N_FEATURES + 1);
+            let n_skipped = n_rows(&whole) - n_rows(&part);
+            assert_eq!(whole[n_skipped * N_FEATURES..n_rows(&whole) * N_FEATURES], part[..n_rows(&part) * N_FEATURES]);
+        }
+    }
+}

@@ -41,6 +41,7 @@ mod pca;
 mod pca_sums;
 #[cfg(feature = "decode")]
 mod photograph;
+mod running_sums;
 mod smoothing;
 mod touched;
 #[cfg(test)]
