@@ -111,6 +111,26 @@ pub trait DescriptorExtractor: Send + Sync {
         Ok(())
     }
 
+    /// The parts into which the extraction from an image of this size can be divided, so that several threads can share it: the largest
+    /// possible number of descriptors of each part. Nothing is divided if there is a single part.
+    fn parts(&self, width: usize, height: usize) -> Vec<usize> {
+        vec![self.max_descriptors(width, height)]
+    }
+
+    /// Like [`extract_blocks`](Self::extract_blocks), but extracts only one part. The parts one after the other give the descriptors of the
+    /// image in their order.
+    ///
+    /// # Errors
+    /// The errors of [`extract`](Self::extract).
+    fn extract_part(
+        &self,
+        image: ArrayView2<'_, f32>,
+        part: usize,
+        take: &mut dyn FnMut(&[Frame], ArrayView2<'_, f32>),
+    ) -> Result<(), DescriptorError> {
+        if part == 0 { self.extract_blocks(image, take) } else { Ok(()) }
+    }
+
     /// Extracts only the descriptors that depend on pixels inside `changed`.
     ///
     /// `take` receives blocks of them: their indices in the order of [`extract`](Self::extract) and, as rows, the descriptors of the image
@@ -130,6 +150,12 @@ pub trait DescriptorExtractor: Send + Sync {
     ) -> Result<bool, DescriptorError> {
         let _ = (image, changed, take);
         Ok(false)
+    }
+
+    /// Where the descriptors of an image of this size lie, in their order, if that does not depend on the pixels. The contrasts are 0.
+    fn places(&self, width: usize, height: usize) -> Option<Vec<Frame>> {
+        let _ = (width, height);
+        None
     }
 
     /// Largest possible number of descriptors of an image of this size, for reserving memory; 0 if the extractor does not know it.

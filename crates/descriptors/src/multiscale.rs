@@ -1,6 +1,7 @@
 //! Dense SIFT at all bin sizes.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -50,25 +51,24 @@ impl DescriptorExtractor for DenseSift {
         image: ArrayView2<'_, f32>,
         take: &mut dyn FnMut(&[Frame], ArrayView2<'_, f32>),
     ) -> Result<(), DescriptorError> {
-        let mut frames = Vec::new();
-        let mut values = Vec::new();
-        self.for_each_grid(image, Polar::Exact, |grid, extraction| {
-            for row in 0..grid.n_rows {
-                frames.clear();
-                values.resize(grid.n_columns * N_FEATURES, 0.0);
-                extraction.row(row, &mut frames, &mut values);
-                if self.low_contrast == LowContrast::Drop {
-                    drop_below(self.contrast_threshold, &mut frames, &mut values);
-                }
-                if !frames.is_empty() {
-                    take(
-                        &frames,
-                        ArrayView2::from_shape((frames.len(), N_FEATURES), &values)
-                            .expect("there are 128 entries per frame"),
-                    );
-                }
-            }
-        })
+        let grids = self.filled_grids(image.ncols(), image.nrows()).into_iter();
+        let whole: Vec<_> = grids.map(|grid| (grid, 0..grid.n_rows)).collect();
+        self.blocks_of(image, &whole, take)
+    }
+
+    /// Two parts per bin size that has descriptors: the upper and the lower rows of its grid.
+    fn parts(&self, width: usize, height: usize) -> Vec<usize> {
+        self.bands(width, height).iter().map(|(grid, rows)| rows.len() * grid.n_columns).collect()
+    }
+
+    fn extract_part(
+        &self,
+        image: ArrayView2<'_, f32>,
+        part: usize,
+        take: &mut dyn FnMut(&[Frame], ArrayView2<'_, f32>),
+    ) -> Result<(), DescriptorError> {
+        let bands = self.bands(image.ncols(), image.nrows());
+        self.blocks_of(image, bands.get(part..=part).unwrap_or_default(), take)
     }
 
     /// Per bin size, extracts from a part of the image that holds these descriptors and all pixels that they depend on.
@@ -87,8 +87,27 @@ impl DescriptorExtractor for DenseSift {
         Ok(true)
     }
 
+    /// With [`LowContrast::Drop`] the places depend on the pixels.
+    fn places(&self, width: usize, height: usize) -> Option<Vec<Frame>> {
+        if self.low_contrast == LowContrast::Drop {
+            return None;
+        }
+        let frames = |grid: &Grid| {
+            let grid = *grid;
+            (0..grid.n_rows).flat_map(move |row| {
+                (0..grid.n_columns).map(move |column| Frame {
+                    x: grid.centre(column),
+                    y: grid.centre(row),
+                    bin_size: grid.bin_size,
+                    norm: 0.0,
+                })
+            })
+        };
+        Some(self.filled_grids(width, height).iter().flat_map(frames).collect())
+    }
+
     fn max_descriptors(&self, width: usize, height: usize) -> usize {
-        self.grids(width, height).iter().map(Grid::len).sum()
+        self.filled_grids(width, height).iter().map(Grid::len).sum()
     }
 }
 
@@ -106,7 +125,8 @@ impl DenseSift {
         frames.clear();
         frames.reserve(n_values / N_FEATURES);
         let mut rest = values.as_mut_slice();
-        self.for_each_grid(image, polar, |grid, extraction| {
+        let grids = self.filled_grids(image.ncols(), image.nrows());
+        self.for_each_grid(image, polar, &grids, |grid, extraction| {
             let (of_grid, after) = std::mem::take(&mut rest).split_at_mut(grid.len() * N_FEATURES);
             rest = after;
             for (row, values) in of_grid.chunks_exact_mut(grid.n_columns * N_FEATURES).enumerate() {
@@ -121,21 +141,66 @@ impl DenseSift {
         Ok(())
     }
 
-    /// Smooths the image for each bin size that has descriptors and calls `extract` with its grid.
+    /// The grids that have descriptors.
+    fn filled_grids(&self, width: usize, height: usize) -> Vec<Grid> {
+        self.grids(width, height).into_iter().filter(|grid| grid.len() > 0).collect()
+    }
+
+    /// The upper and the lower rows of each grid that has descriptors.
+    fn bands(&self, width: usize, height: usize) -> Vec<(Grid, Range<usize>)> {
+        let halves = |grid: Grid| {
+            let middle = grid.n_rows.div_ceil(2);
+            [0..middle, middle..grid.n_rows].map(|rows| (grid, rows))
+        };
+        self.filled_grids(width, height).into_iter().flat_map(halves).collect()
+    }
+
+    /// One block for each of these rows of grids that have descriptors.
+    fn blocks_of(
+        &self,
+        image: ArrayView2<'_, f32>,
+        bands: &[(Grid, Range<usize>)],
+        take: &mut dyn FnMut(&[Frame], ArrayView2<'_, f32>),
+    ) -> Result<(), DescriptorError> {
+        let mut frames = Vec::new();
+        let mut values = Vec::new();
+        let grids: Vec<Grid> = bands.iter().map(|(grid, _)| *grid).collect();
+        let mut rows = bands.iter().map(|(_, rows)| rows.clone());
+        self.for_each_grid(image, Polar::Exact, &grids, |grid, extraction| {
+            for row in rows.next().unwrap_or_default() {
+                frames.clear();
+                values.resize(grid.n_columns * N_FEATURES, 0.0);
+                extraction.row(row, &mut frames, &mut values);
+                if self.low_contrast == LowContrast::Drop {
+                    drop_below(self.contrast_threshold, &mut frames, &mut values);
+                }
+                if !frames.is_empty() {
+                    take(
+                        &frames,
+                        ArrayView2::from_shape((frames.len(), N_FEATURES), &values)
+                            .expect("there are 128 entries per frame"),
+                    );
+                }
+            }
+        })
+    }
+
+    /// Smooths the image for each of these grids, which have descriptors, and calls `extract` with the grid.
     fn for_each_grid(
         &self,
         image: ArrayView2<'_, f32>,
         polar: Polar,
+        grids: &[Grid],
         mut extract: impl FnMut(&Grid, &mut GridExtraction<'_>),
     ) -> Result<(), DescriptorError> {
-        let (height, width) = image.dim();
+        let width = image.ncols();
         let pixels: Cow<'_, [f32]> = match image.as_slice() {
             Some(slice) => Cow::Borrowed(slice),
             None => Cow::Owned(image.iter().copied().collect()),
         };
         refuse_pixels_out_of_range(&pixels, width)?;
         let mut smoothed = vec![0.0; pixels.len()];
-        for grid in self.grids(width, height).iter().filter(|grid| grid.len() > 0) {
+        for grid in grids {
             self.with_grid(&pixels, width, grid, polar, &mut smoothed, |extraction| extract(grid, extraction));
         }
         Ok(())

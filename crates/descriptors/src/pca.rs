@@ -144,16 +144,32 @@ impl Pca {
     /// # Errors
     /// [`DescriptorError::Dimension`] if `x` has another number of columns.
     pub fn project_onto(&self, x: ArrayView2<'_, f32>, projected: &mut Vec<f32>) -> Result<(), DescriptorError> {
-        let (n_samples, n_features) = x.dim();
-        if n_features != self.n_features() {
-            let (expected, found) = (self.n_features(), n_features);
-            return Err(DescriptorError::Dimension { what: "the array to project", expected, found });
-        }
-        let n_components = self.n_components();
         let start = projected.len();
-        projected.resize(start + n_samples * n_components, 0.0);
+        projected.resize(start + x.nrows() * self.n_components(), 0.0);
+        let done = self.project_into(x, &mut projected[start..]);
+        if done.is_err() {
+            projected.truncate(start);
+        }
+        done
+    }
+
+    /// Like [`transform`](Self::transform), but overwrites `projected`, which has N · n_components entries.
+    ///
+    /// # Errors
+    /// [`DescriptorError::Dimension`] if `x` has another number of columns, or if `projected` has another length.
+    pub fn project_into(&self, x: ArrayView2<'_, f32>, projected: &mut [f32]) -> Result<(), DescriptorError> {
+        let (n_samples, n_features) = x.dim();
+        let n_components = self.n_components();
+        for (what, expected, found) in [
+            ("the array to project", self.n_features(), n_features),
+            ("the array for projected rows", n_samples * n_components, projected.len()),
+        ] {
+            if expected != found {
+                return Err(DescriptorError::Dimension { what, expected, found });
+            }
+        }
         let mut centred = Vec::with_capacity(TRANSFORM_ROWS.min(n_samples) * n_features);
-        let targets = projected[start..].chunks_mut(TRANSFORM_ROWS * n_components);
+        let targets = projected.chunks_mut(TRANSFORM_ROWS * n_components);
         for (rows, target) in x.axis_chunks_iter(Axis(0), TRANSFORM_ROWS).zip(targets) {
             centred.clear();
             for row in rows.rows() {

@@ -1,14 +1,16 @@
 //! The mapping of all encoders that assign descriptors to components: the tables of the encoder and the posteriors of the image.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use fisherlens_lanes::{add_scaled, add_scaled_f32};
+use fisherlens_lanes::{add_scaled, add_scaled_f32, is_divided};
 use fisherlens_mixture::{ByComponent, DiagonalGmm, SparsePosteriors};
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 
 use crate::assigned_by_batch::AssignedByBatch;
 use crate::by_batch::SumsByBatch;
-use crate::contraction::Contraction;
+use crate::contraction::{Contraction, SETS};
 use crate::encoder::{DescriptorSet, Mapping, Rows, Sign};
 use crate::error::FisherError;
 use crate::moments::moments;
@@ -18,6 +20,8 @@ use crate::tables::{PosteriorPart, Tables};
 /// Number of descriptors that are summed in `f32`; the sums of such blocks are added in `f64`. The vector then differs by less than
 /// 2e-6 from one that is summed in `f64` throughout.
 const BLOCK: usize = 512;
+/// Number of descriptors whose relevance one thread computes at a time.
+const SHARED_ROWS: usize = 4096;
 
 /// The descriptors of one image with their posteriors.
 pub(crate) struct AssignedMapping<'a> {
@@ -47,15 +51,100 @@ impl<'a> AssignedMapping<'a> {
         &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
     }
 
+    /// The products of m(l) of the descriptors `rows` with at most [`SETS`] sets of coefficients: `(n_rows, n_sets)`.
+    fn products(&self, rows: Rows<'_>, sets: &[&[f32]], sign: Sign) -> Vec<f32> {
+        let tables = self.tables;
+        let n_components = tables.n_components;
+        let contraction = Contraction::new(tables, sets, sign);
+        // The posterior part: the product of the entries at γ = 0 is the same for all descriptors. Each component that a descriptor
+        // reaches then adds the difference of its entry from the entry at γ = 0.
+        let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
+        let entry = |component: usize, posterior: f32| {
+            let entry = tables.posterior_entry(component, posterior);
+            if sign == Sign::Absolute { entry.abs() } else { entry }
+        };
+        let entries_at_zero: Vec<f64> = (0..n_components).map(|component| entry(component, 0.0)).collect();
+        let constant = |set: &&[f32]| -> f64 {
+            let products = set.iter().zip(&entries_at_zero);
+            products.map(|(&coefficient, entry)| f64::from(coefficient) * entry).sum()
+        };
+        let constants: Vec<f64> =
+            if has_posterior_part { sets.iter().map(constant).collect() } else { vec![0.0; sets.len()] };
+        let n_rows = match rows {
+            Rows::All => self.n_descriptors(),
+            Rows::Some(list) => list.len(),
+        };
+        let mut products = vec![0.0; n_rows * sets.len()];
+        let piece = |(piece, products): (usize, &mut [f32])| {
+            let start = piece * SHARED_ROWS;
+            contraction.apply(&self.values, &self.posteriors, rows, start, products);
+            if !has_posterior_part {
+                return;
+            }
+            let mut sums = [0.0; SETS];
+            for (n, products) in products.chunks_exact_mut(sets.len()).enumerate() {
+                let l = match rows {
+                    Rows::All => start + n,
+                    Rows::Some(list) => list[start + n] as usize,
+                };
+                for (sum, (constant, product)) in sums.iter_mut().zip(constants.iter().zip(&*products)) {
+                    *sum = constant + f64::from(*product);
+                }
+                let (components, posteriors) = self.posteriors.row(l);
+                for (&component, &posterior) in components.iter().zip(posteriors) {
+                    let component = component as usize;
+                    let difference = entry(component, posterior) - entries_at_zero[component];
+                    for (sum, set) in sums.iter_mut().zip(sets) {
+                        *sum += f64::from(set[component]) * difference;
+                    }
+                }
+                for (product, sum) in products.iter_mut().zip(sums) {
+                    *product = sum as f32;
+                }
+            }
+        };
+        let size = SHARED_ROWS * sets.len();
+        if is_divided() {
+            products.par_chunks_mut(size).enumerate().for_each(piece);
+        } else {
+            products.chunks_mut(size).enumerate().for_each(piece);
+        }
+        products
+    }
+
+    /// Adds m(l) of the descriptors `rows` to `sums`, block after block.
+    fn accumulate_blocks(&self, rows: Rows<'_>, scratch: &mut Scratch, sign: Sign, sums: &mut [f64]) {
+        match rows {
+            Rows::All => {
+                let n_rows = self.n_descriptors();
+                let mut block = Vec::with_capacity(BLOCK);
+                for start in (0..n_rows).step_by(BLOCK) {
+                    block.clear();
+                    block.extend(start as u32..n_rows.min(start + BLOCK) as u32);
+                    self.accumulate_rows(&block, scratch, sign, sums);
+                }
+            }
+            Rows::Some(list) => {
+                for block in list.chunks(BLOCK) {
+                    self.accumulate_rows(block, scratch, sign, sums);
+                }
+            }
+        }
+    }
+
     /// Adds m(l) of the descriptors `rows`, or its absolute values, to `sums`, component by component.
     ///
     /// The constant that each descriptor adds to the centred posterior part of the components it does not reach is left out; the
     /// callers add it for all descriptors at once.
     fn accumulate_rows<T: Entry>(&self, rows: &[u32], scratch: &mut Scratch, sign: Sign, sums: &mut [T]) {
         let tables = self.tables;
-        let Scratch { by_component, first, second } = scratch;
-        by_component.fill(&self.posteriors, rows.iter().copied());
-        for component in 0..tables.n_components {
+        let Scratch { components, by_component, first, second } = scratch;
+        if components.len() == tables.n_components {
+            by_component.fill(&self.posteriors, rows.iter().copied());
+        } else {
+            by_component.fill_range(&self.posteriors, rows.iter().copied(), components);
+        }
+        for component in components.clone() {
             let (rows, posteriors) = by_component.component(component);
             if rows.is_empty() {
                 continue;
@@ -157,6 +246,8 @@ fn assign(
 
 /// Memory for the sums of one block of descriptors.
 struct Scratch {
+    /// The components whose sums are computed.
+    components: Range<usize>,
     by_component: ByComponent,
     first: Vec<f32>,
     second: Vec<f32>,
@@ -164,7 +255,12 @@ struct Scratch {
 
 impl Scratch {
     fn new(tables: &Tables) -> Self {
+        Self::of(tables, 0..tables.n_components)
+    }
+
+    fn of(tables: &Tables, components: Range<usize>) -> Self {
         Self {
+            components,
             by_component: ByComponent::new(tables.n_components),
             first: vec![0.0; tables.n_features],
             second: vec![0.0; tables.n_features],
@@ -197,25 +293,30 @@ impl Mapping for AssignedMapping<'_> {
 
     fn accumulate(&self, rows: Rows<'_>, sign: Sign, sums: &mut [f64]) {
         let tables = self.tables;
-        let mut scratch = Scratch::new(tables);
         let n_rows = match rows {
-            Rows::All => {
-                let n_rows = self.n_descriptors();
-                let mut block = Vec::with_capacity(BLOCK);
-                for start in (0..n_rows).step_by(BLOCK) {
-                    block.clear();
-                    block.extend(start as u32..n_rows.min(start + BLOCK) as u32);
-                    self.accumulate_rows(&block, &mut scratch, sign, sums);
-                }
-                n_rows
-            }
-            Rows::Some(list) => {
-                for block in list.chunks(BLOCK) {
-                    self.accumulate_rows(block, &mut scratch, sign, sums);
-                }
-                list.len()
-            }
+            Rows::All => self.n_descriptors(),
+            Rows::Some(list) => list.len(),
         };
+        if is_divided() && n_rows > BLOCK {
+            // Each thread takes some of the components, so that the order of the additions is the same.
+            let n_each = tables.n_components.div_ceil(rayon::current_num_threads());
+            let starts = (0..tables.n_components).step_by(n_each);
+            let ranges: Vec<_> = starts.map(|start| start..tables.n_components.min(start + n_each)).collect();
+            let before = &*sums;
+            let some = |components: &Range<usize>| {
+                let mut sums = before.to_vec();
+                self.accumulate_blocks(rows, &mut Scratch::of(tables, components.clone()), sign, &mut sums);
+                sums
+            };
+            let parts: Vec<Vec<f64>> = ranges.par_iter().with_max_len(1).map(some).collect();
+            for (components, part) in ranges.iter().zip(&parts) {
+                for entries in tables.entries(components) {
+                    sums[entries.clone()].copy_from_slice(&part[entries]);
+                }
+            }
+        } else {
+            self.accumulate_blocks(rows, &mut Scratch::new(tables), sign, sums);
+        }
         if tables.posterior_part == PosteriorPart::Centred {
             for (component, sum) in sums[..tables.n_components].iter_mut().enumerate() {
                 let constant = tables.posterior_entry(component, 0.0) * n_rows as f64;
@@ -247,44 +348,16 @@ impl Mapping for AssignedMapping<'_> {
     }
 
     fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
-        let tables = self.tables;
-        let n_components = tables.n_components;
-        let part =
-            |start: Option<usize>| start.map_or(&[][..], |start| &coefficients[start..start + tables.means.len()]);
-        let contraction = Contraction::new(tables, part(tables.first_start), part(tables.second_start), sign);
-        let block_products = contraction.apply(&self.values, &self.posteriors, rows);
+        self.products(rows, &[coefficients], sign)
+    }
 
-        // The posterior part: the product of the entries at γ = 0 is the same for all descriptors. Each component that a descriptor
-        // reaches then adds the difference of its entry from the entry at γ = 0.
-        let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
-        let posterior_coefficients = if has_posterior_part { &coefficients[..n_components] } else { &[] };
-        let entry = |component: usize, posterior: f32| {
-            let entry = tables.posterior_entry(component, posterior);
-            if sign == Sign::Absolute { entry.abs() } else { entry }
-        };
-        let entries_at_zero: Vec<f64> =
-            (0..posterior_coefficients.len()).map(|component| entry(component, 0.0)).collect();
-        let constant: f64 = posterior_coefficients
-            .iter()
-            .zip(&entries_at_zero)
-            .map(|(&coefficient, entry)| f64::from(coefficient) * entry)
-            .sum();
-        let whole_product = |(l, block_product): (usize, f32)| {
-            let (components, posteriors) = self.posteriors.row(l);
-            let mut sum = constant + f64::from(block_product);
-            if has_posterior_part {
-                for (&component, &posterior) in components.iter().zip(posteriors) {
-                    let component = component as usize;
-                    let difference = entry(component, posterior) - entries_at_zero[component];
-                    sum += f64::from(posterior_coefficients[component]) * difference;
-                }
-            }
-            sum as f32
-        };
-        match rows {
-            Rows::All => (0..self.n_descriptors()).zip(block_products).map(whole_product).collect(),
-            Rows::Some(list) => list.iter().map(|&l| l as usize).zip(block_products).map(whole_product).collect(),
+    fn contract_each(&self, coefficients: &[&[f32]], sign: Sign) -> Vec<Vec<f32>> {
+        let mut each = Vec::with_capacity(coefficients.len());
+        for sets in coefficients.chunks(SETS) {
+            let products = self.products(Rows::All, sets, sign);
+            each.extend((0..sets.len()).map(|set| products[set..].iter().step_by(sets.len()).copied().collect()));
         }
+        each
     }
 
     fn unreached(&self) -> Vec<bool> {
@@ -292,24 +365,31 @@ impl Mapping for AssignedMapping<'_> {
         let mut unreached = vec![true; self.n_dimensions()];
         let n_descriptors = self.n_descriptors();
         let mut n_reaching = vec![0; tables.n_components];
+        for &component in &self.posteriors.components {
+            n_reaching[component as usize] += 1;
+        }
+        let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
+        // Components of which some entries were 0 for all descriptors so far. Almost always, all entries of the first descriptor that
+        // reaches a component are different from 0, so that few descriptors are looked at.
+        let mut is_open: Vec<bool> = n_reaching.iter().map(|&n_reaching| n_reaching > 0).collect();
+        let mut n_open = is_open.iter().filter(|is_open| **is_open).count();
         let mut block = vec![0.0; unreached.len()];
         let n_entries = tables.block_starts().count() * tables.n_features;
         // Number of entries of each component that were 0 for all descriptors so far.
         let mut n_left = vec![n_entries; tables.n_components];
         for l in 0..n_descriptors {
+            if n_open == 0 {
+                break;
+            }
             let (components, posteriors) = self.posteriors.row(l);
             for (&component, &posterior) in components.iter().zip(posteriors) {
                 let component = component as usize;
-                n_reaching[component] += 1;
+                if !is_open[component] {
+                    continue;
+                }
                 // Without a posterior part, `unreached[component]` would be an entry of another part.
-                let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
                 if has_posterior_part && tables.posterior_entry(component, posterior) != 0.0 {
                     unreached[component] = false;
-                }
-                // Almost always, all entries of the first descriptor that reaches a component are different from 0. The other
-                // descriptors of this component need no computation then.
-                if n_left[component] == 0 {
-                    continue;
                 }
                 tables.write(component, posterior, self.x(l), &mut block);
                 n_left[component] = 0;
@@ -318,6 +398,10 @@ impl Mapping for AssignedMapping<'_> {
                         unreached[start + at] &= block[start + at] == 0.0;
                         n_left[component] += usize::from(unreached[start + at]);
                     }
+                }
+                if n_left[component] == 0 && !(has_posterior_part && unreached[component]) {
+                    is_open[component] = false;
+                    n_open -= 1;
                 }
             }
         }

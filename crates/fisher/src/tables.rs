@@ -109,6 +109,13 @@ impl Tables {
         component * self.n_features..(component + 1) * self.n_features
     }
 
+    /// Where the entries of these components lie in the vector, one range per part.
+    pub(crate) fn entries(&self, components: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let of_posteriors = (self.posterior_part != PosteriorPart::Absent).then(|| components.clone());
+        let (from, to) = (components.start * self.n_features, components.end * self.n_features);
+        of_posteriors.into_iter().chain(self.block_starts().map(move |start| start + from..start + to))
+    }
+
     /// Writes the entries of one component with posterior γ into a row m(x) of length [`Layout::len`].
     pub(crate) fn write(&self, component: usize, posterior: f32, x: &[f32], out: &mut [f32]) {
         if self.posterior_part != PosteriorPart::Absent {

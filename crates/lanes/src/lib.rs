@@ -4,6 +4,8 @@
 //! the version is chosen at run time. [`multiply_add`] and [`sum_lanes`] are inlined into the function that calls them, so that they are
 //! compiled for the same processor. [`add`], [`add_scaled`], [`add_scaled_f32`] and [`dot`] are vectorised functions themselves.
 //!
+//! [`on_all_threads`] and [`is_divided`] decide whether the work on a single image is divided among threads.
+//!
 //! ```
 //! use fisherlens_lanes::{LANES, has_fma, multiply_add, sum_lanes, vectorised};
 //!
@@ -27,10 +29,12 @@
 mod dispatch;
 mod fused;
 mod lane_sums;
+mod threads;
 mod vectors;
 
 pub use fused::multiply_add;
 pub use lane_sums::{LANES, sum_lanes};
 #[doc(hidden)] // `vectorised!` and `has_fma!` expand to paths through it
 pub use multiversion;
+pub use threads::{is_divided, on_all_threads, on_all_threads_if};
 pub use vectors::{add, add_scaled, add_scaled_f32, dot};

@@ -4,7 +4,6 @@
 use fisherlens_lanes::{LANES, has_fma, multiply_add, sum_lanes, vectorised};
 use ndarray::ArrayView2;
 
-use crate::diagonal_gmm::DiagonalGmm;
 use crate::exponential::{exponential, quick_exponential};
 use crate::posteriors::{PosteriorTables, Slack, Workspace};
 use crate::sparse_posteriors::SparsePosteriors;
@@ -46,14 +45,13 @@ struct Density {
     sum: f32,
 }
 
-impl PosteriorTables {
-    /// The tables for posteriors of at least `floor`.
-    pub(crate) fn for_floor(mixture: &DiagonalGmm, floor: f32) -> Self {
-        // The product with integers is only good enough where the components that are no candidates are needed as a sum.
-        let with_integers = Others::for_floor(floor) == Others::Summed;
-        Self::new(mixture.weights(), mixture.means(), mixture.variances(), with_integers)
-    }
+/// Whether the tables for posteriors of at least `floor` may have the product with integers. It is only good enough where the components that
+/// are no candidates are needed as a sum.
+pub(crate) fn may_have_integers(floor: f32) -> bool {
+    Others::for_floor(floor) == Others::Summed
+}
 
+impl PosteriorTables {
     /// Appends the posteriors of at least `floor` to `posteriors`, and ln p(x) of each sample to `log_densities`.
     ///
     /// `x` `(N, D)`: finite samples in standard layout. `floor`: the one that the tables were made for.

@@ -1,13 +1,19 @@
 //! The mixture itself: its parameters, densities, posteriors and draws.
 
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use fisherlens_lanes::is_divided;
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Data, Ix2};
 use rand::Rng;
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 
+use crate::candidates::may_have_integers;
 use crate::error::MixtureError;
 use crate::params::{DiagonalGmmParams, refuse};
-use crate::posteriors::{PosteriorTables, check_samples};
+use crate::posteriors::{PosteriorTables, Workspace, check_samples};
 use crate::sparse_posteriors::SparsePosteriors;
 
 /// How far the sum of given weights may be from 1. The rounding errors of some thousand `f32` weights stay far below this.
@@ -15,6 +21,10 @@ const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
 
 /// Number of rows whose posteriors are listed before they are put into their places: the list of so many stays in the processor's cache.
 const LISTED_ROWS: usize = 256;
+
+/// Number of rows that one thread takes at a time, if several threads share the rows of a call. A single thread takes the same pieces, so that
+/// the results are the same bits.
+const SHARED_ROWS: usize = 2048;
 
 /// Gaussian mixture with diagonal covariances.
 ///
@@ -48,6 +58,28 @@ pub struct DiagonalGmm {
     means: Array2<f32>,
     variances: Array2<f32>,
     report: FitReport,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    tables: CachedTables,
+}
+
+/// The tables for posteriors, with and without the product of integers. They are made when they are needed first, and belong to the parameters,
+/// so they make no difference between two mixtures.
+#[derive(Clone, Default)]
+struct CachedTables {
+    with_integers: OnceLock<Arc<PosteriorTables>>,
+    without: OnceLock<Arc<PosteriorTables>>,
+}
+
+impl PartialEq for CachedTables {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for CachedTables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CachedTables")
+    }
 }
 
 /// How the mixture was learned. It is empty for a mixture that was made from given parts.
@@ -139,6 +171,7 @@ impl DiagonalGmm {
             means: means.as_standard_layout().into_owned(),
             variances: variances.as_standard_layout().into_owned(),
             report: FitReport::default(),
+            tables: CachedTables::default(),
         })
     }
 
@@ -222,7 +255,7 @@ impl DiagonalGmm {
                 return Err(MixtureError::Dimension { what, expected, found });
             }
         }
-        let tables = PosteriorTables::for_floor(self, floor);
+        let tables = self.tables(floor);
         let mut workspace = tables.workspace();
         let mut sparse = SparsePosteriors::with_capacity(LISTED_ROWS);
         let blocks = x.axis_chunks_iter(Axis(0), LISTED_ROWS);
@@ -240,7 +273,7 @@ impl DiagonalGmm {
     }
 
     /// Posteriors of each row of `x` `(N, D)` that are at least `floor`. Posteriors below `floor` are left out, and the others are not
-    /// rescaled. With a floor of 0 every row has K entries. Uses one thread.
+    /// rescaled. With a floor of 0 every row has K entries. Uses one thread, or all threads inside of [`fisherlens_lanes::on_all_threads`].
     ///
     /// # Errors
     /// When `x` does not have D columns or holds a value that is not finite, or the floor is not in [0, 1].
@@ -249,17 +282,41 @@ impl DiagonalGmm {
         self.append_posteriors(x, floor, None)
     }
 
+    /// The tables for posteriors of at least `floor`.
+    pub(crate) fn tables(&self, floor: f32) -> &PosteriorTables {
+        let with_integers = may_have_integers(floor);
+        let cache = if with_integers { &self.tables.with_integers } else { &self.tables.without };
+        cache.get_or_init(|| {
+            Arc::new(PosteriorTables::new(self.weights(), self.means(), self.variances(), with_integers))
+        })
+    }
+
     /// The posteriors of at least `floor`. Appends ln p(x) of each row to `log_densities`.
     fn append_posteriors(
         &self,
         x: ArrayView2<'_, f32>,
         floor: f32,
-        log_densities: Option<&mut Vec<f64>>,
+        mut log_densities: Option<&mut Vec<f64>>,
     ) -> Result<SparsePosteriors, MixtureError> {
         check_samples(x, self.n_features())?;
-        let tables = PosteriorTables::for_floor(self, floor);
+        let tables = self.tables(floor);
+        let x = x.as_standard_layout();
+        let pieces = x.axis_chunks_iter(Axis(0), SHARED_ROWS);
+        if is_divided() && log_densities.is_none() {
+            let piece = |workspace: &mut Workspace, rows: ArrayView2<'_, f32>| {
+                let mut posteriors = SparsePosteriors::with_capacity(rows.nrows());
+                tables.append(rows, floor, workspace, &mut posteriors, None);
+                posteriors
+            };
+            let pieces = pieces.into_par_iter().with_max_len(1);
+            let pieces: Vec<SparsePosteriors> = pieces.map_init(|| tables.workspace(), piece).collect();
+            return Ok(SparsePosteriors::concatenated(&pieces));
+        }
         let mut posteriors = SparsePosteriors::with_capacity(x.nrows());
-        tables.append(x.as_standard_layout().view(), floor, &mut tables.workspace(), &mut posteriors, log_densities);
+        let mut workspace = tables.workspace();
+        for rows in pieces {
+            tables.append(rows, floor, &mut workspace, &mut posteriors, log_densities.as_deref_mut());
+        }
         Ok(posteriors)
     }
 

@@ -32,6 +32,9 @@ const MAX_PRODUCT: f64 = 2_100_000_000.0;
 const MAX_INEXACT_WEIGHT: f64 = 0.05;
 /// ... have a larger error than this for a usual sample, in natural logarithms. Too many components would be candidates.
 const MAX_USUAL_ERROR: f64 = 1.0;
+/// A component does not count for that if its variance is smaller than this share of the mean square in every feature: its samples are nearly
+/// equal, and equal samples are computed once. For other samples its density is so small that its error does not matter.
+const EQUAL_SAMPLES: f64 = 0.01;
 
 /// The right factor of the product with integers, and the units of both factors.
 pub(crate) struct IntegerTables {
@@ -90,7 +93,10 @@ impl IntegerTables {
             }
             max_squared_length = max_squared_length.max(squares);
             errors[k] = units[k] * ROUNDING_ERROR * sum as f32;
-            if f64::from(ROUNDING_ERROR) * f64::from(units[k]) * (sum + usual_sum) > MAX_USUAL_ERROR {
+            let variances = column[n_features..].iter().map(|entry| -0.5 / entry);
+            let is_wide =
+                variances.zip(&mean_squares).any(|(variance, &square)| variance > EQUAL_SAMPLES * f64::from(square));
+            if is_wide && f64::from(ROUNDING_ERROR) * f64::from(units[k]) * (sum + usual_sum) > MAX_USUAL_ERROR {
                 inexact_weight += f64::from(weight);
             }
         }
@@ -230,7 +236,6 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     use crate::diagonal_gmm::DiagonalGmm;
-    use crate::posteriors::PosteriorTables;
 
     /// A mixture whose variances span `decades` powers of ten in each feature.
     fn mixture(n_components: usize, n_features: usize, decades: f32, seed: u64) -> DiagonalGmm {
@@ -256,7 +261,7 @@ mod tests {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
         for (n_components, n_features, decades) in [(1, 1, 0.0), (5, 3, 1.0), (40, 37, 0.5), (70, 80, 1.5)] {
             let mixture = mixture(n_components, n_features, decades, 4);
-            let tables = PosteriorTables::for_floor(&mixture, 1e-4);
+            let tables = mixture.tables(1e-4);
             assert!(tables.has_integers());
             let mut x = mixture.generate(60, &mut rng);
             // Samples far away from every component, and ones that no integer can hold.
@@ -329,8 +334,41 @@ mod tests {
     fn mixtures_of_narrow_components_are_left_to_the_product_in_f32() {
         let usual = mixture(20, 10, 1.0, 3);
         let narrow = mixture(20, 10, 9.0, 3);
-        assert!(PosteriorTables::for_floor(&usual, 1e-4).has_integers());
-        assert!(!PosteriorTables::for_floor(&usual, 0.0).has_integers());
-        assert!(!PosteriorTables::for_floor(&narrow, 1e-4).has_integers());
+        assert!(usual.tables(1e-4).has_integers());
+        assert!(!usual.tables(0.0).has_integers());
+        assert!(!narrow.tables(1e-4).has_integers());
+    }
+
+    /// Descriptors of flat image areas are all equal, so every mixture of descriptors has a component that is narrow in all features.
+    #[test]
+    fn a_component_of_equal_samples_does_not_keep_the_others_from_integers() {
+        let usual = mixture(20, 10, 1.0, 3);
+        let mut variances = usual.variances().to_owned();
+        variances.row_mut(7).fill(1e-6);
+        let mut weights = Array1::from_elem(20, 0.8 / 19.0);
+        weights[7] = 0.2;
+        let mixture = DiagonalGmm::from_parts(weights, usual.means().to_owned(), variances).unwrap();
+        assert!(mixture.tables(1e-4).has_integers());
+        let mut x = usual.generate(300, &mut Xoshiro256PlusPlus::seed_from_u64(4));
+        // Some of the equal samples, some near them, and others between the components.
+        for n in 0..40 {
+            let shift = if n < 20 { 0.0 } else { 1e-3 * n as f32 };
+            x.row_mut(n).assign(&(&usual.means().row(7) + shift));
+        }
+        let found = mixture.sparse_posteriors(x.view(), 1e-4).unwrap();
+        for (row, x) in x.rows().into_iter().enumerate() {
+            let logs: Vec<f64> = (0..20).map(|k| exact(&mixture, k, x.as_slice().unwrap())).collect();
+            let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
+            let (components, values) = found.row(row);
+            for (k, log) in logs.iter().enumerate() {
+                let posterior = (log - largest).exp() / sum;
+                let place = components.iter().position(|&component| component as usize == k);
+                let found = place.map_or(0.0, |place| f64::from(values[place]));
+                let is_close =
+                    (found - posterior).abs() <= 1e-4 * posterior + if posterior < 1.1e-4 { 1.1e-4 } else { 0.0 };
+                assert!(is_close, "{row} {k} {found} {posterior}");
+            }
+        }
     }
 }

@@ -35,6 +35,24 @@ impl SparsePosteriors {
         Self { offsets, components: Vec::with_capacity(8 * n_rows), values: Vec::with_capacity(8 * n_rows) }
     }
 
+    /// The rows of all pieces, one piece after another.
+    pub(crate) fn concatenated(pieces: &[Self]) -> Self {
+        let n_entries = pieces.iter().map(|piece| piece.values.len()).sum();
+        let mut whole = Self {
+            offsets: Vec::with_capacity(1 + pieces.iter().map(Self::len).sum::<usize>()),
+            components: Vec::with_capacity(n_entries),
+            values: Vec::with_capacity(n_entries),
+        };
+        whole.offsets.push(0);
+        for piece in pieces {
+            let before = whole.values.len();
+            whole.offsets.extend(piece.offsets[1..].iter().map(|offset| before + offset));
+            whole.components.extend_from_slice(&piece.components);
+            whole.values.extend_from_slice(&piece.values);
+        }
+        whole
+    }
+
     pub(crate) fn clear(&mut self) {
         self.offsets.truncate(1);
         self.components.clear();

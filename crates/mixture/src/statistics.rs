@@ -93,7 +93,7 @@ impl EStep {
             // Only the log-likelihood is needed, and no posterior reaches an infinite floor.
             None => f32::INFINITY,
         };
-        let tables = PosteriorTables::for_floor(model, floor);
+        let tables = model.tables(floor);
         let means = model.means();
         let means = means.as_slice().expect("a mixture has arrays in standard layout");
         let mut total = match posterior_floor {
@@ -110,8 +110,8 @@ impl EStep {
         for group in chunks.chunks(GROUP) {
             parts.par_iter_mut().zip(group).with_max_len(1).for_each(|(part, chunk)| {
                 let scratch = scratches.lock().expect("no thread panics while it holds the lock").pop();
-                let mut scratch = scratch.unwrap_or_else(|| Scratch::new(&tables, self.n_components, self.n_features));
-                scratch.sum(&tables, means, x.slice(s![chunk.clone(), ..]), floor, part);
+                let mut scratch = scratch.unwrap_or_else(|| Scratch::new(tables, self.n_components, self.n_features));
+                scratch.sum(tables, means, x.slice(s![chunk.clone(), ..]), floor, part);
                 scratches.lock().expect("no thread panics while it holds the lock").push(scratch);
             });
             total.add(&parts[..group.len()]);

@@ -7,7 +7,9 @@ use std::path::Path;
 use fisherlens_descriptors::{DescriptorError, DescriptorExtractor, Frame, LocalDescriptors, Pca, Photograph};
 use fisherlens_files::read_stream;
 use fisherlens_fisher::DescriptorSet;
+use fisherlens_lanes::is_divided;
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
 use crate::error::ModelError;
 
@@ -103,15 +105,18 @@ pub fn extract_into(
     extractor.extract_into(photograph.gray().view(), descriptors).map_err(|error| refused(path, error))
 }
 
-/// Frames of a photograph's descriptors, without the descriptors.
+/// Where the descriptors of a photograph lie. They are only extracted if that depends on the pixels; the contrasts of the frames are not known.
 ///
 /// # Errors
 /// See [`extract`].
-pub fn frames(
+pub fn places(
     extractor: &dyn DescriptorExtractor,
     photograph: &Photograph,
     path: &Path,
 ) -> Result<Vec<Frame>, ModelError> {
+    if let Some(places) = extractor.places(photograph.width(), photograph.height()) {
+        return Ok(places);
+    }
     let mut frames = Vec::with_capacity(extractor.max_descriptors(photograph.width(), photograph.height()));
     extractor
         .extract_blocks(photograph.gray().view(), &mut |block, _| frames.extend_from_slice(block))
@@ -162,20 +167,12 @@ impl Described {
         path: &Path,
     ) -> Result<Vec<Self>, ModelError> {
         let (height, width) = gray.dim();
-        let expected = extractor.max_descriptors(width, height);
-        let mut frames = Vec::with_capacity(expected);
-        let mut values: Vec<_> = pcas.iter().map(|pca| Vec::with_capacity(expected * pca.n_components())).collect();
-        let mut projected = Ok(());
-        // Each block is projected as soon as it is extracted, while the processor's cache still holds it.
-        let mut take = |block: &[Frame], descriptors: ArrayView2<'_, f32>| {
-            if projected.is_ok() {
-                frames.extend_from_slice(block);
-                let mut both = pcas.iter().zip(&mut values);
-                projected = both.try_for_each(|(pca, values)| pca.project_onto(descriptors, values));
-            }
+        let parts = extractor.parts(width, height);
+        let (frames, values) = if is_divided() && parts.len() > 1 {
+            describe_parts(extractor, pcas, gray, path, &parts)?
+        } else {
+            describe_whole(extractor, pcas, gray, path)?
         };
-        extractor.extract_blocks(gray, &mut take).map_err(|error| refused(path, error))?;
-        projected?;
         let positions: Vec<_> = frames.iter().map(|frame| [frame.x / width as f32, frame.y / height as f32]).collect();
         // A single projection takes the frames without a copy.
         let shared = std::iter::repeat_n((frames, positions), pcas.len());
@@ -204,4 +201,83 @@ impl Described {
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
+}
+
+/// The frames of an image, and its projected descriptors for each projection.
+type Projected = (Vec<Frame>, Vec<Vec<f32>>);
+
+fn describe_whole(
+    extractor: &dyn DescriptorExtractor,
+    pcas: &[&Pca],
+    gray: ArrayView2<'_, f32>,
+    path: &Path,
+) -> Result<Projected, ModelError> {
+    let expected = extractor.max_descriptors(gray.ncols(), gray.nrows());
+    let mut frames = Vec::with_capacity(expected);
+    let mut values: Vec<_> = pcas.iter().map(|pca| Vec::with_capacity(expected * pca.n_components())).collect();
+    let mut projected = Ok(());
+    // Each block is projected as soon as it is extracted, while the processor's cache still holds it.
+    let mut take = |block: &[Frame], descriptors: ArrayView2<'_, f32>| {
+        if projected.is_ok() {
+            frames.extend_from_slice(block);
+            let mut both = pcas.iter().zip(&mut values);
+            projected = both.try_for_each(|(pca, values)| pca.project_onto(descriptors, values));
+        }
+    };
+    extractor.extract_blocks(gray, &mut take).map_err(|error| refused(path, error))?;
+    projected?;
+    Ok((frames, values))
+}
+
+/// The same with all threads: each part of the extraction writes to its own place.
+fn describe_parts(
+    extractor: &dyn DescriptorExtractor,
+    pcas: &[&Pca],
+    gray: ArrayView2<'_, f32>,
+    path: &Path,
+    parts: &[usize],
+) -> Result<Projected, ModelError> {
+    let expected: usize = parts.iter().sum();
+    let mut values: Vec<_> = pcas.iter().map(|pca| vec![0.0; expected * pca.n_components()]).collect();
+    let mut rests: Vec<&mut [f32]> = values.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut split = |n_descriptors: usize| -> Vec<&mut [f32]> {
+        let both = pcas.iter().zip(&mut rests);
+        let first = both.map(|(pca, rest)| rest.split_off_mut(..n_descriptors * pca.n_components()));
+        first.collect::<Option<_>>().expect("there is room for all parts")
+    };
+    let places: Vec<_> = parts.iter().map(|&n_descriptors| split(n_descriptors)).collect();
+    let describe = |(part, mut places): (usize, Vec<&mut [f32]>)| {
+        let mut frames = Vec::with_capacity(parts[part]);
+        let mut projected = Ok(());
+        let mut take = |block: &[Frame], descriptors: ArrayView2<'_, f32>| {
+            if projected.is_ok() {
+                let start = frames.len();
+                frames.extend_from_slice(block);
+                let mut both = pcas.iter().zip(&mut places);
+                projected = both.try_for_each(|(pca, place)| {
+                    let place = &mut place[start * pca.n_components()..frames.len() * pca.n_components()];
+                    pca.project_into(descriptors, place)
+                });
+            }
+        };
+        extractor.extract_part(gray, part, &mut take).map_err(|error| refused(path, error))?;
+        projected?;
+        Ok(frames)
+    };
+    let frames: Vec<Vec<Frame>> =
+        places.into_par_iter().enumerate().with_max_len(1).map(describe).collect::<Result<_, ModelError>>()?;
+    let frames_found = frames.iter().map(Vec::len);
+    if !frames_found.clone().eq(parts.iter().copied()) {
+        // Some parts have fewer descriptors than they could have.
+        for (pca, values) in pcas.iter().zip(&mut values) {
+            let (mut from, mut to) = (0, 0);
+            for (found, n_possible) in frames_found.clone().zip(parts) {
+                values.copy_within(from..from + found * pca.n_components(), to);
+                to += found * pca.n_components();
+                from += n_possible * pca.n_components();
+            }
+            values.truncate(to);
+        }
+    }
+    Ok((frames.concat(), values))
 }

@@ -1,9 +1,10 @@
 //! Fisher vectors, VLAD and bags of words.
 
 use fisherlens_fisher::{DescriptorSet, Encoder};
+use fisherlens_lanes::on_all_threads_if;
 use fisherlens_mixture::DiagonalGmm;
 use fisherlens_model::{EncoderSettings, encoder};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayViewMut1, Axis};
 use numpy::{IntoPyArray as _, PyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -37,7 +38,8 @@ fn encode<'py>(
         let layout = encoder.layout();
         let mut vectors = Array2::zeros((sets.len(), layout.len()));
         let rows: Vec<_> = vectors.axis_iter_mut(Axis(0)).zip(&sets).enumerate().collect();
-        rows.into_par_iter().try_for_each(|(index, (mut row, set))| -> PyResult<()> {
+        let few = rows.len() < n_threads;
+        let encode = |index: usize, mut row: ArrayViewMut1<'_, f32>, set: &Matrix<f32>| -> PyResult<()> {
             watch.check()?;
             let values = set.view();
             let positions: Vec<[f32; 2]> = match &positions {
@@ -51,7 +53,9 @@ fn encode<'py>(
             settings.normalization.apply(slice, &layout);
             row.assign(&vector);
             Ok(())
-        })?;
+        };
+        let rows = rows.into_par_iter();
+        rows.try_for_each(|(index, (row, set))| on_all_threads_if(few, || encode(index, row, set)))?;
         Ok(vectors)
     })?;
     Ok(vectors.into_pyarray(py))

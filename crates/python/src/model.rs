@@ -7,6 +7,7 @@ use fisherlens_artifact::Header;
 use fisherlens_classifier::{LinearModel, Sigmoid};
 use fisherlens_descriptors::Pca;
 use fisherlens_fisher::Layout;
+use fisherlens_lanes::on_all_threads_if;
 use fisherlens_lrp::{ColorMap, Rule, blend, heatmap_scaled, largest_size};
 use fisherlens_model::{
     Described, DescriptorSettings, EncoderSettings, Explainer, Explanation, Model, Precision, png_bytes,
@@ -192,7 +193,7 @@ impl NativeModel {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let (explainer, n_classes) = (Arc::clone(&self.explainer), self.model.classes.len());
         let scores = background::run(py, n_threads, progress.as_ref(), move |watch| {
-            let score = |(index, image): (usize, Image)| {
+            let score = |index: usize, image: Image| {
                 watch.check()?;
                 let name = image.name(index);
                 let described = described(&explainer, &image.pixels(max_side, &name)?, &name)?;
@@ -200,6 +201,8 @@ impl NativeModel {
                 watch.step()?;
                 Ok(scores)
             };
+            let few = images.len() < n_threads;
+            let score = |(index, image)| on_all_threads_if(few, || score(index, image));
             let rows = images.into_par_iter().enumerate().map(score).collect::<PyResult<Vec<_>>>()?;
             Ok(Array2::from_shape_vec((rows.len(), n_classes), rows.concat()).expect("there is one score per class"))
         })?;
@@ -221,7 +224,7 @@ impl NativeModel {
         let rules = rules.iter().map(|rule| rule.parse::<Rule>().map_err(raise)).collect::<PyResult<Vec<_>>>()?;
         let (explainer, model) = (Arc::clone(&self.explainer), Arc::clone(&self.model));
         let images = background::run(py, n_threads, progress.as_ref(), move |watch| {
-            let explain = |(index, (image, classes)): (usize, (Image, Vec<Option<usize>>))| {
+            let explain = |index: usize, image: Image, classes: Vec<Option<usize>>| {
                 watch.check()?;
                 let name = image.name(index);
                 let pixels = image.pixels(max_side, &name)?;
@@ -231,6 +234,8 @@ impl NativeModel {
                 watch.step()?;
                 Ok(ExplainedImage { rgb: pixels.photograph.rgb(), described, explained })
             };
+            let few = images.len() < n_threads;
+            let explain = |(index, (image, classes))| on_all_threads_if(few, || explain(index, image, classes));
             images.into_par_iter().zip(classes).enumerate().map(explain).collect::<PyResult<Vec<_>>>()
         })?;
         let list = PyList::empty(py);
@@ -286,12 +291,18 @@ fn explanations(
 ) -> PyResult<Vec<Explained>> {
     let mapped = explainer.map(described, rules).map_err(|error| raise_for(name, error))?;
     let layout = explainer.encoder().layout();
+    let chosen =
+        |class: &Option<usize>| class.unwrap_or_else(|| NativeModel::strongest(model, |class| mapped.score(class)));
+    let classes: Vec<usize> = classes.iter().map(chosen).collect();
+    let mut by_rule = Vec::with_capacity(rules.len());
+    for &rule in rules {
+        check()?;
+        by_rule.push(mapped.explain_each(&classes, rule).map_err(raise)?.into_iter());
+    }
     let mut found = Vec::with_capacity(classes.len() * rules.len());
     for class in classes {
-        let class = class.unwrap_or_else(|| NativeModel::strongest(model, |class| mapped.score(class)));
-        for &rule in rules {
-            check()?;
-            let explanation = mapped.explain(class, rule).map_err(raise)?;
+        for (&rule, explanations) in rules.iter().zip(&mut by_rule) {
+            let explanation = explanations.next().expect("there is one explanation per class");
             let components = by_component(&explanation.dimensions, &layout);
             found.push(Explained { class, rule, explanation, components });
         }

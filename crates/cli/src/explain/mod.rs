@@ -6,6 +6,7 @@ mod source;
 
 use anyhow::{Context as _, Result, bail};
 use fisherlens_experiment::interrupt::Interrupt;
+use fisherlens_lanes::on_all_threads;
 use fisherlens_lrp::largest_size;
 
 use crate::answer;
@@ -47,7 +48,7 @@ pub fn run(arguments: &Explain, caller: &Caller, interrupt: &Interrupt) -> Resul
     let mut waiting = Vec::new();
     for (image, stem) in arguments.images.iter().zip(stems(&arguments.images)) {
         interrupt.check()?;
-        let explained = source.explain(image, &stem, &classes, &rules, arguments.max_side);
+        let explained = on_all_threads(|| source.explain(image, &stem, &classes, &rules, arguments.max_side));
         let done = explained.and_then(|explained| {
             match arguments.normalize {
                 Normalize::Image => answer.photographs.push(show(&source, &explained, arguments, None)?),

@@ -1,0 +1,42 @@
+//! Whether the work on one image is divided among threads.
+
+use std::cell::Cell;
+
+thread_local! {
+    static IS_DIVIDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, which may use all threads of the present pool of rayon for a single image.
+///
+/// Without this, everything that is computed for one image runs on the calling thread, because most callers process several images in
+/// parallel. Results are the same bits, with and without it.
+///
+/// ```
+/// use fisherlens_lanes::{is_divided, on_all_threads};
+///
+/// assert!(!is_divided());
+/// assert!(on_all_threads(is_divided));
+/// assert!(!is_divided());
+/// ```
+pub fn on_all_threads<T>(work: impl FnOnce() -> T) -> T {
+    on_all_threads_if(true, work)
+}
+
+/// [`on_all_threads`] if `has_free_threads`, otherwise `work` alone: for callers that process several images in parallel, but sometimes fewer
+/// than there are threads.
+pub fn on_all_threads_if<T>(has_free_threads: bool, work: impl FnOnce() -> T) -> T {
+    /// Sets the old state again, also after a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_DIVIDED.set(self.0);
+        }
+    }
+    let _before = Before(IS_DIVIDED.replace(has_free_threads || is_divided()));
+    work()
+}
+
+/// Whether the calling thread is inside of [`on_all_threads`], so that work on one image may be divided among the threads of rayon's pool.
+pub fn is_divided() -> bool {
+    IS_DIVIDED.get()
+}
