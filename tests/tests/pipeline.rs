@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use fisherlens_artifact::Store;
+use fisherlens_experiment::experiment::Experiment;
 use fisherlens_experiment::interrupt::Interrupted;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::run::Run;
@@ -26,6 +27,47 @@ fn files(folder: &Path) -> BTreeMap<String, (Vec<u8>, SystemTime)> {
     let entries = store.entries().unwrap();
     let of = |path: &Path| (std::fs::read(path).unwrap(), path.metadata().unwrap().modified().unwrap());
     entries.iter().map(|entry| (entry.path.display().to_string(), of(&entry.path))).collect()
+}
+
+/// Heatmaps and traces of all shards, as text.
+fn explained(experiment: &Experiment) -> String {
+    let keys = Keys::of(experiment).unwrap();
+    let mut text = String::new();
+    for shard in 0..experiment.core.dataset.test.shards(experiment.core.shard_size).len() {
+        for &rule in &experiment.settings.relevance.rules {
+            let found = relevance::shard(experiment, &keys, rule, shard).unwrap();
+            text += &format!("{rule} {shard} {found:?}\n");
+        }
+    }
+    for series in resampling::all_series(&experiment.settings) {
+        text += &format!("{series} {:?}\n", resampling::all(experiment, &keys, series).unwrap());
+    }
+    text
+}
+
+#[test]
+fn heatmaps_and_traces_in_one_pass_are_those_of_two_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    // The traces also need an order by a rule that has no heatmaps.
+    let set = ["relevance.rules=[\"epsilon=100\", \"absolute\"]", "relevance.display_rule=\"epsilon=100\""];
+    let set = [set.as_slice(), &["resampling.rules=[\"epsilon=100\", \"absolute\", \"naive\"]"]].concat();
+    let artifacts = folder.path().join("one");
+    let one = open(&artifacts, Some(20), &set);
+    let run = Run::execute_only(&one, &[Stage::Relevance, Stage::Resampling]).unwrap();
+    assert!(run.stages.iter().all(|(_, seconds)| *seconds > 0.0), "both stages took time: {:?}", run.stages);
+    let expected = explained(&one);
+    let two = open(&folder.path().join("two"), Some(20), &set);
+    Run::execute_only(&two, &[Stage::Relevance]).unwrap();
+    Run::execute_only(&two, &[Stage::Resampling]).unwrap();
+    assert_eq!(explained(&two), expected);
+    // A shard that is missing in one of the stages only.
+    let files = files(&artifacts);
+    let of = |stage: &str| files.keys().find(|path| path.contains(&format!("/{stage}-v"))).unwrap().clone();
+    for stage in ["relevance", "resampling"] {
+        std::fs::remove_file(of(stage)).unwrap();
+        Run::execute_only(&one, &[Stage::Relevance, Stage::Resampling]).unwrap();
+        assert_eq!(explained(&one), expected, "{stage}");
+    }
 }
 
 #[test]

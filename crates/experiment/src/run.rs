@@ -11,7 +11,7 @@ use crate::keys::Keys;
 use crate::share::Chosen;
 use crate::stage::Stage;
 use crate::stages::{
-    calibration, classifier, context, encode, mixture, pca, pixels, relevance, resampling, sample, scores, strategies,
+    calibration, classifier, context, encode, explained, mixture, pca, pixels, sample, scores, strategies,
 };
 
 /// Seeds that are computed side by side, so that photographs are read and described once for all of them. Their vectors are stored at the
@@ -71,12 +71,23 @@ impl Run {
             strategies::classes(experiment)?;
         }
         let mut run = Self { keys, stages: Vec::new(), other_seeds: Vec::new(), other_seeds_seconds: None };
+        let mut in_one_pass = None;
         for stage in Stage::ALL.into_iter().filter(|stage| stages.contains(stage) && *stage != Stage::Report) {
             experiment.core.interrupt.check()?;
             let since = Instant::now();
             let seeds = [&[keys], further].concat();
+            if stage == Stage::Relevance && stages.contains(&Stage::Resampling) {
+                // Both in one pass; the stage of the traces then finds them.
+                in_one_pass =
+                    Some(explained::ensure_shards(experiment, &keys, Chosen::All, &[stage, Stage::Resampling])?);
+            }
             Self::compute(experiment, &seeds, stage)?;
-            run.stages.push((stage, since.elapsed().as_secs_f64()));
+            let seconds = match (stage, in_one_pass) {
+                (Stage::Relevance, Some(spent)) => spent.relevance.as_secs_f64(),
+                (Stage::Resampling, Some(spent)) => spent.resampling.as_secs_f64(),
+                _ => since.elapsed().as_secs_f64(),
+            };
+            run.stages.push((stage, seconds));
             if stage == Stage::Scores && experiment.settings.evaluation.n_seeds > 1 {
                 let since = Instant::now();
                 run.other_seeds = other_seeds(experiment)?;
@@ -113,8 +124,9 @@ impl Run {
                 let calibration = calibration::get(experiment, keys)?;
                 experiment.core.warn(&calibration.warnings(experiment.core.dataset.classes()));
             }
-            Stage::Relevance => relevance::ensure_shards(experiment, keys, Chosen::All)?,
-            Stage::Resampling => resampling::ensure_shards(experiment, keys, Chosen::All)?,
+            Stage::Relevance | Stage::Resampling => {
+                drop(explained::ensure_shards(experiment, keys, Chosen::All, &[stage])?)
+            }
             Stage::Pixels => drop(pixels::get(experiment, keys)?),
             Stage::Context => drop(context::get(experiment, keys)?),
             Stage::Strategies => drop(strategies::get(experiment, keys)?),

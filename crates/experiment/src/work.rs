@@ -16,7 +16,7 @@ use crate::run::{Run, needs_sample};
 use crate::settings::sections::InMemory;
 use crate::share::Chosen;
 use crate::stage::Stage;
-use crate::stages::{encode, in_shards, relevance, resampling, sample};
+use crate::stages::{encode, explained, in_shards, relevance, resampling, sample};
 
 /// A piece of work of a run with one seed.
 ///
@@ -255,8 +255,7 @@ pub fn ensure_shards(experiment: &Experiment, keys: &Keys, stage: Stage, half: H
     match stage {
         Stage::Sample => sample::ensure_shards(experiment, slice::from_ref(keys), chosen),
         Stage::Encode => encode::ensure_shards(experiment, slice::from_ref(keys), half, chosen),
-        Stage::Relevance => relevance::ensure_shards(experiment, keys, chosen),
-        Stage::Resampling => resampling::ensure_shards(experiment, keys, chosen),
+        Stage::Relevance | Stage::Resampling => explained::ensure_shards(experiment, keys, chosen, &[stage]).map(drop),
         _ => bail!("the stage {} is one computation and has no shards", stage.name()),
     }
 }
@@ -267,16 +266,8 @@ fn missing(experiment: &Experiment, keys: &Keys, stage: Stage, half: Half, chose
     match stage {
         Stage::Sample => core.missing_shards(half, chosen, &[()], |(), shard| sample::address(keys, shard)).len(),
         Stage::Encode => core.missing_shards(half, chosen, &[()], |(), shard| encode::address(keys, half, shard)).len(),
-        Stage::Relevance => {
-            let rules = &experiment.settings.relevance.rules;
-            let address = |rule, shard| relevance::address(experiment, keys, rule, shard);
-            core.missing_shards(half, chosen, rules, address).len()
-        }
-        Stage::Resampling => {
-            let series = resampling::all_series(&experiment.settings);
-            let address = |series, shard| resampling::address(experiment, keys, series, shard);
-            core.missing_shards(half, chosen, &series, address).len()
-        }
+        Stage::Relevance => relevance::missing(experiment, keys, chosen).len(),
+        Stage::Resampling => resampling::missing(experiment, keys, chosen).len(),
         _ => 0,
     }
 }

@@ -36,7 +36,8 @@ use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_experiment::keys::Keys;
 use fisherlens_experiment::share::Chosen;
 use fisherlens_experiment::stage::Stage;
-use fisherlens_experiment::stages::{classifier, learned, mixture, pca, resampling, rows, scores};
+use fisherlens_experiment::stages::{classifier, learned, mixture, pca, rows, scores};
+use fisherlens_experiment::work;
 use fisherlens_lrp::Rule;
 use fisherlens_model::{NpzFile, Precision, photograph};
 use ndarray::Array1;
@@ -96,7 +97,7 @@ pub(crate) fn run(arguments: &Export, caller: &Caller, interrupt: &Interrupt) ->
         What::Model => unreachable!("the function has returned before for a model"),
         What::Traces => {
             ensure_learned(&experiment, &keys, Stage::Classifier)?;
-            resampling::ensure_shards(&experiment, &keys, Chosen::All)?;
+            work::ensure_shards(&experiment, &keys, Stage::Resampling, Half::Test, Chosen::All)?;
             traces::add(&experiment, &keys, arguments.subject.as_deref(), &mut file)?;
         }
     }

@@ -13,8 +13,8 @@ use crate::keys::Keys;
 use crate::masks::{self, MaskShares};
 use crate::share::Chosen;
 use crate::stage::Stage;
-use crate::stages::relevance;
 use crate::stages::relevance::RelevanceShard;
+use crate::stages::{explained, relevance};
 
 /// The stage's artifact: one per rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<Vec<(Rule, Contexts)>
     let address = |&rule: &Rule| Stage::Context.id().at(keys.context(experiment, rule));
     let addresses: Vec<_> = rules.iter().map(address).collect();
     let contexts = experiment.core.cached_together(&addresses, || {
-        relevance::ensure_shards(experiment, keys, Chosen::All)?;
+        explained::ensure_shards(experiment, keys, Chosen::All, &[Stage::Relevance])?;
         compute(experiment, keys, rules)
     })?;
     Ok(rules.iter().copied().zip(contexts).collect())
@@ -82,7 +82,7 @@ fn measure(experiment: &Experiment, image: usize, shards: &[RelevanceShard]) -> 
     let entry = &experiment.core.dataset.test.set.images[image];
     let photograph = experiment.core.dataset.reading.photograph(entry)?;
     let extractor = experiment.parts.extractor.value.as_ref();
-    let frames = photograph::frames(extractor, &photograph, &entry.path)?;
+    let frames = photograph::places(extractor, &photograph, &entry.path)?;
     let masks = experiment.core.dataset.masks.as_deref().map(|folder| masks::read(folder, &entry.id)).transpose()?;
     let mut measured = Vec::new();
     for (rule, shard) in shards.iter().enumerate() {

@@ -4,6 +4,7 @@ pub mod calibration;
 pub mod classifier;
 pub mod context;
 pub mod encode;
+pub mod explained;
 pub mod gallery;
 pub mod in_shards;
 pub mod learned;

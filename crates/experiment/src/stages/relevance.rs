@@ -5,16 +5,17 @@ use fisherlens_artifact::{Address, Block, array};
 use fisherlens_descriptors::Frame;
 use fisherlens_eval::{downsized, spread_evenly};
 use fisherlens_lrp::{Conservation, Rule, pixel_relevance};
-use fisherlens_model::Explainer;
+use fisherlens_model::Explanation;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::core::MissingShard;
 use crate::dataset::Half;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::share::Chosen;
 use crate::stage::Stage;
-use crate::stages::{learned, predictions, scores};
+use crate::stages::{predictions, scores};
 
 /// The stage's artifact: one shard of the test images by one rule.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -63,75 +64,33 @@ pub fn targets(experiment: &Experiment, keys: &Keys) -> Result<Vec<Vec<usize>>> 
     Ok(scores::targets(&predictions, scores.ids.len()))
 }
 
-/// Computes the chosen shards that are not stored yet, all rules of a shard in one pass over its images.
-///
-/// # Errors
-/// The errors of the earlier stages; an unreadable photograph; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
-    let Experiment { core, settings, .. } = experiment;
-    let address = |rule, shard| address(experiment, keys, rule, shard);
-    let mut missing = core.missing_shards(Half::Test, chosen, &settings.relevance.rules, address);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let timer = core.start();
-    let targets = targets(experiment, keys)?;
-    let explainer = learned::explainer(experiment, keys)?;
-    for missing in &mut missing {
-        missing.images.retain(|&image| !targets[image].is_empty());
-    }
-    let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
-    let bar = core.progress.bar("relevance", n_images as u64);
-    let mut n_heatmaps = 0;
-    core.keep_shards(&missing, address, |missing| {
-        let rules = &missing.variants;
-        let results = core.for_each(bar.as_ref(), &missing.images, |image| {
-            explain_image(experiment, &explainer, image, &targets[image], rules)
-        })?;
-        // There is one artifact per rule, so that a rule that is added later does not change the others.
-        let mut by_rule: Vec<RelevanceShard> = rules.iter().map(|_| RelevanceShard::default()).collect();
-        for (rule, target) in results.into_iter().flatten() {
-            n_heatmaps += 1;
-            by_rule[rule].targets.push(target);
-        }
-        Ok(by_rule)
-    })?;
-    drop(bar);
-    core.computed(Stage::Relevance.id(), &format!("{n_heatmaps} heatmaps of {n_images} images"), &timer);
-    Ok(())
+/// The chosen shards that are not complete, with the rules that they lack.
+pub(crate) fn missing(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Vec<MissingShard<Rule>> {
+    let rules = &experiment.settings.relevance.rules;
+    experiment.core.missing_shards(Half::Test, chosen, rules, |rule, shard| address(experiment, keys, rule, shard))
 }
 
-fn explain_image(
+/// The relevance of a class's score in an image that was mapped before, as the stage stores it.
+///
+/// # Errors
+/// A heatmap that is smaller than the grid of the settings.
+pub(crate) fn target(
     experiment: &Experiment,
-    explainer: &Explainer,
     image: usize,
-    classes: &[usize],
-    rules: &[Rule],
-) -> Result<Vec<(usize, RelevanceTarget)>> {
+    class: usize,
+    explanation: Explanation,
+) -> Result<RelevanceTarget> {
     let entry = &experiment.core.dataset.test.set.images[image];
-    let described = explainer.describe(&experiment.core.dataset.reading.photograph(entry)?, &entry.path)?;
-    if described.is_empty() {
-        return Ok(Vec::new());
-    }
-    let explained = explainer.map(&described, rules)?;
-    let mut targets = Vec::with_capacity(classes.len() * rules.len());
-    for &class in classes {
-        for (index, &rule) in rules.iter().enumerate() {
-            let explanation = explained.explain(class, rule)?;
-            let grid = experiment.settings.relevance.grid.map(|grid| downsized(explanation.pixels.view(), grid, grid));
-            let grid = grid.transpose().with_context(|| format!("heatmap of {}", entry.path.display()))?;
-            let target = RelevanceTarget {
-                image,
-                id: entry.id.clone(),
-                class,
-                relevance: if grid.is_none() { explanation.descriptors } else { Vec::new() },
-                grid: grid.map(|grid| Block(grid.mapv(|sum| sum as f32))),
-                conservation: explanation.conservation,
-            };
-            targets.push((index, target));
-        }
-    }
-    Ok(targets)
+    let grid = experiment.settings.relevance.grid.map(|grid| downsized(explanation.pixels.view(), grid, grid));
+    let grid = grid.transpose().with_context(|| format!("heatmap of {}", entry.path.display()))?;
+    Ok(RelevanceTarget {
+        image,
+        id: entry.id.clone(),
+        class,
+        relevance: if grid.is_none() { explanation.descriptors } else { Vec::new() },
+        grid: grid.map(|grid| Block(grid.mapv(|sum| sum as f32))),
+        conservation: explanation.conservation,
+    })
 }
 
 /// One shard by one rule.

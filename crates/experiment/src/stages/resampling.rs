@@ -13,6 +13,7 @@ use fisherlens_model::{Described, Explainer, MappedImage};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::core::MissingShard;
 use crate::dataset::Half;
 use crate::experiment::{Experiment, generator};
 use crate::keys::Keys;
@@ -20,7 +21,7 @@ use crate::series::{Direction, Ranking, Series, Substitute};
 use crate::settings::Settings;
 use crate::share::Chosen;
 use crate::stage::Stage;
-use crate::stages::{learned, mixture, predictions, scores};
+use crate::stages::{mixture, predictions, scores};
 
 /// The stage's artifact: one shard of the test images in one series.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,63 +44,29 @@ pub struct TraceTarget {
 }
 
 /// The values that all images of a run share.
-struct Runner<'a> {
+pub(crate) struct Runner<'a> {
     experiment: &'a Experiment,
     keys: &'a Keys,
-    explainer: Explainer,
+    explainer: &'a Explainer,
     mixture: DiagonalGmm,
     thresholds: Vec<f64>,
     resampling: Resampling,
 }
 
-/// Computes the chosen shards that are not stored yet, all series of a shard in one pass over its images.
-///
-/// The draws of one image and repeat are the same for every order and class, so that orders are compared on
-/// the same replacements.
-///
-/// # Errors
-/// The errors of the earlier stages; a stop on request. Finished shards stay stored.
-pub fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Result<()> {
-    let Experiment { core, settings, .. } = experiment;
-    let address = |series, shard| address(experiment, keys, series, shard);
-    let mut missing = core.missing_shards(Half::Test, chosen, &all_series(settings), address);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let timer = core.start();
-    let scores = scores::get(experiment, keys)?;
-    let predictions = predictions::get(experiment, keys)?;
-    let targets = scores::targets(&predictions, scores.ids.len());
-    let runner = Runner {
-        experiment,
-        keys,
-        explainer: learned::explainer(experiment, keys)?,
-        mixture: mixture::get(experiment, keys)?,
-        thresholds: scores::thresholds(&predictions),
-        resampling: Resampling { n_replacements: settings.resampling.n_replacements, batch: settings.resampling.batch },
-    };
-    for missing in &mut missing {
-        missing.images.retain(|&image| !targets[image].is_empty());
-    }
-    let n_images: usize = missing.iter().map(|missing| missing.images.len()).sum();
-    let bar = core.progress.bar("resampling", n_images as u64);
-    let (mut n_traces, mut n_ranked) = (0, 0);
-    core.keep_shards(&missing, address, |missing| {
-        let series = &missing.variants;
-        n_ranked += rules(series).len() * missing.images.iter().map(|&image| targets[image].len()).sum::<usize>();
-        let results =
-            core.for_each(bar.as_ref(), &missing.images, |image| runner.image(image, &targets[image], series))?;
-        let mut by_series = vec![TraceShard::default(); series.len()];
-        for (at, target) in results.into_iter().flatten() {
-            n_traces += target.traces.len();
-            by_series[at].targets.push(target);
-        }
-        Ok(by_series)
-    })?;
-    drop(bar);
-    let what = format!("{n_traces} traces of {n_images} images, {n_ranked} orders by relevance");
-    core.computed(Stage::Resampling.id(), &what, &timer);
-    Ok(())
+/// An image that was mapped before, with the relevance of its descriptors as far as it is known.
+pub(crate) struct MappedTarget<'a> {
+    /// Index of the image in the test set.
+    pub(crate) image: usize,
+    pub(crate) described: &'a Described,
+    pub(crate) mapped: &'a MappedImage<'a>,
+    /// Class, rule, and the relevance of each descriptor.
+    pub(crate) relevance: Vec<(usize, Rule, Vec<f32>)>,
+}
+
+/// The chosen shards that are not complete, with the series that they lack.
+pub(crate) fn missing(experiment: &Experiment, keys: &Keys, chosen: Chosen) -> Vec<MissingShard<Series>> {
+    let all = all_series(&experiment.settings);
+    experiment.core.missing_shards(Half::Test, chosen, &all, |series, shard| address(experiment, keys, series, shard))
 }
 
 /// All series of the stage: first Algorithm 1 in every order and from both ends, then the other substitutes in the orders of
@@ -123,8 +90,7 @@ pub fn compared_rankings(settings: &Settings) -> Vec<Ranking> {
 /// The values that all traces of one image share.
 struct Image<'a> {
     id: &'a str,
-    described: &'a Described,
-    explained: &'a MappedImage<'a>,
+    target: &'a MappedTarget<'a>,
     start: RawSums,
     /// New descriptors: the draws from the mixture, one array per repeat, and then the mean descriptor, once for each replaced descriptor.
     new: &'a [Array2<f32>],
@@ -153,16 +119,36 @@ struct Job {
     addition: Option<usize>,
 }
 
-impl Runner<'_> {
-    /// All traces of one image, each with the index of its series.
-    fn image(&self, image: usize, classes: &[usize], series: &[Series]) -> Result<Vec<(usize, TraceTarget)>> {
+impl<'a> Runner<'a> {
+    /// `explainer`: that of the experiment.
+    ///
+    /// # Errors
+    /// The errors of the earlier stages.
+    pub(crate) fn new(experiment: &'a Experiment, keys: &'a Keys, explainer: &'a Explainer) -> Result<Self> {
+        let settings = &experiment.settings.resampling;
+        Ok(Self {
+            experiment,
+            keys,
+            explainer,
+            mixture: mixture::get(experiment, keys)?,
+            thresholds: scores::thresholds(&predictions::get(experiment, keys)?),
+            resampling: Resampling { n_replacements: settings.n_replacements, batch: settings.batch },
+        })
+    }
+
+    /// All traces of one image, each with the index of its series. The draws of one image and repeat are the same for every order and class,
+    /// so that orders are compared on the same replacements.
+    ///
+    /// # Errors
+    /// What encoder and classifier refuse.
+    pub(crate) fn image(
+        &self,
+        target: &MappedTarget<'_>,
+        classes: &[usize],
+        series: &[Series],
+    ) -> Result<Vec<(usize, TraceTarget)>> {
+        let MappedTarget { image, described, mapped, .. } = *target;
         let entry = &self.experiment.core.dataset.test.set.images[image];
-        let described =
-            self.explainer.describe(&self.experiment.core.dataset.reading.photograph(entry)?, &entry.path)?;
-        if described.is_empty() {
-            return Ok(Vec::new());
-        }
-        let explained = self.explainer.map(&described, &rules(series))?;
         let n_replaced = self.resampling.n_replaced(described.frames.len());
         let new = self.new_descriptors(&entry.id, n_replaced, series);
         // Without cells, a descriptor adds the same values at every position, so that one sum serves every order and class.
@@ -183,9 +169,8 @@ impl Runner<'_> {
         let norms: Vec<f32> = described.frames.iter().map(|frame| frame.norm).collect();
         let prepared = Image {
             id: &entry.id,
-            described: &described,
-            explained: &explained,
-            start: RawSums::from_signed(explained.mapping(), explained.sums().signed())?,
+            target,
+            start: RawSums::from_signed(mapped.mapping(), mapped.sums().signed())?,
             new: &new,
             additions,
             contrast: relevance_order(&norms),
@@ -223,8 +208,8 @@ impl Runner<'_> {
         if needs(series, Substitute::Draws) { self.experiment.settings.resampling.n_repeats } else { 0 }
     }
 
-    fn map_all<'a>(&'a self, new: &'a [Array2<f32>], positions: &'a [[f32; 2]]) -> Result<Vec<Box<dyn Mapping + 'a>>> {
-        let map = |values: &'a Array2<f32>| {
+    fn map_all<'m>(&'m self, new: &'m [Array2<f32>], positions: &'m [[f32; 2]]) -> Result<Vec<Box<dyn Mapping + 'm>>> {
+        let map = |values: &'m Array2<f32>| {
             Ok(self.explainer.encoder().map(DescriptorSet { values: values.view(), positions })?)
         };
         new.iter().map(map).collect()
@@ -269,11 +254,17 @@ impl Runner<'_> {
     /// The order of removal of a series.
     fn order(&self, image: &Image<'_>, class: usize, series: &Series, repeat: usize) -> Result<Vec<u32>> {
         let mut order = match series.ranking {
-            Ranking::Rule(rule) => relevance_order(&image.explained.descriptors(class, rule)?),
+            Ranking::Rule(rule) => {
+                let known = image.target.relevance.iter().find(|known| (known.0, known.1) == (class, rule));
+                match known {
+                    Some((_, _, relevance)) => relevance_order(relevance),
+                    None => relevance_order(&image.target.mapped.descriptors(class, rule)?),
+                }
+            }
             Ranking::Contrast => image.contrast.clone(),
             Ranking::Random => {
                 let mut rng = generator(self.keys.seed, &format!("order {class}"), image.id, repeat);
-                random_order(image.described.frames.len(), &mut rng)
+                random_order(image.target.described.frames.len(), &mut rng)
             }
         };
         if series.direction == Direction::LeastFirst {
@@ -284,7 +275,7 @@ impl Runner<'_> {
 
     /// The trace of each job.
     fn traces(&self, image: &Image<'_>, class: usize, orders: &[Vec<u32>], jobs: &[Job]) -> Result<Vec<Trace>> {
-        let (mapping, threshold) = (image.explained.mapping(), self.thresholds[class]);
+        let (mapping, threshold) = (image.target.mapped.mapping(), self.thresholds[class]);
         if let (Additions::Parts(additions), Some((coefficients, bias))) =
             (&image.additions, self.explainer.linear_in_roots(class))
         {
@@ -309,8 +300,9 @@ impl Runner<'_> {
                     (Some(number), _) => {
                         let values = &image.new[number];
                         // A replacement has the same position as the replaced descriptor, and so the same cell.
+                        let positions = &image.target.described.positions;
                         let places: Vec<[f32; 2]> =
-                            order[..values.nrows()].iter().map(|&l| image.described.positions[l as usize]).collect();
+                            order[..values.nrows()].iter().map(|&l| positions[l as usize]).collect();
                         let set = DescriptorSet { values: values.view(), positions: &places };
                         let new = self.explainer.encoder().map(set)?;
                         own = BatchSums::additions(new.as_ref(), values.nrows(), self.resampling)?;
@@ -334,7 +326,7 @@ fn needs(series: &[Series], substitute: Substitute) -> bool {
 }
 
 /// The rules that the series rank by, each once.
-fn rules(series: &[Series]) -> Vec<Rule> {
+pub(crate) fn rules(series: &[Series]) -> Vec<Rule> {
     let mut rules = Vec::new();
     for series in series {
         if let Ranking::Rule(rule) = series.ranking

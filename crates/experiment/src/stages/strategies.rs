@@ -21,7 +21,7 @@ use crate::reading::Reading;
 use crate::settings::strategies::{Corner, ExplainedImages};
 use crate::share::Chosen;
 use crate::stage::Stage;
-use crate::stages::{learned, predictions, relevance, scores};
+use crate::stages::{explained, learned, predictions, relevance, scores};
 use crate::tag::scores::{self as tag_scores, ScoreChange, TagScores};
 use crate::tag::{Region, Tag};
 
@@ -122,7 +122,7 @@ pub fn get(experiment: &Experiment, keys: &Keys) -> Result<StrategiesFound> {
 }
 
 fn compute(experiment: &Experiment, keys: &Keys) -> Result<(StrategiesFound, String)> {
-    relevance::ensure_shards(experiment, keys, Chosen::All)?;
+    explained::ensure_shards(experiment, keys, Chosen::All, &[Stage::Relevance])?;
     let explainer = learned::explainer(experiment, keys)?;
     let scores = scores::get(experiment, keys)?;
     let predictions = predictions::get(experiment, keys)?;
@@ -198,7 +198,7 @@ fn explain(
             let stored = shard.targets.iter().find(|target| target.image == image && target.class == class);
             let pixels = if let Some(target) = stored {
                 let photograph = experiment.core.dataset.reading.photograph(entry)?;
-                let frames = explainer.frames(&photograph, path)?;
+                let frames = explainer.places(&photograph, path)?;
                 target.pixels(&frames, photograph.width(), photograph.height())
             } else {
                 let described = explainer.describe(&experiment.core.dataset.reading.photograph(entry)?, path)?;
