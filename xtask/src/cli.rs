@@ -183,7 +183,7 @@ pub(crate) struct Bench {
     /// Write the rows as JSON, for programs
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write the table as Markdown, with machine and date
+    /// Write the table as Markdown, with machine and date; in docs/benchmarks.md it replaces the numbers of this kind of processor
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
     /// Use this photograph instead of the built-in one

@@ -169,7 +169,12 @@ impl Bench {
     pub(crate) fn time_vlfeat<T>(&self, vlfeat: &VlFeat, work: impl FnMut() -> Result<T>) -> Result<Peer> {
         let repeats = Repeats { min: 1, ..self.options.repeats(PEER_SECONDS) };
         let timing = repeats.time(work)?;
-        Ok(Peer { name: "VLFeat".to_owned(), seconds: timing.best, built_with: vlfeat.built_with().to_owned() })
+        Ok(Peer {
+            name: "VLFeat".to_owned(),
+            seconds: timing.best,
+            built_with: vlfeat.built_with().to_owned(),
+            note: String::new(),
+        })
     }
 
     /// Times one of the script's measurements. Its arrays must have been written before.
@@ -186,6 +191,18 @@ impl Bench {
                 Ok(None)
             }
         }
+    }
+
+    /// Times other packages of Python that do the work called `work` in the script.
+    ///
+    /// # Errors
+    /// When the script fails.
+    pub(crate) fn time_others(&mut self, work: &str, packages: &[&str]) -> Result<Vec<Peer>> {
+        let mut others = Vec::new();
+        for package in packages {
+            others.extend(self.time_python(&format!("{work}:{package}"), package)?);
+        }
+        Ok(others)
     }
 
     /// Measures the stage of this row if it was not measured yet.

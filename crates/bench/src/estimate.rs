@@ -29,7 +29,7 @@ pub(crate) struct Counts {
     pub(crate) explained: usize,
     /// Heatmaps of these photographs: classes times rules.
     pub(crate) heatmaps: usize,
-    /// Photographs that are mapped again for their traces.
+    /// Photographs that have traces; those that are explained are mapped only once.
     pub(crate) traced: usize,
     /// Traces of these photographs.
     pub(crate) traces: usize,
@@ -117,12 +117,17 @@ pub(crate) fn items(bench: &mut Bench, counts: &Counts) -> Result<Vec<Item>> {
             further,
             counts.heatmaps.saturating_sub(counts.explained) as f64,
         ),
-        item("photographs mapped for traces", "relevance-absolute", absolute, counts.traced as f64),
+        item(
+            "further photographs mapped for traces",
+            "relevance-absolute",
+            absolute,
+            counts.traced.saturating_sub(counts.explained) as f64,
+        ),
         item(
             "further orders by relevance",
             "relevance-further-class",
             further,
-            counts.ranked.saturating_sub(counts.traced) as f64,
+            counts.ranked.saturating_sub(counts.heatmaps.max(counts.traced)) as f64,
         ),
         item("traces", "resampling-trace", trace, counts.traces as f64),
     ])

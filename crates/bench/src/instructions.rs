@@ -18,16 +18,39 @@ use fisherlens_cli::console::say;
 /// If the count of a kernel grows by a larger share, the command fails.
 const MAX_GROWTH: f64 = 0.02;
 
+/// The instruction sets of the code that is counted.
+const FEATURES: &str = "avx2 fma, no avx512";
+
 /// The last words of the message when the program is missing.
 const INSTALL: &str = "apt-get install valgrind";
 
-/// The counts in the repository.
+/// The counts in the repository. Each profile of cargo makes other code.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Baseline {
     /// Instruction sets that valgrind supports.
     features: String,
+    /// `cargo xtask-release`.
+    #[serde(default)]
+    release: Counts,
+    /// `cargo xtask`.
+    #[serde(default)]
+    dev: Counts,
+}
+
+/// The counts of one profile.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Counts {
+    /// What `rustc --version` printed.
+    compiler: String,
     /// Number of instructions of each kernel.
     kernels: BTreeMap<String, u64>,
+}
+
+impl Baseline {
+    /// The counts of the profile that this program was compiled with.
+    fn present(&mut self) -> &mut Counts {
+        if cfg!(debug_assertions) { &mut self.dev } else { &mut self.release }
+    }
 }
 
 /// Counts every kernel and compares with the stored counts, or stores them.
@@ -37,27 +60,41 @@ struct Baseline {
 pub(crate) fn run(update: bool) -> Result<()> {
     ensure_valgrind()?;
     let path = path();
-    let mut found = Baseline { features: "avx2 fma, no avx512".to_owned(), kernels: BTreeMap::new() };
+    let mut found = Counts { compiler: compiler()?, kernels: BTreeMap::new() };
     for kernel in KERNELS {
         let count = count(kernel)?;
         say(format_args!("{kernel:>26}  {} instructions", grouped(count)));
         found.kernels.insert(kernel.to_owned(), count);
     }
+    let stored = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the stored counts in {}; --update writes them", path.display()));
+    let stored =
+        stored.and_then(|text| toml::from_str(&text).with_context(|| format!("cannot read {}", path.display())));
     if update {
+        let mut stored: Baseline = stored.unwrap_or_default();
+        stored.features = FEATURES.to_owned();
+        let n_kernels = found.kernels.len();
+        *stored.present() = found;
         let text = "# Number of instructions of the inner loops on their AVX2 path, counted by callgrind.\n\
                     # Written by `cargo xtask bench --instructions --update`; another compiler gives other counts.\n"
             .to_owned()
-            + &toml::to_string(&found)?;
+            + &toml::to_string(&stored)?;
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        answer!("{} kernels stored in {}", found.kernels.len(), path.display());
+        answer!("{n_kernels} kernels stored in {}", path.display());
         return Ok(());
     }
-    let stored = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read the stored counts in {}; --update writes them", path.display()))?;
-    let stored: Baseline = toml::from_str(&stored).with_context(|| format!("cannot read {}", path.display()))?;
+    let stored = stored?.present().clone();
     let (table, grown) = compare(&stored.kernels, &found.kernels);
     answer!("{table}");
-    answer!("Counted on the path for {}, because valgrind does not support AVX-512.", found.features);
+    answer!("Counted on the path for {FEATURES}, because valgrind does not support AVX-512.");
+    if stored.compiler != found.compiler {
+        answer!(
+            "The stored counts come from {}, and these from {}. Another compiler makes other code, so a difference is no error.",
+            stored.compiler,
+            found.compiler
+        );
+        return Ok(());
+    }
     if !grown.is_empty() {
         bail!(
             "{} more than {:.0} % above the stored count; if this is intended, store the new counts with --update",
@@ -66,6 +103,12 @@ pub(crate) fn run(update: bool) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The compiler of this checkout.
+fn compiler() -> Result<String> {
+    let output = Command::new("rustc").arg("--version").output().context("rustc cannot be run")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn path() -> PathBuf {
@@ -167,6 +210,8 @@ mod tests {
     #[test]
     fn every_kernel_has_a_stored_count() {
         let stored: Baseline = toml::from_str(include_str!("instructions.toml")).unwrap();
-        assert!(KERNELS.iter().all(|kernel| stored.kernels.contains_key(*kernel)));
+        for counts in [&stored.release, &stored.dev] {
+            assert!(KERNELS.iter().all(|kernel| counts.kernels.contains_key(*kernel)));
+        }
     }
 }

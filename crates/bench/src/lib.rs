@@ -17,6 +17,7 @@ pub mod network;
 mod peers;
 mod row;
 mod rows;
+mod section;
 mod table;
 mod timing;
 mod whole;
@@ -69,6 +70,8 @@ pub fn run(wanted: &[String], options: &Options, outputs: &Outputs, interrupt: &
     }
     if let Some(path) = &outputs.markdown {
         let text = report.markdown(SystemTime::now());
+        let old = std::fs::read_to_string(path).unwrap_or_default();
+        let text = section::replaced(&old, bench.machine.kind(), &text).unwrap_or(text);
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
@@ -111,7 +114,7 @@ pub fn alone(word: &str, options: &Options) -> Result<()> {
 pub struct Outputs {
     /// The numbers for programs.
     pub json: Option<PathBuf>,
-    /// The table for readers.
+    /// The table for readers. If the file has a section for this kind of processor, only this section is replaced.
     pub markdown: Option<PathBuf>,
 }
 

@@ -45,6 +45,15 @@ impl Machine {
         }
     }
 
+    /// The kind of processor, by which `docs/benchmarks.md` divides its numbers.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.features.as_slice() {
+            features if features.contains(&"avx512f") => "AVX-512",
+            features if features.contains(&"avx2") => "AVX2",
+            _ => "other",
+        }
+    }
+
     /// Whether the processor has AVX-512.
     pub(crate) fn has_avx512(&self) -> bool {
         self.features.contains(&"avx512f")

@@ -1,6 +1,7 @@
-//! `cargo xtask-cnn bench --weights FILE`: GoogLeNet's scores and relevance compared with zennit on PyTorch, on one thread, with the same
-//! images and in the same run.
+//! `cargo xtask-cnn bench --weights FILE`: GoogLeNet's scores and relevance compared with zennit on PyTorch and with other programs, on one
+//! thread, with the same images and in the same run.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -26,8 +27,18 @@ const N_ROUNDS: usize = 3;
 const N_RUNS: usize = 3;
 /// What is measured: the forward pass, then composites by their names.
 const WORK: [&str; 5] = ["forward", "epsilon", "z-plus", "alpha2-beta1", "gamma"];
-/// The peer's script.
-const PEER: &str = include_str!("zennit_peer.py");
+/// The script of the peers.
+const PEERS: &str = include_str!("network_peers.py");
+/// The programs that it measures, and the work that each of them does.
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("zennit", &WORK),
+    ("onnxruntime", &["forward"]),
+    ("openvino", &["forward"]),
+    ("torch.compile", &["forward"]),
+    ("captum", &["epsilon"]),
+];
+/// Largest relative difference between the sums of the outputs.
+const MAX_GAP: f64 = 1e-3;
 
 /// What the script prints.
 #[derive(Debug, Deserialize)]
@@ -35,6 +46,16 @@ const PEER: &str = include_str!("zennit_peer.py");
 enum Answer {
     Timed { best: f64, sum: f64, built_with: String },
     Missing { missing: String },
+}
+
+/// The best time of another program.
+struct Beside {
+    program: &'static str,
+    /// Index of the work.
+    at: usize,
+    seconds: f64,
+    /// Relative difference between the sums of its output and of ours.
+    gap: f64,
 }
 
 /// Measures and prints the table.
@@ -45,55 +66,70 @@ pub fn run(weights: &Path, python: Option<&Path>, no_peers: bool, interrupt: &In
     let network = Network::new(networks::googlenet(), &read_weights(weights)?.0, &Device::flex())?;
     let images = images();
     let folder = tempfile::tempdir()?;
-    let (script, input) = (folder.path().join("zennit_peer.py"), folder.path().join("images.npy"));
-    std::fs::write(&script, PEER)?;
+    let (script, input) = (folder.path().join("network_peers.py"), folder.path().join("images.npy"));
+    std::fs::write(&script, PEERS)?;
     images.write_npy(std::fs::File::create(&input)?)?;
     let flop = 2.0 * multiplications(&network) as f64 * BATCH as f64;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let mut rate = 0.0_f64;
     let mut ours = [f64::INFINITY; WORK.len()];
-    let mut peers: [Option<f64>; WORK.len()] = [None; WORK.len()];
-    let (mut built_with, mut missing) = (String::new(), None);
+    let mut peers: Vec<Beside> = Vec::new();
+    let (mut built_with, mut missing) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..N_ROUNDS {
         rate = rate.max(product_rate()?);
         for (at, work) in WORK.into_iter().enumerate() {
             interrupt.check()?;
             let (seconds, sum) = pool.install(|| measure(&network, &images, work))?;
             ours[at] = ours[at].min(seconds);
-            if no_peers || missing.is_some() {
-                continue;
-            }
-            match ask(python, &script, weights, &input, work)? {
-                Answer::Timed { best, sum: theirs, built_with: with } => {
-                    // A peer must do the same work.
-                    let gap = (theirs - sum).abs() / sum.abs();
-                    ensure!(
-                        gap < 1e-3,
-                        "{work}: the sum of the peer's output is {theirs}, ours is {sum}: this is not the same work"
-                    );
-                    peers[at] = Some(peers[at].map_or(best, |before| before.min(best)));
-                    built_with = with;
+            let programs = PROGRAMS.iter().filter(|(_, works)| !no_peers && works.contains(&work));
+            for &(program, _) in programs {
+                if missing.iter().any(|(name, _)| *name == program) {
+                    continue;
                 }
-                Answer::Missing { missing: package } => missing = Some(package),
+                interrupt.check()?;
+                match ask(python, &script, weights, &input, program, work)? {
+                    Answer::Timed { best, sum: theirs, built_with: with } => {
+                        let gap = (theirs - sum).abs() / sum.abs();
+                        // The peer whose rules are the same must do the same work.
+                        ensure!(
+                            gap < MAX_GAP || program == "captum",
+                            "{work}: the sum of the output of {program} is {theirs}, ours is {sum}: this is not the same work"
+                        );
+                        match peers.iter_mut().find(|peer| (peer.program, peer.at) == (program, at)) {
+                            Some(peer) => peer.seconds = peer.seconds.min(best),
+                            None => peers.push(Beside { program, at, seconds: best, gap }),
+                        }
+                        built_with.insert(with);
+                    }
+                    Answer::Missing { missing: package } => {
+                        missing.insert((program, package));
+                    }
+                }
             }
         }
     }
     answer!(
-        "GoogLeNet, {BATCH} images together, one thread, milliseconds per image; matrix products at {:.0} GFLOP/s",
-        rate / 1e9
+        "GoogLeNet, {BATCH} images together, one thread, milliseconds per image; matrix products at {:.0} GFLOP/s; the products of a forward \
+         pass take {:.1} ms",
+        rate / 1e9,
+        1e3 * flop / rate / BATCH as f64
     );
-    answer!("{:<14} {:>8} {:>8} {:>8} {:>22}", "work", "ours", "zennit", "times", "products, forward pass");
+    answer!("{:<14} {:>8}   {:<14} {:>8} {:>8} {:>10}", "work", "ours", "program", "its time", "times", "sum, gap");
+    let per_image = |seconds: f64| 1e3 * seconds / BATCH as f64;
     for (at, work) in WORK.into_iter().enumerate() {
-        let per_image = |seconds: f64| 1e3 * seconds / BATCH as f64;
-        let peer = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.1}", per_image(peer)));
-        let times = peers[at].map_or_else(|| "–".to_owned(), |peer| format!("{:.2}", peer / ours[at]));
-        answer!("{work:<14} {:>8.1} {peer:>8} {times:>8} {:>20.1} ms", per_image(ours[at]), per_image(flop / rate));
+        answer!("{work:<14} {:>8.1}", per_image(ours[at]));
+        for Beside { program, seconds, gap, .. } in peers.iter().filter(|peer| peer.at == at) {
+            let (theirs, times) = (per_image(*seconds), seconds / ours[at]);
+            answer!("{:<14} {:>8}   {program:<14} {theirs:>8.1} {times:>8.2} {gap:>10.1e}", "", "");
+        }
     }
-    if !built_with.is_empty() {
-        answer!("peer: {built_with}");
+    for line in built_with {
+        answer!("peer: {line}");
     }
-    if let Some(package) = missing {
-        answer!("zennit is not measured, because Python has no {package}: pip install torch zennit safetensors numpy");
+    for (program, package) in missing {
+        answer!(
+            "{program} is not measured, because Python has no {package}: pip install -r crates/bench/requirements.txt"
+        );
     }
     Ok(())
 }
@@ -131,16 +167,16 @@ fn images() -> Array4<f32> {
 }
 
 /// Runs the peer's script.
-fn ask(python: Option<&Path>, script: &Path, weights: &Path, input: &Path, work: &str) -> Result<Answer> {
+fn ask(python: Option<&Path>, script: &Path, weights: &Path, input: &Path, peer: &str, work: &str) -> Result<Answer> {
     let program = python.unwrap_or(Path::new("python3"));
     let mut command = Command::new(program);
-    command.arg(script).arg(weights).arg(input).arg(work).arg(N_RUNS.to_string());
+    command.arg(script).arg(weights).arg(input).args([peer, work]).arg(N_RUNS.to_string());
     for variable in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
         command.env(variable, "1");
     }
     let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
     let printed = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the peer failed: {}", printed.trim());
+    ensure!(output.status.success(), "the peer {peer} failed: {}", printed.trim());
     serde_json::from_slice(&output.stdout).context("the output of the peer cannot be read")
 }
 

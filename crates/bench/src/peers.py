@@ -1,15 +1,16 @@
-"""Times numpy, scikit-learn and libsvm on arrays that `cargo xtask bench` wrote.
+"""Times other Python packages on arrays that `cargo xtask bench` wrote.
 
 Usage: python3 peers.py FOLDER NAME REPEATS SECONDS
 
-Reads FOLDER/*.npy and prints one line of JSON: {"name", "best", "median", "repeats", "built_with"}, or {"name", "missing"} if a
-package is not installed. Uses one thread.
+Reads FOLDER/*.npy and prints one line of JSON: {"name", "best", "median", "repeats", "built_with", "note"}, or {"name", "missing"} if a
+package is not installed. The note says in what the work differs from ours. Uses one thread.
 """
 import json
 import os
 import sys
 import time
 import warnings
+from importlib.metadata import version
 
 folder, name, repeats, allowed = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 
@@ -89,7 +90,128 @@ def relevance(x, weights, means, variances, of_dimensions, matrix, constants, ep
     return np.einsum("lk,lk->l", posteriors, brackets) - (of_weight * np.sqrt(weights)).sum() / n
 
 
+def sklearn_mixture():
+    """The mixture in single precision."""
+    from sklearn.mixture import GaussianMixture
+
+    made = GaussianMixture(len(load("weights")), covariance_type="diag")
+    made.weights_, made.means_, made.covariances_ = mixture()
+    made.precisions_cholesky_ = 1 / np.sqrt(made.covariances_)
+    return made
+
+
+def frames():
+    """x, y and bin size of our descriptors."""
+    return load("frames").tolist()
+
+
+def dense_sift(package):
+    gray = load("gray")
+    if package == "opencv":
+        import cv2
+
+        cv2.setNumThreads(1)
+        # A spatial bin of OpenCV is 1.5 times as wide as the size of the keypoint.
+        points = [cv2.KeyPoint(x, y, bin_size / 1.5, 0.0) for x, y, bin_size in frames()]
+        image = (255 * gray).round().astype("u1")
+        sift = cv2.SIFT_create()
+        note = "Gaussian window, another smoothing, 8 bits; the making of the keypoints is not counted"
+        return lambda: sift.compute(image, points), note
+    if package == "kornia":
+        import torch
+        from kornia.feature import DenseSIFTDescriptor
+
+        torch.set_num_threads(1)
+        image = torch.tensor(gray)[None, None]
+        step, sizes = int(load("step")), load("bin_sizes").tolist()
+        sifts = [DenseSIFTDescriptor(spatial_bin_size=size, stride=step, padding=0) for size in sizes]
+
+        def run():
+            with torch.no_grad():
+                return [sift(image) for sift in sifts]
+
+        return run, "without smoothing for each bin size"
+    import cyvlfeat.sift
+
+    note = "VLFeat behind Python; smoothing by scipy, a window of 2 bins in place of 1.5"
+    return lambda: cyvlfeat.sift.phow(gray, step=int(load("step")), float_descriptors=True), note
+
+
+def other_vector(package):
+    x, (weights, means, variances) = load("projected"), mixture()
+    if package == "scikit-image":
+        from skimage.feature import fisher_vector
+
+        theirs = sklearn_mixture()
+        return lambda: fisher_vector(x, theirs, improved=True), "every posterior counts"
+    import cyvlfeat.fisher
+
+    return lambda: cyvlfeat.fisher.fisher(x, means, variances, weights, improved=True), "VLFeat behind Python; without the part of the weights"
+
+
+def other_svm(package):
+    x, targets = load("vectors"), load("targets")
+    if package == "liblinear":
+        from sklearn.svm import LinearSVC
+
+        def train(column):
+            LinearSVC(C=10, loss="hinge", dual=True, tol=1e-3, max_iter=10_000).fit(x, column)
+
+        note = "its tolerance of 1e-3 is not the duality gap; the bias is regularised"
+    elif package == "liblinear-multicore":
+        from liblinear.liblinearutil import train as learn
+
+        # The loss without a square needs -s 3; the number of threads is one.
+        def train(column):
+            learn(column.astype("f8"), x.astype("f8"), "-s 3 -c 10 -e 0.001 -B 1 -m 1 -q")
+
+        note = "double precision and its own copy of the vectors; its tolerance is not the duality gap; the bias is regularised"
+    else:
+        from snapml import SupportVectorMachine
+
+        def train(column):
+            SupportVectorMachine(regularizer=0.1, tol=1e-3, n_jobs=1, max_iter=1000).fit(x, column)
+
+        note = "its tolerance is not the duality gap"
+
+    def run():
+        for column in targets.T:
+            train(column)
+
+    return run, note
+
+
+def k_means(package):
+    x, start, steps = load("sample"), load("start_means"), int(load("steps"))
+    if package == "faiss":
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+
+        def run():
+            clustering = faiss.Clustering(x.shape[1], len(start))
+            clustering.niter, clustering.max_points_per_centroid = steps, 1 << 30
+            index = faiss.IndexFlatL2(x.shape[1])
+            faiss.copy_array_to_vector(np.ascontiguousarray(start).ravel(), clustering.centroids)
+            clustering.train(x, index)
+
+        return run, "the distances as a product, in single precision"
+    from sklearn.cluster import KMeans
+
+    return lambda: KMeans(len(start), init=start, n_init=1, max_iter=steps, tol=0, algorithm="lloyd").fit(x), ""
+
+
 def prepare():
+    """The work that is timed, the package that does it, and in what the work differs from ours."""
+    work, _, package = name.partition(":")
+    of_package = {"sift": dense_sift, "fisher": other_vector, "svm": other_svm, "k-means": k_means}
+    if package:
+        run, note = of_package[work](package)
+        return run, package, note
+    return (*timed(), "")
+
+
+def timed():
     """The work that is timed, and the package that does it."""
     if name == "projection":
         x, components = load("descriptors"), load("components")
@@ -138,13 +260,15 @@ def prepare():
     raise SystemExit(f"unknown work: {name}")
 
 
+DISTRIBUTIONS = {"opencv": "opencv-python-headless", "faiss": "faiss-cpu", "liblinear": "scikit-learn"}
+
+
 def built_with(package):
     versions = ["numpy " + np.__version__]
-    if package == "scikit-learn":
-        import sklearn
-
-        versions.insert(0, "scikit-learn " + sklearn.__version__)
-    if threadpoolctl is not None:
+    if package != "numpy":
+        distribution = DISTRIBUTIONS.get(package, package)
+        versions.insert(0, f"{distribution} {version(distribution)}")
+    if package in ("numpy", "scikit-learn") and threadpoolctl is not None:
         for pool in threadpoolctl.threadpool_info():
             if pool.get("user_api") == "blas" and "numpy" in (pool.get("filepath") or ""):
                 versions.append("{internal_api} {version} {architecture}".format(**{"architecture": "", **pool}))
@@ -152,7 +276,7 @@ def built_with(package):
 
 
 try:
-    work, package = prepare()
+    work, package, note = prepare()
 except ImportError as error:
     answer(missing=error.name or "scikit-learn")
 
@@ -179,4 +303,4 @@ if threadpoolctl is not None:
         runs = measure()
 else:
     runs = measure()
-answer(best=runs[0], median=runs[len(runs) // 2], repeats=len(runs), built_with=built_with(package))
+answer(best=runs[0], median=runs[len(runs) // 2], repeats=len(runs), built_with=built_with(package), note=note)

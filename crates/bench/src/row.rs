@@ -1,6 +1,7 @@
 //! One row of the table: our time, the peer's time, the machine's limit and the goal.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::json;
 
 use crate::timing::Timing;
 
@@ -66,6 +67,8 @@ pub(crate) struct Peer {
     pub(crate) seconds: f64,
     /// Its version and how it was built, in its own words.
     pub(crate) built_with: String,
+    /// In what its work differs from ours; empty if it is the same.
+    pub(crate) note: String,
 }
 
 /// The shortest time that the machine needs.
@@ -107,6 +110,8 @@ pub(crate) struct Row {
     pub(crate) goals: Vec<Goal>,
     /// The peer, if it was measured.
     pub(crate) peer: Option<Peer>,
+    /// Other programs that do this or similar work. There are no goals for them.
+    pub(crate) others: Vec<Peer>,
     /// The machine's limit, if the row has one.
     pub(crate) limit: Option<Limit>,
     /// What was measured.
@@ -116,7 +121,16 @@ pub(crate) struct Row {
 impl Row {
     /// A row of one thread without goals.
     pub(crate) fn new(name: &'static str, timing: Timing, note: impl Into<String>) -> Self {
-        Self { name, timing, threads: 1, goals: Vec::new(), peer: None, limit: None, note: note.into() }
+        Self {
+            name,
+            timing,
+            threads: 1,
+            goals: Vec::new(),
+            peer: None,
+            others: Vec::new(),
+            limit: None,
+            note: note.into(),
+        }
     }
 
     /// Adds a peer's time, if it could be measured, and the factor by which our time should be shorter.
@@ -126,6 +140,13 @@ impl Row {
             self.goals.push(Goal::Faster { factor, peer: peer.seconds });
         }
         self.peer = peer;
+        self
+    }
+
+    /// Adds other programs.
+    #[must_use]
+    pub(crate) fn beside(mut self, others: Vec<Peer>) -> Self {
+        self.others = others;
         self
     }
 
@@ -174,7 +195,7 @@ impl Row {
 
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_struct("Row", 14)?;
+        let mut row = serializer.serialize_struct("Row", 15)?;
         row.serialize_field("name", self.name)?;
         row.serialize_field("seconds", &self.seconds())?;
         row.serialize_field("median_seconds", &self.timing.median)?;
@@ -187,6 +208,8 @@ impl Serialize for Row {
         row.serialize_field("peer_seconds", &self.peer.as_ref().map(|peer| peer.seconds))?;
         row.serialize_field("peer_built_with", &self.peer.as_ref().map(|peer| &peer.built_with))?;
         row.serialize_field("ratio", &self.ratio())?;
+        let others = |peer: &Peer| json!({"name": peer.name, "seconds": peer.seconds, "built_with": peer.built_with, "note": peer.note});
+        row.serialize_field("others", &self.others.iter().map(others).collect::<Vec<_>>())?;
         row.serialize_field("limit_seconds", &self.limit.map(Limit::seconds))?;
         row.serialize_field("note", &self.note)?;
         row.end()
@@ -198,7 +221,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn example() -> Row {
-        let peer = Peer { name: "VLFeat".to_owned(), seconds: 0.6, built_with: "none".to_owned() };
+        let peer = Peer { name: "VLFeat".to_owned(), seconds: 0.6, built_with: "none".to_owned(), note: String::new() };
         Row::new("fisher-vector", Timing { best: 0.05, median: 0.06, repeats: 9 }, "K 256")
             .with_peer(Some(peer), Some(10.0))
             .product(0.03, Some(0.43))

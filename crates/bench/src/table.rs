@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::context::Bench;
 use crate::growth::Measured;
-use crate::row::{Goal, Row};
+use crate::row::{Goal, Peer, Row};
 use crate::whole::Whole;
 use fisherlens_report::{Grid, seconds};
 
@@ -75,7 +75,8 @@ impl<'a> Report<'a> {
         for row in &self.rows {
             let _ = writeln!(text, "{}: {}{}", name(row.name), row.note, goals(row));
         }
-        for grid in &self.extra.grids {
+        let others = self.others();
+        for grid in others.iter().chain(&self.extra.grids) {
             let _ = write!(text, "\n{}\n\n{}", grid.title, table(grid));
         }
         for line in self.remarks() {
@@ -87,6 +88,15 @@ impl<'a> Report<'a> {
     fn grid(&self) -> Grid {
         let rows = self.rows.iter().map(|row| cells(row)).collect();
         Grid { title: String::new(), columns: COLUMNS.map(str::to_owned).to_vec(), rows }
+    }
+
+    /// Other programs beside ours; `None` if none was measured.
+    fn others(&self) -> Option<Grid> {
+        let rows: Vec<Vec<String>> =
+            self.rows.iter().flat_map(|row| row.others.iter().map(|peer| other(row, peer))).collect();
+        let columns = ["row", "ours", "other program", "its time", "ratio", "in what its work differs"];
+        let title = "Other programs on one thread. A ratio below 1 means that the other program is faster.".to_owned();
+        (!rows.is_empty()).then(|| Grid { title, columns: columns.map(str::to_owned).to_vec(), rows })
     }
 
     /// For programs: rates in GFLOP/s and GB/s of one thread, times in seconds.
@@ -125,7 +135,7 @@ impl<'a> Report<'a> {
         let mut peers: Vec<String> = self
             .rows
             .iter()
-            .filter_map(|row| row.peer.as_ref())
+            .flat_map(|row| row.peer.iter().chain(&row.others))
             .map(|peer| match peer.built_with.strip_prefix(&peer.name) {
                 Some(_) => peer.built_with.clone(),
                 None => format!("{}: {}", peer.name, peer.built_with),
@@ -137,6 +147,17 @@ impl<'a> Report<'a> {
         lines.extend(self.bench.missing());
         lines
     }
+}
+
+fn other(row: &Row, peer: &Peer) -> Vec<String> {
+    vec![
+        row.name.to_owned(),
+        seconds(row.seconds()),
+        peer.name.clone(),
+        seconds(peer.seconds),
+        format!("{:.2} ×", peer.seconds / row.seconds()),
+        peer.note.clone(),
+    ]
 }
 
 fn goals(row: &Row) -> String {

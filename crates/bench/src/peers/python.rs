@@ -1,4 +1,4 @@
-//! numpy, scikit-learn and libsvm, timed by a script of this crate in the user's Python.
+//! numpy, scikit-learn, libsvm and other packages, timed by a script of this crate in the user's Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::row::Peer;
 const SCRIPT: &str = include_str!("../peers.py");
 
 /// How to install the packages.
-const INSTALL: &str = "pip install numpy scikit-learn threadpoolctl (in a virtual environment, named by --python)";
+const INSTALL: &str = "pip install -r crates/bench/requirements.txt (in a virtual environment, named by --python)";
 
 /// Variables that set the number of threads of libraries for matrix products.
 const THREADS: [&str; 5] =
@@ -38,8 +38,15 @@ pub(crate) struct Python {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    Timed { best: f64, built_with: String },
-    Missing { missing: String },
+    Timed {
+        best: f64,
+        built_with: String,
+        #[serde(default)]
+        note: String,
+    },
+    Missing {
+        missing: String,
+    },
 }
 
 impl Python {
@@ -109,8 +116,8 @@ impl Python {
         let answer: Answer =
             serde_json::from_slice(&output.stdout).context("the output of the Python peer cannot be read")?;
         Ok(match answer {
-            Answer::Timed { best, built_with } => {
-                Availability::Available(Peer { name: label.to_owned(), seconds: best, built_with })
+            Answer::Timed { best, built_with, note } => {
+                Availability::Available(Peer { name: label.to_owned(), seconds: best, built_with, note })
             }
             Answer::Missing { missing } => {
                 Availability::Missing(format!("{label} is not measured, because Python has no {missing}: {INSTALL}"))
@@ -135,6 +142,6 @@ mod tests {
     fn the_message_about_missing_numpy_says_what_to_install() {
         let found = Python::find(Some(Path::new("/nowhere/python3")), None, 1.0).unwrap();
         let Availability::Missing(words) = found else { panic!("this program does not exist") };
-        assert!(words.contains("/nowhere/python3") && words.contains("pip install numpy"), "{words}");
+        assert!(words.contains("/nowhere/python3") && words.contains("pip install -r"), "{words}");
     }
 }

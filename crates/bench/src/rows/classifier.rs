@@ -48,6 +48,7 @@ pub(crate) fn svm(bench: &mut Bench) -> Result<Vec<Row>> {
     // Frees memory for the peer's copy.
     drop(x);
     let peer = bench.time_python("svm", "libsvm")?;
+    let others = bench.time_others("svm", &["liblinear", "liblinear-multicore", "snapml"])?;
     if let Some(python) = &python {
         python.remove("vectors")?;
     }
@@ -59,7 +60,7 @@ pub(crate) fn svm(bench: &mut Bench) -> Result<Vec<Row>> {
     );
     Ok(vec![
         Row::new("gram", of_gram, format!("{size}, n²·D operations")).product(product, None),
-        Row::new("svm", timing, note).with_peer(peer, Some(1.7)).product(product, Some(0.73)),
+        Row::new("svm", timing, note).with_peer(peer, Some(1.7)).product(product, Some(0.73)).beside(others),
     ])
 }
 

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use anyhow::{Result, ensure};
 use fisherlens_descriptors::{DescriptorExtractor, LocalDescriptors, Photograph};
 use fisherlens_fisher::{DescriptorSet, Encoder, Normalization};
+use ndarray::{Array1, arr0};
 
 use crate::context::Bench;
 use crate::inputs::Inputs;
@@ -32,9 +33,17 @@ pub(crate) fn dense_sift(bench: &mut Bench) -> Result<Vec<Row>> {
     let mut local = LocalDescriptors::default();
     let timing = bench.time(|| Ok(sift.extract_into(black_box(gray), &mut local)?))?;
     let peer = vlfeat_dense_sift(bench, inputs)?;
+    if let Some(python) = bench.python() {
+        let frames = inputs.local.frames.iter().flat_map(|frame| [frame.x, frame.y, f32::from(frame.bin_size)]);
+        python.write("frames", &Array1::from_iter(frames).into_shape_with_order((inputs.n_descriptors(), 3))?)?;
+        python.write("gray", &gray)?;
+        python.write("step", &arr0(sift.step() as i64))?;
+        python.write("bin_sizes", &sift.bin_sizes().iter().map(|&size| i64::from(size)).collect::<Array1<i64>>())?;
+    }
+    let others = bench.time_others("sift", &["opencv", "kornia", "cyvlfeat"])?;
     let n = inputs.n_descriptors();
     let note = format!("{n} descriptors, bin sizes {:?}, step {}; limit: writing them", sift.bin_sizes(), sift.step());
-    let mut row = Row::new("dense-sift", timing, note).with_peer(peer, Some(4.5));
+    let mut row = Row::new("dense-sift", timing, note).with_peer(peer, Some(4.5)).beside(others);
     row.limit = Some(Limit::Memory(bench.limits.memory_seconds((n * 128 * size_of::<f32>()) as f64)));
     Ok(vec![row])
 }
@@ -98,6 +107,7 @@ pub(crate) fn fisher_vector(bench: &mut Bench) -> Result<Vec<Row>> {
         write_projected(&python, inputs)?;
     }
     let by_numpy = bench.time_python("fisher-vector", "numpy")?;
+    let others = bench.time_others("fisher", &["scikit-image", "cyvlfeat"])?;
     let (n, k, d) = (inputs.n_descriptors(), mixture.n_components(), mixture.n_features());
     let product = bench.limits.product_seconds(posterior_flop(n, d, k));
     let share = if bench.machine.has_avx512() { 0.43 } else { 0.6 };
@@ -107,7 +117,8 @@ pub(crate) fn fisher_vector(bench: &mut Bench) -> Result<Vec<Row>> {
         Row::new("fisher-vector", timing, note).with_peer(by_vlfeat, Some(10.0)).product(product, Some(share)),
         Row::new("fisher-vector-numpy", timing, numpy_note)
             .with_peer(by_numpy, Some(1.8))
-            .product(product, Some(share)),
+            .product(product, Some(share))
+            .beside(others),
     ])
 }
 

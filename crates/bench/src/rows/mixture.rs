@@ -3,8 +3,9 @@
 use std::hint::black_box;
 
 use anyhow::{Result, ensure};
-use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams};
+use fisherlens_mixture::{DiagonalGmm, DiagonalGmmValidParams, Init};
 use linfa::ParamGuard;
+use ndarray::arr0;
 
 use crate::context::Bench;
 use crate::inputs::{Inputs, POSTERIOR_FLOOR};
@@ -84,4 +85,28 @@ pub(crate) fn plain(bench: &mut Bench) -> Result<Vec<Row>> {
         sample.ncols()
     );
     Ok(vec![Row::new("em-plain", timing, note).with_peer(peer, Some(4.0)).product(product, Some(0.65))])
+}
+
+/// k-means, the start of expectation maximisation.
+pub(crate) fn k_means(bench: &mut Bench) -> Result<Vec<Row>> {
+    let inputs = bench.inputs()?;
+    let sample = inputs.sample(n_samples(bench) / 4)?;
+    let n_samples = sample.nrows();
+    let init = Init::KMeans { n_samples, n_iterations: STEPS };
+    let params = DiagonalGmm::params(N_COMPONENTS).init(init).check()?;
+    let sums = params.variance_sums(sample)?;
+    let timing = bench.time(|| Ok(params.start_from_rows(black_box(sample), [&sums])?))?;
+    if let Some(python) = bench.python() {
+        python.write("sample", &sample)?;
+        python.write("start_means", &Inputs::start(sample, N_COMPONENTS)?.means())?;
+        python.write("steps", &arr0(STEPS as i64))?;
+    }
+    let others = bench.time_others("k-means", &["faiss", "scikit-learn"])?;
+    let flop = 2.0 * (n_samples * sample.ncols() * N_COMPONENTS * STEPS) as f64;
+    let product = bench.limits.product_seconds(flop);
+    let note = format!(
+        "{n_samples} × {}, {N_COMPONENTS} clusters, {STEPS} iterations, by linfa; with the moments of the clusters; limit: the distances as products",
+        sample.ncols()
+    );
+    Ok(vec![Row::new("k-means", timing, note).product(product, None).beside(others)])
 }

@@ -4,6 +4,7 @@ pub(crate) mod classifier;
 pub(crate) mod front;
 pub(crate) mod mixture;
 pub(crate) mod relevance;
+mod start;
 mod threads;
 
 use crate::context::Stage;
@@ -17,11 +18,17 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { rows: &["jpeg-to-vector"], measure: front::jpeg_to_vector },
     Stage { rows: &["em"], measure: mixture::with_floor },
     Stage { rows: &["em-plain"], measure: mixture::plain },
+    Stage { rows: &["k-means"], measure: mixture::k_means },
     Stage { rows: &["gram", "svm"], measure: classifier::svm },
     Stage { rows: &["relevance-descriptors"], measure: relevance::descriptors },
-    Stage { rows: &["relevance-epsilon", "relevance-further-class", "relevance-absolute"], measure: relevance::maps },
+    Stage {
+        rows: &["relevance-epsilon", "relevance-further-class", "relevance-all-classes", "relevance-absolute"],
+        measure: relevance::maps,
+    },
     Stage { rows: &["resampling-trace"], measure: relevance::trace },
     Stage { rows: &["two-threads-vectors"], measure: threads::vectors },
     Stage { rows: &["two-threads-em"], measure: threads::em },
     Stage { rows: &["two-threads-relevance"], measure: threads::relevance },
+    Stage { rows: &["one-image-two-threads"], measure: threads::one_image },
+    Stage { rows: &["explain-one-thread", "explain-two-threads"], measure: start::explain },
 ];

@@ -1,6 +1,7 @@
 //! The gain of a second thread.
 
 use anyhow::Result;
+use fisherlens_lanes::on_all_threads;
 use rayon::prelude::*;
 
 use crate::context::Bench;
@@ -43,6 +44,17 @@ pub(crate) fn relevance(bench: &mut Bench) -> Result<Vec<Row>> {
     let work = || images(|| pixels_of_file(inputs, EPSILON).map(drop));
     let (one, two) = (bench.time(work)?, bench.time_on_two(work)?);
     Ok(vec![row("two-threads-relevance", two, one.best, &format!("{N_IMAGES} images, file → pixels, epsilon rule"))])
+}
+
+/// The heatmap of a single image, whose parts the threads share.
+pub(crate) fn one_image(bench: &mut Bench) -> Result<Vec<Row>> {
+    let shared = bench.inputs()?;
+    let inputs: &Inputs = &shared;
+    let one = bench.time(|| pixels_of_file(inputs, EPSILON))?.best;
+    let two = bench.time_on_two(|| on_all_threads(|| pixels_of_file(inputs, EPSILON)))?;
+    let note = format!("file → pixels, epsilon rule; {:.2} times as fast as one thread", one / two.best);
+    let row = Row { threads: 2, ..Row::new("one-image-two-threads", two, note) };
+    Ok(vec![row.at_most(0.6, one, "one thread's time")])
 }
 
 fn row(name: &'static str, timing: Timing, one: f64, what: &str) -> Row {
