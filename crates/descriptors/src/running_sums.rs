@@ -8,7 +8,8 @@
 //! ```
 //! so that each step takes a few additions, whatever the bin size. In floating point the errors of the steps would add up, and the sums would
 //! depend on where the steps began. Therefore M is rounded to whole numbers, once before the sums along y, and once before those along x. The
-//! units are powers of two, as small as 32 bits allow: an error of at most 2⁻¹⁷ in a sum of weight 100, for bins of 10 pixels.
+//! units are powers of two, as small as 32 bits allow: for bins of 10 pixels an error of at most 2⁻²² per pixel, and 2⁻¹⁸
+//! in a sum along y, whose weights add up to 100.
 
 use fisherlens_lanes::vectorised;
 
@@ -21,6 +22,8 @@ use crate::window::N_BINS;
 const COLUMN: usize = N_BINS * N_ORIENTATIONS;
 /// Largest bin size whose sums have small enough units.
 pub(crate) const MAX_BIN_SIZE: u16 = 16;
+/// Largest exponent of the scale, so that rounded magnitudes are smaller than 2²² and [`round`] is exact.
+const MAX_SCALE_BITS: u32 = 21;
 /// Upper bound of the magnitude of a gradient in an image of values in [0, 1].
 const MAX_MAGNITUDE: f64 = 1.4143;
 
@@ -94,7 +97,7 @@ impl<'a> RunningSums<'a> {
         let bin_size = usize::from(grid.bin_size);
         let area = (bin_size * bin_size) as f64;
         // The largest sums along y, and along both axes, must be below 2³¹. One bit is left for the rounding.
-        let scale_bits = (f64::from(1_u32 << 30) / (MAX_MAGNITUDE * area)).log2().floor() as u32;
+        let scale_bits = ((f64::from(1_u32 << 30) / (MAX_MAGNITUDE * area)).log2().floor() as u32).min(MAX_SCALE_BITS);
         let largest = MAX_MAGNITUDE * area * f64::from(1_u32 << scale_bits);
         let shift = (largest * area / f64::from(1_u32 << 30)).log2().ceil().max(0.0) as u32;
         let weight = |bin: usize| f64::from(weights[bin]) / bin_size as f64;
@@ -134,10 +137,8 @@ impl<'a> RunningSums<'a> {
     ) {
         self.advance(top);
         let padding = self.padding();
-        for bin in 0..N_BINS {
-            let inner = &mut self.columns[padding..][..self.width];
-            shorten(self.sums.row(top + bin * self.bin_size), self.shift, bin, inner);
-        }
+        let rows: [&[i32]; N_BINS] = std::array::from_fn(|bin| self.sums.row(top + bin * self.bin_size));
+        shorten(rows, self.shift, &mut self.columns[padding..][..self.width]);
         let last = self.columns.len() - padding - 1;
         for edge in 0..padding {
             self.columns[edge] = self.columns[padding];
@@ -204,10 +205,12 @@ impl<'a> RunningSums<'a> {
 }
 
 vectorised!(
-    /// The nearest whole numbers of `values · scale`; the values are not negative.
+    /// The nearest whole numbers of `values · scale`, which lie in 0 … 2²².
     fn round(values: &[f32], scale: f32, rounded: &mut [i32]) {
+        // The last bits of a number between 2²³ and 2²⁴ are a whole number. A conversion would be slower, because it looks for infinity.
+        const SHIFT: f32 = 12_582_912.0;
         for (rounded, &value) in rounded.iter_mut().zip(values) {
-            *rounded = (value * scale + 0.5) as i32;
+            *rounded = (value * scale + SHIFT).to_bits() as i32 - SHIFT.to_bits() as i32;
         }
     }
 );
@@ -236,13 +239,17 @@ vectorised!(
 );
 
 vectorised!(
-    /// Writes `sums · 2^−shift`, rounded, to the places of one row of bins.
-    fn shorten(sums: &[i32], shift: u32, bin: usize, columns: &mut [[i32; COLUMN]]) {
+    /// Writes `T · 2^−shift`, rounded, of the four rows of bins.
+    fn shorten(rows: [&[i32]; N_BINS], shift: u32, columns: &mut [[i32; COLUMN]]) {
         let half = (1_i32 << shift) >> 1;
-        for (column, sums) in columns.iter_mut().zip(sums.as_chunks::<N_ORIENTATIONS>().0) {
-            let column = &mut column.as_chunks_mut::<N_ORIENTATIONS>().0[bin];
-            for orientation in 0..N_ORIENTATIONS {
-                column[orientation] = sums[orientation].wrapping_add(half) >> shift;
+        let [first, second, third, fourth] = rows.map(|row| row.as_chunks::<N_ORIENTATIONS>().0);
+        for (column, bins) in columns.iter_mut().zip(first.iter().zip(second).zip(third.iter().zip(fourth))) {
+            let ((first, second), (third, fourth)) = bins;
+            let [a, b, c, d] = column.as_chunks_mut::<N_ORIENTATIONS>().0 else { continue };
+            for (target, sums) in [(a, first), (b, second), (c, third), (d, fourth)] {
+                for orientation in 0..N_ORIENTATIONS {
+                    target[orientation] = sums[orientation].wrapping_add(half) >> shift;
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::assigned_by_batch::AssignedByBatch;
 use crate::by_batch::SumsByBatch;
-use crate::contraction::{Contraction, SETS};
+use crate::contraction::Contraction;
 use crate::encoder::{DescriptorSet, Mapping, Rows, Sign};
 use crate::error::FisherError;
 use crate::moments::moments;
@@ -49,67 +49,6 @@ impl<'a> AssignedMapping<'a> {
     /// Descriptor `l`.
     fn x(&self, l: usize) -> &[f32] {
         &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
-    }
-
-    /// The products of m(l) of the descriptors `rows` with at most [`SETS`] sets of coefficients: `(n_rows, n_sets)`.
-    fn products(&self, rows: Rows<'_>, sets: &[&[f32]], sign: Sign) -> Vec<f32> {
-        let tables = self.tables;
-        let n_components = tables.n_components;
-        let contraction = Contraction::new(tables, sets, sign);
-        // The posterior part: the product of the entries at γ = 0 is the same for all descriptors. Each component that a descriptor
-        // reaches then adds the difference of its entry from the entry at γ = 0.
-        let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
-        let entry = |component: usize, posterior: f32| {
-            let entry = tables.posterior_entry(component, posterior);
-            if sign == Sign::Absolute { entry.abs() } else { entry }
-        };
-        let entries_at_zero: Vec<f64> = (0..n_components).map(|component| entry(component, 0.0)).collect();
-        let constant = |set: &&[f32]| -> f64 {
-            let products = set.iter().zip(&entries_at_zero);
-            products.map(|(&coefficient, entry)| f64::from(coefficient) * entry).sum()
-        };
-        let constants: Vec<f64> =
-            if has_posterior_part { sets.iter().map(constant).collect() } else { vec![0.0; sets.len()] };
-        let n_rows = match rows {
-            Rows::All => self.n_descriptors(),
-            Rows::Some(list) => list.len(),
-        };
-        let mut products = vec![0.0; n_rows * sets.len()];
-        let piece = |(piece, products): (usize, &mut [f32])| {
-            let start = piece * SHARED_ROWS;
-            contraction.apply(&self.values, &self.posteriors, rows, start, products);
-            if !has_posterior_part {
-                return;
-            }
-            let mut sums = [0.0; SETS];
-            for (n, products) in products.chunks_exact_mut(sets.len()).enumerate() {
-                let l = match rows {
-                    Rows::All => start + n,
-                    Rows::Some(list) => list[start + n] as usize,
-                };
-                for (sum, (constant, product)) in sums.iter_mut().zip(constants.iter().zip(&*products)) {
-                    *sum = constant + f64::from(*product);
-                }
-                let (components, posteriors) = self.posteriors.row(l);
-                for (&component, &posterior) in components.iter().zip(posteriors) {
-                    let component = component as usize;
-                    let difference = entry(component, posterior) - entries_at_zero[component];
-                    for (sum, set) in sums.iter_mut().zip(sets) {
-                        *sum += f64::from(set[component]) * difference;
-                    }
-                }
-                for (product, sum) in products.iter_mut().zip(sums) {
-                    *product = sum as f32;
-                }
-            }
-        };
-        let size = SHARED_ROWS * sets.len();
-        if is_divided() {
-            products.par_chunks_mut(size).enumerate().for_each(piece);
-        } else {
-            products.chunks_mut(size).enumerate().for_each(piece);
-        }
-        products
     }
 
     /// Adds m(l) of the descriptors `rows` to `sums`, block after block.
@@ -348,16 +287,61 @@ impl Mapping for AssignedMapping<'_> {
     }
 
     fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
-        self.products(rows, &[coefficients], sign)
-    }
+        let tables = self.tables;
+        let n_components = tables.n_components;
+        let part =
+            |start: Option<usize>| start.map_or(&[][..], |start| &coefficients[start..start + tables.means.len()]);
+        let contraction = Contraction::new(tables, part(tables.first_start), part(tables.second_start), sign);
 
-    fn contract_each(&self, coefficients: &[&[f32]], sign: Sign) -> Vec<Vec<f32>> {
-        let mut each = Vec::with_capacity(coefficients.len());
-        for sets in coefficients.chunks(SETS) {
-            let products = self.products(Rows::All, sets, sign);
-            each.extend((0..sets.len()).map(|set| products[set..].iter().step_by(sets.len()).copied().collect()));
+        // The posterior part: the product of the entries at γ = 0 is the same for all descriptors. Each component that a descriptor
+        // reaches then adds the difference of its entry from the entry at γ = 0.
+        let has_posterior_part = tables.posterior_part != PosteriorPart::Absent;
+        let posterior_coefficients = if has_posterior_part { &coefficients[..n_components] } else { &[] };
+        let entry = |component: usize, posterior: f32| {
+            let entry = tables.posterior_entry(component, posterior);
+            if sign == Sign::Absolute { entry.abs() } else { entry }
+        };
+        let entries_at_zero: Vec<f64> =
+            (0..posterior_coefficients.len()).map(|component| entry(component, 0.0)).collect();
+        let constant: f64 = posterior_coefficients
+            .iter()
+            .zip(&entries_at_zero)
+            .map(|(&coefficient, entry)| f64::from(coefficient) * entry)
+            .sum();
+        let whole_product = |l: usize, block_product: f32| {
+            let (components, posteriors) = self.posteriors.row(l);
+            let mut sum = constant + f64::from(block_product);
+            if has_posterior_part {
+                for (&component, &posterior) in components.iter().zip(posteriors) {
+                    let component = component as usize;
+                    let difference = entry(component, posterior) - entries_at_zero[component];
+                    sum += f64::from(posterior_coefficients[component]) * difference;
+                }
+            }
+            sum as f32
+        };
+        let n_rows = match rows {
+            Rows::All => self.n_descriptors(),
+            Rows::Some(list) => list.len(),
+        };
+        let mut products = vec![0.0; n_rows];
+        let piece = |(piece, products): (usize, &mut [f32])| {
+            let start = piece * SHARED_ROWS;
+            contraction.apply(&self.values, &self.posteriors, rows, start, products);
+            for (n, product) in products.iter_mut().enumerate() {
+                let l = match rows {
+                    Rows::All => start + n,
+                    Rows::Some(list) => list[start + n] as usize,
+                };
+                *product = whole_product(l, *product);
+            }
+        };
+        if is_divided() {
+            products.par_chunks_mut(SHARED_ROWS).enumerate().for_each(piece);
+        } else {
+            products.chunks_mut(SHARED_ROWS).enumerate().for_each(piece);
         }
-        each
+        products
     }
 
     fn unreached(&self) -> Vec<bool> {
@@ -377,6 +361,8 @@ impl Mapping for AssignedMapping<'_> {
         let n_entries = tables.block_starts().count() * tables.n_features;
         // Number of entries of each component that were 0 for all descriptors so far.
         let mut n_left = vec![n_entries; tables.n_components];
+        // The last descriptor that was looked at. Many descriptors of flat image areas are equal.
+        let mut last: Vec<Option<usize>> = vec![None; tables.n_components];
         for l in 0..n_descriptors {
             if n_open == 0 {
                 break;
@@ -384,9 +370,10 @@ impl Mapping for AssignedMapping<'_> {
             let (components, posteriors) = self.posteriors.row(l);
             for (&component, &posterior) in components.iter().zip(posteriors) {
                 let component = component as usize;
-                if !is_open[component] {
+                if !is_open[component] || last[component].is_some_and(|last| self.x(last) == self.x(l)) {
                     continue;
                 }
+                last[component] = Some(l);
                 // Without a posterior part, `unreached[component]` would be an entry of another part.
                 if has_posterior_part && tables.posterior_entry(component, posterior) != 0.0 {
                     unreached[component] = false;

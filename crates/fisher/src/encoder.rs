@@ -250,11 +250,6 @@ pub trait Mapping: Send + Sync {
             .collect()
     }
 
-    /// [`Mapping::contract`] for several sets of coefficients. The products are the same as if each set were multiplied alone.
-    fn contract_each(&self, coefficients: &[&[f32]], sign: Sign) -> Vec<Vec<f32>> {
-        coefficients.iter().map(|coefficients| self.contract(coefficients, sign)).collect()
-    }
-
     /// [`Mapping::contract`] for the descriptors `rows`, in their order. A pyramid calls it for the descriptors of each cell.
     fn contract_rows(&self, rows: Rows<'_>, coefficients: &[f32], sign: Sign) -> Vec<f32> {
         let all = self.contract(coefficients, sign);

@@ -117,14 +117,6 @@ fn overridden_methods_agree_with_the_rows() {
                 let picked = mapping.contract_rows(Rows::Some(&some), &coefficients, sign);
                 let expected: Vec<f32> = some.iter().map(|&l| found[l as usize]).collect();
                 assert_eq!(picked, expected, "{name}: products of some rows");
-                let sets: Vec<Vec<f32>> =
-                    (1..7).map(|n| coefficients.iter().map(|value| value * n as f32 - 0.1).collect()).collect();
-                let sets: Vec<&[f32]> = sets.iter().map(Vec::as_slice).collect();
-                for n_sets in 0..=sets.len() {
-                    let each = mapping.contract_each(&sets[..n_sets], sign);
-                    let alone: Vec<_> = sets[..n_sets].iter().map(|set| mapping.contract(set, sign)).collect();
-                    assert_eq!(each, alone, "{name}: {n_sets} sets of coefficients");
-                }
             }
             for list in [&some[..], &all, &[]] {
                 let mut few = vec![9.0; layout.len()];

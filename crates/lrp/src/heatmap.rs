@@ -1,6 +1,6 @@
 //! Pictures of relevance: heatmaps, alone or over the photograph.
 
-use ndarray::{Array3, ArrayView2, ArrayView3};
+use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 
 use crate::color_map::ColorMap;
 
@@ -71,11 +71,17 @@ pub fn blend(photograph: ArrayView3<'_, u8>, colors: ArrayView3<'_, u8>, opacity
         return out;
     }
     let opacity = if opacity.is_nan() { 0.0 } else { opacity.clamp(0.0, 1.0) };
-    for ((y, x, channel), value) in out.indexed_iter_mut() {
-        if channel < n_colors.min(3) {
-            let color = colors[[y * from_height / height, x * from_width / width, channel]];
-            let mixed = (1.0 - opacity) * f32::from(*value) + opacity * f32::from(color);
-            *value = mixed.round() as u8;
+    let mix = |value: &mut u8, color: u8| {
+        let mixed = (1.0 - opacity) * f32::from(*value) + opacity * f32::from(color);
+        // `f32::round` is a call on processors without an instruction for it. Numbers are not negative here.
+        let whole = mixed as u8;
+        *value = whole + u8::from(mixed - f32::from(whole) >= 0.5);
+    };
+    for (y, mut row) in out.outer_iter_mut().enumerate() {
+        let colors = colors.index_axis(Axis(0), y * from_height / height);
+        for (x, mut pixel) in row.outer_iter_mut().enumerate() {
+            let colors = colors.index_axis(Axis(0), x * from_width / width);
+            pixel.iter_mut().zip(colors).take(n_colors.min(3)).for_each(|(value, &color)| mix(value, color));
         }
     }
     out

@@ -50,9 +50,7 @@ pub use draw_descriptors::draw_descriptors;
 pub use error::LrpError;
 pub use heatmap::{blend, heatmap, heatmap_scaled, largest_size, overlay};
 pub use linear::{class_relevance, class_relevance_dual, dimension_relevance, dimension_relevance_dual};
-pub use mapping::{
-    DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_each, descriptor_relevance_with,
-};
+pub use mapping::{DescriptorRelevance, MappingSums, descriptor_relevance, descriptor_relevance_with};
 pub use model_relevance::model_relevance;
 pub use pixels::pixel_relevance;
 pub use rule::Rule;

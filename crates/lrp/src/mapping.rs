@@ -153,73 +153,47 @@ pub fn descriptor_relevance_with(
     dimension_relevance: &[f64],
     rule: Rule,
 ) -> Result<DescriptorRelevance, LrpError> {
-    let mut each = descriptor_relevance_each(mapping, sums, &[dimension_relevance], rule)?;
-    Ok(each.pop().expect("one relevance of dimensions gives one relevance of descriptors"))
-}
-
-/// [`descriptor_relevance_with`] for several classes at once, in less time. Each result has the bits that it has alone.
-///
-/// # Errors
-/// The errors of [`descriptor_relevance_with`].
-pub fn descriptor_relevance_each(
-    mapping: &dyn Mapping,
-    sums: &MappingSums,
-    dimension_relevance: &[&[f64]],
-    rule: Rule,
-) -> Result<Vec<DescriptorRelevance>, LrpError> {
     rule.check()?;
-    for relevance in dimension_relevance {
-        check(mapping, sums, relevance)?;
-    }
+    check(mapping, sums, dimension_relevance)?;
     if sums.n_descriptors == 0 {
-        let nowhere = |relevance: &&[f64]| {
-            let total = relevance.iter().sum();
-            DescriptorRelevance {
-                values: Vec::new(),
-                xi: 0.0,
-                unreached: total,
-                predicted_leak: 0.0,
-                undistributed: total,
-                n_undistributed: relevance.len(),
-            }
-        };
-        return Ok(dimension_relevance.iter().map(nowhere).collect());
+        let total = dimension_relevance.iter().sum();
+        return Ok(DescriptorRelevance {
+            values: Vec::new(),
+            xi: 0.0,
+            unreached: total,
+            predicted_leak: 0.0,
+            undistributed: total,
+            n_undistributed: dimension_relevance.len(),
+        });
     }
     let sign = match rule {
         Rule::Naive | Rule::Epsilon(_) => Sign::Signed,
         Rule::Absolute => Sign::Absolute,
     };
-    let own;
-    let (sums_of_rule, epsilon) = match (rule, &sums.absolute) {
-        (Rule::Naive, _) => (&sums.signed, 0.0),
-        (Rule::Epsilon(epsilon), _) => (&sums.signed, f64::from(epsilon)),
-        (Rule::Absolute, Some(absolute)) => (absolute, 0.0),
+    let shares = match (rule, &sums.absolute) {
+        (Rule::Naive, _) => Shares::new(dimension_relevance, &sums.signed, &sums.unreached, 0.0),
+        (Rule::Epsilon(epsilon), _) => {
+            Shares::new(dimension_relevance, &sums.signed, &sums.unreached, f64::from(epsilon))
+        }
+        (Rule::Absolute, Some(absolute)) => Shares::new(dimension_relevance, absolute, &sums.unreached, 0.0),
         (Rule::Absolute, None) => {
-            own = self::sums(mapping, Sign::Absolute);
-            (&own, 0.0)
+            let absolute = self::sums(mapping, Sign::Absolute);
+            Shares::new(dimension_relevance, &absolute, &sums.unreached, 0.0)
         }
     };
-    let shares: Vec<Shares> = dimension_relevance
-        .iter()
-        .map(|relevance| Shares::new(relevance, sums_of_rule, &sums.unreached, epsilon))
-        .collect();
-    let coefficients: Vec<&[f32]> = shares.iter().map(|shares| shares.coefficients.as_slice()).collect();
-    let products = mapping.contract_each(&coefficients, sign);
-    let whole = |(shares, mut values): (&Shares, Vec<f32>)| {
-        let xi = shares.unreached / sums.n_descriptors as f64;
-        for value in &mut values {
-            *value = (f64::from(*value) + xi) as f32;
-        }
-        DescriptorRelevance {
-            values,
-            xi,
-            unreached: shares.unreached,
-            predicted_leak: shares.predicted_leak,
-            undistributed: shares.undistributed,
-            n_undistributed: shares.n_undistributed,
-        }
-    };
-    Ok(shares.iter().zip(products).map(whole).collect())
+    let xi = shares.unreached / sums.n_descriptors as f64;
+    let mut values = mapping.contract(&shares.coefficients, sign);
+    for value in &mut values {
+        *value = (f64::from(*value) + xi) as f32;
+    }
+    Ok(DescriptorRelevance {
+        values,
+        xi,
+        unreached: shares.unreached,
+        predicted_leak: shares.predicted_leak,
+        undistributed: shares.undistributed,
+        n_undistributed: shares.n_undistributed,
+    })
 }
 
 /// The coefficients of the contraction, and the relevance that is not distributed by them.

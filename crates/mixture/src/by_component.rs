@@ -42,7 +42,7 @@ impl ByComponent {
     /// # Panics
     /// When there is no such row, or a row has a component that is not below `n_components`.
     pub fn fill(&mut self, posteriors: &SparsePosteriors, rows: impl Iterator<Item = u32> + Clone) {
-        self.fill_where(posteriors, rows.map(|row| (row, row)), |_| true);
+        self.fill_where(posteriors, rows, |_| true);
     }
 
     /// [`ByComponent::fill`] with the entries of the components in `range`; the other components have no entries.
@@ -55,27 +55,19 @@ impl ByComponent {
         rows: impl Iterator<Item = u32> + Clone,
         range: &Range<usize>,
     ) {
-        self.fill_where(posteriors, rows.map(|row| (row, row)), |component| range.contains(&(component as usize)));
-    }
-
-    /// [`ByComponent::fill`] for pairs of a label and a row: [`ByComponent::component`] gives the labels in place of the rows.
-    ///
-    /// # Panics
-    /// See [`ByComponent::fill`].
-    pub fn fill_labelled(&mut self, posteriors: &SparsePosteriors, rows: impl Iterator<Item = (u32, u32)> + Clone) {
-        self.fill_where(posteriors, rows, |_| true);
+        self.fill_where(posteriors, rows, |component| range.contains(&(component as usize)));
     }
 
     #[inline(always)]
     fn fill_where(
         &mut self,
         posteriors: &SparsePosteriors,
-        rows: impl Iterator<Item = (u32, u32)> + Clone,
+        rows: impl Iterator<Item = u32> + Clone,
         is_wanted: impl Fn(u32) -> bool,
     ) {
         // A counting sort: count the entries of each component, turn the counts into bounds, then write each entry to its place.
         self.bounds.fill(0);
-        for (_, row) in rows.clone() {
+        for row in rows.clone() {
             for &component in posteriors.row(row as usize).0 {
                 self.bounds[component as usize + 1] += usize::from(is_wanted(component));
             }
@@ -87,11 +79,11 @@ impl ByComponent {
         let n_entries = *self.bounds.last().unwrap_or(&0);
         self.rows.resize(n_entries, 0);
         self.values.resize(n_entries, 0.0);
-        for (label, row) in rows {
+        for row in rows {
             let (components, values) = posteriors.row(row as usize);
             for (&component, &value) in components.iter().zip(values).filter(|(component, _)| is_wanted(**component)) {
                 let cursor = &mut self.cursors[component as usize];
-                self.rows[*cursor] = label;
+                self.rows[*cursor] = row;
                 self.values[*cursor] = value;
                 *cursor += 1;
             }

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use fisherlens_classifier::Model as Classifier;
 use fisherlens_descriptors::{DescriptorExtractor, Frame, Pca, Photograph};
 use fisherlens_fisher::{Encoder, Layout, Mapping, Normalization};
-use fisherlens_lrp::{
-    Conservation, MappingSums, Rule, descriptor_relevance_each, descriptor_relevance_with, model_relevance,
-    pixel_relevance,
-};
+use fisherlens_lrp::{Conservation, MappingSums, Rule, descriptor_relevance_with, model_relevance, pixel_relevance};
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::ModelError;
@@ -256,30 +253,16 @@ impl MappedImage<'_> {
     /// # Errors
     /// What the rule refuses.
     pub fn explain(&self, class: usize, rule: Rule) -> Result<Explanation, ModelError> {
-        Ok(self.explain_each(&[class], rule)?.pop().expect("one class gives one explanation"))
-    }
-
-    /// The relevance for the scores of several classes by one rule, in less time than class by class. Each explanation has the bits that it
-    /// has alone.
-    ///
-    /// # Errors
-    /// What the rule refuses.
-    pub fn explain_each(&self, classes: &[usize], rule: Rule) -> Result<Vec<Explanation>, ModelError> {
-        let of_class = |&class: &usize| model_relevance(&self.explainer.classifier, class, &self.phi);
-        let by_dimension = classes.iter().map(of_class).collect::<Result<Vec<_>, _>>()?;
-        let dimensions: Vec<&[f64]> = by_dimension.iter().map(|relevance| relevance.values.as_slice()).collect();
-        let relevance = descriptor_relevance_each(self.mapping.as_ref(), &self.sums, &dimensions, rule)?;
+        let by_dimension = model_relevance(&self.explainer.classifier, class, &self.phi)?;
+        let dimensions = by_dimension.values;
+        let relevance = descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?;
         let Described { frames, width, height, .. } = self.described;
-        let each = classes.iter().zip(by_dimension).zip(relevance).map(|((&class, by_dimension), relevance)| {
-            let dimensions = by_dimension.values;
-            let pixels = pixel_relevance(&relevance.values, frames, *width, *height);
-            let score = self.score(class);
-            let conservation =
-                Conservation::measure(score, by_dimension.bias_share, &dimensions, &relevance, pixels.view())
-                    .with_taylor_remainder(by_dimension.taylor_remainder);
-            Explanation { score, dimensions, descriptors: relevance.values, pixels, conservation }
-        });
-        Ok(each.collect())
+        let pixels = pixel_relevance(&relevance.values, frames, *width, *height);
+        let score = self.score(class);
+        let conservation =
+            Conservation::measure(score, by_dimension.bias_share, &dimensions, &relevance, pixels.view())
+                .with_taylor_remainder(by_dimension.taylor_remainder);
+        Ok(Explanation { score, dimensions, descriptors: relevance.values, pixels, conservation })
     }
 }
 

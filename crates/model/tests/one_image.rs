@@ -41,14 +41,6 @@ fn scores_and_relevance_do_not_depend_on_the_threads_of_one_image() {
     };
     let (described, expected) = explain();
     assert!(described.frames.len() > 5000);
-    // Several classes at once give the same as each of them alone.
-    let mapped = explainer.map(&described, &rules).unwrap();
-    let classes = [3, 12, 0, 7, 19, 12];
-    for (each, expected) in rules.iter().map(|&rule| mapped.explain_each(&classes, rule).unwrap()).zip(&expected) {
-        assert_eq!(each.len(), classes.len());
-        assert_eq!((&each[1].pixels, &each[5].descriptors), (&expected.pixels, &expected.descriptors));
-        assert!(each[0].descriptors != each[1].descriptors);
-    }
     for n_threads in [1, 2, 3, 8] {
         let (found_described, found) = in_pool(n_threads, explain);
         assert_equal(&found_described, &described);

@@ -291,18 +291,12 @@ fn explanations(
 ) -> PyResult<Vec<Explained>> {
     let mapped = explainer.map(described, rules).map_err(|error| raise_for(name, error))?;
     let layout = explainer.encoder().layout();
-    let chosen =
-        |class: &Option<usize>| class.unwrap_or_else(|| NativeModel::strongest(model, |class| mapped.score(class)));
-    let classes: Vec<usize> = classes.iter().map(chosen).collect();
-    let mut by_rule = Vec::with_capacity(rules.len());
-    for &rule in rules {
-        check()?;
-        by_rule.push(mapped.explain_each(&classes, rule).map_err(raise)?.into_iter());
-    }
     let mut found = Vec::with_capacity(classes.len() * rules.len());
     for class in classes {
-        for (&rule, explanations) in rules.iter().zip(&mut by_rule) {
-            let explanation = explanations.next().expect("there is one explanation per class");
+        let class = class.unwrap_or_else(|| NativeModel::strongest(model, |class| mapped.score(class)));
+        for &rule in rules {
+            check()?;
+            let explanation = mapped.explain(class, rule).map_err(raise)?;
             let components = by_component(&explanation.dimensions, &layout);
             found.push(Explained { class, rule, explanation, components });
         }

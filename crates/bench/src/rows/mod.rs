@@ -21,10 +21,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage { rows: &["k-means"], measure: mixture::k_means },
     Stage { rows: &["gram", "svm"], measure: classifier::svm },
     Stage { rows: &["relevance-descriptors"], measure: relevance::descriptors },
-    Stage {
-        rows: &["relevance-epsilon", "relevance-further-class", "relevance-all-classes", "relevance-absolute"],
-        measure: relevance::maps,
-    },
+    Stage { rows: &["relevance-epsilon", "relevance-further-class", "relevance-absolute"], measure: relevance::maps },
     Stage { rows: &["resampling-trace"], measure: relevance::trace },
     Stage { rows: &["two-threads-vectors"], measure: threads::vectors },
     Stage { rows: &["two-threads-em"], measure: threads::em },

@@ -8,9 +8,7 @@ use fisherlens_eval::{
     LinearScore, RawSums, Resampling, Trace, TracePair, linear_traces, relevance_order, removals_by_batch,
 };
 use fisherlens_fisher::{DescriptorSet, Encoder, Mapping, Normalization};
-use fisherlens_lrp::{
-    MappingSums, Rule, class_relevance, descriptor_relevance_each, descriptor_relevance_with, pixel_relevance,
-};
+use fisherlens_lrp::{MappingSums, Rule, class_relevance, descriptor_relevance_with, pixel_relevance};
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256Plus;
@@ -22,9 +20,6 @@ use crate::rows::front::{chain_flop, posterior_flop, write_projected};
 
 /// The epsilon rule with the paper's value.
 pub(crate) const EPSILON: Rule = Rule::Epsilon(100.0);
-
-/// Number of classes that are explained at once.
-const N_ALL: usize = 20;
 
 /// An image's mapping, and the sums that all its explanations use.
 pub(crate) struct MappedImage<'a> {
@@ -72,23 +67,6 @@ impl<'a> MappedImage<'a> {
     pub(crate) fn descriptors(&self, class: usize, rule: Rule) -> Result<Vec<f32>> {
         let dimensions = self.dimensions(class)?;
         Ok(descriptor_relevance_with(self.mapping.as_ref(), &self.sums, &dimensions, rule)?.values)
-    }
-
-    /// Relevance of the pixels for several classes.
-    ///
-    /// # Errors
-    /// An error of the rule.
-    pub(crate) fn pixels_of_each(
-        &self,
-        classes: &[usize],
-        rule: Rule,
-        frames: &[Frame],
-        (height, width): (usize, usize),
-    ) -> Result<Vec<Array2<f32>>> {
-        let dimensions = classes.iter().map(|&class| self.dimensions(class)).collect::<Result<Vec<_>>>()?;
-        let dimensions: Vec<&[f64]> = dimensions.iter().map(Vec::as_slice).collect();
-        let each = descriptor_relevance_each(self.mapping.as_ref(), &self.sums, &dimensions, rule)?;
-        Ok(each.iter().map(|relevance| pixel_relevance(&relevance.values, frames, width, height)).collect())
     }
 
     /// Relevance of the pixels of an image of (height, width).
@@ -151,8 +129,6 @@ pub(crate) fn maps(bench: &mut Bench) -> Result<Vec<Row>> {
     let explained = MappedImage::new(inputs, inputs.set(), EPSILON)?;
     let explained = &explained;
     let further = bench.time(|| explained.pixels(1, EPSILON, &inputs.local.frames, inputs.gray.dim()))?;
-    let classes: Vec<usize> = (0..N_ALL).map(|class| class % inputs.model.n_classes()).collect();
-    let all = bench.time(|| explained.pixels_of_each(&classes, EPSILON, &inputs.local.frames, inputs.gray.dim()))?;
     let product = bench.limits.product_seconds(chain_flop(inputs));
     let whole = "jpeg-to-vector";
     Ok(vec![
@@ -165,11 +141,6 @@ pub(crate) fn maps(bench: &mut Bench) -> Result<Vec<Row>> {
             "pixels of the same image for another class, with the mapping already computed",
         )
         .at_most(0.3, vector, whole),
-        Row::new("relevance-all-classes", all, format!("the same for {N_ALL} classes at once")).at_most(
-            0.02 * N_ALL as f64,
-            vector,
-            whole,
-        ),
         Row::new("relevance-absolute", absolute, "file → pixels, absolute rule, one class")
             .product(product, None)
             .at_most(3.0, vector, whole),

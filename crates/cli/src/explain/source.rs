@@ -156,12 +156,10 @@ impl Source {
             by_margin.truncate(n_found.max(1));
             chosen = by_margin;
         }
-        let by_rule = rules.iter().map(|&rule| mapped.explain_each(&chosen, rule)).collect::<Result<Vec<_>, _>>()?;
-        let mut by_rule: Vec<_> = by_rule.into_iter().map(Vec::into_iter).collect();
         let mut shown = Vec::new();
         for &class in &chosen {
-            for (&rule, explanations) in rules.iter().zip(&mut by_rule) {
-                shown.extend(explanations.next().map(|explanation| Shown { class, rule, explanation }));
+            for &rule in rules {
+                shown.push(Shown { class, rule, explanation: mapped.explain(class, rule)? });
             }
         }
         drop(mapped);

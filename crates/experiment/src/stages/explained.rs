@@ -169,8 +169,9 @@ fn of_image(
     let ranked = resampling::rules(&lacking.series);
     let mapped = explainer.map(&described, &[lacking.rules.as_slice(), &ranked].concat())?;
     let mut relevance = Vec::new();
-    for (index, &rule) in lacking.rules.iter().enumerate() {
-        for (&class, explanation) in classes.iter().zip(mapped.explain_each(classes, rule)?) {
+    for &class in classes {
+        for (index, &rule) in lacking.rules.iter().enumerate() {
+            let explanation = mapped.explain(class, rule)?;
             if ranked.contains(&rule) {
                 relevance.push((class, rule, explanation.descriptors.clone()));
             }
