@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -36,11 +37,11 @@ fn explained(experiment: &Experiment) -> String {
     for shard in 0..experiment.core.dataset.test.shards(experiment.core.shard_size).len() {
         for &rule in &experiment.settings.relevance.rules {
             let found = relevance::shard(experiment, &keys, rule, shard).unwrap();
-            text += &format!("{rule} {shard} {found:?}\n");
+            writeln!(text, "{rule} {shard} {found:?}").unwrap();
         }
     }
     for series in resampling::all_series(&experiment.settings) {
-        text += &format!("{series} {:?}\n", resampling::all(experiment, &keys, series).unwrap());
+        writeln!(text, "{series} {:?}", resampling::all(experiment, &keys, series).unwrap()).unwrap();
     }
     text
 }

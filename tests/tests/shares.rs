@@ -168,7 +168,9 @@ fn pieces_that_em_does_not_need_any_more_are_done() {
         }
     }
     assert!((1..8).contains(&newest), "EM must end before its limit, not in state {newest}");
-    let names = fs::read_dir(folder.path().join(format!("mixture-v2/{}", keys.mixture))).unwrap();
+    let names =
+        fs::read_dir(folder.path().join(format!("mixture-v{}/{}", Stage::Mixture.id().format_version, keys.mixture)))
+            .unwrap();
     assert_eq!(names.count(), 1, "states and sums are removed");
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn run(update: bool) -> Result<()> {
         stored.and_then(|text| toml::from_str(&text).with_context(|| format!("cannot read {}", path.display())));
     if update {
         let mut stored: Baseline = stored.unwrap_or_default();
-        stored.features = FEATURES.to_owned();
+        FEATURES.clone_into(&mut stored.features);
         let n_kernels = found.kernels.len();
         *stored.present() = found;
         let text = "# Number of instructions of the inner loops on their AVX2 path, counted by callgrind.\n\

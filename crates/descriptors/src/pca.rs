@@ -153,7 +153,7 @@ impl Pca {
         done
     }
 
-    /// Like [`transform`](Self::transform), but overwrites `projected`, which has N · n_components entries.
+    /// Like [`transform`](Self::transform), but overwrites `projected`, which has as many entries as the result of `transform`.
     ///
     /// # Errors
     /// [`DescriptorError::Dimension`] if `x` has another number of columns, or if `projected` has another length.

@@ -73,12 +73,12 @@ impl Stage {
     /// Name and format version of the stage's artifacts. The version must be increased whenever the stage computes something else.
     pub const fn id(self) -> StageId {
         let format_version = match self {
-            // Since version 2, faer computes the matrix products and all classes are solved together, so numbers are rounded differently.
-            // Resampling: more series.
-            Self::Mixture | Self::Encode | Self::Resampling => 2,
+            // Sample: other rounding in the sums of dense SIFT. Resampling: more series.
+            Self::Sample | Self::Resampling => 2,
+            // Mixture and encode: other rounding in dense SIFT, and in the posteriors of mixtures with a component of equal samples.
             // Classifier: the number of problems of the cross-validation that were not solved. Context: the distance from the boxes, and no
             // share for images without boxes. Report: the most confident mistakes.
-            Self::Classifier | Self::Context | Self::Report => 3,
+            Self::Mixture | Self::Encode | Self::Classifier | Self::Context | Self::Report => 3,
             _ => 1,
         };
         StageId { name: self.name(), format_version }

@@ -228,18 +228,23 @@ fn find_candidates(
 /// Lists the components whose byte is 1; all other bytes are 0.
 #[inline(always)]
 fn list_flagged(flags: &[u8], n_components: usize, components: &mut Vec<u32>) {
+    // With this factor, bit i of the highest byte of the product is byte i of the other factor, if each of its bytes is 0 or 1.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
     components.clear();
-    for (chunk, &flags) in flags.as_chunks::<8>().0.iter().enumerate() {
-        // Eight bytes are read as one number, which is 0 for most chunks. Its lowest set bit belongs to the first flagged component.
-        let mut flags = u64::from_le_bytes(flags);
-        while flags != 0 {
-            let k = 8 * chunk as u32 + flags.trailing_zeros() / 8;
+    for (word, flags) in flags.chunks(64).enumerate() {
+        // One bit per component, so that the loop over the flagged ones has no branches for the others.
+        let mut bits = 0_u64;
+        for (byte, &flags) in flags.as_chunks::<8>().0.iter().enumerate() {
+            bits |= (u64::from_le_bytes(flags).wrapping_mul(GATHER) >> 56) << (8 * byte);
+        }
+        while bits != 0 {
+            let k = 64 * word as u32 + bits.trailing_zeros();
             // The columns that fill up the last vector register are not components.
             if (k as usize) < n_components {
                 components.push(k);
             }
             // Clears the lowest set bit.
-            flags &= flags - 1;
+            bits &= bits - 1;
         }
     }
 }
