@@ -192,7 +192,9 @@ fn a_program_with_other_formats_is_refused() {
     *formats.versions.get_mut("encode").unwrap() += 1;
     store.save(&address, &Header::new(&experiment.core.settings, 0.0).unwrap(), &formats).unwrap();
     let message = agreement::check(&experiment).unwrap_err().to_string();
-    assert!(message.contains("stores encode in format 2") && message.contains("in format 3"), "{message}");
+    let version = Stage::Encode.id().format_version;
+    let (ours, theirs) = (format!("stores encode in format {version}"), format!("in format {}", version + 1));
+    assert!(message.contains(&ours) && message.contains(&theirs), "{message}");
     assert!(message.contains(&entry.path.display().to_string()));
     let message = compute_share(&experiment, Stage::Sample, "1/2".parse().unwrap(), Duration::ZERO).unwrap_err();
     assert!(message.to_string().contains("the same program"));

@@ -188,7 +188,7 @@ fn faults_of_folders_of_splits() {
     fs::remove_dir_all(splits.join("test")).unwrap();
     fs::create_dir(splits.join("test")).unwrap();
     data.write("splits/test/upright/0.PNG", "");
-    data.meets("a split without images", &splits, &[], &Told(&["0.PNG"]));
+    data.meets("a split without images", &splits, &["--test-share", "0.4"], &Told(&["0.PNG"]));
 }
 
 #[test]

@@ -72,7 +72,8 @@ fn names_that_cannot_be_seen_and_photographs_that_are_too_small() {
     write_png(&small, Array3::zeros((9, 9, 3)).view()).unwrap();
     let (model, store) = (folder.path().join("m.flm"), folder.path().join("store"));
     let train = ["train", text(&data), "--out", text(&model), "--artifacts", text(&store), "--json"];
-    let document: serde_json::Value = serde_json::from_str(&succeed(&[&train, &SMALL])).unwrap();
+    let document: serde_json::Value =
+        serde_json::from_str(&succeed(&[&train, &["--test-share", "0.4"], &SMALL])).unwrap();
     assert!(
         document["skipped"][0]["reason"]
             .as_str()
