@@ -8,7 +8,7 @@ use fisherlens_descriptors::{DescriptorExtractor, LocalDescriptors};
 use fisherlens_eval::Resampling;
 use fisherlens_fisher::{DescriptorSet, Encoder, Sign};
 use fisherlens_lrp::pixel_relevance;
-use ndarray::Axis;
+use ndarray::{Axis, s};
 
 use crate::inputs::{Inputs, POSTERIOR_FLOOR};
 use crate::rows::classifier::{made_up_vectors, trainer};
@@ -74,6 +74,8 @@ pub(crate) fn run(name: &str) -> Result<()> {
     let projected = inputs.described.values.select(Axis(0), &rows);
     let positions: Vec<[f32; 2]> = rows.iter().map(|&row| inputs.described.positions[row]).collect();
     let set = DescriptorSet { values: projected.view(), positions: &positions };
+    // The mixture makes its tables once.
+    inputs.encoder.mixture().sparse_posteriors(projected.slice(s![..1, ..]), POSTERIOR_FLOOR)?;
     match name {
         "dense-sift" => {
             let mut local = LocalDescriptors::default();

@@ -119,21 +119,29 @@ def by_zennit():
 
 
 def by_captum():
-    for module in network.modules():
-        if isinstance(module, nn.LocalResponseNorm):
-            module.rule = IdentityRule()
-        elif isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.rule = EpsilonRule(1e-2)
-        elif isinstance(module, nn.ReLU):
-            module.inplace = False
-    relevance = LRP(network)
+    class Whole(nn.Module):
+        """The same without a layer that only changes the shape, for which captum has no rule."""
+
+        def __init__(self):
+            super().__init__()
+            self.features, self.scores = network[:-2], network[-1]
+
+        def forward(self, x):
+            return self.scores(self.features(x).flatten(1))
+
+    whole = Whole().eval()
+    with torch.no_grad():
+        best = whole(x).argmax(1)
 
     def run():
-        best = forward_once.argmax(1)
-        return relevance.attribute(x, target=best)
+        # captum takes the rules away at the end of each call.
+        for module in whole.modules():
+            if isinstance(module, nn.LocalResponseNorm):
+                module.rule = IdentityRule()
+            elif isinstance(module, (nn.Conv2d, nn.Linear)):
+                module.rule = EpsilonRule(1e-2)
+        return LRP(whole).attribute(x, target=best)
 
-    with torch.no_grad():
-        forward_once = network(x)
     return run
 
 
