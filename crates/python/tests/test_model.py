@@ -270,3 +270,10 @@ def test_the_package_is_imported_quickly_and_lists_its_names() -> None:
 def test_the_examples_of_the_documentation_are_right(name: str) -> None:
     module = importlib.import_module(f"fisherlens{name}")
     assert doctest.testmod(module, report=False).failed == 0
+
+
+def test_threads_that_share_an_image_give_the_same_bits(model: fisherlens.Model) -> None:
+    one, many = (model.explain(PHOTOGRAPH, "person", "absolute", n_jobs=n_jobs) for n_jobs in (1, -1))
+    assert one.score == many.score == model.scores([PHOTOGRAPH], n_jobs=-1)[0, model.classes.index("person")]
+    assert np.array_equal(one.pixels, many.pixels)
+    assert np.array_equal(one.descriptors, many.descriptors)

@@ -229,16 +229,18 @@ class Model:
 
     @overload
     def explain(
-        self, image: Image, class_name: Class | None = ..., rule: str | None = ..., *, max_side: int | None = ...
+        self, image: Image, class_name: Class | None = ..., rule: str | None = ..., *, max_side: int | None = ..., n_jobs: int | None = ...
     ) -> Explanation: ...
 
     @overload
     def explain(
-        self, image: Image, class_name: Classes, rule: str | list[str] | None = ..., *, max_side: int | None = ...
+        self, image: Image, class_name: Classes, rule: str | list[str] | None = ..., *, max_side: int | None = ..., n_jobs: int | None = ...
     ) -> list[Explanation]: ...
 
     @overload
-    def explain(self, image: Image, class_name: Class | None, rule: list[str], *, max_side: int | None = ...) -> list[Explanation]: ...
+    def explain(
+        self, image: Image, class_name: Class | None, rule: list[str], *, max_side: int | None = ..., n_jobs: int | None = ...
+    ) -> list[Explanation]: ...
 
     def explain(
         self,
@@ -247,6 +249,7 @@ class Model:
         rule: str | list[str] | None = None,
         *,
         max_side: int | None = MAX_SIDE,
+        n_jobs: int | None = None,
     ) -> Explanation | list[Explanation]:
         """Which pixels led to the score of a class.
 
@@ -261,6 +264,8 @@ class Model:
             ``"epsilon=100"``, ``"naive"`` or ``"absolute"``; by default the model's rule.
         max_side : int or None
             See :meth:`scores`.
+        n_jobs : int, optional
+            Number of threads that share the image: ``None`` is one, -1 all processors.
 
         Returns
         -------
@@ -281,7 +286,7 @@ class Model:
         if not names:
             raise ValueError("there is no class to explain: give at least one")
         indices = [None if name is None else self._index(name) for name in names]
-        found = self._native.explain([prepare(image)], [indices], rules, checked_side(max_side), 1, None)[0]
+        found = self._native.explain([prepare(image)], [indices], rules, checked_side(max_side), n_threads(n_jobs), None)[0]
         explanations = _explanations(found)
         return explanations if many or not is_one_rule else explanations[0]
 
