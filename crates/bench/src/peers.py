@@ -149,6 +149,10 @@ def other_vector(package):
     return lambda: cyvlfeat.fisher.fisher(x, means, variances, weights, improved=True), "VLFeat behind Python; without the part of the weights"
 
 
+# These programs take minutes per class, so that only some classes are timed, once, and their time is multiplied.
+CLASSES_OF_OTHERS = 1
+
+
 def other_svm(package):
     x, targets = load("vectors"), load("targets")
     if package == "liblinear":
@@ -175,10 +179,10 @@ def other_svm(package):
         note = "its tolerance is not the duality gap"
 
     def run():
-        for column in targets.T:
+        for column in targets.T[:CLASSES_OF_OTHERS]:
             train(column)
 
-    return run, note
+    return run, f"the time of one class times {targets.shape[1]}; {note}"
 
 
 def k_means(package):
@@ -303,4 +307,6 @@ if threadpoolctl is not None:
         runs = measure()
 else:
     runs = measure()
+if name.startswith("svm:"):
+    runs = [seconds * load("targets").shape[1] / CLASSES_OF_OTHERS for seconds in runs]
 answer(best=runs[0], median=runs[len(runs) // 2], repeats=len(runs), built_with=built_with(package), note=note)
