@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import warnings
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 folder, name, repeats, allowed = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 
@@ -271,7 +271,10 @@ def built_with(package):
     versions = ["numpy " + np.__version__]
     if package != "numpy":
         distribution = DISTRIBUTIONS.get(package, package)
-        versions.insert(0, f"{distribution} {version(distribution)}")
+        try:
+            versions.insert(0, f"{distribution} {version(distribution)}")
+        except PackageNotFoundError:
+            versions.insert(0, f"{package}, installed under another name")
     if package in ("numpy", "scikit-learn") and threadpoolctl is not None:
         for pool in threadpoolctl.threadpool_info():
             if pool.get("user_api") == "blas" and "numpy" in (pool.get("filepath") or ""):

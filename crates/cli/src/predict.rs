@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use fisherlens_experiment::interrupt::Interrupt;
 use fisherlens_files::{NewFile, is_formula};
-use fisherlens_lanes::on_all_threads_if;
+use fisherlens_lanes::on_free_threads;
 use fisherlens_model::{Explainer, Model, photograph};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -131,8 +131,8 @@ pub fn run(arguments: &Predict, interrupt: &Interrupt) -> Result<()> {
                 scores,
             })
         };
-        let few = chunk.len() < rayon::current_num_threads();
-        let scored: Vec<Result<Row>> = chunk.par_iter().map(|path| on_all_threads_if(few, || score(path))).collect();
+        let score = |path| on_free_threads(chunk.len(), || score(path));
+        let scored: Vec<Result<Row>> = chunk.par_iter().map(score).collect();
         for (path, row) in chunk.iter().zip(scored) {
             let row = match row {
                 Ok(row) => row,

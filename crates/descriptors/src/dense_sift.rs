@@ -10,12 +10,9 @@ use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar};
 use crate::grid::Grid;
 use crate::normalize::{Finish, N_FEATURES};
 use crate::params::{DenseSift, Window};
-use crate::running_sums::{MAX_BIN_SIZE, RunningSums};
+use crate::running_sums::{COLUMN, MAX_BIN_SIZE, RunningSums};
 use crate::smoothing::{gaussian_kernel, sigma_of_bin_size, smooth_into};
 use crate::window::{N_BINS, bin_kernels};
-
-/// Values per column of pixels: vertical sums of the four rows of bins, 8 orientations each.
-const COLUMN: usize = N_BINS * N_ORIENTATIONS;
 
 /// Pixels whose vertical sums are in registers at the same time.
 const PIXELS: usize = 8;
@@ -47,7 +44,12 @@ impl DenseSift {
         } else {
             Sums::Weighted(WeightedSums::new(Image { pixels: smoothed, width }, grid, &kernels, polar))
         };
-        extract(&mut GridExtraction { grid, finish: Finish::new(self), contrasts: vec![0.0; grid.n_columns], sums });
+        extract(&mut GridExtraction {
+            grid,
+            finish: Finish::new(self, grid.bin_size),
+            contrasts: vec![0.0; grid.n_columns],
+            sums,
+        });
     }
 }
 
@@ -90,12 +92,10 @@ impl GridExtraction<'_> {
     /// Calls must ask for the rows in ascending order.
     pub(crate) fn row(&mut self, row: usize, frames: &mut Vec<Frame>, values: &mut [f32]) {
         let Self { grid, finish, contrasts, sums } = self;
-        let span = (3 * grid.bin_size + 1) as f32;
-        let inverse_area = 1.0 / (span * span);
         let top = grid.first + grid.step * row;
         match sums {
-            Sums::Running(sums) => sums.row(top, grid, *finish, inverse_area, values, contrasts),
-            Sums::Weighted(sums) => sums.row(top, grid, *finish, inverse_area, values, contrasts),
+            Sums::Running(sums) => sums.row(top, grid, *finish, values, contrasts),
+            Sums::Weighted(sums) => sums.row(top, grid, *finish, values, contrasts),
         }
         frames.extend(contrasts.iter().enumerate().map(|(column, &norm)| Frame {
             x: grid.centre(column),
@@ -120,15 +120,7 @@ impl<'a> WeightedSums<'a> {
     }
 
     /// See [`RunningSums::row`].
-    fn row(
-        &mut self,
-        top: usize,
-        grid: &Grid,
-        finish: Finish,
-        inverse_area: f32,
-        values: &mut [f32],
-        contrasts: &mut [f32],
-    ) {
+    fn row(&mut self, top: usize, grid: &Grid, finish: Finish, values: &mut [f32], contrasts: &mut [f32]) {
         let bin_size = usize::from(grid.bin_size);
         let (radius, n_taps) = (bin_size - 1, 2 * bin_size - 1);
         self.orientations.advance(top.saturating_sub(radius), top + 3 * bin_size + radius);
@@ -140,7 +132,7 @@ impl<'a> WeightedSums<'a> {
             sum_vertically(&rows, kernel, bin, &mut self.columns[radius * COLUMN..][..self.width * COLUMN]);
         }
         replicate_edges(&mut self.columns, radius);
-        sum_horizontally(&self.columns, self.kernels, grid, finish, inverse_area, values, contrasts);
+        sum_horizontally(&self.columns, self.kernels, grid, finish, values, contrasts);
     }
 }
 
@@ -241,7 +233,6 @@ vectorised!(
         kernels: &[f32],
         grid: &Grid,
         finish: Finish,
-        inverse_area: f32,
         values: &mut [f32],
         contrasts: &mut [f32],
     ) {
@@ -275,7 +266,7 @@ vectorised!(
                         .copy_from_slice(&other[from..from + N_ORIENTATIONS]);
                 }
             }
-            *contrast = finish.apply(&mut sums, inverse_area);
+            *contrast = finish.apply(&mut sums);
             *descriptor = sums;
         }
     }
@@ -287,43 +278,40 @@ mod tests {
 
     use super::*;
 
-    /// The descriptors of one bin size by each of the two ways to the sums, from the grid row `first_row` on.
+    /// Descriptors and contrasts of one bin size by each of the two ways to the sums, from the grid row `first_row` on.
     fn both(bin_size: u16, step: usize, (width, height): (usize, usize), first_row: usize) -> [Vec<f32>; 2] {
         let sift = DenseSift::params().bin_sizes(vec![bin_size]).step(step).check().unwrap();
-        let grid = sift.grids(width, height)[0];
+        let grid = &sift.grids(width, height)[0];
         let wave = |(x, y): (f32, f32)| 0.5 + 0.3 * (0.4 * x + 0.02 * x * y).sin() + 0.2 * (0.7 * y).cos();
         let pixels: Vec<f32> = (0..width * height).map(|at| wave(((at % width) as f32, (at / width) as f32))).collect();
         let kernels = bin_kernels(Window::Flat, bin_size);
-        let weighted = WeightedSums::new(Image { pixels: &pixels, width }, &grid, &kernels, Polar::Exact);
-        let mut found = Vec::new();
-        let mut smoothed = pixels.clone();
-        sift.with_grid(&pixels, width, &grid, Polar::Exact, &mut smoothed, |running| {
-            assert_eq!(matches!(running.sums, Sums::Running(_)), bin_size <= MAX_BIN_SIZE);
-            let weighted = GridExtraction {
-                grid: &grid,
-                finish: Finish::new(&sift),
-                contrasts: vec![0.0; grid.n_columns],
-                sums: Sums::Weighted(weighted),
-            };
-            // The smoothed image of `running` is not that of `weighted`.
-            let running = GridExtraction {
-                grid: &grid,
-                finish: Finish::new(&sift),
-                contrasts: vec![0.0; grid.n_columns],
-                sums: Sums::Running(RunningSums::new(&pixels, width, &grid, Polar::Exact, centres(&kernels))),
-            };
-            for mut extraction in [running, weighted] {
-                let (mut values, mut frames) = (Vec::new(), Vec::new());
-                for row in first_row..grid.n_rows {
-                    let start = values.len();
-                    values.resize(start + grid.n_columns * N_FEATURES, 0.0);
-                    extraction.row(row, &mut frames, &mut values[start..]);
-                }
-                values.extend(frames.iter().map(|frame| frame.norm));
-                found.push(values);
+        let running = RunningSums::new(&pixels, width, grid, Polar::Exact, centres(&kernels));
+        let weighted = WeightedSums::new(Image { pixels: &pixels, width }, grid, &kernels, Polar::Exact);
+        [Sums::Running(running), Sums::Weighted(weighted)].map(|sums| {
+            let (finish, contrasts) = (Finish::new(&sift, bin_size), vec![0.0; grid.n_columns]);
+            let mut extraction = GridExtraction { grid, finish, contrasts, sums };
+            let (mut values, mut frames) = (Vec::new(), Vec::new());
+            for row in first_row..grid.n_rows {
+                let start = values.len();
+                values.resize(start + grid.n_columns * N_FEATURES, 0.0);
+                extraction.row(row, &mut frames, &mut values[start..]);
             }
-        });
-        found.try_into().unwrap()
+            values.extend(frames.iter().map(|frame| frame.norm));
+            values
+        })
+    }
+
+    #[test]
+    fn only_small_bins_of_the_flat_window_have_running_sums() {
+        for (window, bin_size, is_running) in
+            [(Window::Flat, MAX_BIN_SIZE, true), (Window::Flat, MAX_BIN_SIZE + 1, false), (Window::Gaussian, 4, false)]
+        {
+            let sift = DenseSift::params().window(window).bin_sizes(vec![bin_size]).check().unwrap();
+            let (pixels, mut smoothed) = (vec![0.5; 90 * 90], vec![0.0; 90 * 90]);
+            sift.with_grid(&pixels, 90, &sift.grids(90, 90)[0], Polar::Exact, &mut smoothed, |extraction| {
+                assert_eq!(matches!(extraction.sums, Sums::Running(_)), is_running, "{window:?} {bin_size}");
+            });
+        }
     }
 
     #[test]

@@ -18,14 +18,18 @@ const MIN_NORM: f32 = f32::EPSILON;
 pub(crate) struct Finish {
     zero_below: f32,
     root_sift: bool,
+    /// 1 / (3b + 1)² for bins of b pixels.
+    inverse_area: f32,
 }
 
 impl Finish {
-    pub(crate) fn new(sift: &DenseSift) -> Self {
+    pub(crate) fn new(sift: &DenseSift, bin_size: u16) -> Self {
+        let span = (3 * bin_size + 1) as f32;
         let zeroes = sift.low_contrast == LowContrast::Zero;
         Self {
             zero_below: if zeroes { sift.contrast_threshold } else { 0.0 },
             root_sift: sift.root_sift == RootSift::On,
+            inverse_area: 1.0 / (span * span),
         }
     }
 
@@ -35,8 +39,8 @@ impl Finish {
     /// contrast = inverse_area · Σ d;   d ← d / ‖d‖;   d ← min(d, 0.2);   d ← d / ‖d‖;   RootSIFT: d ← √(d / Σ d)
     /// ```
     #[inline(always)]
-    pub(crate) fn apply(self, sums: &mut [f32; N_FEATURES], inverse_area: f32) -> f32 {
-        let contrast = lane_sum(sums, |value| value) * inverse_area;
+    pub(crate) fn apply(self, sums: &mut [f32; N_FEATURES]) -> f32 {
+        let contrast = lane_sum(sums, |value| value) * self.inverse_area;
         if contrast < self.zero_below {
             sums.fill(0.0);
             return contrast;
@@ -86,13 +90,13 @@ fn lane_sum(values: &[f32; N_FEATURES], of: impl Fn(f32) -> f32) -> f32 {
 mod tests {
     use super::*;
 
-    const KEEP: Finish = Finish { zero_below: 0.0, root_sift: false };
+    const KEEP: Finish = Finish { zero_below: 0.0, root_sift: false, inverse_area: 1.0 };
 
     #[test]
     fn a_single_peak_becomes_a_unit_vector() {
         let mut sums = [0.0; N_FEATURES];
         sums[17] = 5.0;
-        assert_eq!(KEEP.apply(&mut sums, 0.1), 0.5);
+        assert_eq!(Finish { inverse_area: 0.1, ..KEEP }.apply(&mut sums), 0.5);
         assert!((sums[17] - 1.0).abs() < 1e-6, "0.2 / 0.2");
     }
 
@@ -101,24 +105,24 @@ mod tests {
         // (3, 4) / 5 = (0.6, 0.8); both entries are clamped to 0.2 and become 1/√2.
         let mut sums = [0.0; N_FEATURES];
         (sums[0], sums[127]) = (3.0, 4.0);
-        KEEP.apply(&mut sums, 1.0);
+        KEEP.apply(&mut sums);
         assert!((sums[0] - 0.5_f32.sqrt()).abs() < 1e-6 && (sums[127] - 0.5_f32.sqrt()).abs() < 1e-6);
     }
 
     #[test]
     fn flat_patches_become_zeros_and_root_sift_takes_square_roots() {
         let mut sums = [0.0; N_FEATURES];
-        assert_eq!(Finish { zero_below: 0.0, root_sift: true }.apply(&mut sums, 1.0), 0.0);
+        assert_eq!(Finish { root_sift: true, ..KEEP }.apply(&mut sums), 0.0);
         assert_eq!(sums, [0.0; N_FEATURES]);
         let mut sums: [f32; N_FEATURES] = std::array::from_fn(|index| (index % 13) as f32);
         let twin = sums;
-        Finish { zero_below: 0.0, root_sift: true }.apply(&mut sums, 1.0);
+        Finish { root_sift: true, ..KEEP }.apply(&mut sums);
         let total: f32 = twin.iter().sum();
         for (found, value) in sums.iter().zip(twin) {
             assert!((found * found - value / total).abs() < 1e-6, "no entry is large enough to be clamped");
         }
         let mut sums = twin;
-        let contrast = Finish { zero_below: 1e9, root_sift: false }.apply(&mut sums, 1.0);
+        let contrast = Finish { zero_below: 1e9, ..KEEP }.apply(&mut sums);
         assert_eq!((contrast, sums), (total, [0.0; N_FEATURES]));
     }
 }

@@ -11,7 +11,7 @@
 //! units are powers of two, as small as 32 bits allow: for bins of 10 pixels an error of at most 2⁻²² per pixel, and 2⁻¹⁸
 //! in a sum along y, whose weights add up to 100.
 
-use fisherlens_lanes::vectorised;
+use fisherlens_lanes::{ROUNDING, vectorised};
 
 use crate::gradient::{GradientRow, N_ORIENTATIONS, Polar};
 use crate::grid::Grid;
@@ -19,7 +19,7 @@ use crate::normalize::{Finish, N_FEATURES};
 use crate::window::N_BINS;
 
 /// Values per column of pixels: the sums along y of the four rows of bins, 8 orientations each.
-const COLUMN: usize = N_BINS * N_ORIENTATIONS;
+pub(crate) const COLUMN: usize = N_BINS * N_ORIENTATIONS;
 /// Largest bin size whose sums have small enough units.
 pub(crate) const MAX_BIN_SIZE: u16 = 16;
 /// Largest exponent of the scale, so that rounded magnitudes are smaller than 2²² and [`round`] is exact.
@@ -126,15 +126,7 @@ impl<'a> RunningSums<'a> {
 
     /// Writes the descriptors whose first row of bins has its centre at pixel row `top`, with their contrasts. Calls must ask for ascending
     /// rows.
-    pub(crate) fn row(
-        &mut self,
-        top: usize,
-        grid: &Grid,
-        finish: Finish,
-        inverse_area: f32,
-        values: &mut [f32],
-        contrasts: &mut [f32],
-    ) {
+    pub(crate) fn row(&mut self, top: usize, grid: &Grid, finish: Finish, values: &mut [f32], contrasts: &mut [f32]) {
         self.advance(top);
         let padding = self.padding();
         let rows: [&[i32]; N_BINS] = std::array::from_fn(|bin| self.sums.row(top + bin * self.bin_size));
@@ -146,7 +138,7 @@ impl<'a> RunningSums<'a> {
         }
         // The centre of the first bin of the first descriptor, as a column with its padding.
         sum_along_x(&self.columns, self.bin_size, padding + grid.first, &mut self.along_x);
-        describe(&self.along_x, self.bin_size, grid.step, &self.factors, finish, inverse_area, values, contrasts);
+        describe(&self.along_x, self.bin_size, grid.step, &self.factors, finish, values, contrasts);
     }
 
     /// Number of columns that are repeated on each side.
@@ -207,10 +199,8 @@ impl<'a> RunningSums<'a> {
 vectorised!(
     /// The nearest whole numbers of `values · scale`, which lie in 0 … 2²².
     fn round(values: &[f32], scale: f32, rounded: &mut [i32]) {
-        // The last bits of a number between 2²³ and 2²⁴ are a whole number. A conversion would be slower, because it looks for infinity.
-        const SHIFT: f32 = 12_582_912.0;
         for (rounded, &value) in rounded.iter_mut().zip(values) {
-            *rounded = (value * scale + SHIFT).to_bits() as i32 - SHIFT.to_bits() as i32;
+            *rounded = (value * scale + ROUNDING).to_bits() as i32 - ROUNDING.to_bits() as i32;
         }
     }
 );
@@ -286,14 +276,12 @@ vectorised!(
 
 vectorised!(
     /// Gathers the bins of each descriptor of one row, normalises the descriptors, and stores them with their contrasts.
-    #[expect(clippy::too_many_arguments, reason = "an inner loop takes each array as a slice of its own")]
     fn describe(
         along_x: &[[i32; COLUMN]],
         bin_size: usize,
         step: usize,
         factors: &[[f32; N_BINS]; N_BINS],
         finish: Finish,
-        inverse_area: f32,
         values: &mut [f32],
         contrasts: &mut [f32],
     ) {
@@ -311,7 +299,7 @@ vectorised!(
                     }
                 }
             }
-            *contrast = finish.apply(&mut sums, inverse_area);
+            *contrast = finish.apply(&mut sums);
             *descriptor = sums;
         }
     }

@@ -125,7 +125,7 @@ impl Run {
                 experiment.core.warn(&calibration.warnings(experiment.core.dataset.classes()));
             }
             Stage::Relevance | Stage::Resampling => {
-                explained::ensure_shards(experiment, keys, Chosen::All, &[stage]).map(|_| ())?;
+                explained::ensure_shards(experiment, keys, Chosen::All, &[stage])?;
             }
             Stage::Pixels => drop(pixels::get(experiment, keys)?),
             Stage::Context => drop(context::get(experiment, keys)?),

@@ -51,6 +51,13 @@ impl<'a> AssignedMapping<'a> {
         &self.values[l * self.tables.n_features..(l + 1) * self.tables.n_features]
     }
 
+    fn n_rows(&self, rows: Rows<'_>) -> usize {
+        match rows {
+            Rows::All => self.posteriors.len(),
+            Rows::Some(list) => list.len(),
+        }
+    }
+
     /// Adds m(l) of the descriptors `rows` to `sums`, block after block.
     fn accumulate_blocks(&self, rows: Rows<'_>, scratch: &mut Scratch, sign: Sign, sums: &mut [f64]) {
         match rows {
@@ -232,10 +239,7 @@ impl Mapping for AssignedMapping<'_> {
 
     fn accumulate(&self, rows: Rows<'_>, sign: Sign, sums: &mut [f64]) {
         let tables = self.tables;
-        let n_rows = match rows {
-            Rows::All => self.n_descriptors(),
-            Rows::Some(list) => list.len(),
-        };
+        let n_rows = self.n_rows(rows);
         if is_divided() && n_rows > BLOCK {
             // Each thread takes some of the components, so that the order of the additions is the same.
             let n_each = tables.n_components.div_ceil(rayon::current_num_threads());
@@ -320,10 +324,7 @@ impl Mapping for AssignedMapping<'_> {
             }
             sum as f32
         };
-        let n_rows = match rows {
-            Rows::All => self.n_descriptors(),
-            Rows::Some(list) => list.len(),
-        };
+        let n_rows = self.n_rows(rows);
         let mut products = vec![0.0; n_rows];
         let piece = |(piece, products): (usize, &mut [f32])| {
             let start = piece * SHARED_ROWS;

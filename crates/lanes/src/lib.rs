@@ -29,6 +29,7 @@
 mod dispatch;
 mod fused;
 mod lane_sums;
+mod rounding;
 mod threads;
 mod vectors;
 
@@ -36,5 +37,6 @@ pub use fused::multiply_add;
 pub use lane_sums::{LANES, sum_lanes};
 #[doc(hidden)] // `vectorised!` and `has_fma!` expand to paths through it
 pub use multiversion;
-pub use threads::{is_divided, on_all_threads, on_all_threads_if};
+pub use rounding::ROUNDING;
+pub use threads::{is_divided, on_all_threads, on_free_threads};
 pub use vectors::{add, add_scaled, add_scaled_f32, dot};

@@ -19,12 +19,6 @@ thread_local! {
 /// assert!(!is_divided());
 /// ```
 pub fn on_all_threads<T>(work: impl FnOnce() -> T) -> T {
-    on_all_threads_if(true, work)
-}
-
-/// [`on_all_threads`] if `has_free_threads`, otherwise `work` alone: for callers that process several images in parallel, but sometimes fewer
-/// than there are threads.
-pub fn on_all_threads_if<T>(has_free_threads: bool, work: impl FnOnce() -> T) -> T {
     /// Sets the old state again, also after a panic.
     struct Before(bool);
     impl Drop for Before {
@@ -32,8 +26,14 @@ pub fn on_all_threads_if<T>(has_free_threads: bool, work: impl FnOnce() -> T) ->
             IS_DIVIDED.set(self.0);
         }
     }
-    let _before = Before(IS_DIVIDED.replace(has_free_threads || is_divided()));
+    let _before = Before(IS_DIVIDED.replace(true));
     work()
+}
+
+/// [`on_all_threads`] if there are fewer images than threads, otherwise `work` alone: for the work on one of `n_images` images that are
+/// processed in parallel.
+pub fn on_free_threads<T>(n_images: usize, work: impl FnOnce() -> T) -> T {
+    if n_images < rayon::current_num_threads() { on_all_threads(work) } else { work() }
 }
 
 /// Whether the calling thread is inside of [`on_all_threads`], so that work on one image may be divided among the threads of rayon's pool.

@@ -62,12 +62,7 @@ impl ColorMap {
     pub fn color(self, relevance: f32) -> [u8; 3] {
         let relevance = if relevance.is_nan() { 0.0 } else { relevance.clamp(-1.0, 1.0) };
         let (size, is_negative) = (relevance.abs(), relevance < 0.0);
-        let byte = |share: f32| {
-            // The nearest whole number; `f32::round` is a call on processors without an instruction for it.
-            let scaled = 255.0 * share.clamp(0.0, 1.0);
-            let whole = scaled as u8;
-            whole + u8::from(scaled - f32::from(whole) >= 0.5)
-        };
+        let byte = |share: f32| nearest_byte(255.0 * share.clamp(0.0, 1.0));
         let faded = byte(1.0 - size);
         match (self, is_negative) {
             (Self::Diverging, true) => [faded, faded, 255],
@@ -111,6 +106,12 @@ impl FromStr for ColorMap {
             known: Self::ALL.map(Self::name).join(", "),
         })
     }
+}
+
+/// The whole number nearest to `value`, which lies in 0 … 255. `f32::round` is a call on processors without an instruction for it.
+pub(crate) fn nearest_byte(value: f32) -> u8 {
+    let whole = value as u8;
+    whole + u8::from(value - f32::from(whole) >= 0.5)
 }
 
 #[cfg(test)]

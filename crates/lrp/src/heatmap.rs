@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
 
-use crate::color_map::ColorMap;
+use crate::color_map::{ColorMap, nearest_byte};
 
 /// A picture of relevance.
 ///
@@ -72,10 +72,7 @@ pub fn blend(photograph: ArrayView3<'_, u8>, colors: ArrayView3<'_, u8>, opacity
     }
     let opacity = if opacity.is_nan() { 0.0 } else { opacity.clamp(0.0, 1.0) };
     let mix = |value: &mut u8, color: u8| {
-        let mixed = (1.0 - opacity) * f32::from(*value) + opacity * f32::from(color);
-        // `f32::round` is a call on processors without an instruction for it. Numbers are not negative here.
-        let whole = mixed as u8;
-        *value = whole + u8::from(mixed - f32::from(whole) >= 0.5);
+        *value = nearest_byte((1.0 - opacity) * f32::from(*value) + opacity * f32::from(color));
     };
     for (y, mut row) in out.outer_iter_mut().enumerate() {
         let colors = colors.index_axis(Axis(0), y * from_height / height);

@@ -1,11 +1,9 @@
 //! exp(x) for x ≤ 0 or slightly above 0. The functions have no branches, so that loops over them run in vector registers.
 
-use fisherlens_lanes::multiply_add;
+use fisherlens_lanes::{ROUNDING, multiply_add};
 
 /// Below this exponent, exp counts as 0: e^-87 is about the smallest normal `f32`.
 const MIN_EXPONENT: f32 = -87.0;
-/// 1.5·2^23. Adding it to a number leaves the nearest integer in the low bits, without a cast, which would be slow because it saturates.
-pub(crate) const ROUNDING: f32 = 12_582_912.0;
 /// Coefficients of a polynomial for 2^f over |f| ≤ ½, fitted for the smallest maximum of the relative error, which is 2.6e-6.
 const QUICK: [f32; 5] = [0.999_999_3, 0.693_121_8, 0.240_247_44, 0.055_917_86, 0.009_570_101];
 

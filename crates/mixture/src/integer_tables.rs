@@ -12,11 +12,9 @@
 //! is the product of a number of the component and a number of the sample. Products of this size find the same candidates as the
 //! products in `f32`, and some more.
 
-use fisherlens_lanes::{LANES, sum_lanes, vectorised};
+use fisherlens_lanes::{LANES, ROUNDING, sum_lanes, vectorised};
 use fisherlens_product::{GROUP, IntegerPanels, Pair, TILE_COLUMNS, Tile, multiply_integers};
 use ndarray::ArrayView1;
-
-use crate::exponential::ROUNDING;
 
 /// Largest error of a rounded entry, in units.
 const ROUNDING_ERROR: f32 = 0.502;
@@ -231,7 +229,7 @@ vectorised!(
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array2};
+    use ndarray::{Array1, Array2, ArrayView2};
     use rand::{Rng, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -298,35 +296,40 @@ mod tests {
         }
     }
 
+    /// Compares all posteriors of at least 1e-4 with those in double precision.
+    fn assert_posteriors(mixture: &DiagonalGmm, x: ArrayView2<'_, f32>) {
+        let n_components = mixture.n_components();
+        let found = mixture.sparse_posteriors(x, 1e-4).unwrap();
+        for (row, x) in x.rows().into_iter().enumerate() {
+            let logs: Vec<f64> = (0..n_components).map(|k| exact(mixture, k, x.as_slice().unwrap())).collect();
+            let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
+            let mut dense = vec![0.0; n_components];
+            let (components, values) = found.row(row);
+            for (&k, &value) in components.iter().zip(values) {
+                dense[k as usize] = f64::from(value);
+            }
+            for (k, log) in logs.iter().enumerate() {
+                let exact = (log - largest).exp() / sum;
+                let far_from_floor = (exact - 1e-4).abs() > 1e-7;
+                if exact > 1e-4 || !far_from_floor {
+                    // The quadratic forms of candidates are summed in f32.
+                    let tolerance = 1e-5 + 4e-7 * largest.abs();
+                    let close = (dense[k] - exact).abs() <= tolerance * exact;
+                    assert!(close || !far_from_floor, "{row} {k} {exact} {}", dense[k]);
+                } else {
+                    assert_eq!(dense[k], 0.0, "{row} {k} {exact}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn posteriors_equal_those_in_double_precision() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
         for (decades, spread) in [(0.0, 1.0), (1.0, 1.0), (2.0, 5.0), (4.0, 1.0)] {
             let mixture = mixture(64, 20, decades, 6);
-            let x = mixture.generate(400, &mut rng) * spread;
-            let found = mixture.sparse_posteriors(x.view(), 1e-4).unwrap();
-            for (row, x) in x.rows().into_iter().enumerate() {
-                let logs: Vec<f64> = (0..64).map(|k| exact(&mixture, k, x.as_slice().unwrap())).collect();
-                let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
-                let mut expected = vec![0.0; 64];
-                let (components, values) = found.row(row);
-                for (&k, &value) in components.iter().zip(values) {
-                    expected[k as usize] = f64::from(value);
-                }
-                for (k, log) in logs.iter().enumerate() {
-                    let exact = (log - largest).exp() / sum;
-                    let far_from_floor = (exact - 1e-4).abs() > 1e-7;
-                    if exact > 1e-4 || !far_from_floor {
-                        // The quadratic forms of candidates are summed in f32.
-                        let tolerance = 1e-5 + 4e-7 * largest.abs();
-                        let close = (expected[k] - exact).abs() <= tolerance * exact;
-                        assert!(close || !far_from_floor, "{decades} {row} {k} {exact} {}", expected[k]);
-                    } else {
-                        assert_eq!(expected[k], 0.0);
-                    }
-                }
-            }
+            assert_posteriors(&mixture, (mixture.generate(400, &mut rng) * spread).view());
         }
     }
 
@@ -355,20 +358,6 @@ mod tests {
             let shift = if n < 20 { 0.0 } else { 1e-3 * n as f32 };
             x.row_mut(n).assign(&(&usual.means().row(7) + shift));
         }
-        let found = mixture.sparse_posteriors(x.view(), 1e-4).unwrap();
-        for (row, x) in x.rows().into_iter().enumerate() {
-            let logs: Vec<f64> = (0..20).map(|k| exact(&mixture, k, x.as_slice().unwrap())).collect();
-            let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let sum: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
-            let (components, values) = found.row(row);
-            for (k, log) in logs.iter().enumerate() {
-                let posterior = (log - largest).exp() / sum;
-                let place = components.iter().position(|&component| component as usize == k);
-                let found = place.map_or(0.0, |place| f64::from(values[place]));
-                let is_close =
-                    (found - posterior).abs() <= 1e-4 * posterior + if posterior < 1.1e-4 { 1.1e-4 } else { 0.0 };
-                assert!(is_close, "{row} {k} {found} {posterior}");
-            }
-        }
+        assert_posteriors(&mixture, x.view());
     }
 }

@@ -7,7 +7,7 @@
 //! components. The product therefore only finds the components that can matter, the candidates. `candidates.rs` then sums the
 //! quadratic forms of the candidates directly.
 //!
-//! Where no posterior below 1e-6 is needed, the product is one of integers (`integer_tables.rs`), which takes half of the time.
+//! Where no posterior below 1e-6 is needed, the product is one of integers (`integer_tables.rs`), which takes less time.
 //!
 //! Samples that equal an earlier one, such as the zeroed descriptors of flat image areas, are computed once and copied.
 

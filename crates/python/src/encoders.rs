@@ -1,7 +1,7 @@
 //! Fisher vectors, VLAD and bags of words.
 
 use fisherlens_fisher::{DescriptorSet, Encoder};
-use fisherlens_lanes::on_all_threads_if;
+use fisherlens_lanes::on_free_threads;
 use fisherlens_mixture::DiagonalGmm;
 use fisherlens_model::{EncoderSettings, encoder};
 use ndarray::{Array2, ArrayViewMut1, Axis};
@@ -38,7 +38,6 @@ fn encode<'py>(
         let layout = encoder.layout();
         let mut vectors = Array2::zeros((sets.len(), layout.len()));
         let rows: Vec<_> = vectors.axis_iter_mut(Axis(0)).zip(&sets).enumerate().collect();
-        let few = rows.len() < n_threads;
         let encode = |index: usize, mut row: ArrayViewMut1<'_, f32>, set: &Matrix<f32>| -> PyResult<()> {
             watch.check()?;
             let values = set.view();
@@ -55,7 +54,7 @@ fn encode<'py>(
             Ok(())
         };
         let rows = rows.into_par_iter();
-        rows.try_for_each(|(index, (row, set))| on_all_threads_if(few, || encode(index, row, set)))?;
+        rows.try_for_each(|(index, (row, set))| on_free_threads(sets.len(), || encode(index, row, set)))?;
         Ok(vectors)
     })?;
     Ok(vectors.into_pyarray(py))

@@ -7,7 +7,7 @@ use fisherlens_artifact::Header;
 use fisherlens_classifier::{LinearModel, Sigmoid};
 use fisherlens_descriptors::Pca;
 use fisherlens_fisher::Layout;
-use fisherlens_lanes::on_all_threads_if;
+use fisherlens_lanes::on_free_threads;
 use fisherlens_lrp::{ColorMap, Rule, blend, heatmap_scaled, largest_size};
 use fisherlens_model::{
     Described, DescriptorSettings, EncoderSettings, Explainer, Explanation, Model, Precision, png_bytes,
@@ -201,8 +201,8 @@ impl NativeModel {
                 watch.step()?;
                 Ok(scores)
             };
-            let few = images.len() < n_threads;
-            let score = |(index, image)| on_all_threads_if(few, || score(index, image));
+            let n_images = images.len();
+            let score = |(index, image)| on_free_threads(n_images, || score(index, image));
             let rows = images.into_par_iter().enumerate().map(score).collect::<PyResult<Vec<_>>>()?;
             Ok(Array2::from_shape_vec((rows.len(), n_classes), rows.concat()).expect("there is one score per class"))
         })?;
@@ -234,8 +234,8 @@ impl NativeModel {
                 watch.step()?;
                 Ok(ExplainedImage { rgb: pixels.photograph.rgb(), described, explained })
             };
-            let few = images.len() < n_threads;
-            let explain = |(index, (image, classes))| on_all_threads_if(few, || explain(index, image, classes));
+            let n_images = images.len();
+            let explain = |(index, (image, classes))| on_free_threads(n_images, || explain(index, image, classes));
             images.into_par_iter().zip(classes).enumerate().map(explain).collect::<PyResult<Vec<_>>>()
         })?;
         let list = PyList::empty(py);

@@ -7,7 +7,6 @@ use anyhow::Result;
 use fisherlens_lrp::Rule;
 use fisherlens_model::Explainer;
 
-use crate::core::short_name;
 use crate::experiment::Experiment;
 use crate::keys::Keys;
 use crate::series::Series;
@@ -42,15 +41,11 @@ pub(crate) struct Spent {
 }
 
 impl Spent {
-    /// The share of the heatmaps, in [0, 1].
-    fn share(self) -> f64 {
-        let whole = self.relevance + self.resampling;
-        if whole.is_zero() { 1.0 } else { self.relevance.as_secs_f64() / whole.as_secs_f64() }
-    }
-
     /// Divides `whole` as the two times are divided.
     fn divide(self, whole: Duration) -> Self {
-        let relevance = whole.mul_f64(self.share());
+        let spent = self.relevance + self.resampling;
+        let share = if spent.is_zero() { 1.0 } else { self.relevance.as_secs_f64() / spent.as_secs_f64() };
+        let relevance = whole.mul_f64(share);
         Self { relevance, resampling: whole.saturating_sub(relevance) }
     }
 }
@@ -83,7 +78,6 @@ pub(crate) fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen
     let timer = core.start();
     let targets = targets(experiment, keys)?;
     let explainer = learned::explainer(experiment, keys)?;
-    let runner = Runner::new(experiment, keys, &explainer)?;
     let is_explained = |&image: &usize| !targets[image].is_empty();
     let n_images = |lacks: fn(&Lacking) -> bool| -> usize {
         let lacking = shards.values().filter(|shard| lacks(shard));
@@ -91,6 +85,7 @@ pub(crate) fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen
     };
     let (n_explained, n_traced) =
         (n_images(|shard| !shard.rules.is_empty()), n_images(|shard| !shard.series.is_empty()));
+    let runner = (n_traced > 0).then(|| Runner::new(experiment, keys, &explainer)).transpose()?;
     let names: Vec<&str> = stages.iter().map(|stage| stage.name()).collect();
     let bar = core.progress.bar(&names.join(", "), n_images(|_| true) as u64);
     let (mut n_heatmaps, mut n_traces, mut n_ranked) = (0, 0, 0);
@@ -99,7 +94,7 @@ pub(crate) fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen
         let since = Instant::now();
         let images: Vec<usize> = lacking.images.iter().copied().filter(is_explained).collect();
         let found = core.for_each(bar.as_ref(), &images, |image| {
-            of_image(experiment, &explainer, &runner, image, &targets[image], lacking)
+            of_image(experiment, &explainer, runner.as_ref(), image, &targets[image], lacking)
         })?;
         let mut of_shard = Spent::default();
         // There is one artifact per rule and one per series, so that one that is added later does not change the others.
@@ -137,16 +132,11 @@ pub(crate) fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen
     let took = spent.divide(core.stop(&timer));
     let heatmaps = format!("{n_heatmaps} heatmaps of {n_explained} images");
     let traces = format!("{n_traces} traces of {n_traced} images, {n_ranked} orders by relevance");
-    for (stage, what, took) in
-        [(Stage::Relevance, heatmaps, took.relevance), (Stage::Resampling, traces, took.resampling)]
-    {
-        let is_computed = |shard: &Lacking| match stage {
-            Stage::Relevance => !shard.rules.is_empty(),
-            _ => !shard.series.is_empty(),
-        };
-        if shards.values().any(is_computed) {
-            core.progress.computed(short_name(stage.id().name), &what, took);
-        }
+    if shards.values().any(|shard| !shard.rules.is_empty()) {
+        core.progress.computed(Stage::Relevance.name(), &heatmaps, took.relevance);
+    }
+    if shards.values().any(|shard| !shard.series.is_empty()) {
+        core.progress.computed(Stage::Resampling.name(), &traces, took.resampling);
     }
     Ok(took)
 }
@@ -154,7 +144,7 @@ pub(crate) fn ensure_shards(experiment: &Experiment, keys: &Keys, chosen: Chosen
 fn of_image(
     experiment: &Experiment,
     explainer: &Explainer,
-    runner: &Runner<'_>,
+    runner: Option<&Runner<'_>>,
     image: usize,
     classes: &[usize],
     lacking: &Lacking,
@@ -179,7 +169,7 @@ fn of_image(
         }
     }
     let explained = Instant::now();
-    if !lacking.series.is_empty() {
+    if let Some(runner) = runner.filter(|_| !lacking.series.is_empty()) {
         let target = MappedTarget { image, described: &described, mapped: &mapped, relevance };
         found.traces = runner.image(&target, classes, &lacking.series)?;
     }
